@@ -1,0 +1,292 @@
+package kernel
+
+// The routines of this file move pixels: pooling, padding, reordering and
+// interpolation. Pictures are (n,h,w,c) with channels last unless they are
+// called planes. dst may not overlap x.
+
+// AvgPool is the mean of each 2x2 cell: (n,h,w,c) to (n,h/2,w/2,c), h and w
+// even.
+func AvgPool(dst, x []float32, n, h, w, c int) {
+	whole(h, 2)
+	whole(w, 2)
+	same(len(x), n*h*w*c)
+	same(len(x), 4*len(dst))
+	row := w * c
+	for o := range n * h / 2 {
+		avgPoolRow(dst[o*row/2:(o+1)*row/2], x[2*o*row:(2*o+1)*row], x[(2*o+1)*row:(2*o+2)*row], c)
+	}
+}
+
+// avgPoolRow pools the rows a and b.
+func avgPoolRow(dst, a, b []float32, c int) {
+	if c == 1 {
+		for i := range dst {
+			dst[i] = 0.25 * ((a[2*i] + a[2*i+1]) + (b[2*i] + b[2*i+1]))
+		}
+		return
+	}
+	for i := 0; i < len(dst); i += c {
+		mean4(dst[i:i+c], a[2*i:2*i+c], a[2*i+c:2*i+2*c], b[2*i:2*i+c], b[2*i+c:2*i+2*c])
+	}
+}
+
+func mean4(dst, p, q, r, s []float32) {
+	if blendVec(dst, p, q, r, s, 0.25, 0.25, 0.25, 0.25) {
+		return
+	}
+	for i := range dst {
+		dst[i] = 0.25 * ((p[i] + q[i]) + (r[i] + s[i]))
+	}
+}
+
+// AvgPoolT is the adjoint of AvgPool: a quarter of each value to the four
+// pixels under it. (n,h,w,c) are the dims of dst.
+func AvgPoolT(dst, x []float32, n, h, w, c int) {
+	whole(h, 2)
+	whole(w, 2)
+	same(len(dst), n*h*w*c)
+	same(len(dst), 4*len(x))
+	row := w * c
+	for o := range n * h / 2 {
+		r := x[o*row/2 : (o+1)*row/2]
+		a, b := dst[2*o*row:(2*o+1)*row], dst[(2*o+1)*row:(2*o+2)*row]
+		if c == 1 {
+			for i, v := range r {
+				a[2*i], a[2*i+1] = 0.25*v, 0.25*v
+			}
+		} else {
+			for i := 0; i < len(r); i += c {
+				Scale(a[2*i:2*i+c], r[i:i+c], 0.25)
+				copy(a[2*i+c:2*i+2*c], a[2*i:2*i+c])
+			}
+		}
+		copy(b, a)
+	}
+}
+
+// SpaceToDepth turns r x r blocks into channels, (n,h,w,c) to
+// (n,h/r,w/r,c*r*r): channel k*r*r+dy*r+dx of the result is channel k at
+// offset (dy,dx) of the block.
+func SpaceToDepth(dst, x []float32, n, h, w, c, r int) {
+	whole(h, r)
+	whole(w, r)
+	same(len(dst), len(x), n*h*w*c)
+	i := 0
+	for y := range n * h {
+		for u := range w {
+			o := ((y/r)*(w/r)+u/r)*c*r*r + (y%r)*r + u%r
+			for range c {
+				dst[o] = x[i]
+				o += r * r
+				i++
+			}
+		}
+	}
+}
+
+// DepthToSpace is the inverse (and adjoint) of SpaceToDepth; (n,h,w,c) are the
+// dims of dst, the larger picture.
+func DepthToSpace(dst, x []float32, n, h, w, c, r int) {
+	whole(h, r)
+	whole(w, r)
+	same(len(dst), len(x), n*h*w*c)
+	i := 0
+	for y := range n * h {
+		for u := range w {
+			o := ((y/r)*(w/r)+u/r)*c*r*r + (y%r)*r + u%r
+			for range c {
+				dst[i] = x[o]
+				o += r * r
+				i++
+			}
+		}
+	}
+}
+
+// Interleave turns planes (n*c,h,w,1) into channels (n,h,w,c).
+func Interleave(dst, x []float32, n, h, w, c int) {
+	same(len(dst), len(x), n*h*w*c)
+	if c == 1 {
+		copy(dst, x)
+		return
+	}
+	p := h * w
+	for i := range n {
+		transpose(dst[i*p*c:(i+1)*p*c], x[i*p*c:(i+1)*p*c], c, p)
+	}
+}
+
+// Deinterleave turns channels (n,h,w,c) into planes (n*c,h,w,1).
+func Deinterleave(dst, x []float32, n, h, w, c int) {
+	same(len(dst), len(x), n*h*w*c)
+	if c == 1 {
+		copy(dst, x)
+		return
+	}
+	p := h * w
+	for i := range n {
+		transpose(dst[i*p*c:(i+1)*p*c], x[i*p*c:(i+1)*p*c], p, c)
+	}
+}
+
+// transpose turns the rows x cols matrix x into the cols x rows matrix dst, in
+// tiles that stay in the first-level cache.
+func transpose(dst, x []float32, rows, cols int) {
+	const tile = 32
+	for i0 := 0; i0 < rows; i0 += tile {
+		i1 := min(i0+tile, rows)
+		for j0 := 0; j0 < cols; j0 += tile {
+			j1 := min(j0+tile, cols)
+			for i := i0; i < i1; i++ {
+				r := x[i*cols+j0 : i*cols+j1]
+				o := j0*rows + i
+				for _, v := range r {
+					dst[o] = v
+					o += rows
+				}
+			}
+		}
+	}
+}
+
+// reflect maps any index to [0,n) by half-sample symmetric reflection:
+// ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
+func reflect(i, n int) int {
+	i %= 2 * n
+	if i < 0 {
+		i += 2 * n
+	}
+	if i >= n {
+		i = 2*n - 1 - i
+	}
+	return i
+}
+
+// PadSym extends each of the planes (n,h,w) by half-sample symmetric
+// reflection, repeated where a margin is larger than the plane: to
+// (n,top+h+bottom,left+w+right).
+func PadSym(dst, x []float32, n, h, w, top, bottom, left, right int) {
+	oh, ow := h+top+bottom, w+left+right
+	same(len(x), n*h*w)
+	same(len(dst), n*oh*ow)
+	for p := range n {
+		for y := range oh {
+			r := x[(p*h+reflect(y-top, h))*w:][:w]
+			d := dst[(p*oh+y)*ow:][:ow]
+			for u := range left {
+				d[u] = r[reflect(u-left, w)]
+			}
+			copy(d[left:], r)
+			for u := left + w; u < ow; u++ {
+				d[u] = r[reflect(u-left, w)]
+			}
+		}
+	}
+}
+
+// PadSymT is the adjoint of PadSym: it adds the margins of the planes
+// (n,top+h+bottom,left+w+right) back to where they came from, in the planes
+// (n,h,w).
+func PadSymT(dst, x []float32, n, h, w, top, bottom, left, right int) {
+	oh, ow := h+top+bottom, w+left+right
+	same(len(dst), n*h*w)
+	same(len(x), n*oh*ow)
+	clear(dst)
+	for p := range n {
+		for y := range oh {
+			d := dst[(p*h+reflect(y-top, h))*w:][:w]
+			r := x[(p*oh+y)*ow:][:ow]
+			for u := range left {
+				d[reflect(u-left, w)] += r[u]
+			}
+			Add(d, d, r[left:left+w])
+			for u := left + w; u < ow; u++ {
+				d[reflect(u-left, w)] += r[u]
+			}
+		}
+	}
+}
+
+// A tap is where a bilinear sample falls: between the samples i and j, with
+// the weights 1-f and f.
+type tap struct {
+	i, j int
+	f    float32
+}
+
+// tapAt is the sample o of out that are spread over n: half-pixel centres,
+// edges clamped, in float32 as PyTorch computes it.
+func tapAt(o, n, out int) tap {
+	t := float32(n)/float32(out)*(float32(o)+0.5) - 0.5
+	t = max(t, 0)
+	i := min(int(t), n-1)
+	return tap{i, min(i+1, n-1), t - float32(i)}
+}
+
+// Resize is bilinear interpolation from (n,h,w,c) to (n,oh,ow,c) with
+// half-pixel centres and no antialiasing: PyTorch's interpolate with
+// mode="bilinear" and align_corners=False.
+func Resize(dst, x []float32, n, h, w, c, oh, ow int) {
+	same(len(x), n*h*w*c)
+	same(len(dst), n*oh*ow*c)
+	for p := range n {
+		for y := range oh {
+			v := tapAt(y, h, oh)
+			a, b := x[(p*h+v.i)*w*c:][:w*c], x[(p*h+v.j)*w*c:][:w*c]
+			d := dst[(p*oh+y)*ow*c:][:ow*c]
+			for u := range ow {
+				t := tapAt(u, w, ow)
+				w00, w01 := (1-v.f)*(1-t.f), (1-v.f)*t.f
+				w10, w11 := v.f*(1-t.f), v.f*t.f
+				if c == 1 {
+					d[u] = w00*a[t.i] + w01*a[t.j] + w10*b[t.i] + w11*b[t.j]
+					continue
+				}
+				blend(d[u*c:(u+1)*c], a[t.i*c:(t.i+1)*c], a[t.j*c:(t.j+1)*c],
+					b[t.i*c:(t.i+1)*c], b[t.j*c:(t.j+1)*c], w00, w01, w10, w11)
+			}
+		}
+	}
+}
+
+// blend is dst = kp*p + kq*q + kr*r + ks*s.
+func blend(dst, p, q, r, s []float32, kp, kq, kr, ks float32) {
+	if blendVec(dst, p, q, r, s, kp, kq, kr, ks) {
+		return
+	}
+	for i := range dst {
+		dst[i] = kp*p[i] + kq*q[i] + kr*r[i] + ks*s[i]
+	}
+}
+
+// ResizeT is the adjoint of Resize with the same arguments: from (n,oh,ow,c)
+// back to (n,h,w,c).
+func ResizeT(dst, x []float32, n, h, w, c, oh, ow int) {
+	same(len(dst), n*h*w*c)
+	same(len(x), n*oh*ow*c)
+	clear(dst)
+	for p := range n {
+		for y := range oh {
+			v := tapAt(y, h, oh)
+			a, b := dst[(p*h+v.i)*w*c:][:w*c], dst[(p*h+v.j)*w*c:][:w*c]
+			d := x[(p*oh+y)*ow*c:][:ow*c]
+			for u := range ow {
+				t := tapAt(u, w, ow)
+				w00, w01 := (1-v.f)*(1-t.f), (1-v.f)*t.f
+				w10, w11 := v.f*(1-t.f), v.f*t.f
+				if c == 1 {
+					a[t.i] += w00 * d[u]
+					a[t.j] += w01 * d[u]
+					b[t.i] += w10 * d[u]
+					b[t.j] += w11 * d[u]
+					continue
+				}
+				r := d[u*c : (u+1)*c]
+				Axpy(a[t.i*c:(t.i+1)*c], w00, r)
+				Axpy(a[t.j*c:(t.j+1)*c], w01, r)
+				Axpy(b[t.i*c:(t.i+1)*c], w10, r)
+				Axpy(b[t.j*c:(t.j+1)*c], w11, r)
+			}
+		}
+	}
+}
