@@ -76,9 +76,10 @@ type Recorder interface {
 	Resize(x Value, h, w int) Value
 	ResizeT(x Value, h, w int) Value
 
-	// Energy adds k*<x,y>, per sample, to psi. Recorders that need only the
-	// gradient ignore it.
+	// Energy adds k*<x,y>, per sample, to psi, and Sum adds the sum of x.
+	// Recorders that need only the gradient ignore both.
 	Energy(k float64, x, y Value)
+	Sum(x Value)
 }
 
 // Dims are the dims of a Value, channels last.

@@ -1,0 +1,187 @@
+package lpn
+
+import "fmt"
+
+func (c Config) pyramidParams() []ParamSpec {
+	p := c.Pyramid
+	var ps []ParamSpec
+	ci := c.Channels
+	for l, v := range p.Levels {
+		con := Free
+		if l == 0 {
+			con = ZeroMean // g_1 sees no constant, so neither does any feature
+		}
+		groups := v.Features / p.Group
+		ps = append(ps,
+			ParamSpec{fmt.Sprintf("W.%d", l), []int{v.WK, v.WK, 4 * ci, v.Maps}, con},
+			ParamSpec{fmt.Sprintf("A.%d", l), []int{v.AK, v.AK, v.Maps, v.Features}, Free},
+			ParamSpec{fmt.Sprintf("N.%d", l), []int{v.NK, v.NK, v.Features, v.Features}, NonNegative})
+		if l > 0 {
+			ps = append(ps, ParamSpec{fmt.Sprintf("T.%d", l), []int{1, 1, p.Levels[l-1].Features / p.Group, v.Features}, NonNegative})
+		}
+		ps = append(ps,
+			ParamSpec{fmt.Sprintf("b.%d", l), []int{v.Features}, Free},
+			ParamSpec{fmt.Sprintf("logc.%d", l), []int{groups}, Free},
+			ParamSpec{fmt.Sprintf("loga.%d", l), []int{v.Features}, Free})
+		ci = v.Maps
+	}
+	for k := range p.Lowpass {
+		ps = append(ps, ParamSpec{fmt.Sprintf("V.%d", k), []int{p.LowpassSize, p.LowpassSize, 1, 1}, UnitGain})
+	}
+	return ps
+}
+
+// pyramidMargins is the padding that makes an h x w picture fit: WK/2 cells of
+// 2 pixels for the first, valid, convolution, and on the right and bottom up
+// to a multiple of 2^levels.
+func (c Config) pyramidMargins(h, w int) Margins {
+	m := c.Pyramid.Levels[0].WK / 2 * 2
+	cell := 1 << len(c.Pyramid.Levels)
+	up := func(n int) int { return (n + cell - 1) / cell * cell }
+	return Margins{Top: m, Bottom: m + up(h) - h, Left: m, Right: m + up(w) - w}
+}
+
+// cellWeights is the fraction of each cell of size px that lies inside an
+// h x w picture, on a grid of rows x cols cells.
+func cellWeights(rows, cols, px, h, w int) []float32 {
+	inside := func(i, n int) float32 { return float32(min(px, max(0, n-i*px))) / float32(px) }
+	m := make([]float32, rows*cols)
+	for y := range rows {
+		for x := range cols {
+			m[y*cols+x] = inside(y, h) * inside(x, w)
+		}
+	}
+	return m
+}
+
+// pyramidLinear writes the linear part: g_l and h_l of every level.
+func (c Config) pyramidLinear(r Recorder, planes Value) (g, h []Value) {
+	d := r.Dims(planes)
+	x := r.Interleave(r.PadSym(planes, c.pyramidMargins(d.H, d.W)), c.Channels)
+	for l, v := range c.Pyramid.Levels {
+		pad := v.WK / 2
+		if l == 0 {
+			pad = 0
+		}
+		x = r.Conv(r.SpaceToDepth(x, 2), r.Param(fmt.Sprintf("W.%d", l)), Geom{v.WK, 1, pad})
+		g = append(g, x)
+		h = append(h, r.Conv(x, r.Param(fmt.Sprintf("A.%d", l)), Geom{v.AK, 1, v.AK / 2}))
+	}
+	return g, h
+}
+
+// pyramidLinearT writes the adjoint of pyramidLinear: features gh back to
+// planes of the size of d.
+func (c Config) pyramidLinearT(r Recorder, gh []Value, d Dims) Value {
+	p := c.Pyramid
+	m := c.pyramidMargins(d.H, d.W)
+	var up Value
+	for l := len(p.Levels) - 1; l >= 0; l-- {
+		v := p.Levels[l]
+		f := r.Dims(gh[l])
+		a := r.ConvT(gh[l], r.Param(fmt.Sprintf("A.%d", l)), Geom{v.AK, 1, v.AK / 2}, f.H, f.W)
+		if up != nil {
+			a = r.Add(a, up)
+		}
+		hh, ww, pad := f.H, f.W, v.WK/2
+		if l == 0 {
+			hh, ww, pad = (d.H+m.Top+m.Bottom)/2, (d.W+m.Left+m.Right)/2, 0
+		}
+		up = r.DepthToSpace(r.ConvT(a, r.Param(fmt.Sprintf("W.%d", l)), Geom{v.WK, 1, pad}, hh, ww), 2)
+	}
+	return r.PadSymT(r.Deinterleave(up), m)
+}
+
+// pyramidLowpass writes (1-alpha) sum_k V_k'V_k x + alpha x, and its energy.
+func (c Config) pyramidLowpass(r Recorder, x Value) Value {
+	p := c.Pyramid
+	d := r.Dims(x)
+	k := p.LowpassSize
+	m := Margins{k / 2, k / 2, k / 2, k / 2}
+	g := Geom{k, 1, 0}
+	xp := r.PadSym(x, m)
+	var sum Value
+	for i := range p.Lowpass {
+		v := r.Param(fmt.Sprintf("V.%d", i))
+		y := r.Conv(xp, v, g)
+		r.Energy((1-c.Alpha)/2, y, y)
+		t := r.ConvT(y, v, g, d.H+k-1, d.W+k-1)
+		if sum == nil {
+			sum = t
+		} else {
+			sum = r.Add(sum, t)
+		}
+	}
+	r.Energy(c.Alpha/2, x, x)
+	return r.Add(r.Scale(r.PadSymT(sum, m), 1-c.Alpha), r.Scale(x, c.Alpha))
+}
+
+// recordPyramid writes the network of PyramidConfig. With s_l the gradient of
+// the gate at p_l, the gradient of psi is, from the last level down,
+//
+//	v_l = w c_l + avgpool'(T_{l+1}' u_{l+1}),   u_l = s_l . expand(v_l),
+//	gh_l = (N_l' u_l + w a_l) . h_l,
+//
+// pushed through the adjoint of the linear part, plus the low-pass term.
+func (c Config) recordPyramid(r Recorder) Value {
+	p := c.Pyramid
+	n := len(p.Levels)
+	x := r.Input()
+	d := r.Dims(x)
+	_, h := c.pyramidLinear(r, x)
+
+	s := make([]Value, n)
+	wc := make([]Value, n)
+	wa := make([]Value, n)
+	var z Value
+	for l, v := range p.Levels {
+		f := r.Dims(h[l])
+		q := r.HalfSquare(h[l])
+		gate := r.Conv(q, r.Param(fmt.Sprintf("N.%d", l)), Geom{v.NK, 1, v.NK / 2})
+		if l > 0 {
+			gate = r.Add(gate, r.Conv(r.AvgPool(z), r.Param(fmt.Sprintf("T.%d", l)), Geom{1, 1, 0}))
+		}
+		gate = r.Bias(gate, r.Param(fmt.Sprintf("b.%d", l)))
+		z, s[l] = c.gate(r, gate)
+		w := cellWeights(f.H, f.W, 2<<l, d.H, d.W)
+		wc[l] = r.Outer(w, r.Exp(r.Param(fmt.Sprintf("logc.%d", l))), r.Dims(z))
+		wa[l] = r.Outer(w, r.Exp(r.Param(fmt.Sprintf("loga.%d", l))), f)
+		r.Energy(1, z, wc[l])
+		r.Energy(1, q, wa[l])
+	}
+
+	gh := make([]Value, n)
+	v := wc[n-1]
+	for l := n - 1; l >= 0; l-- {
+		lev := p.Levels[l]
+		f := r.Dims(h[l])
+		u := r.Mul(s[l], r.Expand(v, p.Group))
+		gain := r.ConvT(u, r.Param(fmt.Sprintf("N.%d", l)), Geom{lev.NK, 1, lev.NK / 2}, f.H, f.W)
+		gh[l] = r.Mul(r.Add(gain, wa[l]), h[l])
+		if l > 0 {
+			t := r.ConvT(u, r.Param(fmt.Sprintf("T.%d", l)), Geom{1, 1, 0}, f.H, f.W)
+			v = r.Add(wc[l-1], r.AvgPoolT(t))
+		}
+	}
+	return r.Add(c.pyramidLinearT(r, gh, d), c.pyramidLowpass(r, x))
+}
+
+// gate writes the gate's value, one a group, and its gradient.
+func (c Config) gate(r Recorder, p Value) (z, s Value) {
+	if c.Pyramid.Gate == "hard" {
+		a := Activation{Kind: HardGate}
+		return r.GroupSum(r.Act(p, a, 0), c.Pyramid.Group), r.Act(p, a, 1)
+	}
+	return r.LogSumExp(p, c.Pyramid.Group), r.Softmax(p, c.Pyramid.Group)
+}
+
+// Pyramid is the two-level pyramid of gated energies for pictures of the given
+// channels and noise level.
+func Pyramid(channels int, sigma float64) Config {
+	return Config{Name: "pyramid", Channels: channels, Sigma: sigma, Unit: sigma, Alpha: 0.01,
+		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9,
+			Levels: []PyramidLevel{
+				{Maps: 16 * channels, WK: 3, Features: 64, AK: 5, NK: 1},
+				{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3},
+			}}}
+}
