@@ -1,0 +1,90 @@
+package solvers
+
+import (
+	"fmt"
+	"math"
+	"sync"
+)
+
+// buffers hands out scratch vectors, so that a running solver does not
+// allocate.
+var buffers sync.Pool
+
+func borrow(n int) []float32 {
+	if p, ok := buffers.Get().(*[]float32); ok && cap(*p) >= n {
+		return (*p)[:n]
+	}
+	return make([]float32, n)
+}
+
+func giveBack(bs ...[]float32) {
+	for _, b := range bs {
+		buffers.Put(&b)
+	}
+}
+
+func checkLen(what string, got, want int) {
+	if got != want {
+		panic(fmt.Sprintf("solvers: %s: slice of length %d, want %d", what, got, want))
+	}
+}
+
+// dot is <a,b>, accumulated in float64 in four interleaved sums.
+func dot(a, b []float32) float64 {
+	b = b[:len(a)]
+	var s0, s1, s2, s3 float64
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s0 += float64(a[i]) * float64(b[i])
+		s1 += float64(a[i+1]) * float64(b[i+1])
+		s2 += float64(a[i+2]) * float64(b[i+2])
+		s3 += float64(a[i+3]) * float64(b[i+3])
+	}
+	for ; i < len(a); i++ {
+		s0 += float64(a[i]) * float64(b[i])
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+func norm2(a []float32) float64 { return math.Sqrt(dot(a, a)) }
+
+// dist is ||a-b||.
+func dist(a, b []float32) float64 {
+	b = b[:len(a)]
+	s := 0.0
+	for i, v := range a {
+		d := float64(v) - float64(b[i])
+		s += d * d
+	}
+	return math.Sqrt(s)
+}
+
+// axpy is y += k x.
+func axpy(k float64, x, y []float32) {
+	y = y[:len(x)]
+	q := float32(k)
+	for i, v := range x {
+		y[i] += q * v
+	}
+}
+
+// addScaled is dst = x + k d; dst may equal x or d.
+func addScaled(dst, x []float32, k float64, d []float32) {
+	x, d = x[:len(dst)], d[:len(dst)]
+	q := float32(k)
+	for i := range dst {
+		dst[i] = x[i] + q*d[i]
+	}
+}
+
+func sub(dst, a, b []float32) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	for i := range dst {
+		dst[i] = a[i] - b[i]
+	}
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// unset stands for a number that a method does not know.
+func unset() float64 { return math.NaN() }
