@@ -1,0 +1,247 @@
+package imageio
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Options say how a picture is written. The zero value keeps what the picture
+// came with.
+type Options struct {
+	// Format is png, jpeg, tiff or npy; by default the path's extension says.
+	Format string
+	// Bits is 8 or 16; by default 16 for pictures of 16 bits, else 8. JPEG has
+	// 8 and .npy is float32 whatever is asked.
+	Bits int
+	// Quality is JPEG's, 1 to 100, by default 95.
+	Quality int
+}
+
+// FormatOf returns the format that a path's extension names among those that
+// can be written: png, jpeg, tiff or npy.
+func FormatOf(path string) (string, error) {
+	ext := strings.ToLower(filepath.Ext(path))
+	switch ext {
+	case ".png", ".tiff", ".npy", ".jpeg":
+		return ext[1:], nil
+	case ".jpg", ".jpe":
+		return "jpeg", nil
+	case ".tif":
+		return "tiff", nil
+	case "":
+		return "", fmt.Errorf("%s: no extension says which format to write: use .png, .jpg, .tif or .npy", path)
+	}
+	return "", fmt.Errorf("%s: cannot write %s: use .png, .jpg, .tif or .npy", path, ext)
+}
+
+// KeepsAlpha reports whether a format can hold an alpha channel.
+func KeepsAlpha(format string) bool { return format == "png" || format == "tiff" }
+
+// Write writes p to path, all of it or nothing (see [Atomic]).
+func Write(path string, p *Picture, o Options) error {
+	if o.Format == "" {
+		format, err := FormatOf(path)
+		if err != nil {
+			return err
+		}
+		o.Format = format
+	}
+	return Atomic(path, func(w io.Writer) error { return Encode(w, p, o) })
+}
+
+// Encode writes p to w; o.Format must be set.
+func Encode(w io.Writer, p *Picture, o Options) error {
+	if o.Format == "npy" {
+		return encodeNpyPicture(w, p)
+	}
+	for _, v := range p.Pix {
+		if v != v {
+			return errors.New("the picture has samples that are not numbers (NaN)")
+		}
+	}
+	bits := o.Bits
+	switch bits {
+	case 0:
+		bits = 8
+		if p.Bits == 16 {
+			bits = 16
+		}
+	case 8, 16:
+	default:
+		return fmt.Errorf("%d bits a sample: use 8 or 16", bits)
+	}
+	switch o.Format {
+	case "png":
+		return encodePNG(w, p, bits)
+	case "tiff":
+		return encodeTIFF(w, p, bits)
+	case "jpeg":
+		quality := o.Quality
+		if quality == 0 {
+			quality = 95
+		}
+		if quality < 1 || quality > 100 {
+			return fmt.Errorf("JPEG quality %d: use 1 to 100", quality)
+		}
+		if p.W > math.MaxUint16 || p.H > math.MaxUint16 {
+			return errors.New("JPEG holds at most 65535x65535 pixels")
+		}
+		return encodeJPEG(w, p, quality)
+	}
+	return fmt.Errorf("cannot write format %q: use png, jpeg, tiff or npy", o.Format)
+}
+
+// level is v in [0,1], clipped and rounded to 0..max.
+func level(v float32, max float64) uint32 {
+	return uint32(math.Min(math.Max(float64(v), 0), 1)*max + 0.5)
+}
+
+// A packer lays rows of a picture out as the integers of a file, interleaved,
+// alpha last.
+type packer struct {
+	p      *Picture
+	bits   int
+	little bool // byte order of 16-bit samples
+	colour bool // three channels, whatever the picture has
+}
+
+func newPacker(p *Picture, bits int) *packer { return &packer{p: p, bits: bits, colour: p.C == 3} }
+
+func (k *packer) channels() int {
+	n := 1
+	if k.colour {
+		n = 3
+	}
+	if k.p.Alpha != nil {
+		n++
+	}
+	return n
+}
+
+func (k *packer) pixelBytes() int { return k.channels() * k.bits / 8 }
+
+// row writes row y to dst, p.W*pixelBytes() long.
+func (k *packer) row(dst []byte, y int) {
+	n, w := k.channels(), k.p.W
+	colours := n
+	if k.p.Alpha != nil {
+		colours--
+		for x, a := range k.p.Alpha[y*w : (y+1)*w] {
+			k.put(dst, x*n+colours, uint32(a)>>(16-k.bits))
+		}
+	}
+	for c := range colours {
+		for x, v := range k.p.Plane(min(c, k.p.C-1))[y*w : (y+1)*w] {
+			k.put(dst, x*n+c, level(v, float64(uint32(1)<<k.bits-1)))
+		}
+	}
+}
+
+func (k *packer) put(dst []byte, i int, v uint32) {
+	switch {
+	case k.bits == 8:
+		dst[i] = byte(v)
+	case k.little:
+		dst[2*i], dst[2*i+1] = byte(v), byte(v>>8)
+	default:
+		dst[2*i], dst[2*i+1] = byte(v>>8), byte(v)
+	}
+}
+
+// profileFor is p's profile if it is one for as many channels as p has: a
+// picture that was made gray, or came from CMYK, has lost its profile's
+// colour space.
+func profileFor(p *Picture) []byte {
+	want := "RGB "
+	if p.Gray() {
+		want = "GRAY"
+	}
+	if len(p.ICC) < 128 || string(p.ICC[16:20]) != want {
+		return nil
+	}
+	return p.ICC
+}
+
+// Atomic calls write to fill a temporary file beside path and, when all went
+// well and the data is on the disk, gives it that name. On failure nothing is
+// left behind and an earlier file stays as it was. A path that is there and
+// is no regular file (a device, a pipe) is written to directly.
+func Atomic(path string, write func(io.Writer) error) error {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		if st.IsDir() {
+			return fmt.Errorf("%s: is a folder, not a file", path)
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, reason(err))
+		}
+		err = write(f)
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+		return named(path, err)
+	}
+	f, err := tempBeside(path)
+	if err != nil {
+		return fmt.Errorf("%s: cannot be written: %w", path, reason(err))
+	}
+	done := false
+	defer func() { // also when write panics
+		if !done {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if err := write(f); err != nil {
+		return named(path, err)
+	}
+	if err := f.Sync(); err != nil {
+		return named(path, err)
+	}
+	if err := f.Close(); err != nil {
+		return named(path, err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return named(path, err)
+	}
+	done = true
+	syncDir(filepath.Dir(path))
+	return nil
+}
+
+func named(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", path, reason(err))
+}
+
+// tempBeside creates a new file in path's folder, with the permissions that
+// the user's umask gives (os.CreateTemp would keep it private).
+func tempBeside(path string) (*os.File, error) {
+	for {
+		var b [6]byte
+		rand.Read(b[:])
+		name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+hex.EncodeToString(b[:])+".tmp")
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, os.ErrExist) {
+			return f, err
+		}
+	}
+}
+
+// syncDir makes the new name last. Not every file system can, and the data
+// itself is safe already, so failing here is no error.
+func syncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		d.Sync()
+		d.Close()
+	}
+}
