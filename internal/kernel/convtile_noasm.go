@@ -1,0 +1,5 @@
+//go:build !amd64 || noasm
+
+package kernel
+
+func (e *engine) one(t *tile, p, nv int) { tileGo(t, p, nv) }
