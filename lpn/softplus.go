@@ -121,14 +121,15 @@ func (c Config) recordSoftplus(r Recorder) Value {
 	return r.Deinterleave(f)
 }
 
-// Laplace1D is the paper's dense network for scalar data.
-func Laplace1D() Config {
-	layers := make([]Layer, 5)
-	for i := range layers {
-		layers[i] = Layer{Width: 50, K: 1, Stride: 1}
+// Dense is the paper's dense network for vectors of length in, held as the
+// channels of one pixel: layers hidden layers after the first.
+func Dense(in, hidden, layers int) Config {
+	ls := make([]Layer, layers)
+	for i := range ls {
+		ls[i] = Layer{Width: hidden, K: 1, Stride: 1}
 	}
-	return Config{Name: "lpn1d", Channels: 1, Height: 1, Width: 1, Sigma: 1, Unit: 1,
-		Softplus: &SoftplusConfig{Beta: 10, Layers: layers, LinearTerm: true}}
+	return Config{Name: "dense", Channels: in, Height: 1, Width: 1, Sigma: 1, Unit: 1,
+		Softplus: &SoftplusConfig{Beta: 10, Layers: ls, LinearTerm: true}}
 }
 
 // MNIST is the paper's network for 28x28 digits.

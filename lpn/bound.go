@@ -1,0 +1,155 @@
+package lpn
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// A Bound is a network bound to a picture size, in picture units: psi and its
+// gradient f as functions of pictures whose samples are nominally in [0,1].
+// It is immutable and safe for concurrent use.
+type Bound struct {
+	net     *Network
+	shape   operators.Shape
+	n       int
+	threads int
+	direct  bool
+	once    sync.Once
+	eval    *program
+	evals   sync.Pool
+	honce   sync.Once
+	hess    *program
+	hesses  sync.Pool
+}
+
+var _ solvers.Potential = (*Bound)(nil)
+
+// An Option adjusts how a network is evaluated.
+type Option func(*Bound)
+
+// Threads sets how many cores one evaluation uses; the default, 0, is all of
+// them. The result has the same bits for any number.
+func Threads(n int) Option { return func(b *Bound) { b.threads = n } }
+
+// Batch makes every evaluation treat n pictures, one after the other in the
+// slices; psi is then the sum over them.
+func Batch(n int) Option { return func(b *Bound) { b.n = n } }
+
+// Direct avoids the Winograd algorithm, whose rounding error is about ten
+// times that of the plain sum.
+func Direct() Option { return func(b *Bound) { b.direct = true } }
+
+// On binds the network to pictures of shape s.
+func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
+	c := n.cfg
+	switch {
+	case s.C != c.Channels:
+		return nil, fmt.Errorf("lpn: the prior has %d channels, the picture %d", c.Channels, s.C)
+	case s.H < 1 || s.W < 1:
+		return nil, fmt.Errorf("lpn: a picture of %dx%d pixels", s.H, s.W)
+	case c.Height > 0 && (s.H != c.Height || s.W != c.Width):
+		return nil, fmt.Errorf("lpn: the prior is made for %dx%d pictures, not %dx%d", c.Height, c.Width, s.H, s.W)
+	}
+	b := &Bound{net: n, shape: s, n: 1}
+	for _, o := range opts {
+		o(b)
+	}
+	return b, nil
+}
+
+// Shape is the shape of one picture.
+func (b *Bound) Shape() operators.Shape { return b.shape }
+
+// Network is the network that was bound.
+func (b *Bound) Network() *Network { return b.net }
+
+func (b *Bound) builder() *builder {
+	specs := map[string]ParamSpec{}
+	for _, s := range b.net.cfg.Params() {
+		specs[s.Name] = s
+	}
+	return &builder{
+		params: b.net.params, specs: specs, direct: b.direct,
+		dims: Dims{b.n * b.shape.C, b.shape.H, b.shape.W, 1},
+		p:    &program{n: b.n},
+	}
+}
+
+func (b *Bound) len() int { return b.n * b.shape.Len() }
+
+// Eval writes f(y) to dst and returns psi(y), with
+// psi(y) = Unit^2 psi_net(y/Unit) so that f = grad psi. dst may equal y.
+func (b *Bound) Eval(dst, y []float32) float64 {
+	s := 0.0
+	x := b.run(dst, y)
+	for _, v := range x.psi {
+		s += v
+	}
+	b.evals.Put(x)
+	u := b.net.cfg.Unit
+	return u * u * s
+}
+
+// EvalEach is Eval for a batch, writing psi of each picture to psi.
+func (b *Bound) EvalEach(dst, y []float32, psi []float64) {
+	x := b.run(dst, y)
+	u := b.net.cfg.Unit
+	for i, v := range x.psi {
+		psi[i] = u * u * v
+	}
+	b.evals.Put(x)
+}
+
+func (b *Bound) run(dst, y []float32) *exec {
+	b.check(dst)
+	b.check(y)
+	b.once.Do(func() {
+		r := b.builder()
+		b.eval = r.finish(b.net.cfg.Record(r))
+	})
+	x, _ := b.evals.Get().(*exec)
+	if x == nil {
+		x = newExec(b.eval, b.threads)
+	}
+	u := float32(b.net.cfg.Unit)
+	kernel.Scale(x.buf(b.eval.inputs[0]), y, 1/u)
+	x.run()
+	kernel.Scale(dst, x.buf(b.eval.out), u)
+	return x
+}
+
+// Hess writes Hess psi(y) v, the Jacobian of f at y applied to v, to dst,
+// which may equal y or v.
+func (b *Bound) Hess(dst, y, v []float32) {
+	b.check(dst)
+	b.check(y)
+	b.check(v)
+	b.honce.Do(func() {
+		r := b.builder()
+		r.Input()
+		d := dual{r, r.addInput()}
+		b.hess = r.finish(b.net.cfg.Record(d).(pair).t)
+	})
+	x, _ := b.hesses.Get().(*exec)
+	if x == nil {
+		x = newExec(b.hess, b.threads)
+	}
+	kernel.Scale(x.buf(b.hess.inputs[0]), y, float32(1/b.net.cfg.Unit))
+	copy(x.buf(b.hess.inputs[1]), v)
+	x.run()
+	copy(dst, x.buf(b.hess.out))
+	b.hesses.Put(x)
+}
+
+func (b *Bound) check(x []float32) {
+	if len(x) != b.len() {
+		panic(fmt.Sprintf("lpn: slice of length %d, want %d", len(x), b.len()))
+	}
+}
+
+// StrongConvexity is the modulus m of psi: psi - m/2||.||^2 is convex.
+func (b *Bound) StrongConvexity() float64 { return b.net.cfg.Alpha }

@@ -1,0 +1,160 @@
+package lpn
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// A Prior file is a safetensors file: the weights, and in the metadata the
+// config ("lpn.config"), the certificate ("lpn.certificate") and whatever the
+// maker noted, all as text.
+const (
+	keyConfig      = "lpn.config"
+	keyCertificate = "lpn.certificate"
+)
+
+// Open reads a network from a file written by Save. It refuses weights that
+// break the constraints on which the guarantee rests.
+func Open(path string) (*Network, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	n, err := Read(f, st.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return n, nil
+}
+
+// Read reads a network from the first size bytes of r.
+func Read(r io.ReaderAt, size int64) (*Network, error) {
+	tensors, meta, err := readSafetensors(r, size)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := meta[keyConfig]
+	if !ok {
+		return nil, fmt.Errorf("no %s in the metadata: not a prior made by lpn", keyConfig)
+	}
+	var cfg Config
+	if err := json.Unmarshal([]byte(text), &cfg); err != nil {
+		return nil, fmt.Errorf("%s: %v", keyConfig, err)
+	}
+	params := map[string][]float32{}
+	for _, t := range tensors {
+		params[t.Name] = t.Data
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	for _, s := range cfg.Params() {
+		i := slices.IndexFunc(tensors, func(t Tensor) bool { return t.Name == s.Name })
+		if i >= 0 && !slices.Equal(tensors[i].Shape, s.Dims) {
+			return nil, fmt.Errorf("weight %s has shape %v, want %v", s.Name, tensors[i].Shape, s.Dims)
+		}
+	}
+	// Half-precision storage rounds the constraints that are equalities.
+	cfg.projectEqualities(params)
+	n, err := FromParams(cfg, params)
+	if err != nil {
+		return nil, err
+	}
+	delete(meta, keyConfig)
+	n.meta = meta
+	return n, nil
+}
+
+// Save writes the network to path, whole or not at all. Weights are stored in
+// half precision when half is true.
+func (n *Network) Save(path string, half bool) error {
+	return SaveAtomic(path, func(w io.Writer) error { return n.Write(w, half) })
+}
+
+// Write is Save to a writer.
+func (n *Network) Write(w io.Writer, half bool) error {
+	text, err := json.Marshal(n.cfg)
+	if err != nil {
+		return err
+	}
+	meta := map[string]string{keyConfig: string(text)}
+	for k, v := range n.meta {
+		meta[k] = v
+	}
+	var tensors []Tensor
+	for _, s := range n.cfg.Params() {
+		tensors = append(tensors, Tensor{s.Name, s.Dims, n.params[s.Name]})
+	}
+	return writeSafetensors(w, tensors, meta, func(string) bool { return half })
+}
+
+// Meta returns a note stored with the network: how it was trained, what it
+// measured.
+func (n *Network) Meta(key string) string { return n.meta[key] }
+
+// WithMeta returns the same network with a note added.
+func (n *Network) WithMeta(key, value string) *Network {
+	c := *n
+	c.meta = map[string]string{key: value}
+	for k, v := range n.meta {
+		if k != key {
+			c.meta[k] = v
+		}
+	}
+	return &c
+}
+
+// ImportTorch reads a checkpoint of the reference PyTorch code. Sharpness and
+// strong convexity are not in the file: beta and alpha (in the reference
+// code's units, alpha ||x||^2) override the code's defaults where they are
+// positive; sigma is the noise level that the network was trained at.
+func ImportTorch(path string, beta, alpha, sigma float64) (*Network, error) {
+	t, err := readTorchFile(path)
+	if err != nil {
+		return nil, err
+	}
+	n, err := fromTorch(t, beta, alpha, sigma)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return n, nil
+}
+
+func fromTorch(t map[string]Tensor, beta, alpha, sigma float64) (*Network, error) {
+	kind, hidden, in, err := recogniseTorch(t)
+	if err != nil {
+		return nil, err
+	}
+	var cfg Config
+	switch kind {
+	case torchDense:
+		cfg = Dense(in, hidden, (len(t)-1)/3)
+	case torchMNIST:
+		cfg = MNIST(hidden)
+		cfg.Channels = in
+	case torch128:
+		cfg = Paper128(in, hidden)
+	}
+	if beta > 0 {
+		cfg.Softplus.Beta = beta
+	}
+	if alpha > 0 {
+		cfg.Alpha = 2 * alpha
+	}
+	if sigma > 0 {
+		cfg.Sigma = sigma
+	}
+	params := map[string][]float32{}
+	for name, x := range importTorch(t, kind) {
+		params[name] = x.Data
+	}
+	return FromParams(cfg, params)
+}

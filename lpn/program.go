@@ -1,0 +1,725 @@
+package lpn
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sort"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
+)
+
+// A program is a network laid out for one geometry: the recorded operations
+// grouped into stages, with every buffer placed in one arena. It is immutable;
+// an exec runs it.
+//
+// A stage is at most one operation that mixes rows (a convolution, a
+// resampling), followed by operations that work on each row alone. A part of
+// a stage does all of them on a few rows, which thus stay in cache; parts
+// write disjoint rows, and the cut depends on the geometry only, so the result
+// has the same bits on any number of threads.
+type program struct {
+	inputs []*node
+	out    *node
+	stages []*stage
+	arena  int     // float32s
+	local  int     // float32s of row-local scratch a worker needs
+	conv   int     // float32s of convolution scratch a worker needs
+	n      int     // pictures in a batch
+	bias   float64 // the constant part of psi, per picture
+}
+
+// A node is one value: a constant, or a buffer filled by one operation.
+type node struct {
+	dims  Dims
+	konst []float32 // a constant's elements
+	outer *outer    // a constant kept factored
+	def   int       // the stage that fills it, -1 for inputs
+	reads int       // how many operations read it
+	local bool      // lives within one part of one stage, in a worker's scratch
+	off   int       // place in the arena or the scratch
+
+	expandOf *node // the value that this one repeats, if it is an Expand
+	per      int
+	order1   *node // the derivative computed along with this value's operand
+}
+
+// An outer is a constant m[p]*c[k].
+type outer struct{ m, c []float32 }
+
+// A rowOp computes rows [lo,hi) of its outputs from the same rows of its inputs.
+type rowOp struct {
+	out []*node
+	in  []*node
+	run func(x *exec, worker, lo, hi int)
+}
+
+// A stage is described at program.
+type stage struct {
+	rows, width int // the grid of the row-wise operations: N*H rows
+	per         int // rows a part, when there is no convolution
+	parts       int
+	in          []*node // what the head reads
+	out         *node   // what the head writes
+	whole       bool    // the head is cut in its own way: no row-wise operations here
+	conv        *kernel.Conv
+	part        func(x *exec, worker, part int)
+	ops         []rowOp
+}
+
+func (s *stage) bounds(part int) (lo, hi int) {
+	if s.conv != nil {
+		return s.conv.Rows(part)
+	}
+	return part * s.per, min(s.rows, (part+1)*s.per)
+}
+
+// An exec is the memory in which one goroutine at a time runs a program.
+type exec struct {
+	*program
+	arena []float32
+	local [][]float32
+	conv  [][]float32
+	pool  *kernel.Pool
+	sums  [][]float64 // by stage, then part, then picture: partial sums of psi
+	stage int         // the current one
+	psi   []float64
+}
+
+func newExec(p *program, threads int) *exec {
+	x := &exec{program: p, pool: kernel.NewPool(threads)}
+	x.arena = make([]float32, p.arena)
+	for range x.pool.Workers() {
+		x.local = append(x.local, make([]float32, p.local))
+		x.conv = append(x.conv, make([]float32, p.conv))
+	}
+	for _, s := range p.stages {
+		x.sums = append(x.sums, make([]float64, s.parts*p.n))
+	}
+	x.psi = make([]float64, p.n)
+	// The workers know the pool only, so an exec that nobody holds is freed
+	// and takes them along.
+	runtime.AddCleanup(x, func(p *kernel.Pool) { p.Close() }, x.pool)
+	return x
+}
+
+// Part runs one part of the current stage.
+func (x *exec) Part(worker, part int) {
+	s := x.stages[x.stage]
+	if s.part != nil {
+		s.part(x, worker, part)
+		if s.whole {
+			return
+		}
+	}
+	lo, hi := s.bounds(part)
+	for i := range s.ops {
+		s.ops[i].run(x, worker, lo, hi)
+	}
+}
+
+// run evaluates the program, whose inputs have been filled. It leaves psi, one
+// a picture, in x.psi.
+func (x *exec) run() {
+	for i, s := range x.stages {
+		x.stage = i
+		clear(x.sums[i])
+		x.pool.Do(x, s.parts)
+	}
+	for i := range x.psi {
+		x.psi[i] = x.bias
+	}
+	for _, sums := range x.sums {
+		for i, v := range sums {
+			x.psi[i%x.n] += v
+		}
+	}
+}
+
+// buf is the whole buffer of n.
+func (x *exec) buf(n *node) []float32 {
+	if n.konst != nil {
+		return n.konst
+	}
+	return x.arena[n.off : n.off+n.dims.Len()]
+}
+
+// image is picture i of n's buffer.
+func (x *exec) image(n *node, i int) []float32 {
+	k := n.dims.Len() / n.dims.N
+	return x.buf(n)[i*k : (i+1)*k]
+}
+
+// rows holds rows [lo,hi) of n.
+func (x *exec) rows(n *node, worker, lo, hi int) []float32 {
+	k := n.dims.W * n.dims.C
+	switch {
+	case n.konst != nil:
+		return n.konst[lo*k : hi*k]
+	case n.local:
+		return x.local[worker][n.off : n.off+(hi-lo)*k]
+	}
+	return x.arena[n.off+lo*k : n.off+hi*k]
+}
+
+// A builder is the Recorder that lays out a program.
+type builder struct {
+	params map[string][]float32
+	specs  map[string]ParamSpec
+	direct bool // no Winograd
+	dims   Dims // of the input planes
+	p      *program
+}
+
+func (b *builder) Input() Value {
+	if len(b.p.inputs) == 0 {
+		b.addInput()
+	}
+	return b.p.inputs[0]
+}
+
+// addInput makes a further input of the dims of the picture.
+func (b *builder) addInput() *node {
+	n := &node{dims: b.dims, def: -1}
+	b.p.inputs = append(b.p.inputs, n)
+	return n
+}
+
+func (b *builder) Param(name string) Value {
+	data, ok := b.params[name]
+	if !ok {
+		panic("lpn: no parameter " + name)
+	}
+	d := b.specs[name].Dims
+	if len(d) == 1 {
+		return &node{dims: Dims{1, 1, 1, d[0]}, konst: data, def: -1}
+	}
+	return &node{dims: Dims{d[0], d[1], d[2], d[3]}, konst: data, def: -1}
+}
+
+func (b *builder) Dims(v Value) Dims { return v.(*node).dims }
+
+// material returns v as a node with elements, expanding a factored constant.
+func (b *builder) material(v Value) *node {
+	n := v.(*node)
+	if n.outer != nil && n.konst == nil {
+		o := n.outer
+		k := make([]float32, len(o.m)*len(o.c))
+		kernel.Outer(k, o.m, o.c)
+		n.konst = make([]float32, 0, n.dims.Len())
+		for range n.dims.N {
+			n.konst = append(n.konst, k...)
+		}
+	}
+	return n
+}
+
+// head starts a stage with an operation that mixes rows.
+func (b *builder) head(d Dims, parts int, in *node) (*stage, *node) {
+	out := &node{dims: d, def: len(b.p.stages)}
+	s := &stage{rows: d.N * d.H, width: d.W, parts: parts, in: []*node{in}, out: out, whole: true}
+	b.p.stages = append(b.p.stages, s)
+	in.reads++
+	return s, out
+}
+
+// resample starts a stage whose operation treats each picture on its own,
+// given as slices.
+func (b *builder) resample(v Value, d Dims, f func(dst, x []float32)) *node {
+	in := b.material(v)
+	s, out := b.head(d, min(d.N, in.dims.N), in)
+	s.part = func(x *exec, _, i int) {
+		o, n := x.buf(out), x.buf(in)
+		k, m := len(o)/s.parts, len(n)/s.parts
+		f(o[i*k:(i+1)*k], n[i*m:(i+1)*m])
+	}
+	return out
+}
+
+// partFloats is about how many elements a part of a stage without convolution
+// works on: few enough to stay in the second-level cache with some operands.
+const partFloats = 1 << 14
+
+// rowwise appends an operation, whose outputs lie on the grid of d, to the
+// stage that makes its last input, or to a new one.
+func (b *builder) rowwise(d Dims, op rowOp) {
+	ready := -1
+	for _, i := range op.in {
+		ready = max(ready, i.def)
+		i.reads++
+	}
+	if ready < 0 || b.p.stages[ready].whole || b.p.stages[ready].rows != d.N*d.H || b.p.stages[ready].width != d.W {
+		per := max(1, min(d.H, partFloats/(d.W*max(d.C, 16))))
+		rows := d.N * d.H
+		b.p.stages = append(b.p.stages, &stage{rows: rows, width: d.W, per: per, parts: (rows + per - 1) / per})
+		ready = len(b.p.stages) - 1
+	}
+	s := b.p.stages[ready]
+	s.ops = append(s.ops, op)
+	for _, o := range op.out {
+		o.def = ready
+	}
+}
+
+// unary appends a function from the rows of x to rows of c channels, folding
+// constants.
+func (b *builder) unary(v Value, c int, f func(dst, x []float32)) *node {
+	n := b.material(v)
+	d := n.dims
+	d.C = c
+	out := &node{dims: d, def: -1}
+	if n.konst != nil {
+		out.konst = make([]float32, d.Len())
+		f(out.konst, n.konst)
+		return out
+	}
+	b.rowwise(d, rowOp{[]*node{out}, []*node{n}, func(x *exec, w, lo, hi int) {
+		f(x.rows(out, w, lo, hi), x.rows(n, w, lo, hi))
+	}})
+	return out
+}
+
+func (b *builder) pointwise(v Value, f func(dst, x []float32)) *node {
+	return b.unary(v, v.(*node).dims.C, f)
+}
+
+func (b *builder) binary(u, v Value, f func(dst, x, y []float32)) Value {
+	m, n := b.material(u), b.material(v)
+	if m.dims.N*m.dims.H != n.dims.N*n.dims.H || m.dims.W != n.dims.W {
+		panic(fmt.Sprintf("lpn: operands of dims %v and %v", m.dims, n.dims))
+	}
+	out := &node{dims: m.dims, def: -1}
+	b.rowwise(m.dims, rowOp{[]*node{out}, []*node{m, n}, func(x *exec, w, lo, hi int) {
+		f(x.rows(out, w, lo, hi), x.rows(m, w, lo, hi), x.rows(n, w, lo, hi))
+	}})
+	return out
+}
+
+// pair appends an operation that computes a function and its derivative at
+// once, either of which may turn out to be unread.
+func (b *builder) pair(v Value, c0 int, f func(z, s, x []float32)) (z *node) {
+	n := b.material(v)
+	z = &node{dims: n.dims, def: -1}
+	z.dims.C = c0
+	n.order1 = &node{dims: n.dims, def: -1}
+	s := n.order1
+	b.rowwise(n.dims, rowOp{[]*node{z, s}, []*node{n}, func(x *exec, w, lo, hi int) {
+		var zs, ss []float32
+		if z.reads > 0 {
+			zs = x.rows(z, w, lo, hi)
+		}
+		if s.reads > 0 {
+			ss = x.rows(s, w, lo, hi)
+		}
+		f(zs, ss, x.rows(n, w, lo, hi))
+	}})
+	return z
+}
+
+func (b *builder) conv(in, w *node, c *kernel.Conv, d Dims) Value {
+	f := c.Pack(nil, w.konst)
+	s, out := b.head(d, c.Parts(), in)
+	s.conv, s.whole = c, false
+	b.p.conv = max(b.p.conv, c.ScratchLen())
+	s.part = func(x *exec, worker, part int) {
+		c.Part(x.buf(out), x.buf(in), f, part, false, x.conv[worker])
+	}
+	return out
+}
+
+func convShape(d Dims, w *node, g Geom) kernel.ConvShape {
+	return kernel.ConvShape{N: d.N, H: d.H, W: d.W, Ci: w.dims.W, Co: w.dims.C, K: g.K, Stride: g.Stride, Pad: g.Pad}
+}
+
+func (b *builder) Conv(xv, wv Value, g Geom) Value {
+	x, w := b.material(xv), wv.(*node)
+	s := convShape(x.dims, w, g)
+	if w.dims.W != x.dims.C {
+		panic(fmt.Sprintf("lpn: filter of dims %v on input %v", w.dims, x.dims))
+	}
+	oh, ow := s.Out()
+	make := kernel.NewConv
+	if b.direct {
+		make = kernel.NewConvDirect
+	}
+	return b.conv(x, w, make(s), Dims{s.N, oh, ow, s.Co})
+}
+
+func (b *builder) ConvT(yv, wv Value, g Geom, h, width int) Value {
+	y, w := b.material(yv), wv.(*node)
+	d := Dims{y.dims.N, h, width, w.dims.W}
+	s := convShape(d, w, g)
+	make := kernel.NewConvT
+	if b.direct {
+		make = kernel.NewConvTDirect
+	}
+	return b.conv(y, w, make(s), d)
+}
+
+func (b *builder) Bias(x, bias Value) Value {
+	k := bias.(*node).konst
+	return b.pointwise(x, func(dst, x []float32) { kernel.AddBias(dst, x, k) })
+}
+
+func (b *builder) Act(v Value, a Activation, order int) Value {
+	n := b.material(v)
+	switch {
+	case order == 0 && n.konst == nil && n.order1 == nil:
+		return b.pair(v, n.dims.C, a.pair())
+	case order == 1 && n.order1 != nil:
+		return n.order1
+	}
+	return b.pointwise(v, a.apply(order))
+}
+
+// pair computes a and its derivative; either destination may be nil.
+func (a Activation) pair() func(z, s, x []float32) {
+	if a.Kind == HardGate {
+		return kernel.HardGate
+	}
+	beta := float32(a.Beta)
+	return func(z, s, x []float32) { kernel.Softplus(z, s, x, beta) }
+}
+
+// apply is the order-th derivative of a.
+func (a Activation) apply(order int) func(dst, x []float32) {
+	pair := a.pair()
+	switch order {
+	case 0:
+		return func(dst, x []float32) { pair(dst, nil, x) }
+	case 1:
+		return func(dst, x []float32) { pair(nil, dst, x) }
+	case 2:
+		if a.Kind == HardGate {
+			return kernel.HardGateD2
+		}
+		return func(dst, x []float32) { kernel.SoftplusD2(dst, x, float32(a.Beta)) }
+	}
+	panic(fmt.Sprintf("lpn: no derivative of order %d", order))
+}
+
+func (b *builder) Add(u, v Value) Value {
+	o := v.(*node).outer
+	if o == nil {
+		return b.binary(u, v, kernel.Add)
+	}
+	n := b.material(u)
+	out := &node{dims: n.dims, def: -1}
+	b.rowwise(n.dims, rowOp{[]*node{out}, []*node{n}, func(x *exec, w, lo, hi int) {
+		d, row := n.dims, n.dims.W*n.dims.C
+		dst, src := x.rows(out, w, lo, hi), x.rows(n, w, lo, hi)
+		for lo < hi { // the map m is the same for every picture
+			k := min(hi-lo, d.H-lo%d.H)
+			o.add(dst[:k*row], src[:k*row], lo%d.H*d.W)
+			dst, src, lo = dst[k*row:], src[k*row:], lo+k
+		}
+	}})
+	return out
+}
+
+// add sets dst = x + m[p]*c for the pixels from p on, by runs of equal m.
+func (o *outer) add(dst, x []float32, p int) {
+	k := len(o.c)
+	for i := 0; i < len(x); {
+		j, m := i+k, o.m[p+i/k]
+		for j < len(x) && o.m[p+j/k] == m {
+			j += k
+		}
+		if m == 1 {
+			kernel.AddBias(dst[i:j], x[i:j], o.c)
+		} else {
+			for r := i; r < j; r += k {
+				copy(dst[r:r+k], x[r:r+k])
+				kernel.Axpy(dst[r:r+k], m, o.c)
+			}
+		}
+		i = j
+	}
+}
+
+// dot is the sum of x[p,k]*m[p]*c[k] for the pixels from p on.
+func (o *outer) dot(x []float32, p int) float64 {
+	k := len(o.c)
+	s := 0.0
+	for i := 0; i < len(x); i += k {
+		s += float64(o.m[p+i/k]) * kernel.Dot(x[i:i+k], o.c)
+	}
+	return s
+}
+
+func (b *builder) Mul(u, v Value) Value {
+	n := v.(*node)
+	if n.expandOf == nil {
+		return b.binary(u, v, kernel.Mul)
+	}
+	return b.binary(u, n.expandOf, func(dst, x, y []float32) { kernel.ExpandMul(dst, x, y, n.per) })
+}
+
+func (b *builder) Scale(x Value, k float64) Value {
+	return b.pointwise(x, func(dst, x []float32) { kernel.Scale(dst, x, float32(k)) })
+}
+
+func (b *builder) HalfSquare(x Value) Value { return b.pointwise(x, kernel.HalfSquare) }
+func (b *builder) Exp(x Value) Value        { return b.pointwise(x, kernel.Exp) }
+
+func (b *builder) LogSumExp(v Value, per int) Value {
+	return b.pair(v, v.(*node).dims.C/per, func(z, s, x []float32) { kernel.LogSumExp(z, s, x, per) })
+}
+
+func (b *builder) Softmax(v Value, per int) Value {
+	if n := v.(*node); n.order1 != nil {
+		return n.order1
+	}
+	return b.pointwise(v, func(dst, x []float32) { kernel.LogSumExp(nil, dst, x, per) })
+}
+
+func (b *builder) Expand(v Value, per int) Value {
+	n := b.material(v)
+	out := b.unary(n, n.dims.C*per, func(dst, x []float32) { kernel.Expand(dst, x, per) })
+	out.expandOf, out.per = n, per
+	return out
+}
+
+func (b *builder) GroupSum(v Value, per int) Value {
+	return b.unary(v, v.(*node).dims.C/per, func(dst, x []float32) { kernel.GroupSum(dst, x, per) })
+}
+
+func (b *builder) Outer(m []float32, c Value, like Dims) Value {
+	k := c.(*node).konst
+	return &node{dims: Dims{like.N, like.H, like.W, len(k)}, outer: &outer{m, k}, def: -1}
+}
+
+func (b *builder) AvgPool(v Value) Value {
+	d := b.Dims(v)
+	return b.resample(v, Dims{d.N, d.H / 2, d.W / 2, d.C}, func(dst, x []float32) {
+		kernel.AvgPool(dst, x, 1, d.H, d.W, d.C)
+	})
+}
+
+func (b *builder) AvgPoolT(v Value) Value {
+	d := b.Dims(v)
+	d.H, d.W = 2*d.H, 2*d.W
+	return b.resample(v, d, func(dst, x []float32) { kernel.AvgPoolT(dst, x, 1, d.H, d.W, d.C) })
+}
+
+func (b *builder) PadSym(v Value, p Margins) Value {
+	d := b.Dims(v)
+	return b.resample(v, Dims{d.N, d.H + p.Top + p.Bottom, d.W + p.Left + p.Right, 1}, func(dst, x []float32) {
+		kernel.PadSym(dst, x, 1, d.H, d.W, p.Top, p.Bottom, p.Left, p.Right)
+	})
+}
+
+func (b *builder) PadSymT(v Value, p Margins) Value {
+	d := b.Dims(v)
+	d.H, d.W = d.H-p.Top-p.Bottom, d.W-p.Left-p.Right
+	return b.resample(v, d, func(dst, x []float32) {
+		kernel.PadSymT(dst, x, 1, d.H, d.W, p.Top, p.Bottom, p.Left, p.Right)
+	})
+}
+
+func (b *builder) Interleave(v Value, c int) Value {
+	d := b.Dims(v)
+	if c == 1 {
+		return v
+	}
+	return b.resample(v, Dims{d.N / c, d.H, d.W, c}, func(dst, x []float32) {
+		kernel.Interleave(dst, x, 1, d.H, d.W, c)
+	})
+}
+
+func (b *builder) Deinterleave(v Value) Value {
+	d := b.Dims(v)
+	if d.C == 1 {
+		return v
+	}
+	return b.resample(v, Dims{d.N * d.C, d.H, d.W, 1}, func(dst, x []float32) {
+		kernel.Deinterleave(dst, x, 1, d.H, d.W, d.C)
+	})
+}
+
+func (b *builder) SpaceToDepth(v Value, r int) Value {
+	d := b.Dims(v)
+	return b.resample(v, Dims{d.N, d.H / r, d.W / r, d.C * r * r}, func(dst, x []float32) {
+		kernel.SpaceToDepth(dst, x, 1, d.H, d.W, d.C, r)
+	})
+}
+
+func (b *builder) DepthToSpace(v Value, r int) Value {
+	d := b.Dims(v)
+	d = Dims{d.N, d.H * r, d.W * r, d.C / (r * r)}
+	return b.resample(v, d, func(dst, x []float32) { kernel.DepthToSpace(dst, x, 1, d.H, d.W, d.C, r) })
+}
+
+func (b *builder) Resize(v Value, h, w int) Value {
+	d := b.Dims(v)
+	return b.resample(v, Dims{d.N, h, w, d.C}, func(dst, x []float32) {
+		kernel.Resize(dst, x, 1, d.H, d.W, d.C, h, w)
+	})
+}
+
+func (b *builder) ResizeT(v Value, h, w int) Value {
+	d := b.Dims(v)
+	return b.resample(v, Dims{d.N, h, w, d.C}, func(dst, x []float32) {
+		kernel.ResizeT(dst, x, 1, h, w, d.C, d.H, d.W)
+	})
+}
+
+func (b *builder) Energy(k float64, u, v Value) {
+	m, n := b.material(u), v.(*node)
+	d := m.dims
+	in := []*node{m}
+	if n.outer == nil && n != m {
+		in = append(in, n)
+	}
+	picture := d.H * (d.N / b.p.n) // rows of one picture, all planes
+	b.rowwise(d, rowOp{nil, in, func(x *exec, w, lo, hi int) {
+		sums := x.sums[x.stage][x.stages[x.stage].partAt(lo)*x.n:]
+		xs, ys := x.rows(m, w, lo, hi), []float32(nil)
+		if n.outer == nil {
+			ys = x.rows(n, w, lo, hi)
+		}
+		for lo < hi {
+			rows := min(hi-lo, d.H-lo%d.H)
+			size := rows * d.W * d.C
+			if n.outer != nil {
+				sums[lo/picture] += k * n.outer.dot(xs[:size], lo%d.H*d.W)
+			} else {
+				sums[lo/picture] += k * kernel.Dot(xs[:size], ys[:size])
+				ys = ys[size:]
+			}
+			xs, lo = xs[size:], lo+rows
+		}
+	}})
+}
+
+func (s *stage) partAt(lo int) int {
+	if s.conv == nil {
+		return lo / s.per
+	}
+	return sort.Search(s.parts, func(p int) bool { l, _ := s.conv.Rows(p); return l > lo }) - 1
+}
+
+// Sum takes constants only: the biases at the network's end.
+func (b *builder) Sum(v Value) {
+	o := v.(*node).outer
+	for _, m := range o.m {
+		for _, c := range o.c {
+			b.p.bias += float64(m) * float64(c)
+		}
+	}
+}
+
+// finish closes the program: it drops what nobody reads and places the
+// buffers.
+func (b *builder) finish(out Value) *program {
+	p := b.p
+	p.out = b.material(out)
+	p.out.reads++
+	for i := len(p.stages) - 1; i >= 0; i-- {
+		s := p.stages[i]
+		s.ops = slices.DeleteFunc(s.ops, func(op rowOp) bool {
+			for _, o := range op.out {
+				if o.reads > 0 {
+					return false
+				}
+			}
+			if op.out == nil {
+				return false
+			}
+			for _, n := range op.in {
+				n.reads--
+			}
+			return true
+		})
+	}
+	p.place()
+	return p
+}
+
+// place assigns memory: values that live within one stage go to the workers'
+// scratch, one rows-of-a-part high; the others to the arena, each at the
+// lowest place free for as long as it lives.
+func (p *program) place() {
+	type span struct {
+		n           *node
+		first, last int
+	}
+	var spans []span
+	at := map[*node]int{}
+	add := func(n *node, def int) {
+		if _, ok := at[n]; !ok && n.konst == nil && n.outer == nil {
+			at[n] = len(spans)
+			spans = append(spans, span{n, def, def})
+		}
+	}
+	read := func(n *node, stage int) {
+		if i, ok := at[n]; ok {
+			spans[i].last = max(spans[i].last, stage)
+		}
+	}
+	for _, n := range p.inputs {
+		add(n, -1)
+	}
+	for i, s := range p.stages {
+		if s.out != nil {
+			add(s.out, i)
+		}
+		for _, n := range s.in {
+			read(n, i)
+		}
+		for _, op := range s.ops {
+			for _, n := range op.in {
+				read(n, i)
+			}
+			for _, n := range op.out {
+				if n.reads > 0 {
+					add(n, i)
+				}
+			}
+		}
+	}
+	read(p.out, len(p.stages))
+
+	var placed []span
+	for i, s := range p.stages {
+		rows := s.per
+		if s.conv != nil {
+			for part := range s.parts {
+				lo, hi := s.conv.Rows(part)
+				rows = max(rows, hi-lo)
+			}
+		}
+		off := 0
+		for _, op := range s.ops {
+			for _, n := range op.out {
+				j, ok := at[n]
+				if ok && spans[j].last == i {
+					n.local, n.off = true, off
+					off += (rows*n.dims.W*n.dims.C + 15) &^ 15
+				}
+			}
+		}
+		p.local = max(p.local, off)
+	}
+	slices.SortStableFunc(spans, func(a, b span) int { return b.n.dims.Len() - a.n.dims.Len() })
+	for _, s := range spans {
+		if s.n.local {
+			continue
+		}
+		size := s.n.dims.Len()
+		off := 0
+		slices.SortFunc(placed, func(a, b span) int { return a.n.off - b.n.off })
+		for _, q := range placed {
+			if q.first > s.last || s.first > q.last {
+				continue
+			}
+			if off+size <= q.n.off {
+				break
+			}
+			off = max(off, (q.n.off+q.n.dims.Len()+15)&^15)
+		}
+		s.n.off = off
+		placed = append(placed, s)
+		p.arena = max(p.arena, off+size)
+	}
+}
