@@ -1,0 +1,3 @@
+package kernel
+
+func fftPassVec(p *fftPass, d []float32) bool { return false }
