@@ -3,16 +3,19 @@ package solvers
 import "math"
 
 // CG solves M x = b for a symmetric positive definite M by conjugate
-// gradients (Hestenes & Stiefel 1952; Golub & Van Loan, 11.3):
+// gradients (Hestenes & Stiefel 1952; Golub & Van Loan, 11.3 and 11.5):
 //
-//	alpha = <r,r>/<p,Mp>;  x += alpha p;  r -= alpha Mp
-//	beta = <r+,r+>/<r,r>;  p = r+ + beta p
+//	alpha = <r,z>/<p,Mp>;  x += alpha p;  r -= alpha Mp
+//	z = P r;  beta = <r+,z+>/<r,z>;  p = z+ + beta p
 //
 // Vectors are float32, scalars float64; relative residuals below about 1e-6
-// are out of reach of single precision and are not asked for.
+// are out of reach of single precision.
 type CG struct {
 	// Apply writes M x to dst.
 	Apply func(dst, x []float32)
+	// Precondition writes P r, P symmetric positive definite and close to the
+	// inverse of M, to dst. Default: P = I.
+	Precondition func(dst, r []float32)
 	// Tol stops at ||Mx-b|| <= Tol ||b||. Default 1e-5.
 	Tol float64
 	// MaxIters bounds the iterations. Default 100.
@@ -31,30 +34,37 @@ func (c CG) Solve(x, b []float32) (iters int, residual float64) {
 	if limit == 0 {
 		limit = 100
 	}
-	n := len(x)
-	r, p, q := borrow(n), borrow(n), borrow(n)
-	defer giveBack(r, p, q)
 	scale := norm2(b)
 	if scale == 0 {
 		clear(x)
 		return 0, 0
 	}
+	n := len(x)
+	r, p, q, z := borrow(n), borrow(n), borrow(n), borrow(n)
+	defer giveBack(r, p, q, z)
+	precondition := c.Precondition
+	if precondition == nil {
+		precondition = func(dst, r []float32) { copy(dst, r) }
+	}
 	c.Apply(r, x)
 	sub(r, b, r)
-	copy(p, r)
-	rr := dot(r, r)
-	for iters = 0; iters < limit && math.Sqrt(rr) > tol*scale; iters++ {
+	precondition(z, r)
+	copy(p, z)
+	rz, size := dot(r, z), norm2(r)
+	for iters = 0; iters < limit && size > tol*scale; iters++ {
 		c.Apply(q, p)
 		pq := dot(p, q)
 		if !(pq > 0) {
 			break
 		}
-		alpha := rr / pq
+		alpha := rz / pq
 		axpy(alpha, p, x)
 		axpy(-alpha, q, r)
-		next := dot(r, r)
-		addScaled(p, r, next/rr, p)
-		rr = next
+		size = math.Sqrt(dot(r, r))
+		precondition(z, r)
+		next := dot(r, z)
+		addScaled(p, z, next/rz, p)
+		rz = next
 	}
-	return iters, math.Sqrt(rr) / scale
+	return iters, size / scale
 }
