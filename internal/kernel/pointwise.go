@@ -2,6 +2,8 @@ package kernel
 
 import "math"
 
+//go:generate go -C _gen run ./pointwise -out ../pointwise_amd64.s -stubs ../pointwise_stubs_amd64.go -pkg kernel
+
 // The routines of this file work on flat slices. Unless a comment says
 // otherwise all slices of a call have the same length, and dst may be the
 // same slice as an input (partly overlapping slices are not allowed). Wrong

@@ -19,6 +19,9 @@ func AvgPool(dst, x []float32, n, h, w, c int) {
 
 // avgPoolRow pools the rows a and b.
 func avgPoolRow(dst, a, b []float32, c int) {
+	if avgPoolRowVec(dst, a, b, c) {
+		return
+	}
 	if c == 1 {
 		for i := range dst {
 			dst[i] = 0.25 * ((a[2*i] + a[2*i+1]) + (b[2*i] + b[2*i+1]))
@@ -26,16 +29,7 @@ func avgPoolRow(dst, a, b []float32, c int) {
 		return
 	}
 	for i := 0; i < len(dst); i += c {
-		mean4(dst[i:i+c], a[2*i:2*i+c], a[2*i+c:2*i+2*c], b[2*i:2*i+c], b[2*i+c:2*i+2*c])
-	}
-}
-
-func mean4(dst, p, q, r, s []float32) {
-	if blendVec(dst, p, q, r, s, 0.25, 0.25, 0.25, 0.25) {
-		return
-	}
-	for i := range dst {
-		dst[i] = 0.25 * ((p[i] + q[i]) + (r[i] + s[i]))
+		blend(dst[i:i+c], a[2*i:2*i+c], a[2*i+c:2*i+2*c], b[2*i:2*i+c], b[2*i+c:2*i+2*c], 0.25, 0.25, 0.25, 0.25)
 	}
 }
 
@@ -50,18 +44,26 @@ func AvgPoolT(dst, x []float32, n, h, w, c int) {
 	for o := range n * h / 2 {
 		r := x[o*row/2 : (o+1)*row/2]
 		a, b := dst[2*o*row:(2*o+1)*row], dst[(2*o+1)*row:(2*o+2)*row]
-		if c == 1 {
-			for i, v := range r {
-				a[2*i], a[2*i+1] = 0.25*v, 0.25*v
-			}
-		} else {
-			for i := 0; i < len(r); i += c {
-				Scale(a[2*i:2*i+c], r[i:i+c], 0.25)
-				copy(a[2*i+c:2*i+2*c], a[2*i:2*i+c])
-			}
-		}
-		copy(b, a)
+		avgPoolTRow(a, b, r, c)
 	}
+}
+
+// avgPoolTRow spreads the row x over the rows a and b.
+func avgPoolTRow(a, b, x []float32, c int) {
+	if avgPoolTRowVec(a, b, x, c) {
+		return
+	}
+	if c == 1 {
+		for i, v := range x {
+			a[2*i], a[2*i+1] = 0.25*v, 0.25*v
+		}
+	} else {
+		for i := 0; i < len(x); i += c {
+			Scale(a[2*i:2*i+c], x[i:i+c], 0.25)
+			copy(a[2*i+c:2*i+2*c], a[2*i:2*i+c])
+		}
+	}
+	copy(b, a)
 }
 
 // SpaceToDepth turns r x r blocks into channels, (n,h,w,c) to
@@ -162,10 +164,19 @@ func reflect(i, n int) int {
 	return i
 }
 
+func margins(m ...int) {
+	for _, v := range m {
+		if v < 0 {
+			panic("kernel: negative margin")
+		}
+	}
+}
+
 // PadSym extends each of the planes (n,h,w) by half-sample symmetric
 // reflection, repeated where a margin is larger than the plane: to
 // (n,top+h+bottom,left+w+right).
 func PadSym(dst, x []float32, n, h, w, top, bottom, left, right int) {
+	margins(top, bottom, left, right)
 	oh, ow := h+top+bottom, w+left+right
 	same(len(x), n*h*w)
 	same(len(dst), n*oh*ow)
@@ -188,6 +199,7 @@ func PadSym(dst, x []float32, n, h, w, top, bottom, left, right int) {
 // (n,top+h+bottom,left+w+right) back to where they came from, in the planes
 // (n,h,w).
 func PadSymT(dst, x []float32, n, h, w, top, bottom, left, right int) {
+	margins(top, bottom, left, right)
 	oh, ow := h+top+bottom, w+left+right
 	same(len(dst), n*h*w)
 	same(len(x), n*oh*ow)

@@ -1,0 +1,435 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// The constants repeat those of pointwise_act.go, where they are explained.
+var (
+	expPoly   = []float64{0.0013814560370519757, 0.008368735201656818, 0.04166838899254799, 0.1666652113199234, 0.4999999403953552, 1, 1}
+	log1pPoly = []float64{0.005364826414734125, -0.03006579913198948, 0.07920454442501068, -0.13753803074359894, 0.1915365606546402, -0.24857163429260254, 0.3332132399082184, -0.49999648332595825, 1}
+)
+
+const (
+	log2e = 1.4426950408889634
+	ln2Hi = 0.693359375
+	ln2Lo = -0.00021219444170128554
+	magic = 3 << 22 // 1.5*2^23: the units digit is the last bit
+	floor = -60     // the least exponent of the activations
+)
+
+// exp returns exp(x) for x in [-87, 88], and destroys x. With bias 127 the
+// power of two is made in one step; with 126 it is half of it, and the result
+// is right up to the largest float32 and 0 below the smallest.
+func (f *fn) exp(x reg.VecVirtual, bias float64) reg.VecVirtual {
+	m, n, p := f.vec(), f.vec(), f.vec()
+	VMOVUPS(f.k(magic+bias), m)
+	VFMADD231PS(f.k(log2e), x, m)
+	VSUBPS(f.k(magic+bias), m, n)
+	VFNMADD231PS(f.k(ln2Hi), n, x)
+	VFNMADD231PS(f.k(ln2Lo), n, x)
+	f.horner(p, x, expPoly)
+	VPSLLD(U8(23), m, m)
+	if bias == 126 {
+		VADDPS(p, p, p)
+	}
+	VMULPS(m, p, p)
+	return p
+}
+
+// expConsts names the constants of exp before a loop.
+func (f *fn) expConsts(bias float64) {
+	for _, c := range append([]float64{magic + bias, log2e, ln2Hi, ln2Lo}, expPoly...) {
+		f.k(c)
+	}
+}
+
+func (f *fn) horner(p, x reg.VecVirtual, c []float64) {
+	VMOVUPS(f.k(c[0]), p)
+	for _, v := range c[1:] {
+		VFMADD213PS(f.k(v), x, p)
+	}
+}
+
+// log1p returns log(1+t) for t in [0,1].
+func (f *fn) log1p(t reg.VecVirtual) reg.VecVirtual {
+	p := f.vec()
+	f.horner(p, t, log1pPoly)
+	VMULPS(t, p, p)
+	return p
+}
+
+func (f *fn) use(c ...float64) {
+	for _, v := range c {
+		f.k(v)
+	}
+}
+
+const signBit = 1 << 31
+
+// decay returns exp(-|v|), the exponent no less than floor.
+func (f *fn) decay(v reg.VecVirtual, least reg.VecVirtual) reg.VecVirtual {
+	a := f.vec()
+	VORPS(f.bits(signBit), v, a)
+	VMAXPS(a, least, a) // the second source, here a, wins if it is NaN
+	return f.exp(a, 127)
+}
+
+func activations(t target) {
+	f := start(t, "exp", "(dst, x []float32)", "dst = exp(x)")
+	d, x, n := ptr("dst"), ptr("x"), length("dst")
+	f.expConsts(126)
+	lo, hi := f.reg(-87.34), f.reg(89)
+	f.loop(n, 1, func(l lanes) {
+		v := l.load(x)
+		VMAXPS(v, lo, v)
+		VMINPS(v, hi, v)
+		l.store(f.exp(v, 126), d)
+	})
+	f.end()
+
+	for _, variant := range []struct {
+		name string
+		z, s bool
+	}{{"softplus", true, true}, {"softplusZ", true, false}, {"softplusS", false, true}} {
+		var args string
+		if variant.z {
+			args += "z, "
+		}
+		if variant.s {
+			args += "s, "
+		}
+		f := start(t, variant.name, "("+args+"x []float32, beta, inv float32)",
+			"z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))")
+		var z, s reg.GPVirtual
+		if variant.z {
+			z = ptr("z")
+		}
+		if variant.s {
+			s = ptr("s")
+		}
+		x, n, beta := ptr("x"), length("x"), f.arg("beta")
+		f.expConsts(127)
+		least := f.reg(floor)
+		f.bits(signBit)
+		one := f.reg(1)
+		zero := f.vec()
+		VXORPS(zero, zero, zero)
+		var inv reg.VecVirtual
+		if variant.z {
+			inv = f.arg("inv")
+			f.use(log1pPoly...)
+		}
+		f.loop(n, 1, func(l lanes) {
+			x0 := l.load(x)
+			v := f.vec()
+			VMULPS(beta, x0, v)
+			e := f.decay(v, least)
+			if variant.s {
+				num, den := f.vec(), f.vec()
+				VADDPS(one, e, den)
+				if f.w == 16 {
+					k := K()
+					VPMOVD2M(v, k)
+					VMOVAPS(one, num)
+					VMOVAPS(e, k, num)
+				} else {
+					VBLENDVPS(v, e, one, num)
+				}
+				VDIVPS(den, num, num)
+				l.store(num, s)
+			}
+			if variant.z {
+				p := f.log1p(e)
+				VMAXPS(x0, zero, x0)
+				VFMADD231PS(inv, p, x0)
+				l.store(x0, z)
+			}
+		})
+		f.end()
+	}
+
+	f = start(t, "softplusD2", "(dst, x []float32, beta float32)", "dst = beta*s*(1-s), s = 1/(1+exp(-beta*x))")
+	d, x, n = ptr("dst"), ptr("x"), length("dst")
+	beta := f.arg("beta")
+	f.expConsts(127)
+	least := f.reg(floor)
+	f.bits(signBit)
+	one := f.k(1)
+	f.loop(n, 1, func(l lanes) {
+		v := l.load(x)
+		VMULPS(beta, v, v)
+		e := f.decay(v, least)
+		den := f.vec()
+		VADDPS(one, e, den)
+		VMULPS(den, den, den)
+		VMULPS(beta, e, e)
+		VDIVPS(den, e, e)
+		l.store(e, d)
+	})
+	f.end()
+
+	for _, variant := range []struct {
+		name string
+		z, s bool
+	}{{"hardGate", true, true}, {"hardGateZ", true, false}, {"hardGateS", false, true}} {
+		var args string
+		if variant.z {
+			args += "z, "
+		}
+		if variant.s {
+			args += "s, "
+		}
+		f := start(t, variant.name, "("+args+"x []float32)", "s = clamp(x/2+1/2, 0, 1), z = s*s + max(x-1, 0)")
+		var z, s reg.GPVirtual
+		if variant.z {
+			z = ptr("z")
+		}
+		if variant.s {
+			s = ptr("s")
+		}
+		x, n := ptr("x"), length("x")
+		half, one, zero := f.reg(0.5), f.reg(1), f.vec()
+		VXORPS(zero, zero, zero)
+		f.loop(n, 2, func(l lanes) {
+			v, h := l.load(x), f.vec()
+			VMOVAPS(half, h)
+			VFMADD231PS(half, v, h)
+			VMAXPS(h, zero, h)
+			VMINPS(h, one, h)
+			if variant.s {
+				l.store(h, s)
+			}
+			if variant.z {
+				VSUBPS(one, v, v)
+				VMAXPS(v, zero, v)
+				VFMADD231PS(h, h, v)
+				l.store(v, z)
+			}
+		})
+		f.end()
+	}
+
+	f = start(t, "hardGateD2", "(dst, x []float32)", "dst = 1/2 on (-1,1), else 0")
+	d, x, n = ptr("dst"), ptr("x"), length("dst")
+	half, unit := f.k(0.5), f.k(1)
+	f.bits(signBit)
+	f.loop(n, 2, func(l lanes) {
+		v, a := l.load(x), f.vec()
+		VORPS(f.bits(signBit), v, a)
+		VADDPS(unit, a, a) // 1-|x|
+		// The half where 1-|x| > 0; NaN where x is NaN; else 0.
+		if f.w == 16 {
+			zero, r := f.vec(), f.vec()
+			VXORPS(zero, zero, zero)
+			in, nan := K(), K()
+			VCMPPS(U8(30), zero, a, in)
+			VCMPPS(U8(3), v, v, nan)
+			VMOVAPS_Z(half, in, r)
+			VMOVAPS(v, nan, r)
+			l.store(r, d)
+		} else {
+			zero, m := f.vec(), f.vec()
+			VXORPS(zero, zero, zero)
+			VCMPPS(U8(30), zero, a, m)
+			VANDPS(half, m, m)
+			VCMPPS(U8(3), v, v, a)
+			VANDPS(v, a, a)
+			VORPS(a, m, m)
+			l.store(m, d)
+		}
+	})
+	f.end()
+}
+
+// fold combines all lanes of v with op and leaves the result in every lane.
+func (f *fn) fold(v reg.VecVirtual, op func(a, b, c Op)) {
+	u := f.vec()
+	VSHUFF32X4(U8(0x4e), v, v, u)
+	op(u, v, v)
+	VSHUFF32X4(U8(0xb1), v, v, u)
+	op(u, v, v)
+	VPERMILPS(U8(0x4e), v, u)
+	op(u, v, v)
+	VPERMILPS(U8(0xb1), v, u)
+	op(u, v, v)
+}
+
+func vmax(a, b, c Op) { VMAXPS(a, b, c) }
+func vadd(a, b, c Op) { VADDPS(a, b, c) }
+
+// groups writes the routines over runs of 16 channels, a run to a register.
+func groups(t target) {
+	f := start(t, "expand16", "(dst, x []float32)", "dst[i] = x[i/16]")
+	d, x, n := ptr("dst"), ptr("x"), length("x")
+	run := func(body func()) {
+		top, done := label("run"), label("end")
+		Label(top)
+		TESTQ(n, n)
+		JZ(LabelRef(done))
+		body()
+		DECQ(n)
+		JMP(LabelRef(top))
+		Label(done)
+	}
+	run(func() {
+		v := f.vec()
+		VBROADCASTSS(Mem{Base: x}, v)
+		VMOVUPS(v, Mem{Base: d})
+		ADDQ(U32(4), x)
+		ADDQ(U32(64), d)
+	})
+	f.end()
+
+	f = start(t, "expandMul16", "(dst, s, v []float32)", "dst[i] = s[i]*v[i/16]")
+	d, s, x := ptr("dst"), ptr("s"), ptr("v")
+	n = length("v")
+	run(func() {
+		v := f.vec()
+		VBROADCASTSS(Mem{Base: x}, v)
+		VMULPS(Mem{Base: s}, v, v)
+		VMOVUPS(v, Mem{Base: d})
+		ADDQ(U32(4), x)
+		ADDQ(U32(64), s)
+		ADDQ(U32(64), d)
+	})
+	f.end()
+
+	f = start(t, "groupSum16", "(dst, x []float32)", "dst[j] = the sum of x[16*j:16*j+16]")
+	d, x, n = ptr("dst"), ptr("x"), length("dst")
+	run(func() {
+		v := f.vec()
+		VMOVUPS(Mem{Base: x}, v)
+		f.fold(v, vadd)
+		VMOVSS(v.AsX(), Mem{Base: d})
+		ADDQ(U32(64), x)
+		ADDQ(U32(4), d)
+	})
+	f.end()
+
+	f = start(t, "softmaxGrad16", "(dst, s, g []float32)", "dst = s*(g - sum(g*s)) over runs of 16")
+	d, s = ptr("dst"), ptr("s")
+	g := ptr("g")
+	n = length("dst")
+	SHRQ(U8(4), n)
+	run(func() {
+		p, q, v := f.vec(), f.vec(), f.vec()
+		VMOVUPS(Mem{Base: s}, p)
+		VMOVUPS(Mem{Base: g}, q)
+		VMULPS(p, q, v)
+		f.fold(v, vadd)
+		VSUBPS(v, q, q)
+		VMULPS(p, q, q)
+		VMOVUPS(q, Mem{Base: d})
+		for _, r := range []reg.GPVirtual{s, g, d} {
+			ADDQ(U32(64), r)
+		}
+	})
+	f.end()
+
+	for _, variant := range []struct {
+		name string
+		z, s bool
+	}{{"logSumExp", true, true}, {"logSumExpZ", true, false}, {"softmax", false, true}} {
+		var args string
+		if variant.z {
+			args += "z, "
+		}
+		if variant.s {
+			args += "s, "
+		}
+		f := start(t, variant.name+"16", "("+args+"x []float32)", "z = log(sum(exp(x))), s = exp(x-z) over runs of 16")
+		var z, s reg.GPVirtual
+		if variant.z {
+			z = ptr("z")
+		}
+		if variant.s {
+			s = ptr("s")
+		}
+		x, n := ptr("x"), length("x")
+		SHRQ(U8(4), n)
+		f.expConsts(127)
+		least, one := f.reg(floor), f.reg(1)
+		if variant.z {
+			f.use(log1pPoly...)
+			f.k(0.6931471805599453)
+		}
+		// softmax handles one run; it returns the largest element and the
+		// sum, each in all lanes.
+		softmax := func() (top, sum reg.VecVirtual) {
+			v, top := f.vec(), f.vec()
+			VMOVUPS(Mem{Base: x}, v)
+			VMOVAPS(v, top)
+			f.fold(top, vmax)
+			VSUBPS(top, v, v)
+			VMAXPS(v, least, v)
+			e := f.exp(v, 127)
+			sum = f.vec()
+			VMOVAPS(e, sum)
+			f.fold(sum, vadd)
+			if variant.s {
+				k := f.vec()
+				VDIVPS(sum, one, k)
+				VMULPS(k, e, e)
+				VMOVUPS(e, Mem{Base: s})
+				ADDQ(U32(64), s)
+			}
+			ADDQ(U32(64), x)
+			return top, sum
+		}
+		if !variant.z {
+			top, done := label("run"), label("end")
+			Label(top)
+			TESTQ(n, n)
+			JZ(LabelRef(done))
+			softmax()
+			DECQ(n)
+			JMP(LabelRef(top))
+			Label(done)
+			f.end()
+			continue
+		}
+		// Sixteen runs at a time, so that the logarithms fill a register: the
+		// results of run j go to lane j.
+		block, inner, done := label("block"), label("run"), label("end")
+		tops, sums, bit, all, take := f.vec(), f.vec(), GP32(), GP32(), GP64()
+		Label(block)
+		TESTQ(n, n)
+		JZ(LabelRef(done))
+		VXORPS(tops, tops, tops)
+		VMOVAPS(one, sums)
+		MOVQ(U32(16), take)
+		CMPQ(n, take)
+		CMOVQLT(n, take)
+		SUBQ(take, n)
+		MOVL(U32(1), bit)
+		XORL(all, all)
+		Label(inner)
+		top, sum := softmax()
+		k := K()
+		KMOVW(bit, k)
+		VMOVAPS(top, k, tops)
+		VMOVAPS(sum, k, sums)
+		ORL(bit, all)
+		SHLL(U8(1), bit)
+		DECQ(take)
+		JNZ(LabelRef(inner))
+		// log(sum) = e*log(2) + log(1+t), sum = 2^e (1+t)
+		e, m := f.vec(), f.vec()
+		VGETEXPPS(sums, e)
+		VGETMANTPS(U8(0), sums, m)
+		VSUBPS(one, m, m)
+		p := f.log1p(m)
+		VFMADD231PS(f.k(0.6931471805599453), e, p)
+		VADDPS(tops, p, p)
+		out := K()
+		KMOVW(all, out)
+		VMOVUPS(p, out, Mem{Base: z})
+		ADDQ(U32(64), z)
+		JMP(LabelRef(block))
+		Label(done)
+		f.end()
+	}
+}

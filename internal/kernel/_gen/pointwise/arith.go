@@ -1,0 +1,276 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func arithmetic(t target) {
+	binary := func(name, doc string, op func(f *fn, l lanes, d, x, y reg.Register) reg.VecVirtual) {
+		f := start(t, name, "(dst, x, y []float32)", doc)
+		d, x, y, n := ptr("dst"), ptr("x"), ptr("y"), length("dst")
+		f.loop(n, 4, func(l lanes) { l.store(op(f, l, d, x, y), d) })
+		f.end()
+	}
+	binary("add", "dst = x + y", func(f *fn, l lanes, d, x, y reg.Register) reg.VecVirtual {
+		v := l.load(x)
+		VADDPS(l.load(y), v, v)
+		return v
+	})
+	binary("mul", "dst = x*y", func(f *fn, l lanes, d, x, y reg.Register) reg.VecVirtual {
+		v := l.load(x)
+		VMULPS(l.load(y), v, v)
+		return v
+	})
+	binary("mulAdd", "dst += x*y", func(f *fn, l lanes, d, x, y reg.Register) reg.VecVirtual {
+		v := l.load(d)
+		VFMADD231PS(l.load(y), l.load(x), v)
+		return v
+	})
+
+	f := start(t, "scale", "(dst, x []float32, k float32)", "dst = k*x")
+	d, x, n, k := ptr("dst"), ptr("x"), length("dst"), f.arg("k")
+	f.loop(n, 4, func(l lanes) {
+		v := l.load(x)
+		VMULPS(k, v, v)
+		l.store(v, d)
+	})
+	f.end()
+
+	f = start(t, "axpy", "(dst []float32, k float32, x []float32)", "dst += k*x")
+	d, x, n, k = ptr("dst"), ptr("x"), length("dst"), f.arg("k")
+	f.loop(n, 4, func(l lanes) {
+		v := l.load(d)
+		VFMADD231PS(l.load(x), k, v)
+		l.store(v, d)
+	})
+	f.end()
+
+	f = start(t, "halfSquare", "(dst, x []float32)", "dst = x*x/2")
+	d, x, n = ptr("dst"), ptr("x"), length("dst")
+	half := f.k(0.5)
+	f.loop(n, 4, func(l lanes) {
+		v, u := l.load(x), f.vec()
+		VMULPS(half, v, u)
+		VMULPS(v, u, u)
+		l.store(u, d)
+	})
+	f.end()
+
+	f = start(t, "blend", "(dst, p, q, r, s []float32, kp, kq, kr, ks float32)", "dst = kp*p + kq*q + kr*r + ks*s")
+	d, n = ptr("dst"), length("dst")
+	in := []reg.GPVirtual{ptr("p"), ptr("q"), ptr("r"), ptr("s")}
+	by := []reg.VecVirtual{f.arg("kp"), f.arg("kq"), f.arg("kr"), f.arg("ks")}
+	f.loop(n, 1, func(l lanes) {
+		v := l.load(in[0])
+		VMULPS(by[0], v, v)
+		for i := 1; i < 4; i++ {
+			VFMADD231PS(l.load(in[i]), by[i], v)
+		}
+		l.store(v, d)
+	})
+	f.end()
+
+	f = start(t, "adamStep", "(w, g, m, v []float32, k *float32)", "one update of Adam")
+	w, g, m, v := ptr("w"), ptr("g"), ptr("m"), ptr("v")
+	n = length("w")
+	kp := intArg("k")
+	var c [7]reg.VecVirtual // b1, a1, b2, a2, lr, c2, eps
+	for i := range c {
+		c[i] = f.at(kp, i)
+	}
+	f.loop(n, 1, func(l lanes) {
+		gi, t := l.load(g), f.vec()
+		VMULPS(c[1], gi, t)
+		mi := l.load(m)
+		VFMADD213PS(t, c[0], mi)
+		l.store(mi, m)
+		VMULPS(gi, gi, gi)
+		VMULPS(c[3], gi, gi)
+		vi := l.load(v)
+		VFMADD213PS(gi, c[2], vi)
+		l.store(vi, v)
+		VMULPS(c[5], vi, vi)
+		VSQRTPS(vi, vi)
+		VADDPS(c[6], vi, vi)
+		VMULPS(c[4], mi, mi)
+		VDIVPS(vi, mi, mi)
+		wi := l.load(w)
+		VSUBPS(mi, wi, wi)
+		l.store(wi, w)
+	})
+	f.end()
+}
+
+// channels writes the routines that combine rows with one value a channel.
+func channels(t target) {
+	rows := func(name, vector, doc string, op func(a Op, b, c Op)) {
+		f := start(t, name, "(dst, x, "+vector+" []float32)", doc)
+		d, x, b, n, c := ptr("dst"), ptr("x"), ptr(vector), length("dst"), length(vector)
+		top, done := label("row"), label("end")
+		Label(top)
+		TESTQ(n, n)
+		JZ(LabelRef(done))
+		left := GP64()
+		MOVQ(c, left)
+		f.loop(left, 4, func(l lanes) {
+			v := l.load(x)
+			if l.mask == nil {
+				op(l.mem(b), v, v)
+			} else {
+				op(l.load(b), v, v)
+			}
+			l.store(v, d)
+		})
+		LEAQ(Mem{Base: d, Index: c, Scale: 4}, d)
+		LEAQ(Mem{Base: x, Index: c, Scale: 4}, x)
+		SUBQ(c, n)
+		JMP(LabelRef(top))
+		Label(done)
+		f.end()
+	}
+	rows("addBias", "b", "dst[i] = x[i] + b[i%len(b)]", func(a Op, b, c Op) { VADDPS(a, b, c) })
+	rows("mulChannel", "c", "dst[i] = x[i]*c[i%len(c)]", func(a Op, b, c Op) { VMULPS(a, b, c) })
+
+	f := start(t, "channelSum", "(dst *float64, x *float32, rows, stride int)",
+		"dst[c] += the sum over rows of x[row*stride+c], for 16 channels")
+	d, x, n, s := intArg("dst"), intArg("x"), intArg("rows"), intArg("stride")
+	SHLQ(U8(2), s)
+	acc := make([]reg.VecVirtual, 2*16/f.w)
+	for i := range acc {
+		acc[i] = f.vec()
+		VMOVUPD(Mem{Base: d, Disp: 4 * f.w * i}, acc[i])
+	}
+	top, done := label("row"), label("end")
+	Label(top)
+	TESTQ(n, n)
+	JZ(LabelRef(done))
+	for i := range acc {
+		v := f.vec()
+		VCVTPS2PD(Mem{Base: x, Disp: 2 * f.w * i}, v)
+		VADDPD(v, acc[i], acc[i])
+	}
+	ADDQ(s, x)
+	DECQ(n)
+	JMP(LabelRef(top))
+	Label(done)
+	for i := range acc {
+		VMOVUPD(acc[i], Mem{Base: d, Disp: 4 * f.w * i})
+	}
+	f.end()
+}
+
+// reductions writes the sums of 16 interleaved lanes; lengths are multiples
+// of 16.
+func reductions(t target) {
+	sum := func(name, doc string, op func(f *fn, x, y, acc reg.VecVirtual)) {
+		f := start(t, name, "(sum *float64, x, y []float32)", doc)
+		d, x, y, n := intArg("sum"), ptr("x"), ptr("y"), length("x")
+		acc := make([]reg.VecVirtual, 2*16/f.w)
+		for i := range acc {
+			acc[i] = f.vec()
+			VMOVUPD(Mem{Base: d, Disp: 4 * f.w * i}, acc[i])
+		}
+		top, done := label("loop"), label("end")
+		Label(top)
+		TESTQ(n, n)
+		JZ(LabelRef(done))
+		for i := range acc {
+			u, v := f.vec(), f.vec()
+			VCVTPS2PD(Mem{Base: x, Disp: 2 * f.w * i}, u)
+			VCVTPS2PD(Mem{Base: y, Disp: 2 * f.w * i}, v)
+			op(f, u, v, acc[i])
+		}
+		ADDQ(U32(64), x)
+		ADDQ(U32(64), y)
+		SUBQ(U32(16), n)
+		JMP(LabelRef(top))
+		Label(done)
+		for i := range acc {
+			VMOVUPD(acc[i], Mem{Base: d, Disp: 4 * f.w * i})
+		}
+		f.end()
+	}
+	sum("dot", "sum[i%16] += x[i]*y[i]", func(f *fn, x, y, acc reg.VecVirtual) {
+		VFMADD231PD(y, x, acc) // the product is exact in float64
+	})
+	sum("squaredError", "sum[i%16] += (x[i]-y[i])*(x[i]-y[i])", func(f *fn, x, y, acc reg.VecVirtual) {
+		VSUBPD(y, x, x)
+		VMULPD(x, x, x)
+		VADDPD(x, acc, acc)
+	})
+	sum("absError", "sum[i%16] += |x[i]-y[i]|", func(f *fn, x, y, acc reg.VecVirtual) {
+		VSUBPD(y, x, x)
+		VPSLLQ(U8(1), x, x)
+		VPSRLQ(U8(1), x, x)
+		VADDPD(x, acc, acc)
+	})
+}
+
+// cells writes 2x2 pooling of rows of c channels, c a multiple of the width.
+func cells(t target) {
+	f := start(t, "avgPoolRow", "(dst, a, b []float32, c int)", "dst = the mean of the 2x2 cells of the rows a and b")
+	d, a, b, n, c := ptr("dst"), ptr("a"), ptr("b"), length("dst"), intArg("c")
+	quarter := f.k(0.25)
+	SHLQ(U8(2), c) // bytes
+	top, inner, done := label("pixel"), label("loop"), label("end")
+	left := GP64()
+	Label(top)
+	TESTQ(n, n)
+	JZ(LabelRef(done))
+	MOVQ(c, left)
+	Label(inner)
+	{
+		u, v := f.vec(), f.vec()
+		VMOVUPS(Mem{Base: a}, u)
+		VADDPS(Mem{Base: a, Index: c, Scale: 1}, u, u)
+		VMOVUPS(Mem{Base: b}, v)
+		VADDPS(Mem{Base: b, Index: c, Scale: 1}, v, v)
+		VADDPS(v, u, u)
+		VMULPS(quarter, u, u)
+		VMOVUPS(u, Mem{Base: d})
+	}
+	for _, p := range []reg.GPVirtual{d, a, b} {
+		ADDQ(U32(4*f.w), p)
+	}
+	SUBQ(U32(f.w), n)
+	SUBQ(U32(4*f.w), left)
+	JNZ(LabelRef(inner))
+	ADDQ(c, a)
+	ADDQ(c, b)
+	JMP(LabelRef(top))
+	Label(done)
+	f.end()
+
+	f = start(t, "avgPoolTRow", "(a, b, x []float32, c int)", "the 2x2 cells of the rows a and b = x/4")
+	a, b, x := ptr("a"), ptr("b"), ptr("x")
+	n, c = length("x"), intArg("c")
+	quarter = f.k(0.25)
+	SHLQ(U8(2), c)
+	top, inner, done = label("pixel"), label("loop"), label("end")
+	left = GP64()
+	Label(top)
+	TESTQ(n, n)
+	JZ(LabelRef(done))
+	MOVQ(c, left)
+	Label(inner)
+	u := f.vec()
+	VMOVUPS(Mem{Base: x}, u)
+	VMULPS(quarter, u, u)
+	for _, p := range []reg.GPVirtual{a, b} {
+		VMOVUPS(u, Mem{Base: p})
+		VMOVUPS(u, Mem{Base: p, Index: c, Scale: 1})
+	}
+	for _, p := range []reg.GPVirtual{x, a, b} {
+		ADDQ(U32(4*f.w), p)
+	}
+	SUBQ(U32(f.w), n)
+	SUBQ(U32(4*f.w), left)
+	JNZ(LabelRef(inner))
+	ADDQ(c, a)
+	ADDQ(c, b)
+	JMP(LabelRef(top))
+	Label(done)
+	f.end()
+}
