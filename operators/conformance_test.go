@@ -1,0 +1,105 @@
+package operators_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/operatortest"
+)
+
+// Every spec, on even, odd and narrow scenes, under every boundary.
+func TestConformance(t *testing.T) {
+	specs := []string{
+		"denoise", "blur:gaussian,sigma=1.2", "blur:gaussian,sigma=3,size=25", "blur:uniform,size=4",
+		"blur:motion,length=9,angle=30", "blur:motion,length=40,angle=-70", "blur:disk,radius=2.5",
+		"inpaint:ratio=0.4,seed=3",
+		"sr:factor=2", "sr:factor=3,kernel=motion,length=5,angle=20", "sr:factor=4,kernel=uniform,size=4",
+	}
+	for _, text := range specs {
+		spec, err := operators.ParseSpec(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boundaries := []string{"symmetric"}
+		if spec.TakesBoundary() {
+			boundaries = []string{"symmetric", "circular", "reflect", "replicate", "zero", "valid"}
+		}
+		for _, b := range boundaries {
+			for _, s := range []operators.Shape{{C: 1, H: 48, W: 60}, {C: 3, H: 37, W: 29}, {C: 1, H: 41, W: 7}} {
+				a, err := spec.Build(s, b, nil)
+				if err != nil {
+					if b == "valid" {
+						continue // the kernel may be too large
+					}
+					t.Fatal(err)
+				}
+				t.Run(text+"/"+b+"/"+s.String(), func(t *testing.T) { operatortest.TestLinear(t, a) })
+			}
+		}
+	}
+}
+
+func TestComposeStackScaled(t *testing.T) {
+	s := operators.Shape{C: 2, H: 12, W: 18}
+	build := func(text string, s operators.Shape) operators.Linear {
+		spec, err := operators.ParseSpec(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := spec.Build(s, "valid", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	blur := build("blur:uniform,size=3", s)
+	mask := build("inpaint:ratio=0.5", blur.Codomain())
+	both, err := operators.Compose(mask, blur)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operatortest.TestLinear(t, both)
+	two, err := operators.Stack(both, operators.NewIdentity(s), blur)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operatortest.TestLinear(t, two)
+	for _, a := range []operators.Linear{two, mask, operators.NewIdentity(s)} {
+		for _, k := range []float64{-3, 0.2} {
+			scaled, err := operators.Scaled(k, a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			operatortest.TestLinear(t, scaled)
+		}
+	}
+	if _, err := operators.Compose(blur, mask); err == nil {
+		t.Error("Compose takes shapes that do not meet")
+	}
+	if _, err := operators.Stack(blur, mask); err == nil {
+		t.Error("Stack takes different scenes")
+	}
+	if _, err := operators.Stack(); err == nil {
+		t.Error("Stack takes nothing")
+	}
+}
+
+func TestRandomMaskCount(t *testing.T) {
+	s := operators.Shape{C: 1, H: 10, W: 10}
+	for ratio, want := range map[float64]int{0.3: 30, 1: 100, 1e-9: 1} {
+		m, err := operators.NewRandomMask(s, ratio, rand.New(rand.NewPCG(1, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for i := range 100 {
+			if m.Kept(i/10, i%10) {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("ratio %v keeps %d of 100", ratio, n)
+		}
+	}
+}
