@@ -244,7 +244,7 @@ func pickForm(name, variant string, args []arg) (*form, error) {
 		if f.name != name {
 			continue
 		}
-		if f.variant == variant {
+		if f.variant == variant && (variant != "" || name != "blur" || has(args, "kernel")) {
 			return f, nil
 		}
 		if f.variant == "" {
@@ -256,8 +256,20 @@ func pickForm(name, variant string, args []arg) (*form, error) {
 	if len(variants) == 0 {
 		return nil, fmt.Errorf("%q; want %s", clip(variant), keyed.usage())
 	}
+	if variant == "" {
+		return nil, fmt.Errorf("which %s? want %s or %s", name, strings.Join(variants, ", "), keyed.usage())
+	}
 	return nil, fmt.Errorf("unknown kind of %s %q%s; want %s or %s", name, clip(variant),
 		didYouMean(variant, variants), strings.Join(variants, ", "), keyed.usage())
+}
+
+func has(args []arg, key string) bool {
+	for _, a := range args {
+		if a.key == key {
+			return true
+		}
+	}
+	return false
 }
 
 // srKernel is the variant of the blur inside an sr: "" for a kernel from a
