@@ -144,7 +144,7 @@ func parseSpec(s string) (Spec, error) {
 	if err := checkName(name); err != nil {
 		return Spec{}, err
 	}
-	variant, args, err := splitArgs(rest, hasArgs)
+	variant, args, err := splitArgs(rest, hasArgs && rest != "")
 	if err != nil {
 		return Spec{}, err
 	}
@@ -202,7 +202,7 @@ func splitArgs(s string, some bool) (variant string, args []arg, err error) {
 		var value string
 		value, s, some, err = splitValue(s[end+1:])
 		if err != nil {
-			return "", nil, fmt.Errorf("%s: %w", clip(word), err)
+			return "", nil, fmt.Errorf("%q: %w", clip(word), err)
 		}
 		args = append(args, arg{word, value})
 	}
