@@ -35,8 +35,9 @@ type directConv struct {
 	rowMany int  // rows of the caller's output in one row of ours
 	copied  bool // input rows are copied into scratch with their padding
 	left    int  // columns of padding on the left of the copy
-	width   int  // columns of the copy
+	pitch   int  // floats in a row of the copy
 	height  int  // rows of the copy, at most
+	tall    bool // the rows of a tile are output rows, not columns
 }
 
 // A convPhase is one convolution of stride 1 or more: output pixel
@@ -174,7 +175,7 @@ func (c *directConv) plan() {
 		inside = inside && p.top <= 0 && p.left <= 0 && last <= c.iw && (p.oh-1)*c.stride+p.kh-p.top <= c.ih
 	}
 	c.copied = !inside
-	c.left, c.width = -lo, hi-lo
+	c.left, c.pitch = -lo, (hi-lo)*c.ci
 
 	p := &c.phases[0]
 	c.flat = inside && c.step == 1 && c.stride == 1 && p.kh == 1 && p.kw == 1 && c.group == 1 && c.iw == c.ow && c.ih == c.oh
@@ -184,7 +185,16 @@ func (c *directConv) plan() {
 	}
 	per := max(1, partWork/max(1, macs/c.oh), (partPixels+c.ow-1)/c.ow)
 	c.nparts = (rows + per - 1) / per
+	if !c.flat {
+		groups, high, vecs := (p.ow+c.group-1)/c.group, rows/c.nparts/c.step, c.cols[0].vecs
+		c.tall = 5*groups*c.eng.cost(high, vecs) < 4*high*c.eng.cost(groups, vecs)
+	}
 	if c.copied {
+		if c.tall {
+			// An odd number of cache lines, lest the rows of a tile compete
+			// for the same place in the cache.
+			c.pitch = (c.pitch+15)/16*16 | 16
+		}
 		for i := range c.nparts {
 			lo, hi := c.inputRows(c.partRows(i))
 			c.height = max(c.height, hi-lo)
@@ -317,7 +327,7 @@ func (c *directConv) inputRows(lo, hi int) (from, to int) {
 	return from, to
 }
 
-func (c *directConv) scratchLen() int { return c.height * c.width * c.ci }
+func (c *directConv) scratchLen() int { return c.height * c.pitch }
 
 func (c *directConv) part(dst, x, f []float32, part int, acc bool, scratch []float32) {
 	if c.flat {
@@ -333,7 +343,7 @@ func (c *directConv) part(dst, x, f []float32, part int, acc bool, scratch []flo
 	top, left, pitch := 0, 0, c.iw*c.ci
 	if c.copied {
 		from, to := c.inputRows(lo, hi)
-		top, left, pitch = -from, c.left, c.width*c.ci
+		top, left, pitch = -from, c.left, c.pitch
 		padRows(scratch, x, from, to, c.ih, c.iw*c.ci, c.left*c.ci, pitch)
 		x = scratch
 	}
@@ -370,32 +380,37 @@ func (c *directConv) phase(p *convPhase, dst, x, f []float32, pitch, outPitch, r
 	run := c.run(p)
 	f = f[p.weights:]
 	full, rest := width/c.group, width%c.group
+	// Strides of a and dst from group to group and from row to row; the rows
+	// of the tiles are the one, the loop below goes over the other.
+	si, di := c.stride*c.group*c.ci, c.step*c.group*c.co
+	sj, dj := c.stride*pitch, outPitch
+	ni, nj := full, rows
+	if c.tall {
+		si, di, sj, dj, ni, nj = sj, dj, si, di, nj, ni
+	}
 	for _, b := range c.cols {
 		wide := b.vecs * c.eng.lanes
-		t := tile{
-			di: c.step * c.group * c.co, si: c.stride * c.group * c.ci,
-			ta: 1, tb: wide, ua: pitch, ub: run * wide,
-		}
+		t := tile{di: di, si: si, ta: 1, tb: wide, ua: pitch, ub: run * wide}
 		for k, ch := range p.chunks {
 			t.nt, t.nu = ch.nt, ch.nu
 			t.b = f[(ch.u*run+ch.t)*wide:]
-			t.acc = 1
-			if k == 0 && !acc {
-				t.acc = 0
+			if k > 0 || acc {
+				t.acc = 1
 			}
-			for i := range rows {
-				t.a = x[(i*c.stride+ch.u)*pitch+ch.t:]
-				t.dst = dst[i*outPitch+b.from:]
+			at := ch.u*pitch + ch.t
+			if full > 0 {
 				t.lanes = b.width - (b.vecs-1)*c.eng.lanes
-				if full > 0 {
-					c.eng.run(&t, full, b.vecs)
+				for j := range nj {
+					t.a, t.dst = x[at+j*sj:], dst[j*dj+b.from:]
+					c.eng.run(&t, ni, b.vecs)
 				}
-				if rest > 0 {
-					t.a = x[(i*c.stride+ch.u)*pitch+ch.t+full*t.si:]
-					t.dst = dst[i*outPitch+full*t.di:]
-					t.lanes = rest * c.co
-					c.eng.run(&t, 1, 1)
-				}
+			}
+			if rest > 0 {
+				// The last group, of fewer pixels: as many lanes fewer.
+				last := t
+				last.lanes, last.si, last.di = rest*c.co, c.stride*pitch, outPitch
+				last.a, last.dst = x[at+full*c.stride*c.group*c.ci:], dst[full*c.group*c.co:]
+				c.eng.run(&last, rows, 1)
 			}
 		}
 		f = f[p.kh*run*wide:]

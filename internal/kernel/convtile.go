@@ -49,6 +49,20 @@ var engines = [...]engine{
 // maxVecs is the widest tile in vectors.
 func (e *engine) maxVecs() int { return len(e.rows) - 1 }
 
+// cost is the time of the tiles of so many rows and vectors, in half cycles a
+// step: two multiply-adds or two loads a cycle, and eight in flight.
+func (e *engine) cost(rows, vecs int) int {
+	total := 0
+	for vecs > 0 {
+		nv := min(vecs, e.maxVecs())
+		n := (rows + e.rows[nv] - 1) / e.rows[nv]
+		p := (rows + n - 1) / n
+		total += n * max(8, p*nv, p+nv)
+		vecs -= nv
+	}
+	return total
+}
+
 // run computes n rows of a tile nv vectors wide. The fields a and dst are
 // those of the first row; t.nb and t.a and t.dst are lost.
 func (e *engine) run(t *tile, n, nv int) {

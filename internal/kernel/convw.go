@@ -63,20 +63,6 @@ func NewConvW(s ConvShape) *ConvW {
 	return c
 }
 
-// cost is the time of the tiles of a rows x cols product, in half cycles per
-// pixel: two multiply-adds or two loads a cycle, and eight in flight.
-func (e *engine) cost(rows, cols int) int {
-	total := 0
-	for vecs := (cols + e.lanes - 1) / e.lanes; vecs > 0; {
-		nv := min(vecs, e.maxVecs())
-		n := (rows + e.rows[nv] - 1) / e.rows[nv]
-		p := (rows + n - 1) / n
-		total += n * max(8, p*nv, p+nv)
-		vecs -= nv
-	}
-	return total
-}
-
 func (c *ConvW) chooseMode() (best wMode) {
 	s := c.s
 	if s.Ci == 1 && s.Co == 1 && s.Stride == 1 && s.K > 1 {
@@ -86,20 +72,21 @@ func (c *ConvW) chooseMode() (best wMode) {
 			}
 		}
 	}
-	cost := s.K * c.eng.cost(s.Ci, s.Co)
+	costOf := func(rows, cols int) int { return c.eng.cost(rows, (cols+c.eng.lanes-1)/c.eng.lanes) }
+	cost := s.K * costOf(s.Ci, s.Co)
 	try := func(m wMode, v int) {
 		if v < cost {
 			cost, best = v, m
 		}
 	}
-	try(wMode{swap: true}, s.K*c.eng.cost(s.Co, s.Ci))
+	try(wMode{swap: true}, s.K*costOf(s.Co, s.Ci))
 	if s.K > 1 {
 		pad := 0
 		if s.Pad > 0 {
 			pad = s.Ci + 4
 		}
-		try(wMode{run: true}, c.eng.cost(s.K*s.Ci, s.Co)+pad)
-		try(wMode{run: true, swap: true}, c.eng.cost(s.Co, s.K*s.Ci)+pad)
+		try(wMode{run: true}, costOf(s.K*s.Ci, s.Co)+pad)
+		try(wMode{run: true, swap: true}, costOf(s.Co, s.K*s.Ci)+pad)
 	}
 	return best
 }
@@ -129,8 +116,9 @@ func (c *ConvW) cut() {
 	vecs := (cols + e.lanes - 1) / e.lanes
 	wide := (vecs + e.maxVecs() - 1) / e.maxVecs()
 	nv := (vecs + wide - 1) / wide
-	tall := (rows + e.rows[nv] - 1) / e.rows[nv] // tiles over the rows
-	tall = min(tall, (wParts+s.K*wide-1)/(s.K*wide))
+	// At least three tiles of a part share a band.
+	tall := max(1, (rows+e.rows[nv]-1)/e.rows[nv]*c.taps()/3)
+	tall = min(tall, rows, (wParts+s.K*wide-1)/(s.K*wide))
 	for ky := range s.K {
 		for i := range wide {
 			j0, j1 := vecs*i/wide*e.lanes, min(vecs*(i+1)/wide*e.lanes, cols)
