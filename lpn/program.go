@@ -289,6 +289,11 @@ func (b *builder) binary(u, v Value, f func(dst, x, y []float32)) Value {
 		panic(fmt.Sprintf("lpn: operands of dims %v and %v", m.dims, n.dims))
 	}
 	out := &node{dims: m.dims, def: -1}
+	if m.konst != nil && n.konst != nil {
+		out.konst = make([]float32, len(m.konst))
+		f(out.konst, m.konst, n.konst)
+		return out
+	}
 	b.rowwise(m.dims, rowOp{[]*node{out}, []*node{m, n}, func(x *exec, w, lo, hi int) {
 		f(x.rows(out, w, lo, hi), x.rows(m, w, lo, hi), x.rows(n, w, lo, hi))
 	}})
@@ -369,7 +374,7 @@ func (b *builder) Act(v Value, a Activation, order int) Value {
 	case order == 1 && n.order1 != nil:
 		return n.order1
 	}
-	return b.pointwise(v, a.apply(order))
+	return b.pointwise(v, a.Apply(order))
 }
 
 // pair computes a and its derivative; either destination may be nil.
@@ -381,8 +386,8 @@ func (a Activation) pair() func(z, s, x []float32) {
 	return func(z, s, x []float32) { kernel.Softplus(z, s, x, beta) }
 }
 
-// apply is the order-th derivative of a.
-func (a Activation) apply(order int) func(dst, x []float32) {
+// Apply returns the order-th derivative of a as a function of slices.
+func (a Activation) Apply(order int) func(dst, x []float32) {
 	pair := a.pair()
 	switch order {
 	case 0:
@@ -410,41 +415,11 @@ func (b *builder) Add(u, v Value) Value {
 		dst, src := x.rows(out, w, lo, hi), x.rows(n, w, lo, hi)
 		for lo < hi { // the map m is the same for every picture
 			k := min(hi-lo, d.H-lo%d.H)
-			o.add(dst[:k*row], src[:k*row], lo%d.H*d.W)
+			kernel.AddOuter(dst[:k*row], src[:k*row], o.m[lo%d.H*d.W:][:k*d.W], o.c)
 			dst, src, lo = dst[k*row:], src[k*row:], lo+k
 		}
 	}})
 	return out
-}
-
-// add sets dst = x + m[p]*c for the pixels from p on, by runs of equal m.
-func (o *outer) add(dst, x []float32, p int) {
-	k := len(o.c)
-	for i := 0; i < len(x); {
-		j, m := i+k, o.m[p+i/k]
-		for j < len(x) && o.m[p+j/k] == m {
-			j += k
-		}
-		if m == 1 {
-			kernel.AddBias(dst[i:j], x[i:j], o.c)
-		} else {
-			for r := i; r < j; r += k {
-				copy(dst[r:r+k], x[r:r+k])
-				kernel.Axpy(dst[r:r+k], m, o.c)
-			}
-		}
-		i = j
-	}
-}
-
-// dot is the sum of x[p,k]*m[p]*c[k] for the pixels from p on.
-func (o *outer) dot(x []float32, p int) float64 {
-	k := len(o.c)
-	s := 0.0
-	for i := 0; i < len(x); i += k {
-		s += float64(o.m[p+i/k]) * kernel.Dot(x[i:i+k], o.c)
-	}
-	return s
 }
 
 func (b *builder) Mul(u, v Value) Value {
@@ -582,7 +557,7 @@ func (b *builder) Energy(k float64, u, v Value) {
 			rows := min(hi-lo, d.H-lo%d.H)
 			size := rows * d.W * d.C
 			if n.outer != nil {
-				sums[lo/picture] += k * n.outer.dot(xs[:size], lo%d.H*d.W)
+				sums[lo/picture] += k * kernel.DotOuter(xs[:size], n.outer.m[lo%d.H*d.W:][:rows*d.W], n.outer.c)
 			} else {
 				sums[lo/picture] += k * kernel.Dot(xs[:size], ys[:size])
 				ys = ys[size:]
@@ -597,6 +572,18 @@ func (s *stage) partAt(lo int) int {
 		return lo / s.per
 	}
 	return sort.Search(s.parts, func(p int) bool { l, _ := s.conv.Rows(p); return l > lo }) - 1
+}
+
+// GateGain is described at BoundRecorder.
+func (b *builder) GateGain(w, c Value, per int) Value {
+	n, weight := w.(*node), c.(*node).konst
+	ci, co := n.dims.W, n.dims.C
+	out := &node{dims: Dims{1, 1, 1, ci}, def: -1, konst: make([]float32, ci)}
+	for i := 0; i < len(n.konst); i += per {
+		m := slices.Max(n.konst[i : i+per])
+		out.konst[i/co%ci] += weight[i%co/per] * m
+	}
+	return out
 }
 
 // Sum takes constants only: the biases at the network's end.

@@ -1,0 +1,703 @@
+package train
+
+import (
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"slices"
+
+	"github.com/chewxy/hm"
+	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/lpn"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// vector is the type of every node: the dims N,H,W,C are kept on our side, so
+// that gorgonia sees flat vectors only.
+var vector = G.TensorType{Dims: 1, Of: tensor.Float32}
+
+// An op is one node of the gorgonia graph: a function of flat vectors that
+// owns its output. Its derivative is written with other ops of this package,
+// so that one symbolic Grad reaches every weight.
+type op struct {
+	name string
+	id   int // gorgonia merges nodes with equal hashes: every op is its own
+	dst  *tensor.Dense
+	out  []float32
+	wrt  []bool
+	run  func(dst []float32, in [][]float32)
+	diff func(in []*value, out *value, grad *value) []*value
+	b    *builder
+	args [][]float32
+}
+
+func (o *op) Arity() int { return len(o.wrt) }
+
+func (o *op) Type() hm.Type {
+	t := make([]hm.Type, len(o.wrt)+1)
+	for i := range t {
+		t[i] = vector
+	}
+	return hm.NewFnType(t...)
+}
+
+func (o *op) InferShape(...G.DimSizer) (tensor.Shape, error) { return tensor.Shape{len(o.out)}, nil }
+
+func (o *op) Do(in ...G.Value) (_ G.Value, err error) {
+	defer func() { // a panic in gorgonia's goroutine could not be caught
+		if r := recover(); r != nil {
+			err = fmt.Errorf("train: %s: %v", o.name, r)
+		}
+	}()
+	for i, v := range in {
+		o.args[i] = v.Data().([]float32)
+	}
+	o.run(o.out, o.args)
+	return o.dst, nil
+}
+
+func (o *op) ReturnsPtr() bool      { return true }
+func (o *op) CallsExtern() bool     { return false }
+func (o *op) OverwritesInput() int  { return -1 }
+func (o *op) WriteHash(h hash.Hash) { fmt.Fprintf(h, "%s#%d", o.name, o.id) }
+func (o *op) String() string        { return fmt.Sprintf("%s#%d", o.name, o.id) }
+func (o *op) DiffWRT(int) []bool    { return o.wrt }
+func (o *op) Hashcode() uint32 {
+	h := fnv.New32a()
+	o.WriteHash(h)
+	return h.Sum32()
+}
+
+func (o *op) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
+	b := o.b
+	vs := make([]*value, len(in))
+	for i, n := range in {
+		vs[i] = b.values[n]
+	}
+	y := b.values[out]
+	g := b.values[grad]
+	if g == nil { // a sum that gorgonia made
+		g = &value{node: grad, dims: y.dims, needs: true}
+		b.values[grad] = g
+	}
+	nodes := make(G.Nodes, len(in))
+	for i, v := range o.diff(vs, y, g) {
+		if v != nil && o.wrt[i] {
+			nodes[i] = v.node
+		}
+	}
+	return nodes, b.err
+}
+
+// A value is a node with its dims.
+type value struct {
+	node  *G.Node
+	dims  lpn.Dims
+	needs bool // depends on a weight
+	name  string
+
+	// Values that are not made until somebody needs them whole: Expand and
+	// Outer, which usually disappear into the product or sum around them.
+	expandOf *value
+	per      int
+	m        []float32
+	c        *value
+}
+
+// shared is what the graphs of all workers have in common: the convolution
+// plans and the filters packed once a step.
+type shared struct {
+	params map[string][]float32
+	convs  map[convKey]*packed
+}
+
+type convKey struct {
+	param     string
+	transpose bool
+	shape     kernel.ConvShape
+}
+
+type packed struct {
+	conv   *kernel.Conv
+	filter *kernel.Filter
+	weight []float32
+}
+
+func (s *shared) get(k convKey) *packed {
+	p := s.convs[k]
+	if p == nil {
+		p = &packed{weight: s.params[k.param]}
+		if k.transpose {
+			p.conv = kernel.NewConvT(k.shape)
+		} else {
+			p.conv = kernel.NewConv(k.shape)
+		}
+		p.filter = p.conv.Pack(nil, p.weight)
+		s.convs[k] = p
+	}
+	return p
+}
+
+// pack packs every filter anew after the weights have moved.
+func (s *shared) pack() {
+	for _, p := range s.convs {
+		p.filter = p.conv.Pack(p.filter, p.weight)
+	}
+}
+
+// A builder is the Recorder that adds nodes to a gorgonia graph.
+type builder struct {
+	*shared
+	g       *G.ExprGraph
+	specs   map[string]lpn.ParamSpec
+	input   *value
+	weights map[string]*value
+	values  map[*G.Node]*value
+	memo    map[memoKey]*value
+	scratch []float32
+	next    int
+	err     error
+}
+
+type memoKey struct {
+	of    *value
+	act   lpn.Activation
+	order int
+	per   int
+}
+
+var _ lpn.BoundRecorder = (*builder)(nil)
+
+func newBuilder(cfg lpn.Config, s *shared, input lpn.Dims) *builder {
+	b := &builder{shared: s, g: G.NewGraph(), specs: map[string]lpn.ParamSpec{},
+		weights: map[string]*value{}, values: map[*G.Node]*value{}, memo: map[memoKey]*value{}}
+	for _, p := range cfg.Params() {
+		b.specs[p.Name] = p
+	}
+	b.input = b.leaf("x", input, nil, false)
+	return b
+}
+
+// length is the length of the vector that holds d: at least 2, since gorgonia
+// takes a vector of length 1 for a scalar.
+func length(d lpn.Dims) int { return max(2, d.Len()) }
+
+// leaf makes an input node over data, which is kept, or new memory.
+func (b *builder) leaf(name string, d lpn.Dims, data []float32, needs bool) *value {
+	if data == nil || len(data) < 2 {
+		data = append(make([]float32, 0, length(d)), data...)[:length(d)]
+	}
+	t := tensor.New(tensor.WithShape(length(d)), tensor.WithBacking(data))
+	n := G.NewVector(b.g, tensor.Float32, G.WithShape(length(d)), G.WithName(name), G.WithValue(t))
+	v := &value{node: n, dims: d, needs: needs, name: name}
+	b.values[n] = v
+	return v
+}
+
+// data is the memory of a leaf.
+func (v *value) data() []float32 { return v.node.Value().Data().([]float32) }
+
+// apply adds an op with one output of dims d.
+func (b *builder) apply(name string, d lpn.Dims, in []*value, run func(dst []float32, in [][]float32), diff func(in []*value, out, grad *value) []*value) *value {
+	if b.err != nil {
+		return in[0]
+	}
+	b.next++
+	o := &op{name: name, id: b.next, out: make([]float32, length(d)), run: run, diff: diff, b: b, args: make([][]float32, len(in))}
+	o.dst = tensor.New(tensor.WithShape(len(o.out)), tensor.WithBacking(o.out))
+	v := &value{dims: d}
+	nodes := make([]*G.Node, len(in))
+	for i, x := range in {
+		nodes[i] = x.node
+		o.wrt = append(o.wrt, x.needs && diff != nil)
+		v.needs = v.needs || x.needs
+	}
+	v.node, b.err = G.ApplyOp(o, nodes...)
+	b.values[v.node] = v
+	return v
+}
+
+func (b *builder) of(v lpn.Value) *value {
+	x := v.(*value)
+	if x.node == nil {
+		if x.expandOf != nil {
+			*x = *b.expand(x.expandOf, x.per)
+		} else {
+			*x = *b.outer(x.m, x.c, x.dims)
+		}
+		b.values[x.node] = x
+	}
+	return x
+}
+
+func (b *builder) Input() lpn.Value { return b.input }
+
+func (b *builder) Param(name string) lpn.Value {
+	if v := b.weights[name]; v != nil {
+		return v
+	}
+	s, ok := b.specs[name]
+	if !ok {
+		panic("train: no parameter " + name)
+	}
+	d := lpn.Dims{N: 1, H: 1, W: 1, C: s.Dims[0]}
+	if len(s.Dims) == 4 {
+		d = lpn.Dims{N: s.Dims[0], H: s.Dims[1], W: s.Dims[2], C: s.Dims[3]}
+	}
+	v := b.leaf(name, d, b.params[name], true)
+	b.weights[name] = v
+	return v
+}
+
+func (b *builder) Dims(v lpn.Value) lpn.Dims { return v.(*value).dims }
+
+func (b *builder) grow(n int) {
+	if n > len(b.scratch) {
+		b.scratch = make([]float32, n)
+	}
+}
+
+func (b *builder) convShape(x lpn.Dims, w *value, g lpn.Geom) kernel.ConvShape {
+	return kernel.ConvShape{N: x.N, H: x.H, W: x.W, Ci: w.dims.W, Co: w.dims.C, K: g.K, Stride: g.Stride, Pad: g.Pad}
+}
+
+func (b *builder) Conv(xv, wv lpn.Value, g lpn.Geom) lpn.Value {
+	x, w := b.of(xv), wv.(*value)
+	s := b.convShape(x.dims, w, g)
+	h, width := s.Out()
+	return b.applyConv("conv", convKey{w.name, false, s}, lpn.Dims{N: s.N, H: h, W: width, C: s.Co}, x, w,
+		func(in []*value, _, grad *value) []*value {
+			return []*value{b.convT(grad, w, s), b.convW(in[0], grad, w, s)}
+		})
+}
+
+func (b *builder) ConvT(yv, wv lpn.Value, g lpn.Geom, h, width int) lpn.Value {
+	y, w := b.of(yv), wv.(*value)
+	d := lpn.Dims{N: y.dims.N, H: h, W: width, C: w.dims.W}
+	return b.convT(y, w, b.convShape(d, w, g))
+}
+
+// convT is ConvT of a known shape.
+func (b *builder) convT(y, w *value, s kernel.ConvShape) *value {
+	g := lpn.Geom{K: s.K, Stride: s.Stride, Pad: s.Pad}
+	return b.applyConv("convT", convKey{w.name, true, s}, lpn.Dims{N: s.N, H: s.H, W: s.W, C: s.Ci}, y, w,
+		func(in []*value, _, grad *value) []*value {
+			return []*value{b.Conv(grad, w, g).(*value), b.convW(grad, in[0], w, s)}
+		})
+}
+
+func (b *builder) applyConv(name string, k convKey, d lpn.Dims, x, w *value, diff func(in []*value, out, grad *value) []*value) *value {
+	p := b.get(k)
+	b.grow(p.conv.ScratchLen())
+	n := d.Len()
+	return b.apply(name, d, []*value{x, w}, func(dst []float32, in [][]float32) {
+		src := in[0][:x.dims.Len()]
+		for i := range p.conv.Parts() {
+			p.conv.Part(dst[:n], src, p.filter, i, false, b.scratch)
+		}
+	}, diff)
+}
+
+// convW is the gradient of <conv(x,w), g> in w.
+func (b *builder) convW(x, g, w *value, s kernel.ConvShape) *value {
+	c := kernel.NewConvW(s)
+	b.grow(c.ScratchLen())
+	n := w.dims.Len()
+	return b.apply("convW", w.dims, []*value{x, g}, func(dst []float32, in [][]float32) {
+		for i := range c.Parts() {
+			c.Part(dst[:n], in[0][:x.dims.Len()], in[1][:g.dims.Len()], i, b.scratch)
+		}
+	}, nil)
+}
+
+// unary applies f to rows of channels.
+func (b *builder) unary(name string, x *value, d lpn.Dims, f func(dst, x []float32), diff func(x, y, g *value) *value) *value {
+	var back func(in []*value, out, grad *value) []*value
+	if diff != nil {
+		back = func(in []*value, out, grad *value) []*value { return []*value{diff(in[0], out, grad)} }
+	}
+	n, m := d.Len(), x.dims.Len()
+	return b.apply(name, d, []*value{x}, func(dst []float32, in [][]float32) { f(dst[:n], in[0][:m]) }, back)
+}
+
+func (b *builder) binary(name string, x, y *value, d lpn.Dims, f func(dst, x, y []float32), diff func(in []*value, out, grad *value) []*value) *value {
+	n, m, k := d.Len(), x.dims.Len(), y.dims.Len()
+	return b.apply(name, d, []*value{x, y}, func(dst []float32, in [][]float32) { f(dst[:n], in[0][:m], in[1][:k]) }, diff)
+}
+
+func (b *builder) Bias(xv, bv lpn.Value) lpn.Value {
+	return b.binary("bias", b.of(xv), bv.(*value), xv.(*value).dims, kernel.AddBias, func(in []*value, _, g *value) []*value {
+		return []*value{g, b.channelSum(g, nil)}
+	})
+}
+
+// channelSum is sum over pixels of m[p]*g[p,k]; m nil means 1.
+func (b *builder) channelSum(g *value, m []float32) *value {
+	c := g.dims.C
+	sum := make([]float64, c)
+	return b.unary("channelSum", g, lpn.Dims{N: 1, H: 1, W: 1, C: c}, func(dst, x []float32) {
+		clear(sum)
+		if m == nil {
+			kernel.ChannelSum(sum, x)
+		} else {
+			for k := len(m) * c; len(x) > 0; x = x[k:] {
+				kernel.ChannelSumOuter(sum, x[:k], m)
+			}
+		}
+		for k, v := range sum {
+			dst[k] = float32(v)
+		}
+	}, nil)
+}
+
+func (b *builder) Act(xv lpn.Value, a lpn.Activation, order int) lpn.Value {
+	x := b.of(xv)
+	k := memoKey{x, a, order, 0}
+	if v := b.memo[k]; v != nil {
+		return v
+	}
+	v := b.unary("act", x, x.dims, a.Apply(order), func(x, _, g *value) *value {
+		return b.Mul(g, b.Act(x, a, order+1)).(*value)
+	})
+	b.memo[k] = v
+	return v
+}
+
+func (b *builder) Add(xv, yv lpn.Value) lpn.Value {
+	y := yv.(*value)
+	if y.node == nil && y.c != nil {
+		x, m, c := b.of(xv), y.m, y.c
+		return b.binary("addOuter", x, c, x.dims, func(dst, x, c []float32) {
+			k := len(m) * len(c)
+			for i := 0; i < len(x); i += k {
+				kernel.AddOuter(dst[i:i+k], x[i:i+k], m, c)
+			}
+		}, func(_ []*value, _, g *value) []*value { return []*value{g, b.channelSum(g, m)} })
+	}
+	x := b.of(xv)
+	return b.binary("add", x, b.of(y), x.dims, kernel.Add, func(_ []*value, _, g *value) []*value { return []*value{g, g} })
+}
+
+func (b *builder) Mul(xv, yv lpn.Value) lpn.Value {
+	x, y := b.of(xv), yv.(*value)
+	if y.node == nil && y.expandOf != nil {
+		per := y.per
+		return b.expandMul(x, b.of(y.expandOf), per)
+	}
+	y = b.of(y)
+	return b.binary("mul", x, y, x.dims, kernel.Mul, func(in []*value, _, g *value) []*value {
+		return []*value{b.when(x.needs, func() lpn.Value { return b.Mul(g, in[1]) }), b.when(y.needs, func() lpn.Value { return b.Mul(g, in[0]) })}
+	})
+}
+
+// when builds a derivative only if somebody asks for it: gorgonia would run
+// it all the same.
+func (b *builder) when(needs bool, f func() lpn.Value) *value {
+	if !needs {
+		return nil
+	}
+	return f().(*value)
+}
+
+func (b *builder) expandMul(x, v *value, per int) *value {
+	return b.binary("expandMul", x, v, x.dims, func(dst, x, v []float32) { kernel.ExpandMul(dst, x, v, per) },
+		func(in []*value, _, g *value) []*value {
+			return []*value{
+				b.when(x.needs, func() lpn.Value { return b.expandMul(g, v, per) }),
+				b.when(v.needs, func() lpn.Value { return b.GroupSum(b.Mul(g, x), per) }),
+			}
+		})
+}
+
+func (b *builder) Scale(xv lpn.Value, k float64) lpn.Value {
+	x := b.of(xv)
+	return b.unary("scale", x, x.dims, func(dst, x []float32) { kernel.Scale(dst, x, float32(k)) },
+		func(_, _, g *value) *value { return b.Scale(g, k).(*value) })
+}
+
+func (b *builder) HalfSquare(xv lpn.Value) lpn.Value {
+	x := b.of(xv)
+	return b.unary("halfSquare", x, x.dims, kernel.HalfSquare, func(x, _, g *value) *value { return b.Mul(g, x).(*value) })
+}
+
+func (b *builder) Exp(xv lpn.Value) lpn.Value {
+	x := b.of(xv)
+	return b.unary("exp", x, x.dims, kernel.Exp, func(_, y, g *value) *value { return b.Mul(g, y).(*value) })
+}
+
+func (b *builder) LogSumExp(xv lpn.Value, per int) lpn.Value {
+	x := b.of(xv)
+	d := x.dims
+	d.C /= per
+	return b.unary("logSumExp", x, d, func(dst, x []float32) { kernel.LogSumExp(dst, nil, x, per) },
+		func(x, _, g *value) *value { return b.expandMul(b.Softmax(x, per).(*value), g, per) })
+}
+
+func (b *builder) Softmax(xv lpn.Value, per int) lpn.Value {
+	x := b.of(xv)
+	k := memoKey{of: x, per: per}
+	if v := b.memo[k]; v != nil {
+		return v
+	}
+	v := b.unary("softmax", x, x.dims, func(dst, x []float32) { kernel.LogSumExp(nil, dst, x, per) },
+		func(_, s, g *value) *value {
+			return b.binary("softmaxGrad", s, g, s.dims, func(dst, s, g []float32) { kernel.SoftmaxGrad(dst, s, g, per) }, nil)
+		})
+	b.memo[k] = v
+	return v
+}
+
+func (b *builder) Expand(v lpn.Value, per int) lpn.Value {
+	x := b.of(v)
+	d := x.dims
+	d.C *= per
+	return &value{dims: d, needs: x.needs, expandOf: x, per: per}
+}
+
+func (b *builder) expand(x *value, per int) *value {
+	d := x.dims
+	d.C *= per
+	return b.unary("expand", x, d, func(dst, x []float32) { kernel.Expand(dst, x, per) },
+		func(_, _, g *value) *value { return b.GroupSum(g, per).(*value) })
+}
+
+func (b *builder) GroupSum(v lpn.Value, per int) lpn.Value {
+	x := b.of(v)
+	d := x.dims
+	d.C /= per
+	return b.unary("groupSum", x, d, func(dst, x []float32) { kernel.GroupSum(dst, x, per) },
+		func(_, _, g *value) *value { return b.expand(g, per) })
+}
+
+func (b *builder) Outer(m []float32, cv lpn.Value, like lpn.Dims) lpn.Value {
+	c := b.of(cv)
+	like.C = c.dims.Len()
+	return &value{dims: like, needs: c.needs, m: m, c: c}
+}
+
+func (b *builder) outer(m []float32, c *value, d lpn.Dims) *value {
+	return b.unary("outer", c, d, func(dst, c []float32) {
+		k := len(m) * len(c)
+		for i := 0; i < len(dst); i += k {
+			kernel.Outer(dst[i:i+k], m, c)
+		}
+	}, func(c, _, g *value) *value {
+		s := b.channelSum(g, m)
+		s.dims = c.dims
+		return s
+	})
+}
+
+// resample adds a linear map of each picture and its adjoint.
+func (b *builder) resample(name string, xv lpn.Value, d lpn.Dims, f func(dst, x []float32), adjoint func(g *value) lpn.Value) lpn.Value {
+	return b.unary(name, b.of(xv), d, f, func(_, _, g *value) *value { return adjoint(g).(*value) })
+}
+
+func (b *builder) AvgPool(v lpn.Value) lpn.Value {
+	d := b.Dims(v)
+	return b.resample("avgPool", v, lpn.Dims{N: d.N, H: d.H / 2, W: d.W / 2, C: d.C},
+		func(dst, x []float32) { kernel.AvgPool(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) lpn.Value { return b.AvgPoolT(g) })
+}
+
+func (b *builder) AvgPoolT(v lpn.Value) lpn.Value {
+	d := b.Dims(v)
+	d.H, d.W = 2*d.H, 2*d.W
+	return b.resample("avgPoolT", v, d,
+		func(dst, x []float32) { kernel.AvgPoolT(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) lpn.Value { return b.AvgPool(g) })
+}
+
+func (b *builder) PadSym(v lpn.Value, p lpn.Margins) lpn.Value {
+	d := b.Dims(v)
+	return b.resample("padSym", v, lpn.Dims{N: d.N, H: d.H + p.Top + p.Bottom, W: d.W + p.Left + p.Right, C: 1},
+		func(dst, x []float32) { kernel.PadSym(dst, x, d.N, d.H, d.W, p.Top, p.Bottom, p.Left, p.Right) },
+		func(g *value) lpn.Value { return b.PadSymT(g, p) })
+}
+
+func (b *builder) PadSymT(v lpn.Value, p lpn.Margins) lpn.Value {
+	d := b.Dims(v)
+	d.H, d.W = d.H-p.Top-p.Bottom, d.W-p.Left-p.Right
+	return b.resample("padSymT", v, d,
+		func(dst, x []float32) { kernel.PadSymT(dst, x, d.N, d.H, d.W, p.Top, p.Bottom, p.Left, p.Right) },
+		func(g *value) lpn.Value { return b.PadSym(g, p) })
+}
+
+func (b *builder) Interleave(v lpn.Value, c int) lpn.Value {
+	if c == 1 {
+		return v
+	}
+	d := b.Dims(v)
+	d.N, d.C = d.N/c, c
+	return b.resample("interleave", v, d,
+		func(dst, x []float32) { kernel.Interleave(dst, x, d.N, d.H, d.W, c) }, func(g *value) lpn.Value { return b.Deinterleave(g) })
+}
+
+func (b *builder) Deinterleave(v lpn.Value) lpn.Value {
+	d := b.Dims(v)
+	if d.C == 1 {
+		return v
+	}
+	return b.resample("deinterleave", v, lpn.Dims{N: d.N * d.C, H: d.H, W: d.W, C: 1},
+		func(dst, x []float32) { kernel.Deinterleave(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) lpn.Value { return b.Interleave(g, d.C) })
+}
+
+func (b *builder) SpaceToDepth(v lpn.Value, r int) lpn.Value {
+	d := b.Dims(v)
+	return b.resample("spaceToDepth", v, lpn.Dims{N: d.N, H: d.H / r, W: d.W / r, C: d.C * r * r},
+		func(dst, x []float32) { kernel.SpaceToDepth(dst, x, d.N, d.H, d.W, d.C, r) }, func(g *value) lpn.Value { return b.DepthToSpace(g, r) })
+}
+
+func (b *builder) DepthToSpace(v lpn.Value, r int) lpn.Value {
+	d := b.Dims(v)
+	d = lpn.Dims{N: d.N, H: d.H * r, W: d.W * r, C: d.C / (r * r)}
+	return b.resample("depthToSpace", v, d,
+		func(dst, x []float32) { kernel.DepthToSpace(dst, x, d.N, d.H, d.W, d.C, r) }, func(g *value) lpn.Value { return b.SpaceToDepth(g, r) })
+}
+
+func (b *builder) Resize(v lpn.Value, h, w int) lpn.Value {
+	d := b.Dims(v)
+	return b.resample("resize", v, lpn.Dims{N: d.N, H: h, W: w, C: d.C},
+		func(dst, x []float32) { kernel.Resize(dst, x, d.N, d.H, d.W, d.C, h, w) }, func(g *value) lpn.Value { return b.ResizeT(g, d.H, d.W) })
+}
+
+func (b *builder) ResizeT(v lpn.Value, h, w int) lpn.Value {
+	d := b.Dims(v)
+	return b.resample("resizeT", v, lpn.Dims{N: d.N, H: h, W: w, C: d.C},
+		func(dst, x []float32) { kernel.ResizeT(dst, x, d.N, h, w, d.C, d.H, d.W) }, func(g *value) lpn.Value { return b.Resize(g, d.H, d.W) })
+}
+
+func (b *builder) Energy(float64, lpn.Value, lpn.Value) {}
+func (b *builder) Sum(lpn.Value)                        {}
+
+// GateGain is described at lpn.BoundRecorder. Its derivative in w goes to the
+// largest element of each group.
+func (b *builder) GateGain(wv, cv lpn.Value, per int) lpn.Value {
+	w, c := wv.(*value), b.of(cv)
+	ci, co := w.dims.W, w.dims.C
+	each := func(w []float32, f func(i, k, g int)) {
+		for i := 0; i < len(w); i += per {
+			at := i
+			for j := i + 1; j < i+per; j++ {
+				if w[j] > w[at] {
+					at = j
+				}
+			}
+			f(at, i/co%ci, i%co/per)
+		}
+	}
+	return b.binary("gateGain", w, c, lpn.Dims{N: 1, H: 1, W: 1, C: ci}, func(dst, w, c []float32) {
+		clear(dst)
+		each(w, func(i, k, g int) { dst[k] += c[g] * w[i] })
+	}, func(in []*value, _, grad *value) []*value {
+		n, m, k := w.dims.Len(), c.dims.Len(), grad.dims.Len()
+		dw := b.apply("gateGainW", w.dims, []*value{in[0], in[1], grad}, func(dst []float32, in [][]float32) {
+			clear(dst)
+			each(in[0][:n], func(i, k, g int) { dst[i] += in[1][g] * in[2][k] })
+		}, nil)
+		dc := b.apply("gateGainC", c.dims, []*value{in[0], grad}, func(dst []float32, in [][]float32) {
+			clear(dst[:m])
+			g := in[1][:k]
+			each(in[0][:n], func(i, k, j int) { dst[j] += in[0][i] * g[k] })
+		}, nil)
+		return []*value{dw, dc}
+	})
+}
+
+// A scalarOp ends the graph: a loss, with its gradient.
+type scalarOp struct {
+	op
+	eval func(in [][]float32) float64
+	last float64
+}
+
+func (o *scalarOp) Type() hm.Type {
+	t := make([]hm.Type, len(o.wrt)+1)
+	for i := range t {
+		t[i] = vector
+	}
+	t[len(o.wrt)] = tensor.Float32
+	return hm.NewFnType(t...)
+}
+
+func (o *scalarOp) InferShape(...G.DimSizer) (tensor.Shape, error) { return tensor.ScalarShape(), nil }
+
+func (o *scalarOp) Do(in ...G.Value) (G.Value, error) {
+	for i, v := range in {
+		o.args[i] = v.Data().([]float32)
+	}
+	o.last = o.eval(o.args)
+	f := G.F32(o.last)
+	return &f, nil
+}
+
+// A graph is a compiled loss with the gradients of all its weights.
+type graph struct {
+	input  []float32 // the network's input, to be filled
+	extra  []float32 // the loss's second operand (the clean pictures), to be filled
+	out    *value    // what the network made of the input
+	loss   *scalarOp
+	grads  map[string][]float32 // after run
+	byName []gradOf
+	vm     G.VM
+}
+
+type gradOf struct {
+	name string
+	node *G.Node
+	n    int
+}
+
+// compile ends the graph in a loss of (out, extra): eval computes it, grad
+// its gradient in out.
+func (b *builder) compile(out lpn.Value, eval func(in [][]float32) float64, grad func(dst []float32, in [][]float32)) (*graph, error) {
+	f := b.of(out)
+	extra := b.leaf("target", f.dims, nil, false)
+	b.next++
+	o := &scalarOp{op: op{name: "loss", id: b.next, wrt: []bool{true, false}, b: b, args: make([][]float32, 2)}}
+	n := f.dims.Len()
+	o.eval = func(in [][]float32) float64 { return eval([][]float32{in[0][:n], in[1][:n]}) }
+	o.diff = func(in []*value, _, _ *value) []*value {
+		return []*value{b.apply("lossGrad", f.dims, in, func(dst []float32, in [][]float32) {
+			grad(dst[:n], [][]float32{in[0][:n], in[1][:n]})
+		}, nil), nil}
+	}
+	cost, err := G.ApplyOp(o, f.node, extra.node)
+	if err != nil {
+		return nil, err
+	}
+	b.values[cost] = &value{node: cost}
+	g := &graph{input: b.input.data(), extra: extra.data(), out: f, loss: o, grads: map[string][]float32{}}
+	var names []string
+	for name := range b.weights {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var wrt []*G.Node
+	for _, name := range names {
+		wrt = append(wrt, b.weights[name].node)
+	}
+	nodes, err := G.Grad(cost, wrt...)
+	if err != nil {
+		return nil, fmt.Errorf("train: building the gradient: %w", err)
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	for i, name := range names {
+		g.byName = append(g.byName, gradOf{name, nodes[i], b.weights[name].dims.Len()})
+	}
+	g.vm = G.NewTapeMachine(b.g)
+	return g, nil
+}
+
+// run evaluates loss and gradients.
+func (g *graph) run() (float64, error) {
+	g.vm.Reset()
+	if err := g.vm.RunAll(); err != nil {
+		return 0, err
+	}
+	for _, x := range g.byName {
+		g.grads[x.name] = x.node.Value().Data().([]float32)[:x.n]
+	}
+	return g.loss.last, nil
+}
