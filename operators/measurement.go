@@ -1,0 +1,274 @@
+package operators
+
+import (
+	"archive/zip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+)
+
+// MaxSamples is the largest number of samples of a measurement or scene that
+// is read from a file.
+const MaxSamples = 1 << 28
+
+// A Measurement is what a camera gave and how. Files of it are NumPy .npz
+// archives with two arrays: y, the numbers, and operator, a JSON string,
+//
+//	{"spec": "cs:ratio=0.25", "scene": [1, 256, 256], "boundary": "symmetric", "noise": 0.01}
+//
+// in which boundary (default symmetric) and noise may be missing. From Python:
+//
+//	np.savez("y.npz", y=y.astype(np.float32), operator=json.dumps({...}))
+//
+// and np.load("y.npz") reads what WriteMeasurement wrote.
+type Measurement struct {
+	// Y is the measured data. Its shape is the operator's codomain, though
+	// only the number of samples must agree with it.
+	Y Image
+	// Operator, Scene (its domain) and Boundary are what Spec.Build takes.
+	Operator Spec
+	Scene    Shape
+	Boundary string
+	// Noise is the standard deviation of the noise in the units of Y; NaN
+	// where it is not known.
+	Noise float64
+}
+
+// Build rebuilds the operator and checks that Y is a measurement of it. open
+// is Spec.Build's.
+func (m Measurement) Build(open func(path string) (Image, error)) (Linear, error) {
+	a, err := m.Operator.Build(m.Scene, m.Boundary, open)
+	if err != nil {
+		return nil, err
+	}
+	if n := a.Codomain().Len(); n != len(m.Y.Pix) {
+		return nil, fmt.Errorf("measurement of %d numbers; %s of a scene %v gives %d", len(m.Y.Pix), m.Operator, m.Scene, n)
+	}
+	return a, nil
+}
+
+// operatorJSON is the text of the array operator.
+type operatorJSON struct {
+	Spec     Spec     `json:"spec"`
+	Scene    [3]int   `json:"scene"`
+	Boundary string   `json:"boundary,omitempty"`
+	Noise    *float64 `json:"noise,omitempty"`
+}
+
+// WriteMeasurement writes m as .npz. The same m gives the same bytes.
+func WriteMeasurement(w io.Writer, m Measurement) error {
+	checkLen("WriteMeasurement", len(m.Y.Pix), m.Y.Len())
+	o := operatorJSON{Spec: m.Operator, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Boundary}
+	if !math.IsNaN(m.Noise) {
+		o.Noise = &m.Noise
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	z := zip.NewWriter(w)
+	// Stored, as numpy.savez does: noise does not shrink.
+	e, err := z.CreateHeader(&zip.FileHeader{Name: "y.npy", Method: zip.Store})
+	if err != nil {
+		return err
+	}
+	if err := writeNpyFloats(e, m.Y.dims(), m.Y.Pix); err != nil {
+		return err
+	}
+	if e, err = z.CreateHeader(&zip.FileHeader{Name: "operator.npy", Method: zip.Store}); err != nil {
+		return err
+	}
+	if err := writeNpyText(e, string(text)); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// dims leaves leading ones out.
+func (s Shape) dims() []int {
+	switch {
+	case s.C != 1:
+		return []int{s.C, s.H, s.W}
+	case s.H != 1:
+		return []int{s.H, s.W}
+	}
+	return []int{s.W}
+}
+
+// ReadMeasurement reads a .npz of size bytes. Arrays may be of any number
+// type and order, compressed or not. Sizes are checked before memory is
+// taken: at most MaxSamples numbers, and no entry that unpacks to more than
+// 64 MiB at over 100 times its packed size.
+func ReadMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
+	m, err := readMeasurement(r, size)
+	if err != nil {
+		return Measurement{}, fmt.Errorf("measurement file: %w", err)
+	}
+	return m, nil
+}
+
+func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return Measurement{}, errors.New("not a .npz archive")
+	}
+	var text string
+	err = withArray(z, "operator", func(h npyHeader, n int, r io.Reader) (err error) {
+		if n != 1 || h.size > 1<<18 {
+			return fmt.Errorf("%d strings of %d bytes; want one JSON string of at most %d", n, h.size, 1<<18)
+		}
+		text, err = h.readText(r)
+		return err
+	})
+	if err != nil {
+		return Measurement{}, err
+	}
+	m, err := parseOperatorJSON(text)
+	if err != nil {
+		return Measurement{}, fmt.Errorf("operator: %w", err)
+	}
+	err = withArray(z, "y", func(h npyHeader, n int, r io.Reader) error {
+		if n == 0 || len(h.shape) > 3 {
+			return fmt.Errorf("shape %v; want numbers in one, two or three dimensions", h.shape)
+		}
+		v, err := h.readFloats(r, n)
+		if err != nil {
+			return err
+		}
+		if h.fortran {
+			v = rowMajor(v, h.shape)
+		}
+		for i, x := range v {
+			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+				return fmt.Errorf("number %d is %v; want finite numbers", i, x)
+			}
+		}
+		m.Y = Image{shapeOf(h.shape), v}
+		return nil
+	})
+	return m, err
+}
+
+func parseOperatorJSON(text string) (Measurement, error) {
+	var o operatorJSON
+	if err := json.Unmarshal([]byte(text), &o); err != nil {
+		var syntax *json.SyntaxError
+		var kind *json.UnmarshalTypeError
+		switch {
+		case errors.As(err, &syntax):
+			return Measurement{}, fmt.Errorf("%q is not JSON", clip(text))
+		case errors.As(err, &kind):
+			return Measurement{}, fmt.Errorf("%q in the JSON is a %s; want spec, scene [C,H,W], boundary, noise", kind.Field, kind.Value)
+		}
+		return Measurement{}, err
+	}
+	if o.Spec.form == nil {
+		return Measurement{}, errors.New(`the JSON has no "spec"`)
+	}
+	m := Measurement{Operator: o.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Boundary: o.Boundary, Noise: math.NaN()}
+	if err := checkScene(m.Scene); err != nil {
+		return Measurement{}, err
+	}
+	if _, err := ParseBoundary(m.Boundary); err != nil {
+		return Measurement{}, err
+	}
+	if o.Noise != nil {
+		if m.Noise = *o.Noise; !(m.Noise >= 0) || m.Noise > 1e6 {
+			return Measurement{}, fmt.Errorf("noise %v; want a standard deviation of at least 0", m.Noise)
+		}
+	}
+	return m, nil
+}
+
+func checkScene(s Shape) error {
+	left := MaxSamples
+	for _, d := range []int{s.C, s.H, s.W} {
+		if d < 1 || d > left {
+			return fmt.Errorf("scene %v; want [C,H,W] of at least 1 and at most %d samples", s, MaxSamples)
+		}
+		left /= d
+	}
+	return nil
+}
+
+// withArray opens the entry name.npy and passes its header, its number of
+// elements and its data to f.
+func withArray(z *zip.Reader, name string, f func(h npyHeader, n int, r io.Reader) error) error {
+	for _, e := range z.File {
+		if strings.TrimSuffix(e.Name, ".npy") != name {
+			continue
+		}
+		if err := checkEntry(e); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		r, err := e.Open()
+		if err != nil {
+			return fmt.Errorf("%s: damaged archive", name)
+		}
+		defer r.Close()
+		if err := readArray(r, int64(e.UncompressedSize64), f); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("no array %q in it; want y and operator", name)
+}
+
+func checkEntry(e *zip.File) error {
+	const small, ratio = 64 << 20, 100
+	if e.UncompressedSize64 > 8*MaxSamples+maxNpyHeader {
+		return fmt.Errorf("unpacks to %d bytes; want at most %d numbers", e.UncompressedSize64, MaxSamples)
+	}
+	if e.UncompressedSize64 > small && e.UncompressedSize64/ratio > e.CompressedSize64 {
+		return fmt.Errorf("unpacks from %d to %d bytes, more than %d-fold", e.CompressedSize64, e.UncompressedSize64, ratio)
+	}
+	return nil
+}
+
+func readArray(r io.Reader, size int64, f func(h npyHeader, n int, r io.Reader) error) error {
+	h, err := readNpyHeader(r)
+	if err != nil {
+		return err
+	}
+	n, err := h.len(MaxSamples)
+	if err != nil {
+		return err
+	}
+	if h.size > 0 && int64(n) > size/int64(h.size) {
+		return errShortArray
+	}
+	if err := f(h, n, r); err != nil {
+		if errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) {
+			return errors.New("damaged archive")
+		}
+		return err
+	}
+	// The end of an entry is where its checksum is verified.
+	if _, err := io.Copy(io.Discard, io.LimitReader(r, 1)); err != nil {
+		return errors.New("damaged archive")
+	}
+	return nil
+}
+
+func shapeOf(dims []int) Shape {
+	s := []int{1, 1, 1}
+	copy(s[3-len(dims):], dims)
+	return Shape{s[0], s[1], s[2]}
+}
+
+// rowMajor reorders an array in Fortran order.
+func rowMajor(v []float32, dims []int) []float32 {
+	s := shapeOf(dims)
+	out := make([]float32, len(v))
+	for c := range s.C {
+		for i := range s.H {
+			for j := range s.W {
+				out[(c*s.H+i)*s.W+j] = v[c+s.C*(i+s.H*j)]
+			}
+		}
+	}
+	return out
+}

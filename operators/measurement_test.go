@@ -1,0 +1,265 @@
+package operators
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sbinet/npyio/npz"
+)
+
+func exampleMeasurement(t testing.TB, noise float64) Measurement {
+	t.Helper()
+	s, err := ParseSpec("blur:uniform,size=3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := NewImage(Shape{2, 3, 5})
+	rng := rand.New(rand.NewPCG(1, 9))
+	for i := range y.Pix {
+		y.Pix[i] = float32(rng.NormFloat64())
+	}
+	return Measurement{Y: y, Operator: s, Scene: Shape{2, 5, 7}, Boundary: "valid", Noise: noise}
+}
+
+func written(t testing.TB, m Measurement) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := WriteMeasurement(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestMeasurementRoundTrip(t *testing.T) {
+	for _, noise := range []float64{0, 0.01, math.NaN()} {
+		m := exampleMeasurement(t, noise)
+		b := written(t, m)
+		got, err := ReadMeasurement(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Y.Shape != m.Y.Shape || maxDiff(got.Y.Pix, m.Y.Pix) != 0 || got.Operator != m.Operator || got.Scene != m.Scene ||
+			got.Boundary != m.Boundary || got.Noise != noise && !(math.IsNaN(got.Noise) && math.IsNaN(noise)) {
+			t.Errorf("%+v comes back as %+v", m, got)
+		}
+		if _, err := got.Build(nil); err != nil {
+			t.Error(err)
+		}
+		if !bytes.Equal(b, written(t, m)) {
+			t.Error("the same measurement gives other bytes")
+		}
+	}
+	m := exampleMeasurement(t, 0)
+	m.Scene.W++
+	if _, err := m.Build(nil); err == nil || !strings.Contains(err.Error(), "30 numbers") {
+		t.Error("a measurement of the wrong size builds:", err)
+	}
+}
+
+// An independent reader sees the numbers.
+func TestMeasurementNpyio(t *testing.T) {
+	m := exampleMeasurement(t, 0)
+	b := written(t, m)
+	z, err := npz.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var y []float32
+	if err := z.Read("y.npy", &y); err != nil {
+		t.Fatal(err)
+	}
+	if h := z.Header("y.npy"); fmt.Sprint(h.Descr.Shape) != "[2 3 5]" || maxDiff(y, m.Y.Pix) != 0 {
+		t.Errorf("npyio reads %v: %v", h, y)
+	}
+}
+
+// NumPy reads what we write and we read what NumPy writes, in its types and
+// orders, compressed and not.
+func TestMeasurementNumPy(t *testing.T) {
+	python := ""
+	for _, p := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(p, "-c", "import numpy").Run() == nil {
+			python = p
+			break
+		}
+	}
+	if python == "" {
+		t.Skip("no Python with NumPy here")
+	}
+	dir := t.TempDir()
+	m := exampleMeasurement(t, 0.02)
+	if err := os.WriteFile(filepath.Join(dir, "in.npz"), written(t, m), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	script := `
+import numpy as np, json
+z = np.load("in.npz")
+y, o = z["y"], json.loads(str(z["operator"]))
+assert y.shape == (2, 3, 5) and y.dtype == np.float32, y
+assert o == {"spec": "blur:uniform,size=3", "scene": [2, 5, 7], "boundary": "valid", "noise": 0.02}, o
+for i, a in enumerate([y, y.astype(">f8"), np.asfortranarray(y), y.astype(np.float64)]):
+    [np.savez, np.savez_compressed][i % 2]("out%d.npz" % i, operator=json.dumps(o), y=a)
+np.savez("out4.npz", y=(100*y).astype(np.int16), operator=json.dumps(o).encode())
+`
+	cmd := exec.Command(python, "-c", script)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for i := range 5 {
+		b, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("out%d.npz", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadMeasurement(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Errorf("file %d: %v", i, err)
+			continue
+		}
+		want := m.Y.Clone()
+		if i == 4 {
+			for j, v := range want.Pix {
+				want.Pix[j] = float32(int16(100 * v))
+			}
+		}
+		if got.Y.Shape != m.Y.Shape || maxDiff(got.Y.Pix, want.Pix) != 0 || got.Operator != m.Operator || got.Noise != 0.02 {
+			t.Errorf("file %d reads as %+v", i, got)
+		}
+	}
+}
+
+// entry is a member of a hand-made archive.
+type entry struct {
+	name string
+	data []byte
+	pack bool
+}
+
+func archive(t testing.TB, entries ...entry) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, e := range entries {
+		h := &zip.FileHeader{Name: e.name, Method: zip.Store}
+		if e.pack {
+			h.Method = zip.Deflate
+		}
+		w, err := z.CreateHeader(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(e.data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func textArray(s string) []byte {
+	var b bytes.Buffer
+	_ = writeNpyText(&b, s) // a Buffer takes everything
+	return b.Bytes()
+}
+
+func floatArray(shape []int, v ...float32) []byte {
+	var b bytes.Buffer
+	_ = writeNpyFloats(&b, shape, v) // a Buffer takes everything
+	return b.Bytes()
+}
+
+func TestMeasurementRefused(t *testing.T) {
+	good := textArray(`{"spec":"denoise","scene":[1,1,2]}`)
+	y := floatArray([]int{2}, 1, 2)
+	nan := float32(math.NaN())
+	op := func(s string) []byte {
+		return archive(t, entry{name: "operator.npy", data: textArray(s)}, entry{name: "y.npy", data: y})
+	}
+	dat := func(b []byte) []byte {
+		return archive(t, entry{name: "operator.npy", data: good}, entry{name: "y.npy", data: b})
+	}
+	bomb := append(npyHead("<f4", []int{17 << 20}), make([]byte, 68<<20)...)
+	broken := dat(y)
+	broken[bytes.Index(broken, []byte("\x00\x00\x80?"))]++
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"empty":        {nil, "not a .npz"},
+		"text":         {[]byte("hello"), "not a .npz"},
+		"no operator":  {archive(t, entry{name: "y.npy", data: y}), `no array "operator"`},
+		"no y":         {archive(t, entry{name: "operator.npy", data: good}), `no array "y"`},
+		"2^60":         {dat(npyHead("<f4", []int{1 << 30, 1 << 30})), "at most"},
+		"overflow":     {dat(npyHead("<f4", []int{1 << 62, 4, 4})), "at most"},
+		"promise":      {dat(npyHead("<f4", []int{1 << 20})), "cut short"},
+		"no number":    {dat(floatArray([]int{0})), "want numbers"},
+		"4-D":          {dat(floatArray([]int{1, 1, 1, 2}, 1, 2)), "one, two or three"},
+		"NaN":          {dat(floatArray([]int{2}, 1, nan)), "number 1 is NaN"},
+		"objects":      {dat(npyHead("|O", []int{2})), `"|O"`},
+		"long text":    {archive(t, entry{name: "operator.npy", data: npyHead("<U16000000", nil)}), "cut short"},
+		"text as y":    {dat(textArray("abc")), "text where numbers"},
+		"numbers":      {archive(t, entry{name: "operator.npy", data: floatArray(nil, 1)}), "numbers where text"},
+		"bomb":         {archive(t, entry{"operator.npy", good, false}, entry{"y.npy", bomb, true}), "100-fold"},
+		"checksum":     {broken, "damaged"},
+		"no JSON":      {op(`{spec`), "is not JSON"},
+		"no spec":      {op(`{"scene":[1,1,2]}`), `no "spec"`},
+		"bad spec":     {op(`{"spec":"blurr","scene":[1,1,2]}`), "did you mean"},
+		"wrong type":   {op(`{"spec":"denoise","scene":"big"}`), "scene"},
+		"no scene":     {op(`{"spec":"denoise"}`), "[C,H,W]"},
+		"huge scene":   {op(`{"spec":"denoise","scene":[1,1048576,1048576]}`), "at most"},
+		"bad boundary": {op(`{"spec":"denoise","scene":[1,1,2],"boundary":"zro"}`), `did you mean "zero"`},
+		"bad noise":    {op(`{"spec":"denoise","scene":[1,1,2],"noise":-1}`), "noise -1"},
+	} {
+		_, err := ReadMeasurement(bytes.NewReader(c.file), int64(len(c.file)))
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+func FuzzReadMeasurement(f *testing.F) {
+	f.Add(written(f, exampleMeasurement(f, 0.1)))
+	f.Add(archive(f, entry{"operator.npy", textArray(`{"spec":"denoise","scene":[1,1,2]}`), true}, entry{"y.npy", floatArray([]int{2}, 1, 2), true}))
+	f.Add([]byte("PK\x05\x06"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := ReadMeasurement(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		again := written(t, m)
+		if _, err := ReadMeasurement(bytes.NewReader(again), int64(len(again))); err != nil {
+			t.Errorf("what was read cannot be written and read: %v", err)
+		}
+	})
+}
+
+// FuzzNpy goes past the checksums of an archive.
+func FuzzNpy(f *testing.F) {
+	f.Add(floatArray([]int{2, 1}, 1, 2))
+	f.Add(textArray("abc"))
+	f.Add([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_ = readArray(bytes.NewReader(b), int64(len(b)), func(h npyHeader, n int, r io.Reader) error {
+			if h.kind == 'U' || h.kind == 'S' {
+				_, err := h.readText(r)
+				return err
+			}
+			v, err := h.readFloats(r, n)
+			if err == nil && len(v) != n {
+				t.Errorf("%d numbers of %d", len(v), n)
+			}
+			return err
+		}) // an error is as good as a result
+	})
+}
