@@ -184,17 +184,19 @@ func (c *directConv) plan() {
 		rows *= c.n
 	}
 	per := max(1, partWork/max(1, macs/c.oh), (partPixels+c.ow-1)/c.ow)
-	c.nparts = (rows + per - 1) / per
 	if !c.flat {
-		groups, high, vecs := (p.ow+c.group-1)/c.group, rows/c.nparts/c.step, c.cols[0].vecs
-		c.tall = 5*groups*c.eng.cost(high, vecs) < 4*high*c.eng.cost(groups, vecs)
-	}
-	if c.copied {
-		if c.tall {
+		groups, vecs := (p.ow+c.group-1)/c.group, c.cols[0].vecs
+		// Rows that stay in the first-level cache, or one tile.
+		high := min(per, max(c.eng.rows[vecs], l1Weights/c.pitch-p.kh), rows) / c.step
+		if c.tall = 5*groups*c.eng.cost(high, vecs) < 4*high*c.eng.cost(groups, vecs); c.tall {
+			per = high * c.step
 			// An odd number of cache lines, lest the rows of a tile compete
 			// for the same place in the cache.
 			c.pitch = (c.pitch+15)/16*16 | 16
 		}
+	}
+	c.nparts = (rows + per - 1) / per
+	if c.copied {
 		for i := range c.nparts {
 			lo, hi := c.inputRows(c.partRows(i))
 			c.height = max(c.height, hi-lo)
