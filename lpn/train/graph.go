@@ -94,6 +94,7 @@ func (o *op) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 type value struct {
 	node  *G.Node
 	dims  lpn.Dims
+	in    []*value
 	needs bool // depends on a weight
 	name  string
 
@@ -183,11 +184,13 @@ func newBuilder(cfg lpn.Config, s *shared, input lpn.Dims) *builder {
 // takes a vector of length 1 for a scalar.
 func length(d lpn.Dims) int { return max(2, d.Len()) }
 
-// leaf makes an input node over data, which is kept, or new memory.
+// leaf makes an input node over data, which is shared and must have room for
+// length(d) elements, or over new memory.
 func (b *builder) leaf(name string, d lpn.Dims, data []float32, needs bool) *value {
-	if data == nil || len(data) < 2 {
-		data = append(make([]float32, 0, length(d)), data...)[:length(d)]
+	if data == nil {
+		data = make([]float32, length(d))
 	}
+	data = data[:length(d)]
 	t := tensor.New(tensor.WithShape(length(d)), tensor.WithBacking(data))
 	n := G.NewVector(b.g, tensor.Float32, G.WithShape(length(d)), G.WithName(name), G.WithValue(t))
 	v := &value{node: n, dims: d, needs: needs, name: name}
@@ -206,7 +209,7 @@ func (b *builder) apply(name string, d lpn.Dims, in []*value, run func(dst []flo
 	b.next++
 	o := &op{name: name, id: b.next, out: make([]float32, length(d)), run: run, diff: diff, b: b, args: make([][]float32, len(in))}
 	o.dst = tensor.New(tensor.WithShape(len(o.out)), tensor.WithBacking(o.out))
-	v := &value{dims: d}
+	v := &value{dims: d, in: in}
 	nodes := make([]*G.Node, len(in))
 	for i, x := range in {
 		nodes[i] = x.node
@@ -667,9 +670,13 @@ func (b *builder) compile(out lpn.Value, eval func(in [][]float32) float64, grad
 	}
 	b.values[cost] = &value{node: cost}
 	g := &graph{input: b.input.data(), extra: extra.data(), out: f, loss: o, grads: map[string][]float32{}}
+	used := map[*value]bool{}
+	f.mark(used)
 	var names []string
-	for name := range b.weights {
-		names = append(names, name)
+	for name, v := range b.weights {
+		if used[v] {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	var wrt []*G.Node
@@ -686,8 +693,20 @@ func (b *builder) compile(out lpn.Value, eval func(in [][]float32) float64, grad
 	for i, name := range names {
 		g.byName = append(g.byName, gradOf{name, nodes[i], b.weights[name].dims.Len()})
 	}
-	g.vm = G.NewTapeMachine(b.g)
+	// The machine runs whatever it is given, so it is given only what leads
+	// to the loss and its gradients.
+	g.vm = G.NewTapeMachine(b.g.ExactSubgraphRoots(append(nodes, cost)...))
 	return g, nil
+}
+
+// mark adds v and all it was made from to used.
+func (v *value) mark(used map[*value]bool) {
+	if !used[v] {
+		used[v] = true
+		for _, x := range v.in {
+			x.mark(used)
+		}
+	}
 }
 
 // run evaluates loss and gradients.

@@ -1,0 +1,138 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/lpn"
+)
+
+// A model is a network in training: its live weights, and one gorgonia graph
+// for each chunk of the batch, all over the same weights. Chunks run on any
+// number of workers and their gradients are added in the order of the chunks,
+// so the result has the same bits for any number of threads.
+type model struct {
+	cfg    lpn.Config
+	specs  []lpn.ParamSpec
+	params map[string][]float32
+	grads  map[string][]float32
+	shape  modelShape
+	chunks []*chunk
+	shared *shared
+	pool   *kernel.Pool
+	growth *growth // nil without a well-posedness penalty
+}
+
+// modelShape is a batch: N pictures of H x W.
+type modelShape struct{ n, h, w int }
+
+type chunk struct {
+	*graph
+	first, n int // the pictures of the batch that it takes
+	loss     float64
+	lossFn   *lossFunc
+	err      error
+}
+
+// newModel copies params and builds the graphs.
+func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks, threads int) (*model, error) {
+	m := &model{cfg: cfg, specs: cfg.Params(), params: map[string][]float32{}, grads: map[string][]float32{}, shape: s}
+	for _, p := range m.specs {
+		n := p.Len()
+		// Room for two elements: see length.
+		m.params[p.Name] = append(make([]float32, 0, max(2, n)), params[p.Name]...)
+		m.grads[p.Name] = make([]float32, n)
+		if len(m.params[p.Name]) != n {
+			return nil, fmt.Errorf("train: weight %s has %d elements, want %d", p.Name, len(params[p.Name]), n)
+		}
+	}
+	m.shared = &shared{params: m.params, convs: map[convKey]*packed{}}
+	chunks = max(1, min(chunks, s.n))
+	for i := range chunks {
+		c := &chunk{first: i * s.n / chunks}
+		c.n = (i+1)*s.n/chunks - c.first
+		b := newBuilder(cfg, m.shared, lpn.Dims{N: c.n * cfg.Channels, H: s.h, W: s.w, C: 1})
+		c.lossFn = &lossFunc{size: cfg.Channels * s.h * s.w, total: s.n}
+		var err error
+		if c.graph, err = b.compile(cfg.Record(b), c.lossFn.eval, c.lossFn.grad); err != nil {
+			return nil, err
+		}
+		m.chunks = append(m.chunks, c)
+	}
+	m.pool = kernel.NewPool(threads)
+	return m, nil
+}
+
+func (m *model) close() {
+	m.pool.Close()
+	for _, c := range m.chunks {
+		c.vm.Close()
+	}
+}
+
+// Part runs one chunk; the last part, if any, is the penalty.
+func (m *model) Part(_, part int) {
+	if part == len(m.chunks) {
+		m.growth.run()
+		return
+	}
+	c := m.chunks[part]
+	c.loss, c.err = c.graph.run()
+}
+
+// gradient leaves the gradient of the loss over a batch of noisy pictures y
+// and clean pictures x in m.grads and returns the loss.
+func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, error) {
+	size := m.cfg.Channels * m.shape.h * m.shape.w
+	k := float32(1 / m.cfg.Unit)
+	m.shared.pack()
+	for _, c := range m.chunks {
+		lo, hi := c.first*size, (c.first+c.n)*size
+		kernel.Scale(c.input[:hi-lo], y[lo:hi], k)
+		kernel.Scale(c.extra[:hi-lo], x[lo:hi], k)
+		c.lossFn.kind, c.lossFn.gamma = kind, gamma/m.cfg.Unit
+	}
+	parts := len(m.chunks)
+	if m.growth != nil {
+		parts++
+	}
+	m.pool.Do(m, parts)
+	loss := 0.0
+	for _, c := range m.chunks {
+		if c.err != nil {
+			return 0, c.err
+		}
+		loss += c.loss
+	}
+	for _, p := range m.specs {
+		g := m.grads[p.Name]
+		clear(g)
+		for _, c := range m.chunks {
+			if h := c.grads[p.Name]; h != nil {
+				kernel.Add(g, g, h)
+			}
+		}
+		if m.growth != nil {
+			if h := m.growth.grads[p.Name]; h != nil {
+				kernel.Add(g, g, h)
+			}
+		}
+	}
+	if m.growth != nil {
+		if m.growth.err != nil {
+			return 0, m.growth.err
+		}
+		m.growth.turn()
+	}
+	return loss, nil
+}
+
+// snapshot copies the live weights.
+func (m *model) snapshot() map[string][]float32 {
+	out := map[string][]float32{}
+	for name, w := range m.params {
+		out[name] = slices.Clone(w)
+	}
+	return out
+}
