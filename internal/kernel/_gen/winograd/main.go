@@ -1,0 +1,467 @@
+// Command winograd writes winograd_amd64.s and its Go declarations: the
+// transforms and the matrix product of Winograd's F(4x4,3x3) for AVX2 with
+// FMA3 and for AVX-512.
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// A target is one of the two instruction sets.
+type target struct {
+	name string
+	w    int // float32 in a vector
+}
+
+func (t target) vec() reg.VecVirtual {
+	if t.w == 16 {
+		return ZMM()
+	}
+	return YMM()
+}
+
+var labels int
+
+func label(s string) string {
+	labels++
+	return fmt.Sprintf("%s%d", s, labels)
+}
+
+// start opens a routine in which denormal numbers count as zero; end closes
+// it.
+func start(t target, name, sig, doc string) (end func()) {
+	TEXT(name+t.name, NOSPLIT, "func"+sig)
+	Doc(doc)
+	Pragma("noescape")
+	m := AllocLocal(8)
+	r := GP32()
+	STMXCSR(m)
+	MOVL(m, r)
+	ORL(U32(0x8040), r)
+	MOVL(r, m.Offset(4))
+	LDMXCSR(m.Offset(4))
+	return func() {
+		LDMXCSR(m)
+		VZEROUPPER()
+		RET()
+	}
+}
+
+func arg(name string) reg.GPVirtual {
+	r := GP64()
+	Load(Param(name), r)
+	return r
+}
+
+// bytes is an argument that counts floats, in bytes.
+func bytes(name string) reg.GPVirtual {
+	r := arg(name)
+	SHLQ(U8(2), r)
+	return r
+}
+
+func times(r reg.GPVirtual, k int) reg.GPVirtual {
+	p := GP64()
+	IMUL3Q(U32(uint32(k)), r, p)
+	return p
+}
+
+var tables = map[uint32]Mem{}
+
+func (t target) konst(x float64) reg.VecVirtual {
+	b := math.Float32bits(float32(x))
+	m, ok := tables[b]
+	if !ok {
+		m = GLOBL(fmt.Sprintf("w%08x", b), RODATA|NOPTR)
+		DATA(0, U32(b))
+		tables[b] = m
+	}
+	v := t.vec()
+	VBROADCASTSS(m, v)
+	return v
+}
+
+// six is the addresses p, p+s, ..., p+5s.
+type six struct{ s, s3, s5 reg.GPVirtual }
+
+func newSix(s reg.GPVirtual) six { return six{s, times(s, 3), times(s, 5)} }
+
+func (x six) at(p reg.Register, i int) Mem {
+	switch i {
+	case 0:
+		return Mem{Base: p}
+	case 1, 2, 4:
+		return Mem{Base: p, Index: x.s, Scale: uint8(i)}
+	case 3:
+		return Mem{Base: p, Index: x.s3, Scale: 1}
+	}
+	return Mem{Base: p, Index: x.s5, Scale: 1}
+}
+
+// A tail reads and writes vectors of which the last may be partly in use.
+type tail struct {
+	t    target
+	mask Op
+}
+
+// newTail makes the mask for the first n lanes; n may be w or more.
+func newTail(t target, n reg.GPVirtual) tail {
+	if t.w == 16 {
+		m, full, k := GP32(), GP32(), K()
+		MOVL(I32(-1), full)
+		MOVL(I32(-1), m)
+		BZHIL(n.As32(), m, m) // n modulo 256: n is at most 16 when it matters
+		CMPQ(n, U32(16))
+		CMOVLGE(full, m)
+		KMOVW(m, k)
+		return tail{t, k}
+	}
+	if maskTable == nil {
+		g := GLOBL("lanemask", RODATA|NOPTR)
+		for i := range 16 {
+			DATA(4*i, U32(uint32(int32(i-8)>>31)))
+		}
+		maskTable = &g
+	}
+	p, o, eight, v := GP64(), GP64(), GP64(), YMM()
+	LEAQ(*maskTable, p)
+	MOVQ(U32(8), eight)
+	MOVQ(n, o)
+	CMPQ(n, eight)
+	CMOVQGT(eight, o)
+	SUBQ(o, eight)
+	VMOVDQU(Mem{Base: p, Index: eight, Scale: 4}, v)
+	return tail{t, v}
+}
+
+var maskTable *Mem
+
+func (l tail) load(m Mem) reg.VecVirtual {
+	v := l.t.vec()
+	if l.t.w == 16 {
+		VMOVUPS_Z(m, l.mask, v)
+	} else {
+		VMASKMOVPS(m, l.mask, v)
+	}
+	return v
+}
+
+func (l tail) store(v reg.VecVirtual, m Mem) {
+	if l.t.w == 16 {
+		VMOVUPS(v, l.mask, m)
+	} else {
+		VMASKMOVPS(v, l.mask, m)
+	}
+}
+
+func load(t target, m Mem) reg.VecVirtual {
+	v := t.vec()
+	VMOVUPS(m, v)
+	return v
+}
+
+func sub(t target, a, b reg.VecVirtual) reg.VecVirtual { // a-b
+	v := t.vec()
+	VSUBPS(b, a, v)
+	return v
+}
+
+func add(t target, a, b reg.VecVirtual) reg.VecVirtual {
+	v := t.vec()
+	VADDPS(b, a, v)
+	return v
+}
+
+// tmp is the place of element (i,j) of the half-transformed tile.
+func (t target) tmp(p reg.Register, i, j int) Mem { return Mem{Base: p, Disp: (6*i + j) * 4 * t.w} }
+
+// input writes the input transform B'dB of the tiles of all channels.
+func input(t target) {
+	end := start(t, "winoInput", "(v, x, tmp *float32, n, pixel, row, plane int)",
+		"winoInput is the transform of one 6x6 tile of n channels; v is padded to whole vectors.")
+	v, x, tmp, n := arg("v"), arg("x"), arg("tmp"), arg("n")
+	pixel := bytes("pixel")
+	rows, planes := newSix(bytes("row")), newSix(bytes("plane"))
+	planes6 := times(planes.s, 6)
+	four, five, two := t.konst(4), t.konst(5), t.konst(2)
+	// line is the transform of six values; put takes the results.
+	line := func(d [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
+		a, b := t.vec(), t.vec()
+		VMOVAPS(d[4], a)
+		VFNMADD231PS(four, d[2], a) // d4-4d2
+		VMOVAPS(d[3], b)
+		VFNMADD231PS(four, d[1], b) // d3-4d1
+		put(1, add(t, a, b))
+		put(2, sub(t, a, b))
+		c, e := sub(t, d[4], d[2]), sub(t, d[3], d[1])
+		o3 := t.vec()
+		VMOVAPS(c, o3)
+		VFMADD231PS(two, e, o3)
+		put(3, o3)
+		VFNMADD231PS(two, e, c)
+		put(4, c)
+		VFNMADD231PS(five, d[2], d[4])
+		VFMADD231PS(four, d[0], d[4]) // 4d0-5d2+d4
+		put(0, d[4])
+		VFNMADD231PS(five, d[3], d[5])
+		VFMADD231PS(four, d[1], d[5]) // 4d1-5d3+d5
+		put(5, d[5])
+	}
+	top := label("channels")
+	Label(top)
+	l := newTail(t, n)
+	p := GP64()
+	MOVQ(x, p)
+	for j := range 6 {
+		var d [6]reg.VecVirtual
+		for i := range d {
+			d[i] = l.load(rows.at(p, i))
+		}
+		line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+		if j < 5 {
+			ADDQ(pixel, p)
+		}
+	}
+	MOVQ(v, p)
+	for i := range 6 {
+		var d [6]reg.VecVirtual
+		for j := range d {
+			d[j] = load(t, t.tmp(tmp, i, j))
+		}
+		line(d, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
+		if i < 5 {
+			ADDQ(planes6, p)
+		}
+	}
+	ADDQ(U32(4*t.w), x)
+	ADDQ(U32(4*t.w), v)
+	SUBQ(U32(t.w), n)
+	JG(LabelRef(top))
+	end()
+}
+
+// output writes the output transform A'mA.
+func output(t target) {
+	for _, acc := range []bool{false, true} {
+		name, doc := "winoOutput", "winoOutput is the 4x4 outputs of one tile of n channels."
+		if acc {
+			name, doc = "winoOutputAdd", "winoOutputAdd is winoOutput added to dst."
+		}
+		end := start(t, name, "(dst, m, tmp *float32, n, pixel, row, plane int)", doc)
+		dst, m, tmp, n := arg("dst"), arg("m"), arg("tmp"), arg("n")
+		pixels, row := newSix(bytes("pixel")), bytes("row")
+		plane := bytes("plane")
+		planes := newSix(times(plane, 6))
+		two, four, eight := t.konst(2), t.konst(4), t.konst(8)
+		line := func(m [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
+			s1, d1 := add(t, m[1], m[2]), sub(t, m[1], m[2])
+			s2, d2 := add(t, m[3], m[4]), sub(t, m[3], m[4])
+			VADDPS(s1, m[0], m[0])
+			VADDPS(s2, m[0], m[0])
+			put(0, m[0])
+			VADDPS(d1, m[5], m[5])
+			VFMADD231PS(eight, d2, m[5])
+			VFMADD231PS(two, d2, d1)
+			put(1, d1)
+			VFMADD231PS(four, s2, s1)
+			put(2, s1)
+			put(3, m[5])
+		}
+		top := label("channels")
+		Label(top)
+		p := GP64()
+		MOVQ(m, p)
+		for j := range 6 {
+			var d [6]reg.VecVirtual
+			for i := range d {
+				d[i] = load(t, planes.at(p, i))
+			}
+			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+			if j < 5 {
+				ADDQ(plane, p)
+			}
+		}
+		l := newTail(t, n)
+		MOVQ(dst, p)
+		for i := range 4 {
+			var d [6]reg.VecVirtual
+			for j := range d {
+				d[j] = load(t, t.tmp(tmp, i, j))
+			}
+			line(d, func(j int, v reg.VecVirtual) {
+				to := pixels.at(p, j)
+				if acc {
+					VADDPS(l.load(to), v, v)
+				}
+				l.store(v, to)
+			})
+			if i < 3 {
+				ADDQ(row, p)
+			}
+		}
+		ADDQ(U32(4*t.w), dst)
+		ADDQ(U32(4*t.w), m)
+		SUBQ(U32(t.w), n)
+		JG(LabelRef(top))
+		end()
+	}
+}
+
+// filter writes the filter transform GgG'.
+func filter(t target) {
+	end := start(t, "winoFilter", "(u, w, tmp *float32, n, tap, plane int)",
+		"winoFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.")
+	u, w, tmp, n := arg("u"), arg("w"), arg("tmp"), arg("n")
+	tap := bytes("tap")
+	taps3 := times(tap, 3)
+	planes := newSix(bytes("plane"))
+	planes6 := times(planes.s, 6)
+	quarter, sixth, m6, c24, c12 := t.konst(0.25), t.konst(1./6), t.konst(-1./6), t.konst(1./24), t.konst(1./12)
+	line := func(g [3]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
+		o0, s, a, b, e := t.vec(), add(t, g[0], g[2]), t.vec(), t.vec(), t.vec()
+		VMULPS(quarter, g[0], o0)
+		put(0, o0)
+		VMULPS(m6, s, s)
+		VMULPS(sixth, g[1], a)
+		put(1, sub(t, s, a))
+		put(2, add(t, s, a))
+		VMULPS(c24, g[0], b)
+		VFMADD231PS(sixth, g[2], b)
+		VMULPS(c12, g[1], e)
+		put(3, add(t, b, e))
+		put(4, sub(t, b, e))
+		put(5, g[2])
+	}
+	top := label("channels")
+	Label(top)
+	l := newTail(t, n)
+	p := GP64()
+	MOVQ(w, p)
+	for j := range 3 {
+		q := GP64()
+		MOVQ(p, q)
+		var g [3]reg.VecVirtual
+		for i := range g {
+			g[i] = l.load(Mem{Base: q})
+			if i < 2 {
+				ADDQ(taps3, q)
+			}
+		}
+		line(g, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+		ADDQ(tap, p)
+	}
+	MOVQ(u, p)
+	for i := range 6 {
+		var g [3]reg.VecVirtual
+		for j := range g {
+			g[j] = load(t, t.tmp(tmp, i, j))
+		}
+		line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
+		if i < 5 {
+			ADDQ(planes6, p)
+		}
+	}
+	ADDQ(U32(4*t.w), w)
+	ADDQ(U32(4*t.w), u)
+	SUBQ(U32(t.w), n)
+	JG(LabelRef(top))
+	end()
+}
+
+// product writes the matrix product of blocks of r rows with a panel of v
+// vectors. The r*v sums stay in registers.
+func product(t target, r, v int) {
+	end := start(t, fmt.Sprintf("winoProduct%dx%d", r, v), "(m, a, b *float32, k, blocks, pitch int)",
+		fmt.Sprintf("winoProduct%dx%d is m = a*b for %d rows of a a block, k columns pitch floats apart from row to row, and %d columns of b.", r, v, r, v*t.w))
+	m, a, b, k, blocks, s := arg("m"), arg("a"), arg("b"), arg("k"), arg("blocks"), bytes("pitch")
+	next := times(s, r)
+	s3 := times(s, 3)
+	block := label("block")
+	Label(block)
+	acc := make([][]reg.VecVirtual, r)
+	for i := range acc {
+		acc[i] = make([]reg.VecVirtual, v)
+		for j := range acc[i] {
+			acc[i][j] = t.vec()
+			VXORPS(acc[i][j].AsX(), acc[i][j].AsX(), acc[i][j].AsX())
+		}
+	}
+	p0, p1, q, n := GP64(), GP64(), GP64(), GP64()
+	MOVQ(a, p0)
+	if r > 3 {
+		LEAQ(Mem{Base: a, Index: s3, Scale: 1}, p1)
+	}
+	MOVQ(b, q)
+	MOVQ(k, n)
+	step := func(u int) {
+		bv := make([]reg.VecVirtual, v)
+		for j := range bv {
+			bv[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
+		}
+		for i := range r {
+			at := Mem{Base: p0, Disp: 4 * u}
+			if i >= 3 {
+				at.Base = p1
+			}
+			if i%3 > 0 {
+				at.Index, at.Scale = s, uint8(i%3)
+			}
+			x := t.vec()
+			VBROADCASTSS(at, x)
+			for j := range bv {
+				VFMADD231PS(bv[j], x, acc[i][j])
+			}
+		}
+	}
+	for _, unroll := range []int{4, 1} {
+		top, out := label("k"), label("rest")
+		Label(top)
+		CMPQ(n, U32(unroll))
+		JLT(LabelRef(out))
+		for u := range unroll {
+			step(u)
+		}
+		ADDQ(U32(4*unroll), p0)
+		if r > 3 {
+			ADDQ(U32(4*unroll), p1)
+		}
+		ADDQ(U32(4*t.w*v*unroll), q)
+		SUBQ(U32(unroll), n)
+		JMP(LabelRef(top))
+		Label(out)
+	}
+	for i := range acc {
+		for j := range acc[i] {
+			VMOVUPS(acc[i][j], Mem{Base: m, Disp: 4 * t.w * (i*v + j)})
+		}
+	}
+	ADDQ(U32(4*t.w*v*r), m)
+	ADDQ(next, a)
+	DECQ(blocks)
+	JNZ(LabelRef(block))
+	end()
+}
+
+func main() {
+	ConstraintExpr("amd64,!noasm")
+	for _, t := range []target{{"AVX2", 8}, {"AVX512", 16}} {
+		input(t)
+		output(t)
+		filter(t)
+		widths := []int{2}
+		if t.w == 16 {
+			widths = []int{1, 2, 3, 4}
+		}
+		for _, v := range widths {
+			for r := 1; r <= 6; r++ {
+				product(t, r, v)
+			}
+		}
+	}
+	Generate()
+}

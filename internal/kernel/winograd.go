@@ -1,0 +1,315 @@
+package kernel
+
+import "unsafe"
+
+//go:generate go -C _gen run ./winograd -out ../winograd_amd64.s -stubs ../winograd_stubs_amd64.go -pkg kernel
+
+// A winograd computes a 3x3 convolution of stride 1, or its adjoint, by the
+// algorithm F(4x4,3x3) of Lavin and Gray (Fast algorithms for convolutional
+// neural networks, 2016): with d a 6x6 tile of the input and g a filter,
+//
+//	the 4x4 outputs = A' [sum over ci of (G g G') * (B' d B)] A,
+//
+// where * is elementwise. It needs 36 multiplications for 16 outputs, not
+// 144. The sums over ci of all the tiles are 36 matrix products, one for each
+// place of the 6x6 tile. In float32 the error is some ten times that of the
+// direct sum.
+//
+// The adjoint is the convolution with the filters turned by half a circle, the
+// channels swapped and the padding 2-Pad.
+type winograd struct {
+	level  Level
+	adj    bool
+	n      int // images
+	ih, iw int // input
+	ci     int
+	oh, ow int // output
+	co     int
+	pad    int
+	ty, tx int // tiles in an image, down and across
+	per    int // rows of tiles in a part
+	tiles  int // tiles that are in work at a time
+	cip    int // ci in whole vectors
+	blocks []winoBlock
+	packed int
+}
+
+// A winoBlock is some output channels that are computed together: width, in
+// whole vectors, of which used are real. Its filters begin at weights.
+type winoBlock struct{ from, used, width, weights int }
+
+// winoLane is the unit in which channels are padded.
+const winoLane = 16
+
+// newWinograd plans the convolution s or its adjoint.
+func newWinograd(s ConvShape, adj bool) *winograd {
+	oh, ow := s.Out()
+	c := &winograd{level: level, adj: adj, n: s.N, ih: s.H, iw: s.W, ci: s.Ci, oh: oh, ow: ow, co: s.Co, pad: s.Pad}
+	if adj {
+		c.ih, c.iw, c.ci, c.oh, c.ow, c.co, c.pad = oh, ow, s.Co, s.H, s.W, s.Ci, 2-s.Pad
+	}
+	c.ty, c.tx = (c.oh+3)/4, (c.ow+3)/4
+	c.cip = (c.ci + winoLane - 1) / winoLane * winoLane
+
+	// The transformed tiles of a few dozen fit the second-level cache.
+	const l2 = 1 << 18
+	c.tiles = min(max(l2/(36*c.cip)/6*6, 24), 96)
+	c.per = max(1, (winoPart+c.tx-1)/c.tx)
+	c.tiles = min(c.tiles, c.per*c.tx)
+
+	vecs, most := (c.co+winoLane-1)/winoLane, 4
+	if c.level != AVX512 {
+		most = 1
+	}
+	n := (vecs + most - 1) / most
+	for i := range n {
+		from, to := vecs*i/n*winoLane, vecs*(i+1)/n*winoLane
+		c.blocks = append(c.blocks, winoBlock{from, min(to, c.co) - from, to - from, c.packed})
+		c.packed += 36 * c.ci * (to - from)
+	}
+	return c
+}
+
+// winoPart is about how many tiles a part has at least, so that reading the
+// filters is worth it.
+const winoPart = 32
+
+// useWinograd says whether the algorithm pays for s.
+func useWinograd(s ConvShape) bool {
+	return s.K == 3 && s.Stride == 1 && s.Ci >= 16 && s.Co >= 16
+}
+
+// The packed filters are, for each block, (36,ci,width), and then for an
+// adjoint the turned and transposed weights, which only pack reads.
+func (c *winograd) packLen() int {
+	n := c.packed + winoTmp
+	if c.adj {
+		n += 9 * c.ci * c.co
+	}
+	return n
+}
+
+// winoTmp is the floats that a transform needs for one tile of 16 channels.
+const winoTmp = 36 * 16
+
+func (c *winograd) pack(dst, w []float32) {
+	tmp := dst[c.packed:][:winoTmp]
+	if c.adj {
+		t := dst[c.packed+winoTmp:]
+		n := c.ci * c.co
+		for k := range 9 {
+			transpose(t[k*n:(k+1)*n], w[(8-k)*n:(9-k)*n], c.co, c.ci)
+		}
+		w = t
+	}
+	for _, b := range c.blocks {
+		for k := range c.ci {
+			c.filter(dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, c.ci*c.co, c.ci*b.width)
+		}
+	}
+}
+
+func (c *winograd) parts() int { return (c.n*c.ty + c.per - 1) / c.per }
+
+func (c *winograd) rows(part int) (lo, hi int) {
+	// row is the first output row of a row of tiles.
+	row := func(t int) int { return t/c.ty*c.oh + 4*(t%c.ty) }
+	n := c.n * c.ty
+	return row(n * part / c.parts()), row(n * (part + 1) / c.parts())
+}
+
+// planes returns the distances between the 36 places of the transformed tiles
+// and of the products. They are odd multiples of a cache line, or all 36 would
+// compete for the same lines of the cache.
+func (c *winograd) planes() (in, out int) {
+	in = (c.tiles*c.cip/16 | 1) * 16
+	out = (c.tiles*c.blocks[len(c.blocks)-1].width/16 | 1) * 16
+	return in, out
+}
+
+func (c *winograd) scratchLen() int {
+	in, out := c.planes()
+	return 36*(in+out) + winoTmp + c.tileLen() + 16
+}
+
+// tileLen is the size of a tile of the input at the border, or of the output.
+func (c *winograd) tileLen() int {
+	return max(36*c.ci, 16*c.blocks[len(c.blocks)-1].width)
+}
+
+func (c *winograd) part(dst, x, f []float32, part int, acc bool, scratch []float32) {
+	n := c.n * c.ty
+	from, to := n*part/c.parts()*c.tx, n*(part+1)/c.parts()*c.tx
+	chunks := (to - from + c.tiles - 1) / c.tiles
+	s := c.carve(scratch)
+	for i := range chunks {
+		c.chunk(dst, x, f, from+(to-from)*i/chunks, from+(to-from)*(i+1)/chunks, acc, s)
+	}
+}
+
+// winoScratch is the memory of a worker.
+type winoScratch struct {
+	v, m, tmp, tile []float32
+	vPlane, mPlane  int
+}
+
+// carve cuts scratch at a boundary of cache lines.
+func (c *winograd) carve(scratch []float32) (s winoScratch) {
+	off := int(-uintptr(unsafe.Pointer(&scratch[0]))%64) / 4
+	scratch = scratch[off:]
+	s.vPlane, s.mPlane = c.planes()
+	s.v, scratch = scratch[:36*s.vPlane], scratch[36*s.vPlane:]
+	s.m, scratch = scratch[:36*s.mPlane], scratch[36*s.mPlane:]
+	s.tmp, scratch = scratch[:winoTmp], scratch[winoTmp:]
+	s.tile = scratch[:c.tileLen()]
+	return s
+}
+
+// chunk computes tiles [from,to), counted over all the images.
+func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScratch) {
+	for t := from; t < to; t++ {
+		img, y0, x0 := c.place(t)
+		y, u := y0-c.pad, x0-c.pad
+		src, pixel, row := x, c.ci, c.iw*c.ci
+		if y >= 0 && u >= 0 && y+6 <= c.ih && u+6 <= c.iw {
+			src = x[((img*c.ih+y)*c.iw+u)*c.ci:]
+		} else {
+			c.gather(s.tile, x[img*c.ih*row:][:c.ih*row], y, u)
+			src, row = s.tile, 6*c.ci
+		}
+		c.input(s.v[(t-from)*c.cip:], src, s.tmp, pixel, row, s.vPlane)
+	}
+	for _, b := range c.blocks {
+		for k := range 36 {
+			c.product(s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*c.ci*b.width:], to-from, b.width)
+		}
+		for t := from; t < to; t++ {
+			img, y0, x0 := c.place(t)
+			d := dst[((img*c.oh+y0)*c.ow+x0)*c.co+b.from:]
+			m := s.m[(t-from)*b.width:]
+			if y0+4 <= c.oh && x0+4 <= c.ow {
+				c.output(d, m, s.tmp, b.used, c.co, c.ow*c.co, s.mPlane, acc)
+				continue
+			}
+			c.output(s.tile, m, s.tmp, b.used, b.used, 4*b.used, s.mPlane, false)
+			c.scatter(d, s.tile, min(4, c.oh-y0), min(4, c.ow-x0), b.used, acc)
+		}
+	}
+}
+
+// place is the image and the first output row and column of tile t.
+func (c *winograd) place(t int) (img, y, x int) {
+	r := t / c.tx
+	return r / c.ty, 4 * (r % c.ty), 4 * (t % c.tx)
+}
+
+// gather copies the 6x6 pixels at (y,u) of an image, zero outside it.
+func (c *winograd) gather(tile, x []float32, y, u int) {
+	a, b := max(u, 0), min(u+6, c.iw)
+	for i := range 6 {
+		d := tile[i*6*c.ci:][:6*c.ci]
+		if y+i < 0 || y+i >= c.ih || a >= b {
+			clear(d)
+			continue
+		}
+		clear(d[:(a-u)*c.ci])
+		copy(d[(a-u)*c.ci:], x[((y+i)*c.iw+a)*c.ci:((y+i)*c.iw+b)*c.ci])
+		clear(d[(b-u)*c.ci:])
+	}
+}
+
+// scatter copies rows x cols pixels of n channels of a 4x4 tile to dst, or
+// adds them.
+func (c *winograd) scatter(dst, tile []float32, rows, cols, n int, acc bool) {
+	for i := range rows {
+		for j := range cols {
+			d, p := dst[(i*c.ow+j)*c.co:][:n], tile[(4*i+j)*n:][:n]
+			if acc {
+				Add(d, d, p)
+			} else {
+				copy(d, p)
+			}
+		}
+	}
+}
+
+// The four inner routines, in Go. Their assembly is in winograd_amd64.go.
+
+// winoInputGo is v[6*i+j][k] = (B'dB)[i][j] of channel k.
+func winoInputGo(v, x []float32, n, pixel, row, plane int) {
+	line := func(d0, d1, d2, d3, d4, d5 float32) [6]float32 {
+		a, b := d4-4*d2, d3-4*d1
+		c, e := d4-d2, 2*(d3-d1)
+		return [6]float32{4*d0 - 5*d2 + d4, a + b, a - b, c + e, c - e, 4*d1 - 5*d3 + d5}
+	}
+	for k := range n {
+		var t [6][6]float32 // t[j][i]
+		for j := range t {
+			p := x[k+j*pixel:]
+			t[j] = line(p[0], p[row], p[2*row], p[3*row], p[4*row], p[5*row])
+		}
+		for i := range 6 {
+			for j, o := range line(t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]) {
+				v[(6*i+j)*plane+k] = o
+			}
+		}
+	}
+}
+
+// winoOutputGo is dst[i][j][k] = (A'mA)[i][j] of channel k, or is added to it.
+func winoOutputGo(dst, m []float32, n, pixel, row, plane int, acc bool) {
+	line := func(m0, m1, m2, m3, m4, m5 float32) [4]float32 {
+		s1, d1, s2, d2 := m1+m2, m1-m2, m3+m4, m3-m4
+		return [4]float32{m0 + s1 + s2, d1 + 2*d2, s1 + 4*s2, d1 + m5 + 8*d2}
+	}
+	for k := range n {
+		var t [6][4]float32 // t[j][i]
+		for j := range t {
+			p := m[k+j*plane:]
+			t[j] = line(p[0], p[6*plane], p[12*plane], p[18*plane], p[24*plane], p[30*plane])
+		}
+		for i := range 4 {
+			for j, o := range line(t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]) {
+				if at := i*row + j*pixel + k; acc {
+					dst[at] += o
+				} else {
+					dst[at] = o
+				}
+			}
+		}
+	}
+}
+
+// winoFilterGo is u[6*i+j][k] = (GgG')[i][j] of channel k.
+func winoFilterGo(u, w []float32, n, tap, plane int) {
+	line := func(g0, g1, g2 float32) [6]float32 {
+		s, a := (g0+g2)*(-1./6), g1*(1./6)
+		b, e := g0*(1./24)+g2*(1./6), g1*(1./12)
+		return [6]float32{g0 / 4, s - a, s + a, b + e, b - e, g2}
+	}
+	for k := range n {
+		var t [3][6]float32 // t[j][i]
+		for j := range t {
+			p := w[k+j*tap:]
+			t[j] = line(p[0], p[3*tap], p[6*tap])
+		}
+		for i := range 6 {
+			for j, o := range line(t[0][i], t[1][i], t[2][i]) {
+				u[(6*i+j)*plane+k] = o
+			}
+		}
+	}
+}
+
+// winoProductGo is m = v*u for rows tiles, ci channels and width outputs.
+func winoProductGo(m, v, u []float32, rows, ci, pitch, width int) {
+	for t := range rows {
+		d := m[t*width:][:width]
+		clear(d)
+		for k, a := range v[t*pitch:][:ci] {
+			for j, b := range u[k*width:][:width] {
+				d[j] += a * b
+			}
+		}
+	}
+}
