@@ -75,3 +75,18 @@ func (b BoxPenalty) Lipschitz() float64 { return b.weight() }
 
 // Convex reports true.
 func (b BoxPenalty) Convex() bool { return true }
+
+// HessianAt returns the product with Weight on the samples outside the box, 0
+// on the others.
+func (b BoxPenalty) HessianAt(x []float32) func(dst, v []float32) {
+	lo, hi := b.bounds()
+	w := float32(b.weight())
+	return func(dst, v []float32) {
+		for i, u := range x {
+			dst[i] = 0
+			if u < lo || u > hi {
+				dst[i] = w * v[i]
+			}
+		}
+	}
+}

@@ -1,35 +1,63 @@
 package solvers
 
 import (
+	"fmt"
 	"iter"
 	"math"
 )
 
-// BPG is Bregman proximal gradient descent in the geometry of a learned
-// prior (Bauschke, Bolte & Teboulle 2017; Bolte, Sabach, Teboulle &
-// Vaisbourd 2018, with psi* = R + 1/2||.||^2 as the reference function). Its
-// variable is the dual point y, of which x = f(y) = grad psi(y) is the
-// picture:
+// BPG minimises F(x) = h(x) + lambda R(x) for a learned prior R, at any
+// weight lambda > 0, with one evaluation of the network an iteration. It is
+// the default solver.
+//
+// Its variable is the dual point y, of which x = f(y) = grad psi(y) is the
+// picture. There both R and its gradient are free,
+//
+//	R(x) = <y,x> - 1/2||x||^2 - psi(y),   grad R(x) = y - x,
+//
+// and a step goes against the gradient of F at x:
 //
 //	x_k = f(y_k)
-//	g_k = grad h(x_k) + lambda (y_k - x_k)        (the gradient of F at x_k)
-//	y_{k+1} = y_k - P g_k,   P = I/c or (H + c I)^-1
+//	g_k = grad h(x_k) + lambda (y_k - x_k)
+//	y_{k+1} = y_k - P g_k
 //
-// on F(x) = h(x) + lambda R(x), for any lambda > 0: the weight is free of the
-// step. An iteration is one evaluation of the network, and F costs nothing:
-// R(x) = <y,x> - 1/2||x||^2 - psi(y), grad R(x) = y - x.
+// # The textbook step
 //
-// With P = I/c this is Bregman descent of step 1/c; F falls whenever
-// c >= L = lambda + max(0, ||A||^2 - lambda) Lip(f). Where h has a fast solver
-// for its curvature H = A'A (a CurvatureSolver), P = (H + c I)^-1 is used; at
-// c = lambda that is ADMM in the order x,u,z with rho = lambda, written in
-// y = x + u, and as c grows it becomes Bregman descent again. So the search
-// for c, which demands that F fall enough (Armijo's rule on the free F), runs
-// between the fast method and the safe one.
+// P = I/c is Bregman proximal gradient descent (Bauschke, Bolte & Teboulle
+// 2017; Bolte, Sabach, Teboulle & Vaisbourd 2018) with the reference function
+// psi* = R + 1/2||.||^2: F is L-smooth relative to it with
+// L = lambda + max(0, Lip(grad h) - lambda) Lip(f), and falls for c >= L.
+// Step > 0 runs this, with c = 1/Step.
 //
-// Certified when psi is strongly convex, R is bounded below and lambda > 0:
-// F falls at every iteration and the limit points are critical. Outside it
-// runs and says so.
+// # The default step
+//
+// P = (H + c I)^-1, H the Hessian of h (A'A for LeastSquares): in closed form
+// where h is a CurvatureSolver, by a few conjugate gradients where it is a
+// Hessian, and I/c otherwise. At c = lambda this is ADMM in the order x,u,z
+// with rho = lambda, written in y = x + u; as c grows it becomes the textbook
+// step. The search for c runs between the fast method and the safe one: c
+// starts at lambda and is tripled until
+//
+//	F(x_{k+1}) - F(x_k) <= <g_k, x_{k+1} - x_k> / 100    and
+//	-<g_k, x_{k+1} - x_k> >= m ||g_k||^2 / (10 (c + Lip(grad h))),
+//
+// m the modulus of psi, then let down again. From the second iteration on,
+// the step is taken from the minimiser of F's quadratic model along the last
+// one, as conjugate gradients do,
+//
+//	gamma = <dx, g> / <dx, dg>,   y+ = (y - gamma dy) - P (g - gamma dg),
+//
+// (d: the last change), if it passes the same test.
+//
+// # Certificate
+//
+// When lambda > 0, psi is m-strongly convex with m > 0, R is bounded below
+// and grad h is Lipschitz. Then for c large enough every step passes the test
+// (P g tends to g/c, and x moves by at least m/c ||g|| along -g), so c stays
+// bounded; summing the two inequalities, the sum of ||g_k||^2 is finite:
+// grad F(x_k) tends to 0 and F falls at every iteration. A fixed Step is
+// certified when LipF is given and Step <= 1/L. Outside this it runs and says
+// so.
 //
 // Residual is ||g_k|| / (||grad h(x_k)|| + lambda ||y_k - x_k||).
 type BPG struct {
@@ -40,12 +68,15 @@ type BPG struct {
 	// Lambda is the weight of R; s^2/sigma^2 is the statistical one for noise
 	// of standard deviation s and a prior trained at sigma.
 	Lambda float64
-	// Step is the first 1/c. 0: chosen from H and Lambda.
+	// Step, if positive, takes the textbook step 1/c = Step throughout,
+	// without search or acceleration.
 	Step float64
-	// LipF bounds Lip(f); only the first step depends on it. Default 1.
+	// LipF is a bound on Lip(f), for the certificate of a fixed Step and as
+	// the first guess of c where h has no Hessian. Default 1, not certified.
 	LipF float64
-	// Fixed keeps P = I/c with c = 1/Step throughout, without search.
-	Fixed bool
+	// Inner bounds the conjugate gradients of a fidelity that has a Hessian but
+	// no closed form. Default 20; negative: P = I/c.
+	Inner int
 	// Start is the first dual point. Default x0.
 	Start []float32
 }
@@ -58,13 +89,22 @@ var (
 
 func (BPG) descends() {}
 
-// Certificate checks the prior and, for a fixed step, that it is at most 1/L.
+// Certificate checks the prior, the fidelity and a fixed step.
 func (b BPG) Certificate() (bool, string) {
 	if !(b.Lambda > 0) {
-		return false, "the weight lambda must be positive"
+		return false, fmt.Sprintf("the weight lambda is %g, want it positive", b.Lambda)
 	}
-	if b.Fixed {
-		return false, "a fixed step is not certified"
+	l := lipschitz(b.H)
+	if !finite(l) {
+		return false, "the fidelity has no known Lipschitz constant"
+	}
+	if b.Step > 0 {
+		if b.LipF == 0 {
+			return false, "a fixed step needs a bound on Lip(f)"
+		}
+		if rel := b.Lambda + max(0, l-b.Lambda)*b.LipF; b.Step*rel > 1+1e-9 {
+			return false, fmt.Sprintf("step %.3g is above 1/L = %.3g", b.Step, 1/rel)
+		}
 	}
 	return priorHolds(b.Psi, true)
 }
@@ -73,16 +113,16 @@ func (b BPG) Certificate() (bool, string) {
 type dualPoint struct {
 	y, x, g []float32
 	h, r, f float64
-	// noise bounds the rounding error of f; scale is the residual's
-	// denominator.
-	noise, scale float64
+	// noise bounds the rounding error of f, scale is the residual's
+	// denominator, gg is ||g||^2.
+	noise, scale, gg float64
 }
 
 func newDualPoint(n int) *dualPoint {
 	return &dualPoint{y: make([]float32, n), x: make([]float32, n), g: make([]float32, n)}
 }
 
-// eval fills p from p.y.
+// eval fills p from p.y: the iteration's one network call.
 func (b BPG) eval(p *dualPoint) {
 	psi := b.Psi.Eval(p.x, p.y)
 	p.h = valueGradient(b.H, p.g, p.x)
@@ -99,82 +139,160 @@ func (b BPG) eval(p *dualPoint) {
 	}
 	p.r = yx - xx/2 - psi
 	p.f = p.h + b.Lambda*p.r
-	p.noise = 3e-7 * (p.h + b.Lambda*(math.Abs(yx)+xx/2+math.Abs(psi)))
+	p.noise = 3e-7 * (math.Abs(p.h) + b.Lambda*(math.Abs(yx)+xx/2+math.Abs(psi)))
 	p.scale = gh + b.Lambda*math.Sqrt(dd)
+	p.gg = dot(p.g, p.g)
 }
+
+// metric is how P is applied.
+type metric int
+
+const (
+	scalar metric = iota // P = I/c
+	closed               // a CurvatureSolver
+	krylov               // conjugate gradients on a Hessian
+)
 
 // Steps runs from y = Start; see Method. The first iterate is f(Start). The
 // sequence ends by itself where no step lowers F by more than rounding.
 func (b BPG) Steps(x0 []float32) iter.Seq[Iterate] {
 	return func(yield func(Iterate) bool) {
-		n := len(x0)
-		at, next := newDualPoint(n), newDualPoint(n)
-		copy(at.y, x0)
-		if b.Start != nil {
-			checkLen("BPG.Start", len(b.Start), n)
-			copy(at.y, b.Start)
-		}
-		d := make([]float32, n)
-		b.eval(at)
-		c, metric := b.first()
+		s := b.begin(x0)
 		for k := 1; ; k++ {
-			it := Iterate{K: k, X: at.x, Objective: at.f, Data: at.h, Prior: b.Lambda * at.r,
-				Residual: ratio(norm2(at.g), at.scale)}
-			if !yield(it) {
+			p := s.at
+			it := Iterate{K: k, X: p.x, Objective: p.f, Data: p.h, Prior: b.Lambda * p.r,
+				Residual: ratio(math.Sqrt(p.gg), p.scale)}
+			if !yield(it) || !s.advance() {
 				return
 			}
-			accepted := false
-			for try := range 40 {
-				if metric {
-					b.H.(CurvatureSolver).SolveCurvature(d, at.g, c)
-					addScaled(next.y, at.y, -1, d)
-				} else {
-					addScaled(next.y, at.y, -1/c, at.g)
-				}
-				b.eval(next)
-				if b.Fixed || fell(at, next) {
-					accepted = true
-					if try == 0 && !b.Fixed {
-						c = max(b.Lambda, 0.7*c)
-					}
-					break
-				}
-				c *= 3
-			}
-			if !accepted {
-				return
-			}
-			at, next = next, at
 		}
 	}
 }
 
-// first chooses the first c, and whether h's curvature is used.
-func (b BPG) first() (c float64, metric bool) {
-	if s, ok := b.H.(CurvatureSolver); ok && !b.Fixed {
-		metric = s.HasCurvature()
-	}
-	if b.Step > 0 {
-		return 1 / b.Step, metric
-	}
-	if metric {
-		return b.Lambda, metric
-	}
-	l := lipschitz(b.H)
-	if !finite(l) {
-		l = 1
-	}
-	lf := b.LipF
-	if lf == 0 {
-		lf = 1
-	}
-	return b.Lambda + max(0, l-b.Lambda)*lf, metric
+// bpgState is one run.
+type bpgState struct {
+	BPG
+	kind metric
+	// c is the damping, relax its factor after a step that passed at once.
+	c, relax float64
+	// m is psi's modulus, l is Lip(grad h), 0 where unknown.
+	m, l     float64
+	at, next *dualPoint
+	// moved: dy, dx, dg hold the last step.
+	moved      bool
+	dy, dx, dg []float32
+	y, g, d    []float32
 }
 
-// fell is Armijo's rule from p to q: F falls by at least a hundredth of what
-// its gradient promises. A difference of F within rounding is replaced by the
-// trapezoidal rule on the gradient, which is exact for a quadratic F.
-func fell(p, q *dualPoint) bool {
+func (b BPG) begin(x0 []float32) *bpgState {
+	n := len(x0)
+	vec := func() []float32 { return make([]float32, n) }
+	s := &bpgState{BPG: b, at: newDualPoint(n), next: newDualPoint(n),
+		dy: vec(), dx: vec(), dg: vec(), y: vec(), g: vec(), d: vec(), relax: 0.7}
+	copy(s.at.y, x0)
+	if b.Start != nil {
+		checkLen("BPG.Start", len(b.Start), n)
+		copy(s.at.y, b.Start)
+	}
+	if c, ok := b.Psi.(StronglyConvex); ok {
+		s.m = c.StrongConvexity()
+	}
+	s.l = lipschitz(b.H)
+	if c, ok := b.H.(CurvatureSolver); ok && c.HasCurvature() {
+		s.kind = closed
+	} else if _, ok := b.H.(Hessian); ok {
+		s.kind = krylov
+	}
+	s.c = b.Lambda
+	switch {
+	case b.Step > 0:
+		s.kind, s.c = scalar, 1/b.Step
+	case b.Inner < 0 || s.kind == scalar:
+		// Here c must reach the largest curvature: let it down slowly.
+		s.kind, s.relax = scalar, 0.9
+		if finite(s.l) {
+			s.c += max(0, s.l-b.Lambda) * max(b.LipF, 1)
+		}
+	}
+	b.eval(s.at)
+	return s
+}
+
+// advance makes one step, or reports that none lowers F.
+func (s *bpgState) advance() bool {
+	if s.Step > 0 {
+		addScaled(s.next.y, s.at.y, -s.Step, s.at.g)
+		s.eval(s.next)
+		s.at, s.next = s.next, s.at
+		return true
+	}
+	for try := range 16 {
+		s.propose()
+		s.eval(s.next)
+		if s.passes() {
+			if try == 0 {
+				s.c = max(s.Lambda, s.relax*s.c)
+			}
+			sub(s.dy, s.next.y, s.at.y)
+			sub(s.dx, s.next.x, s.at.x)
+			sub(s.dg, s.next.g, s.at.g)
+			s.moved = true
+			s.at, s.next = s.next, s.at
+			return true
+		}
+		if s.moved {
+			s.moved = false
+			continue
+		}
+		s.c *= 3
+	}
+	return false
+}
+
+// propose writes the next dual point.
+func (s *bpgState) propose() {
+	copy(s.y, s.at.y)
+	copy(s.g, s.at.g)
+	if curve := dot(s.dx, s.dg); s.moved && curve > 0 {
+		gamma := dot(s.dx, s.at.g) / curve
+		axpy(-gamma, s.dy, s.y)
+		axpy(-gamma, s.dg, s.g)
+	}
+	switch s.kind {
+	case closed:
+		s.H.(CurvatureSolver).SolveCurvature(s.d, s.g, s.c)
+	case krylov:
+		s.krylov()
+	default:
+		clear(s.d)
+		axpy(1/s.c, s.g, s.d)
+	}
+	addScaled(s.next.y, s.y, -1, s.d)
+}
+
+// krylov solves (H + c I) d = g to a few percent, from 0: so d is a positive
+// polynomial of H applied to g.
+func (s *bpgState) krylov() {
+	inner := s.Inner
+	if inner == 0 {
+		inner = 20
+	}
+	product := s.H.(Hessian).HessianAt(s.at.x)
+	clear(s.d)
+	CG{
+		Apply: func(dst, v []float32) {
+			product(dst, v)
+			axpy(s.c, v, dst)
+		},
+		Tol: 0.05, MaxIters: inner,
+	}.Solve(s.d, s.g)
+}
+
+// passes is the test of the doc on the step from at to next. A difference of
+// F within rounding is replaced by the trapezoidal rule on its gradient, exact
+// for a quadratic F.
+func (s *bpgState) passes() bool {
+	p, q := s.at, s.next
 	if !finite(q.f) {
 		return false
 	}
@@ -184,9 +302,13 @@ func fell(p, q *dualPoint) bool {
 		slope += float64(p.g[i]) * d
 		after += float64(q.g[i]) * d
 	}
-	df := q.f - p.f
-	if math.Abs(df) <= p.noise {
-		df = (slope + after) / 2
+	fall := q.f - p.f
+	if math.Abs(fall) <= p.noise {
+		fall = (slope + after) / 2
 	}
-	return slope < 0 && df <= 0.01*slope
+	least := 0.0
+	if finite(s.l) {
+		least = 0.1 * s.m * p.gg / (s.c + s.l)
+	}
+	return slope < 0 && fall <= 0.01*slope && -slope >= least
 }

@@ -22,9 +22,16 @@ type WarmProx interface {
 	ProxFrom(dst, v []float32, t float64)
 }
 
-// A CurvatureSolver solves (H + c I) d = g for the Hessian H of its function,
-// c > 0; dst may equal g. HasCurvature says whether it can do so in closed
-// form; SolveCurvature panics where it cannot.
+// A Hessian is a twice differentiable function: HessianAt returns the product
+// v -> H(x) v with its Hessian at x, valid until x is changed; dst must not
+// overlap v.
+type Hessian interface {
+	HessianAt(x []float32) func(dst, v []float32)
+}
+
+// A CurvatureSolver solves (H + c I) d = g in closed form for a constant
+// Hessian H, c > 0; dst may equal g. HasCurvature says whether it can;
+// SolveCurvature panics where it cannot.
 type CurvatureSolver interface {
 	HasCurvature() bool
 	SolveCurvature(dst, g []float32, c float64)
@@ -69,6 +76,7 @@ var (
 	_ ValueGradient   = (*LeastSquares)(nil)
 	_ WarmProx        = (*LeastSquares)(nil)
 	_ CurvatureSolver = (*LeastSquares)(nil)
+	_ Hessian         = (*LeastSquares)(nil)
 )
 
 // Value is 1/2||A x - y||^2.
@@ -147,18 +155,26 @@ func (h *LeastSquares) SolveCurvature(dst, g []float32, c float64) {
 	h.A.(operators.NormalSolver).SolveNormal(dst, g, c)
 }
 
+// HessianAt returns v -> A'A v.
+func (h *LeastSquares) HessianAt([]float32) func(dst, v []float32) {
+	return func(dst, v []float32) {
+		m := borrow(len(h.Y))
+		defer giveBack(m)
+		h.A.Apply(m, v)
+		h.A.Adjoint(dst, m)
+	}
+}
+
 // solve improves dst towards (A'A + rho I) x = b by conjugate gradients.
 func (h *LeastSquares) solve(dst, b []float32, rho float64) {
-	m := borrow(len(h.Y))
-	defer giveBack(m)
 	limit := h.MaxIters
 	if limit == 0 {
 		limit = 50
 	}
+	product := h.HessianAt(nil)
 	CG{
 		Apply: func(dst, x []float32) {
-			h.A.Apply(m, x)
-			h.A.Adjoint(dst, m)
+			product(dst, x)
 			axpy(rho, x, dst)
 		},
 		Tol: h.Tol, MaxIters: limit,
@@ -201,6 +217,7 @@ var (
 	_ ValueGradient = (*Poisson)(nil)
 	_ Prox          = (*Poisson)(nil)
 	_ Lipschitzer   = (*Poisson)(nil)
+	_ Hessian       = (*Poisson)(nil)
 )
 
 func (h *Poisson) edge() float64 {
@@ -256,6 +273,26 @@ func (h *Poisson) ValueGradient(dst, x []float32) float64 {
 	}
 	h.A.Adjoint(dst, s)
 	return sum
+}
+
+// HessianAt returns v -> A'D A v, D the second derivatives of kl at A x + b.
+func (h *Poisson) HessianAt(x []float32) func(dst, v []float32) {
+	d := make([]float32, len(h.Y))
+	h.A.Apply(d, x)
+	e := h.edge()
+	for i, y := range h.Y {
+		_, _, d2 := kl(float64(y), float64(d[i])+h.Background, e)
+		d[i] = float32(d2)
+	}
+	return func(dst, v []float32) {
+		m := borrow(len(d))
+		defer giveBack(m)
+		h.A.Apply(m, v)
+		for i, w := range d {
+			m[i] *= w
+		}
+		h.A.Adjoint(dst, m)
+	}
 }
 
 // Lipschitz is ||A||^2 max(y)/e^2.
@@ -367,6 +404,26 @@ func (s Sum) ValueGradient(dst, x []float32) float64 {
 		axpy(1, t, dst)
 	}
 	return v
+}
+
+// HessianAt is the sum of the Hessians of the terms that have one; the others
+// are left out.
+func (s Sum) HessianAt(x []float32) func(dst, v []float32) {
+	var parts []func(dst, v []float32)
+	for _, h := range s {
+		if t, ok := h.(Hessian); ok {
+			parts = append(parts, t.HessianAt(x))
+		}
+	}
+	return func(dst, v []float32) {
+		clear(dst)
+		t := borrow(len(v))
+		defer giveBack(t)
+		for _, p := range parts {
+			p(t, v)
+			axpy(1, t, dst)
+		}
+	}
 }
 
 // Lipschitz is the sum of the constants, infinite where one is unknown.

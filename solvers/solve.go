@@ -210,8 +210,8 @@ func (r *run) settled() bool {
 }
 
 // blownUp says what is wrong with an iterate, "" if nothing. The bounds are
-// far outside any run that converges: an objective 100 times its first value
-// above it, an iterate a million times the data's size.
+// far outside any run that converges: an objective 100 times its first size
+// above its start or 1000 times below, samples of a million.
 func (r *run) blownUp(it Iterate, change, size float64) string {
 	if !finite(change) || !finite(size) {
 		return fmt.Sprintf("the estimate has NaN or infinite samples at iteration %d", it.K)
@@ -226,6 +226,9 @@ func (r *run) blownUp(it Iterate, change, size float64) string {
 		scale := math.Abs(r.first) + math.Abs(r.Trace[0].Data) + math.Abs(r.Trace[0].Prior)
 		if it.Objective > r.first+100*scale {
 			return fmt.Sprintf("the objective has risen from %.3g to %.3g at iteration %d", r.first, it.Objective, it.K)
+		}
+		if it.Objective < r.first-1000*scale {
+			return fmt.Sprintf("the objective falls without bound: %.3g at iteration %d", it.Objective, it.K)
 		}
 	}
 	return ""
