@@ -11,16 +11,13 @@ import (
 type DCT2 struct {
 	h, w       int
 	rows, cols *dctLine
-	scratch    sync.Pool // of *[]float32
+	scratch    sync.Pool // of *fftScratch
 }
 
 // NewDCT2 plans the transform of h x w samples, h, w >= 1.
 func NewDCT2(h, w int) *DCT2 {
 	p := &DCT2{h: h, w: w, rows: newDCTLine(w), cols: newDCTLine(h)}
-	p.scratch.New = func() any {
-		d := make([]float32, max(p.rows.line.size, p.cols.line.size))
-		return &d
-	}
+	p.scratch.New = func() any { return newFFTScratch(0, p.rows.line, p.cols.line) }
 	return p
 }
 
@@ -31,19 +28,19 @@ func NewDCT2(h, w int) *DCT2 {
 // a(0) = sqrt(1/h), a(u) = sqrt(2/h), and b alike with w. dst may be src.
 func (p *DCT2) Forward(dst, src []float32) {
 	checkLens("DCT2.Forward", len(dst), p.h*p.w, len(src), p.h*p.w)
-	s := p.scratch.Get().(*[]float32)
+	s := p.scratch.Get().(*fftScratch)
 	defer p.scratch.Put(s)
-	p.rows.forward(dst, src, p.w, 1, p.h, *s)
-	p.cols.forward(dst, dst, 1, p.w, p.w, *s)
+	p.rows.forward(dst, src, p.w, 1, p.h, s)
+	p.cols.forward(dst, dst, 1, p.w, p.w, s)
 }
 
 // Inverse is the inverse, and the transpose, of Forward. dst may be src.
 func (p *DCT2) Inverse(dst, src []float32) {
 	checkLens("DCT2.Inverse", len(dst), p.h*p.w, len(src), p.h*p.w)
-	s := p.scratch.Get().(*[]float32)
+	s := p.scratch.Get().(*fftScratch)
 	defer p.scratch.Put(s)
-	p.rows.inverse(dst, src, p.w, 1, p.h, *s)
-	p.cols.inverse(dst, dst, 1, p.w, p.w, *s)
+	p.rows.inverse(dst, src, p.w, 1, p.h, s)
+	p.cols.inverse(dst, dst, 1, p.w, p.w, s)
 }
 
 // dctLine transforms 32 signals of n samples, two in one complex signal, by a
@@ -74,9 +71,8 @@ func newDCTLine(n int) *dctLine {
 }
 
 // forward transforms count signals; sample t of signal l is src[l*ls+t*ts].
-func (f *dctLine) forward(dst, src []float32, ls, ts, count int, d []float32) {
-	n := f.line.n
-	d = d[:f.line.size]
+func (f *dctLine) forward(dst, src []float32, ls, ts, count int, s *fftScratch) {
+	n, d := f.line.n, s.d[:f.line.size]
 	for l0 := 0; l0 < count; l0 += fftPoint {
 		m := min(count-l0, fftPoint)
 		if m < fftPoint {
@@ -88,16 +84,16 @@ func (f *dctLine) forward(dst, src []float32, ls, ts, count int, d []float32) {
 				p[l] = src[(l0+l)*ls+t*ts]
 			}
 		}
-		f.line.run(d)
+		f.line.run(d, s.e)
 		for k := range n {
 			zr, zi := fftAt(d, k)
 			yr, yi := fftAt(d, (n-k)%n)
-			c, s := 0.5*f.w[2*k], 0.5*f.w[2*k+1]
+			c, sn := 0.5*f.w[2*k], 0.5*f.w[2*k+1]
 			for l := range m {
 				i := l % fftLanes
-				v := c*(zr[i]+yr[i]) - s*(zi[i]-yi[i])
+				v := c*(zr[i]+yr[i]) - sn*(zi[i]-yi[i])
 				if l >= fftLanes {
-					v = c*(zi[i]+yi[i]) - s*(yr[i]-zr[i])
+					v = c*(zi[i]+yi[i]) - sn*(yr[i]-zr[i])
 				}
 				dst[(l0+l)*ls+k*ts] = v
 			}
@@ -107,9 +103,8 @@ func (f *dctLine) forward(dst, src []float32, ls, ts, count int, d []float32) {
 
 // inverse undoes forward: the transform of the reordered signal is
 // V(k) = (X(k) - i X(n-k)) exp(pi i k/2n), with X(n) = 0, in the scale of w.
-func (f *dctLine) inverse(dst, src []float32, ls, ts, count int, d []float32) {
-	n := f.line.n
-	d = d[:f.line.size]
+func (f *dctLine) inverse(dst, src []float32, ls, ts, count int, s *fftScratch) {
+	n, d := f.line.n, s.d[:f.line.size]
 	for l0 := 0; l0 < count; l0 += fftPoint {
 		m := min(count-l0, fftPoint)
 		if m < fftPoint {
@@ -118,20 +113,20 @@ func (f *dctLine) inverse(dst, src []float32, ls, ts, count int, d []float32) {
 		// Scaled by 1/2 for the pair X(k), X(n-k) and by the orthonormal a(k).
 		for k := range n {
 			zi, zr := fftAt(d, int(f.line.pos[k])) // exchanged: the inverse transform
-			c, s := 0.5*f.w[2*k], 0.5*f.w[2*k+1]
+			c, sn := 0.5*f.w[2*k], 0.5*f.w[2*k+1]
 			if k == 0 {
-				c, s = f.w[0], 0
+				c, sn = f.w[0], 0
 			}
 			for l := range min(m, fftLanes) {
 				var ar, ai, br, bi float32
-				ar, ai = dctTwist(src, (l0+l)*ls, ts, k, n, c, s)
+				ar, ai = dctTwist(src, (l0+l)*ls, ts, k, n, c, sn)
 				if l+fftLanes < m {
-					br, bi = dctTwist(src, (l0+l+fftLanes)*ls, ts, k, n, c, s)
+					br, bi = dctTwist(src, (l0+l+fftLanes)*ls, ts, k, n, c, sn)
 				}
 				zr[l], zi[l] = ar-bi, ai+br
 			}
 		}
-		f.line.run(d)
+		f.line.run(d, s.e)
 		for t := range n {
 			p := d[int(f.at[t])*fftPoint:]
 			for l := range m {

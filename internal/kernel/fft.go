@@ -18,8 +18,10 @@ type fftLine struct {
 	n      int
 	pos    []int32 // sample t is loaded at point pos[t]
 	passes []fftPass
-	chirp  *chirp // if n has a large prime factor
-	size   int    // length of the block d that run needs
+	count  []int32 // 0, 1, 2, ...: the positions of a natural order
+	chirp  *chirp  // if n has a large prime factor
+	size   int     // length of the block d that run needs
+	extra  int     // length of the scratch e that run and the moves need
 }
 
 // fftPass joins r transforms of m points into one of r*m:
@@ -28,7 +30,7 @@ type fftLine struct {
 type fftPass struct {
 	r, m int
 	tw   []float32 // real and imaginary part of exp(-2 pi i jk/(rm)) at 2((r-1)k+j-1), j = 1..r-1
-	trig []float32 // odd radices other than 3 and 5: cos and sin of 2 pi j/r at 2j, j = 0..r-1
+	trig []float32 // radices above 5: cos and sin of 2 pi jq/r at 2(h(q-1)+j-1), j and q = 1..h, h = (r-1)/2
 }
 
 // fftPrime is the largest prime factor that is transformed by its definition
@@ -39,12 +41,17 @@ func newFFTLine(n int) *fftLine {
 	if n < 1 {
 		panic("kernel: transform of no points")
 	}
-	f := &fftLine{n: n, pos: make([]int32, n), size: n * fftPoint}
+	f := &fftLine{n: n, pos: make([]int32, n), size: n * fftPoint, extra: 2 * (n/2 + 1) * fftPoint}
+	for t := range n {
+		f.count = append(f.count, int32(t))
+	}
 	radices, rest := fftFactor(n)
 	if rest > 1 {
 		f.chirp = newChirp(n)
-		f.size = f.chirp.size()
-		copy(f.pos, f.chirp.line.pos)
+		f.size = 2 * f.chirp.line.size
+		for t := range f.pos {
+			f.pos[t] = int32(f.chirp.line.n + t)
+		}
 		return f
 	}
 	m := 1
@@ -86,9 +93,11 @@ func newFFTPass(r, m int) fftPass {
 		}
 	}
 	if r > 5 {
-		for j := range r {
-			c, s := unitRoot(j, r)
-			p.trig = append(p.trig, c, s)
+		for q := 1; q <= r/2; q++ {
+			for j := 1; j <= r/2; j++ {
+				c, s := unitRoot(j*q, r)
+				p.trig = append(p.trig, c, s)
+			}
 		}
 	}
 	return p
@@ -101,19 +110,29 @@ func unitRoot(j, n int) (c, s float32) {
 }
 
 // run transforms the block d, loaded by pos, in place; the result is in
-// natural order.
-func (f *fftLine) run(d []float32) {
+// natural order. e is scratch.
+func (f *fftLine) run(d, e []float32) {
 	if f.chirp != nil {
-		f.chirp.run(d)
+		f.chirp.run(d, e, f.count)
 		return
 	}
 	for i := range f.passes {
-		f.passes[i].run(d[:f.n*fftPoint])
+		f.passes[i].run(d[:f.n*fftPoint], e)
 	}
 }
 
-func (p *fftPass) run(d []float32) {
-	if fftPassVec(p, d) {
+// run does the pass; sums is scratch of at least r-1 points.
+func (p *fftPass) run(d, sums []float32) {
+	blocks := len(d) / (p.r * p.m * fftPoint)
+	if v := fftVec(); v != nil {
+		switch {
+		case p.r > 5:
+			v.passOdd(&d[0], &p.tw[0], &p.trig[0], &sums[0], p.m, blocks, p.r/2)
+		case p.m == 1:
+			v.first[p.r](&d[0], blocks)
+		default:
+			v.pass[p.r](&d[0], &p.tw[0], p.m, blocks)
+		}
 		return
 	}
 	switch p.r {
@@ -126,16 +145,35 @@ func (p *fftPass) run(d []float32) {
 	case 5:
 		p.run5(d)
 	default:
-		p.runOdd(d)
+		p.runOdd(d, sums)
 	}
 }
 
-type fftVec = [fftLanes]float32
+// fftRoutines is the assembly for one instruction set. Strides and steps are
+// in bytes, pos in points; see the Go functions that call them.
+type fftRoutines struct {
+	first     [6]func(d *float32, blocks int)        // by radix, m = 1
+	pass      [6]func(d, tw *float32, m, blocks int) // by radix
+	passOdd   func(d, tw, trig, sums *float32, m, blocks, half int)
+	loadCols  func(re, im *float32, src *complex64, stride int, pos *int32, n int)
+	storeCols func(dst *complex64, stride int, re, im *float32, n int, k float32)
+	loadReal  func(d, src *float32, stride int, pos *int32, groups int)
+	loadRows  func(re, im *float32, src *complex64, stride int, pos *int32, groups int)
+	storeRows func(dst *float32, stride int, a, b *float32, step, groups int, k float32)
+	split     func(b, z, y *float32, n int)
+	join      func(d, a, b *float32, pos, neg *int32, n int)
+	twist     func(dre, dim *float32, pos *int32, sre, sim, w *float32, n int)
+	mul       func(dst, x, y *complex64, n int)
+	mulConj   func(dst, x, y *complex64, n int)
+	width     int // complex numbers of a vector
+}
+
+type fftLane = [fftLanes]float32
 
 // at returns point i of d.
-func fftAt(d []float32, i int) (re, im *fftVec) {
+func fftAt(d []float32, i int) (re, im *fftLane) {
 	p := d[i*fftPoint : (i+1)*fftPoint]
-	return (*fftVec)(p[:fftLanes]), (*fftVec)(p[fftLanes:])
+	return (*fftLane)(p[:fftLanes]), (*fftLane)(p[fftLanes:])
 }
 
 func (p *fftPass) run2(d []float32) {
@@ -242,10 +280,9 @@ func (p *fftPass) run5(d []float32) {
 
 // runOdd is the pass for any odd radix by the definition. The points j and
 // r-j are joined first, which halves the products.
-func (p *fftPass) runOdd(d []float32) {
-	var sums [2 * (fftPrime - 1)]fftVec // real and imaginary part of sum and difference, 4 for each pair
+func (p *fftPass) runOdd(d, sums []float32) {
 	r, m := p.r, p.m
-	half := (r - 1) / 2
+	half := r / 2
 	for b := 0; b < len(d)/fftPoint; b += r * m {
 		for k := range m {
 			zr, zi := fftAt(d, b+k)
@@ -255,30 +292,30 @@ func (p *fftPass) runOdd(d []float32) {
 				ar, ai := fftAt(d, b+k+j*m)
 				br, bi := fftAt(d, b+k+(r-j)*m)
 				u, v := w[2*(j-1):2*j], w[2*(r-j-1):2*(r-j)]
-				s := sums[4*(j-1) : 4*j]
+				sr, si := fftAt(sums, 2*(j-1))
+				tr, ti := fftAt(sums, 2*(j-1)+1)
 				for l := range fftLanes {
 					xr, xi := ar[l]*u[0]-ai[l]*u[1], ar[l]*u[1]+ai[l]*u[0]
 					yr, yi := br[l]*v[0]-bi[l]*v[1], br[l]*v[1]+bi[l]*v[0]
-					s[0][l], s[1][l] = xr+yr, xi+yi
-					s[2][l], s[3][l] = xr-yr, xi-yi
+					sr[l], si[l] = xr+yr, xi+yi
+					tr[l], ti[l] = xr-yr, xi-yi
 					zr[l] += xr + yr
 					zi[l] += xi + yi
 				}
 			}
 			for q := 1; q <= half; q++ {
 				ur, ui := r0, i0
-				var vr, vi fftVec
-				for j, at := 1, q; j <= half; j++ {
-					c, s := p.trig[2*at], p.trig[2*at+1]
-					x := sums[4*(j-1) : 4*j]
+				var vr, vi fftLane
+				trig := p.trig[2*half*(q-1) : 2*half*q]
+				for j := range half {
+					c, s := trig[2*j], trig[2*j+1]
+					sr, si := fftAt(sums, 2*j)
+					tr, ti := fftAt(sums, 2*j+1)
 					for l := range fftLanes {
-						ur[l] += c * x[0][l]
-						ui[l] += c * x[1][l]
-						vr[l] += s * x[2][l]
-						vi[l] += s * x[3][l]
-					}
-					if at += q; at >= r {
-						at -= r
+						ur[l] += c * sr[l]
+						ui[l] += c * si[l]
+						vr[l] += s * tr[l]
+						vi[l] += s * ti[l]
 					}
 				}
 				ar, ai := fftAt(d, b+k+q*m)
@@ -316,55 +353,42 @@ func newChirp(n int) *chirp {
 		i := max(t, -t)
 		d[at], d[at+fftLanes] = c.w[2*i], -c.w[2*i+1]
 	}
-	c.line.run(d)
+	c.line.run(d, nil)
 	for t := range m {
 		c.gain = append(c.gain, d[t*fftPoint]/float32(m), d[t*fftPoint+fftLanes]/float32(m))
 	}
 	return c
 }
 
-func (c *chirp) size() int { return 2 * c.line.size }
-
-func (c *chirp) run(d []float32) {
+// run transforms the n points that lie behind the first line.n points of d.
+func (c *chirp) run(d, e []float32, count []int32) {
 	m := c.line.n
-	e := d[m*fftPoint:]
-	d = d[:m*fftPoint]
-	for t := range m {
-		at := int(c.line.pos[t])
-		if t < c.n {
-			fftScale(d, at, d, at, c.w[2*t], c.w[2*t+1], false)
-		} else {
-			clear(d[at*fftPoint : (at+1)*fftPoint])
-		}
-	}
-	c.line.run(d)
+	d, x := d[:m*fftPoint], d[m*fftPoint:]
+	clear(d)
+	fftTwist(d, d[fftLanes:], c.line.pos, x, x[fftLanes:], c.w)
+	c.line.run(d, e)
 	// The inverse is the transform with real and imaginary parts exchanged.
-	for t := range m {
-		fftScale(e, int(c.line.pos[t]), d, t, c.gain[2*t], c.gain[2*t+1], true)
-	}
-	c.line.run(e)
-	for t := range c.n {
-		// (ei + i er)(wr + i wi), e being exchanged: swap(e conj(swap...)) written out.
-		dr, di := fftAt(d, t)
-		er, ei := fftAt(e, t)
-		wr, wi := c.w[2*t], c.w[2*t+1]
-		for l := range fftLanes {
-			dr[l], di[l] = ei[l]*wr-er[l]*wi, ei[l]*wi+er[l]*wr
-		}
-	}
+	fftTwist(x[fftLanes:], x, c.line.pos, d, d[fftLanes:], c.gain)
+	c.line.run(x, e)
+	fftTwist(d, d[fftLanes:], count, x[fftLanes:], x, c.w)
 }
 
-// fftScale multiplies point j of src by w and writes it to point i of dst,
-// with the parts exchanged if swap.
-func fftScale(dst []float32, i int, src []float32, j int, wr, wi float32, swap bool) {
-	dr, di := fftAt(dst, i)
-	sr, si := fftAt(src, j)
-	if swap {
-		dr, di = di, dr
+// fftTwist multiplies each point of the source by a complex number w and
+// writes it to point pos of the destination. Real and imaginary parts of point
+// 0 are at the start of the two slices.
+func fftTwist(dre, dim []float32, pos []int32, sre, sim, w []float32) {
+	n := len(w) / 2
+	if v := fftVec(); v != nil {
+		v.twist(&dre[0], &dim[0], &pos[0], &sre[0], &sim[0], &w[0], n)
+		return
 	}
-	for l := range fftLanes {
-		r, i := sr[l]*wr-si[l]*wi, sr[l]*wi+si[l]*wr
-		dr[l], di[l] = r, i
+	for t := range n {
+		wr, wi := w[2*t], w[2*t+1]
+		at := int(pos[t]) * fftPoint
+		for l := range fftLanes {
+			re, im := sre[t*fftPoint+l], sim[t*fftPoint+l]
+			dre[at+l], dim[at+l] = re*wr-im*wi, re*wi+im*wr
+		}
 	}
 }
 

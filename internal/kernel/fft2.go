@@ -14,16 +14,22 @@ type FFT2 struct {
 }
 
 type fftScratch struct {
-	d    []float32
+	d, e []float32
 	freq []complex64
+}
+
+func newFFTScratch(freq int, lines ...*fftLine) *fftScratch {
+	size, extra := 0, 0
+	for _, f := range lines {
+		size, extra = max(size, f.size), max(extra, f.extra)
+	}
+	return &fftScratch{make([]float32, size), make([]float32, extra), make([]complex64, freq)}
 }
 
 // NewFFT2 plans the transform of h x w samples, h, w >= 1.
 func NewFFT2(h, w int) *FFT2 {
 	p := &FFT2{h: h, w: w, rows: newFFTLine(w), cols: newFFTLine(h)}
-	p.scratch.New = func() any {
-		return &fftScratch{make([]float32, max(p.rows.size, p.cols.size)), make([]complex64, h*(w/2+1))}
-	}
+	p.scratch.New = func() any { return newFFTScratch(h*(w/2+1), p.rows, p.cols) }
 	return p
 }
 
@@ -38,14 +44,13 @@ func (p *FFT2) Forward(dst []complex64, src []float32) {
 	checkLens("FFT2.Forward", len(dst), p.h*wc, len(src), p.h*p.w)
 	s := p.scratch.Get().(*fftScratch)
 	defer p.scratch.Put(s)
-	d := s.d[:p.rows.size]
 	for i := 0; i < p.h; i += fftPoint {
 		n := min(p.h-i, fftPoint)
-		p.rows.loadReal(d, src[i*p.w:], p.w, n)
-		p.rows.run(d)
-		p.rows.storeHalf(dst[i*wc:], wc, n, d)
+		p.rows.loadReal(s.d, src[i*p.w:], p.w, n)
+		p.rows.run(s.d, s.e)
+		p.rows.storeHalf(dst[i*wc:], wc, n, s.d, s.e)
 	}
-	transformCols(p.cols, dst, dst, wc, s.d, false, 1)
+	p.cols.transformCols(dst, dst, wc, s, false, 1)
 }
 
 // Inverse writes the real image whose transform is src, including the factor
@@ -56,37 +61,45 @@ func (p *FFT2) Inverse(dst []float32, src []complex64) {
 	checkLens("FFT2.Inverse", len(dst), p.h*p.w, len(src), p.h*wc)
 	s := p.scratch.Get().(*fftScratch)
 	defer p.scratch.Put(s)
-	transformCols(p.cols, s.freq, src, wc, s.d, true, 1)
-	d := s.d[:p.rows.size]
+	p.cols.transformCols(s.freq, src, wc, s, true, 1)
 	k := 1 / (float32(p.h) * float32(p.w))
 	for i := 0; i < p.h; i += fftPoint {
 		n := min(p.h-i, fftPoint)
-		p.rows.loadHalf(d, s.freq[i*wc:], wc, n)
-		p.rows.run(d)
-		p.rows.storeRealSwapped(dst[i*p.w:], p.w, n, d, k)
+		p.rows.loadHalf(s.d, s.freq[i*wc:], wc, n, s.e)
+		p.rows.run(s.d, s.e)
+		p.rows.storeReal(dst[i*p.w:], p.w, n, s.d[fftLanes:], s.d, k)
 	}
 }
 
-// transformCols transforms the columns of src, cols of them, times k; with
-// swap it is the inverse transform without its factor. dst may be src.
-func transformCols(f *fftLine, dst, src []complex64, cols int, d []float32, swap bool, k float32) {
-	d = d[:f.size]
+// transformCols transforms the columns of src, f.n rows of cols samples, times
+// k; the inverse transform (without its factor) if inverse. dst may be src.
+func (f *fftLine) transformCols(dst, src []complex64, cols int, s *fftScratch, inverse bool, k float32) {
+	re, im := s.parts(inverse)
 	for j := 0; j < cols; j += fftLanes {
 		n := min(cols-j, fftLanes)
-		f.loadCols(d, src[j:], cols, n, swap)
-		f.run(d)
-		f.storeCols(dst[j:], cols, n, d, swap, k)
+		f.loadCols(re, im, src[j:], cols, n)
+		f.run(s.d, s.e)
+		f.storeCols(dst[j:], cols, n, re, im, k)
 	}
 }
 
-func transformRows(f *fftLine, dst, src []complex64, rows int, d []float32, swap bool, k float32) {
-	d = d[:f.size]
+// transformRows is transformCols for rows.
+func (f *fftLine) transformRows(dst, src []complex64, rows int, s *fftScratch, inverse bool, k float32) {
+	re, im := s.parts(inverse)
 	for i := 0; i < rows; i += fftLanes {
 		n := min(rows-i, fftLanes)
-		f.loadRows(d, src[i*f.n:], f.n, n, swap)
-		f.run(d)
-		f.storeRows(dst[i*f.n:], f.n, n, d, swap, k)
+		fftLoadRows(re, im, f.pos, src[i*f.n:], f.n, n)
+		f.run(s.d, s.e)
+		fftStoreRows(dst[i*f.n:], f.n, n, f.n, re, im, k)
 	}
+}
+
+// parts returns where real and imaginary parts go: exchanged for the inverse.
+func (s *fftScratch) parts(inverse bool) (re, im []float32) {
+	if inverse {
+		return s.d[fftLanes:], s.d
+	}
+	return s.d, s.d[fftLanes:]
 }
 
 // CFFT2 is the plan of a two-dimensional Fourier transform of complex arrays
@@ -101,7 +114,7 @@ type CFFT2 struct {
 // NewCFFT2 plans the transform of h x w samples, h, w >= 1.
 func NewCFFT2(h, w int) *CFFT2 {
 	p := &CFFT2{h: h, w: w, rows: newFFTLine(w), cols: newFFTLine(h)}
-	p.scratch.New = func() any { return &fftScratch{d: make([]float32, max(p.rows.size, p.cols.size))} }
+	p.scratch.New = func() any { return newFFTScratch(0, p.rows, p.cols) }
 	return p
 }
 
@@ -118,12 +131,12 @@ func (p *CFFT2) Inverse(dst, src []complex64) {
 	p.transform(dst, src, true, 1/(float32(p.h)*float32(p.w)))
 }
 
-func (p *CFFT2) transform(dst, src []complex64, swap bool, k float32) {
+func (p *CFFT2) transform(dst, src []complex64, inverse bool, k float32) {
 	checkLens("CFFT2", len(dst), p.h*p.w, len(src), p.h*p.w)
 	s := p.scratch.Get().(*fftScratch)
 	defer p.scratch.Put(s)
-	transformRows(p.rows, dst, src, p.h, s.d, swap, k)
-	transformCols(p.cols, dst, dst, p.w, s.d, swap, 1)
+	p.rows.transformRows(dst, src, p.h, s, inverse, k)
+	p.cols.transformCols(dst, dst, p.w, s, inverse, 1)
 }
 
 func checkLens(op string, dst, wantDst, src, wantSrc int) {
