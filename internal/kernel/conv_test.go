@@ -169,6 +169,7 @@ var convCases = []ConvShape{
 	{5, 16, 16, 4, 64, 16, 1, 0},
 	{14, 4, 4, 12, 20, 4, 1, 0},
 	{1, 40, 33, 24, 48, 3, 1, 1},
+	{3, 1, 3, 17, 11, 1, 2, 4},
 }
 
 func TestConv(t *testing.T) {
@@ -192,4 +193,222 @@ func FuzzConv(f *testing.F) {
 		}
 		levels(t, func(t *testing.T) { checkConv(t, s, seed) })
 	})
+}
+
+// TestConvAdjoint checks <Ax,y> = <x,A'y> = <w,dw> on shapes too large for the
+// definition.
+func TestConvAdjoint(t *testing.T) {
+	dot := func(a, b []float32) (sum, size float64) {
+		for i, v := range a {
+			p := float64(v) * float64(b[i])
+			sum += p
+			size += p * p
+		}
+		return sum, math.Sqrt(size)
+	}
+	shapes := []ConvShape{
+		{1, 48, 48, 16, 64, 5, 1, 2},
+		{2, 31, 45, 64, 64, 3, 1, 1},
+		{1, 40, 41, 64, 96, 3, 2, 1},
+		{1, 130, 77, 4, 16, 3, 1, 0},
+		{1, 130, 77, 16, 4, 3, 1, 0},
+		{3, 64, 100, 1, 1, 9, 1, 4},
+		{24, 16, 16, 8, 64, 16, 1, 0},
+		{1, 100, 100, 64, 64, 1, 1, 0},
+	}
+	levels(t, func(t *testing.T) {
+		if level == Generic {
+			t.Skip("slow; TestConv compares it with the definition")
+		}
+		for i, s := range shapes {
+			rng := rand.New(rand.NewPCG(uint64(i), 2))
+			x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+			ax, ay, dw := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
+			c, ct := NewConvDirect(s), NewConvTDirect(s)
+			c.Run(ax, x, c.Pack(nil, w), false)
+			ct.Run(ay, y, ct.Pack(nil, w), false)
+			NewConvW(s).Run(dw, x, y)
+			a, size := dot(ax, y)
+			b, _ := dot(x, ay)
+			d, _ := dot(w, dw)
+			// The rounding errors of the terms are independent.
+			if tol := 3e-6 * size; math.Abs(a-b) > tol || math.Abs(a-d) > tol {
+				t.Errorf("%+v: <Ax,y> = %g, <x,A'y> = %g, <w,dw> = %g", s, a, b, d)
+			}
+		}
+	})
+}
+
+// TestConvNaN puts one NaN into the input: exactly the outputs that depend on
+// it are NaN, but also some neighbours where pixels share a vector, and weights
+// that it would meet in the padding where that is multiplied.
+func TestConvNaN(t *testing.T) {
+	nan := float32(math.NaN())
+	levels(t, func(t *testing.T) {
+		for i, s := range convCases {
+			rng := rand.New(rand.NewPCG(uint64(i), 3))
+			x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+			at, to := rng.IntN(len(x)), rng.IntN(len(y))
+			x[at], y[to] = nan, nan
+			wantY, wantX, wantW := make([]bool, len(y)), make([]bool, len(x)), make([]bool, len(w))
+			eachTerm(s, func(iy, ix, iw int) {
+				wantY[iy] = wantY[iy] || ix == at
+				wantX[ix] = wantX[ix] || iy == to
+				wantW[iw] = wantW[iw] || ix == at || iy == to
+			})
+			check := func(what string, got []float32, want []bool, exact bool) {
+				t.Helper()
+				for j, v := range got {
+					if isNaN := v != v; isNaN != want[j] && (exact || want[j]) {
+						t.Fatalf("%+v: %s: element %d is %g, want NaN: %v", s, what, j, v, want[j])
+					}
+				}
+			}
+			c, ct := NewConvDirect(s), NewConvTDirect(s)
+			ax, ay, dw := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
+			c.Run(ax, x, c.Pack(nil, w), false)
+			check("forward", ax, wantY, c.impl.(*directConv).group == 1)
+			ct.Run(ay, y, ct.Pack(nil, w), false)
+			check("adjoint", ay, wantX, ct.impl.(*directConv).group == 1)
+			cw := NewConvW(s)
+			cw.Run(dw, x, y)
+			check("weight gradient", dw, wantW, !cw.mode.run)
+		}
+	})
+}
+
+// TestConvExtremes checks that denormals are harmless, that the processor's
+// treatment of them is restored, and that sums overflow to infinity.
+func TestConvExtremes(t *testing.T) {
+	s := ConvShape{1, 8, 9, 8, 24, 3, 1, 1}
+	levels(t, func(t *testing.T) {
+		x, w, y := make([]float32, s.lenX()), make([]float32, s.lenW()), make([]float32, s.lenY())
+		fill := func(v []float32, to float32) {
+			for i := range v {
+				v[i] = to
+			}
+		}
+		c := NewConvDirect(s)
+		inf := float32(math.Inf(1))
+		for _, test := range []struct{ x, w, lo, hi float32 }{
+			{1e-40, 1, 0, 1e-37},
+			{1e-25, 1e-25, 0, 1e-37},
+			{1e30, 1e-30, 31, 73}, // 4 to 9 taps of 8 channels
+			{1e30, 1e30, inf, inf},
+			{-1e30, 1e30, -inf, -inf},
+		} {
+			fill(x, test.x)
+			fill(w, test.w)
+			c.Run(y, x, c.Pack(nil, w), false)
+			for i, v := range y {
+				if !(v >= test.lo && v <= test.hi) {
+					t.Fatalf("%g * %g: element %d is %g", test.x, test.w, i, v)
+				}
+			}
+			if x[0] == 1e-40 && x[0]/2 == 0 {
+				t.Fatal("denormals are still flushed to zero after the routine")
+			}
+		}
+	})
+}
+
+// A partTask runs part on a pool, with scratch for each worker.
+type partTask struct {
+	scratch [][]float32
+	part    func(part int, scratch []float32)
+}
+
+func (p partTask) Part(worker, part int) { p.part(part, p.scratch[worker]) }
+
+// TestConvParts checks that the order of the parts does not matter, also when
+// several goroutines share the plan, and that a part allocates nothing.
+func TestConvParts(t *testing.T) {
+	s := ConvShape{3, 30, 33, 16, 40, 5, 1, 2}
+	rng := rand.New(rand.NewPCG(4, 4))
+	x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+	pool := NewPool(3)
+	defer pool.Close()
+	check := func(t *testing.T, what string, parts, need, n int, part func(dst []float32, part int, scratch []float32)) {
+		t.Helper()
+		one, many := make([]float32, n), make([]float32, n)
+		scratch := make([]float32, need)
+		for p := parts - 1; p >= 0; p-- {
+			part(one, p, scratch)
+		}
+		var task partTask
+		for range pool.Workers() {
+			task.scratch = append(task.scratch, make([]float32, need))
+		}
+		task.part = func(p int, scratch []float32) { part(many, p, scratch) }
+		pool.Do(task, parts)
+		for i, v := range one {
+			if v != many[i] {
+				t.Fatalf("%s: element %d is %g or %g", what, i, v, many[i])
+			}
+		}
+		if a := testing.AllocsPerRun(3, func() { part(one, 0, scratch) }); a != 0 {
+			t.Errorf("%s: %g allocations a part", what, a)
+		}
+	}
+	levels(t, func(t *testing.T) {
+		c, ct, cw := NewConvDirect(s), NewConvTDirect(s), NewConvW(s)
+		f, ft := c.Pack(nil, w), ct.Pack(nil, w)
+		check(t, "forward", c.Parts(), c.ScratchLen(), len(y), func(dst []float32, p int, scratch []float32) {
+			c.Part(dst, x, f, p, false, scratch)
+		})
+		check(t, "adjoint", ct.Parts(), ct.ScratchLen(), len(x), func(dst []float32, p int, scratch []float32) {
+			ct.Part(dst, y, ft, p, false, scratch)
+		})
+		check(t, "weight gradient", cw.Parts(), cw.ScratchLen(), len(w), func(dst []float32, p int, scratch []float32) {
+			cw.Part(dst, x, y, p, scratch)
+		})
+	})
+}
+
+func TestConvPanics(t *testing.T) {
+	s := ConvShape{1, 4, 4, 2, 3, 3, 1, 1}
+	c := NewConvDirect(s)
+	w := make([]float32, s.lenW())
+	x, y := make([]float32, s.lenX()), make([]float32, s.lenY())
+	f := c.Pack(nil, w)
+	for what, fn := range map[string]func(){
+		"no images":       func() { NewConv(ConvShape{0, 4, 4, 2, 3, 3, 1, 1}) },
+		"large filter":    func() { NewConvT(ConvShape{1, 4, 4, 2, 3, 7, 1, 1}) },
+		"no stride":       func() { NewConvW(ConvShape{1, 4, 4, 2, 3, 3, 0, 1}) },
+		"short weights":   func() { c.Pack(nil, w[1:]) },
+		"short input":     func() { c.Run(y, x[1:], f, false) },
+		"short output":    func() { c.Run(y[1:], x, f, false) },
+		"foreign filter":  func() { c.Run(y, x, new(Filter), false) },
+		"short gradient":  func() { NewConvW(s).Run(w[1:], x, y) },
+		"missing scratch": func() { c.Part(y, x, f, 0, false, nil) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			fn()
+		})
+	}
+}
+
+func ExampleConv() {
+	// The sum of the 3x3 neighbourhood of each pixel of a 3x4 image of ones.
+	s := ConvShape{N: 1, H: 3, W: 4, Ci: 1, Co: 1, K: 3, Stride: 1, Pad: 1}
+	x, y, w := make([]float32, 12), make([]float32, 12), make([]float32, 9)
+	for _, v := range [][]float32{x, w} {
+		for i := range v {
+			v[i] = 1
+		}
+	}
+	c := NewConv(s)
+	c.Run(y, x, c.Pack(nil, w), false)
+	for i := range 3 {
+		fmt.Println(y[4*i:][:4])
+	}
+	// Output:
+	// [4 6 6 4]
+	// [6 9 9 6]
+	// [4 6 6 4]
 }

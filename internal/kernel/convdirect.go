@@ -187,7 +187,7 @@ func (c *directConv) plan() {
 	if !c.flat {
 		groups, vecs := (p.ow+c.group-1)/c.group, c.cols[0].vecs
 		// Rows that stay in the first-level cache, or one tile.
-		high := min(per, max(c.eng.rows[vecs], l1Weights/c.pitch-p.kh), rows) / c.step
+		high := max(1, min(per, max(c.eng.rows[vecs], l1Weights/c.pitch-p.kh), rows)/c.step)
 		if c.tall = 5*groups*c.eng.cost(high, vecs) < 4*high*c.eng.cost(groups, vecs); c.tall {
 			per = high * c.step
 			// An odd number of cache lines, lest the rows of a tile compete
