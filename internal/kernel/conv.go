@@ -68,14 +68,20 @@ type Conv struct {
 // algorithm, whose error is some ten times that of the direct sum.
 func NewConv(s ConvShape) *Conv {
 	s.check()
-	return newConv(s, newDirect(s), s.lenX(), s.lenY())
+	if useWinograd(s, false) {
+		return newConv(s, newWinograd(s, false), s.lenX(), s.lenY())
+	}
+	return NewConvDirect(s)
 }
 
 // NewConvT plans the adjoint in x of NewConv(s): it takes y (N,OH,OW,Co) to
 // x (N,H,W,Ci).
 func NewConvT(s ConvShape) *Conv {
 	s.check()
-	return newConv(s, newDirectT(s), s.lenY(), s.lenX())
+	if useWinograd(s, true) {
+		return newConv(s, newWinograd(s, true), s.lenY(), s.lenX())
+	}
+	return NewConvTDirect(s)
 }
 
 // NewConvDirect is NewConv by the direct sum, always.

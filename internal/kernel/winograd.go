@@ -74,9 +74,32 @@ func newWinograd(s ConvShape, adj bool) *winograd {
 // filters is worth it.
 const winoPart = 32
 
-// useWinograd says whether the algorithm pays for s.
-func useWinograd(s ConvShape) bool {
-	return s.K == 3 && s.Stride == 1 && s.Ci >= 16 && s.Co >= 16
+// useWinograd says whether the algorithm pays for the convolution s or its
+// adjoint, by a count of cycles in units of the direct sum's multiplications
+// that was fitted to measurements: besides the products there are the
+// transforms, the copying of tiles at the border, and reading the filters,
+// which are four times as large and with few tiles are not read from the
+// first-level cache.
+func useWinograd(s ConvShape, adj bool) bool {
+	if s.K != 3 || s.Stride != 1 {
+		return false
+	}
+	h, w := s.Out()
+	ci, co := s.Ci, s.Co
+	if adj {
+		h, w, ci, co = s.H, s.W, co, ci
+	}
+	ty, tx := (h+3)/4, (w+3)/4
+	lanes := func(c int) int { return (c + winoLane - 1) / winoLane * winoLane }
+	tile := 36*ci*co + 400*lanes(ci) + 300*lanes(co) + 2000
+	border := min(2*(ty+tx), ty*tx) * 3000
+	parts := max(1, s.N*ty*tx/winoPart)
+	read := 36 * ci * co * 2
+	if 4*36*ci*co > 3<<19 {
+		read *= 4 // beyond the second-level cache
+	}
+	cost := s.N*(ty*tx*tile+border) + parts*read
+	return 115*cost < 100*9*s.N*h*w*ci*co
 }
 
 // The packed filters are, for each block, (36,ci,width), and then for an
