@@ -1,0 +1,320 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Exit codes.
+const (
+	exitOK        = 0
+	exitFailed    = 1   // the work failed
+	exitUsage     = 2   // the command line is wrong, or names a file that is not there
+	exitPartly    = 3   // a batch finished, but some inputs failed
+	exitInterrupt = 130 // Ctrl-C
+)
+
+// A usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// A partlyError is a batch of which some inputs failed; each was named when
+// it happened.
+type partlyError struct{ failed, total int }
+
+func (e partlyError) Error() string {
+	return fmt.Sprintf("%d of %d inputs failed", e.failed, e.total)
+}
+
+// run is the whole program: it does what args say and returns the exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	app := newApp(in, out, errOut)
+	args, err := arrange(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, append([]string{"lpn"}, args...))
+	}
+	return report(ctx, errOut, err)
+}
+
+// report prints err in one line and returns its exit code.
+func report(ctx context.Context, w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if ctx.Err() != nil && !errors.As(err, new(partlyError)) || errors.Is(err, context.Canceled) {
+		fmt.Fprintln(w, "lpn: interrupted")
+		return exitInterrupt
+	}
+	line := strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", " "))
+	line = strings.TrimPrefix(line, "lpn: ")
+	fmt.Fprintln(w, "lpn: "+line)
+	switch {
+	case errors.As(err, new(usageError)):
+		return exitUsage
+	case errors.As(err, new(partlyError)):
+		return exitPartly
+	}
+	return exitFailed
+}
+
+func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
+	app := &cli.App{
+		Name:      "lpn",
+		Usage:     "restore images with learned proximal networks",
+		UsageText: "lpn COMMAND [flags] [arguments]",
+		Version:   version(),
+		Reader:    in,
+		Writer:    out,
+		ErrWriter: errOut,
+		// Errors come back to run; the library would print and exit itself.
+		ExitErrHandler: func(*cli.Context, error) {},
+		Commands: []*cli.Command{
+			restoreCommand(),
+			degradeCommand(),
+			evalCommand(),
+			compareCommand(),
+			priorsCommand(),
+			infoCommand(),
+			applyCommand(),
+			importCommand(),
+			completionCommand(),
+			versionCommand(),
+		},
+		Action: func(c *cli.Context) error { return cli.ShowAppHelp(c) },
+	}
+	for _, c := range app.Commands {
+		finish(c)
+	}
+	return app
+}
+
+// finish gives a command, and those below it, what all of them have.
+func finish(c *cli.Command) {
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return plainUsage(err) }
+	c.HideHelpCommand = true
+	for _, s := range c.Subcommands {
+		finish(s)
+	}
+}
+
+var badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+([\w-]+): `)
+
+// plainUsage words what the flag package says as this program does.
+func plainUsage(err error) error {
+	m := badValue.FindStringSubmatch(err.Error())
+	if m == nil {
+		return usageError{err}
+	}
+	return usagef("--%s: %q is not a number it can take", m[2], m[1])
+}
+
+// common are the flags of every command.
+func common(more ...cli.Flag) []cli.Flag {
+	return append(more,
+		&cli.BoolFlag{Name: "json", Usage: "print one JSON object on stdout and nothing else"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks on stderr"},
+		&cli.IntFlag{Name: "threads", Usage: "use `N` cores (default: all); the result is the same for any number"},
+		&cli.Uint64Flag{Name: "seed", Usage: "seed `N` of everything random"},
+	)
+}
+
+// action adapts a command's function to the library.
+func action(f func(c *cli.Context, con *console) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		switch n := c.Int("threads"); {
+		case n < 0:
+			return usagef("--threads: %d; want at least 1, or 0 for all cores", n)
+		case n > 0:
+			runtime.GOMAXPROCS(n)
+		}
+		return f(c, newConsole(c))
+	}
+}
+
+// wantArgs checks the number of arguments.
+func wantArgs(c *cli.Context, n int, what string) error {
+	if c.NArg() != n {
+		return usagef("%s wants %s, not %d arguments (lpn help %s)", c.Command.Name, what, c.NArg(), c.Command.Name)
+	}
+	return nil
+}
+
+// arrange checks the names of commands and flags and moves flags before the
+// arguments, where the flag package wants them: lpn takes them anywhere, up
+// to a "--".
+func arrange(app *cli.App, args []string) ([]string, error) {
+	if len(args) == 0 {
+		return args, nil
+	}
+	global := []string{"help", "h", "version", "v"}
+	if name, isFlag := flagName(args[0]); isFlag {
+		if !slices.Contains(global, name) {
+			return nil, usagef("%q comes before any command; want lpn COMMAND [flags]%s", args[0], suggest(args[0], global))
+		}
+		return args[:1], nil
+	}
+	if args[0] == "help" || args[0] == "h" {
+		return arrangeHelp(app, args)
+	}
+	cmd, err := findCommand(app.Commands, args[0], "command")
+	if err != nil {
+		return nil, err
+	}
+	words := []string{cmd.Name}
+	rest := args[1:]
+	if len(cmd.Subcommands) > 0 && len(rest) > 0 {
+		if _, isFlag := flagName(rest[0]); !isFlag {
+			if cmd, err = findCommand(cmd.Subcommands, rest[0], "lpn "+cmd.Name+" command"); err != nil {
+				return nil, err
+			}
+			words, rest = append(words, cmd.Name), rest[1:]
+		}
+	}
+	flags, arguments, err := splitFlags(cmd, rest)
+	if err != nil {
+		return nil, err
+	}
+	words = append(words, flags...)
+	if len(arguments) > 0 {
+		words = append(append(words, "--"), arguments...)
+	}
+	return words, nil
+}
+
+// arrangeHelp turns "help NAME" into "NAME --help".
+func arrangeHelp(app *cli.App, args []string) ([]string, error) {
+	if len(args) == 1 {
+		return []string{"--help"}, nil
+	}
+	words := []string{}
+	commands := app.Commands
+	for _, a := range args[1:] {
+		cmd, err := findCommand(commands, a, "command")
+		if err != nil {
+			return nil, err
+		}
+		words, commands = append(words, cmd.Name), cmd.Subcommands
+	}
+	return append(words, "--help"), nil
+}
+
+func findCommand(commands []*cli.Command, name, what string) (*cli.Command, error) {
+	var names []string
+	for _, c := range commands {
+		if c.HasName(name) {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	return nil, usagef("unknown %s %q%s; want %s", what, name, suggest(name, names), strings.Join(names, ", "))
+}
+
+// splitFlags separates flags, with their values, from arguments.
+func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err error) {
+	takesValue := map[string]bool{"help": false, "h": false}
+	var names []string
+	for _, f := range cmd.Flags {
+		d, isDoc := f.(cli.DocGenerationFlag)
+		for _, n := range f.Names() {
+			takesValue[n] = isDoc && d.TakesValue()
+			names = append(names, n)
+		}
+	}
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		if a == "--" {
+			return flags, append(arguments, args[i+1:]...), nil
+		}
+		name, isFlag := flagName(a)
+		if !isFlag {
+			arguments = append(arguments, a)
+			continue
+		}
+		value, known := takesValue[name]
+		if !known {
+			return nil, nil, usagef("%s has no flag %s%s (lpn help %s)", cmd.Name, dashed(name), suggest(name, names), cmd.Name)
+		}
+		flags = append(flags, a)
+		if value && !strings.Contains(a, "=") {
+			if i++; i == len(args) {
+				return nil, nil, usagef("%s needs a value", dashed(name))
+			}
+			flags = append(flags, args[i])
+		}
+	}
+	return flags, arguments, nil
+}
+
+// flagName takes the dashes and the value off a flag. A lone dash is stdin,
+// and a negative number no flag.
+func flagName(a string) (string, bool) {
+	if len(a) < 2 || a[0] != '-' || a[1] >= '0' && a[1] <= '9' {
+		return "", false
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(a[1:], "-"), "=")
+	return name, true
+}
+
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// suggest is ` (did you mean "x"?)` with the nearest of names by edit
+// distance, "" when none is near.
+func suggest(name string, names []string) string {
+	best, least := "", 3
+	for _, n := range names {
+		if len(n) < 2 {
+			continue
+		}
+		if d := editDistance(strings.TrimLeft(name, "-"), n); d < least || d == least && strings.HasPrefix(n, name) {
+			best, least = n, d
+		}
+	}
+	if best == "" || least >= len(best) {
+		return ""
+	}
+	if _, isFlag := flagName(name); isFlag {
+		best = dashed(best)
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// editDistance counts the insertions, deletions, replacements and swaps of
+// neighbours between a and b (optimal string alignment).
+func editDistance(a, b string) int {
+	var before, last []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, last, row = last, row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			same := 1
+			if a[i-1] == b[j-1] {
+				same = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+same)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

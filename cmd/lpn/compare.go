@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/solvers/metrics"
+	"github.com/urfave/cli/v2"
+)
+
+type compareOptions struct {
+	a, b string
+	gray bool
+}
+
+func compareCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "compare",
+		Usage:     "PSNR and SSIM of two images",
+		ArgsUsage: "A B",
+		Description: "Data range 1, B clipped to [0,1], the full image, no rounding to 8 bits;\n" +
+			"SSIM with a uniform 7x7 window. Equal images have no PSNR: JSON says null.\n\n" +
+			"Example: lpn compare truth.png restored.png",
+		Flags: common(
+			&cli.BoolFlag{Name: "gray", Usage: "compare the luma (BT.601)"}),
+		Action: action(func(c *cli.Context, con *console) error {
+			if err := wantArgs(c, 2, "two images"); err != nil {
+				return err
+			}
+			return compareOptions{c.Args().Get(0), c.Args().Get(1), c.Bool("gray")}.run(c.Context, con)
+		}),
+	}
+}
+
+func (o compareOptions) run(_ context.Context, con *console) error {
+	a, err := readPicture(con, o.a)
+	if err != nil {
+		return missing(err)
+	}
+	b, err := readPicture(con, o.b)
+	if err != nil {
+		return missing(err)
+	}
+	q, err := measure(a, b, o.gray)
+	if err != nil {
+		return fmt.Errorf("%s and %s: %w", o.a, o.b, err)
+	}
+	if con.json {
+		return con.printJSON(q)
+	}
+	_, err = fmt.Fprintf(con.out, "PSNR %.2f dB  SSIM %.4f\n", q.PSNR, q.SSIM)
+	return err
+}
+
+// A quality is how close an estimate is to the truth.
+type quality struct {
+	PSNR number `json:"psnr"`
+	SSIM number `json:"ssim"`
+}
+
+// measure compares an estimate with the truth.
+func measure(truth, estimate *imageio.Picture, gray bool) (quality, error) {
+	if gray {
+		truth, estimate = truth.Luma(), estimate.Luma()
+	}
+	if truth.Shape != estimate.Shape {
+		return quality{}, fmt.Errorf("sizes differ: %s and %s", size(truth), size(estimate))
+	}
+	return quality{
+		number(metrics.PSNR(truth.Pix, estimate.Pix)),
+		number(metrics.SSIM(truth.Pix, estimate.Pix, truth.Shape)),
+	}, nil
+}
+
+// size describes a picture for people.
+func size(p *imageio.Picture) string {
+	kind := "gray"
+	if !p.Gray() {
+		kind = "colour"
+	}
+	return fmt.Sprintf("%dx%d %s", p.W, p.H, kind)
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+)
+
+// A console is where a command reads, writes and talks: data on out, all else
+// on err.
+type console struct {
+	in       io.Reader
+	out, err io.Writer
+	json     bool // out carries one JSON object and nothing else
+	quiet    bool // no progress, no remarks
+	terminal bool // err is one
+	colour   bool // out is a terminal that shows colours
+	bar      *progressbar.ProgressBar
+}
+
+func newConsole(c *cli.Context) *console {
+	con := &console{in: c.App.Reader, out: c.App.Writer, err: c.App.ErrWriter,
+		json: c.Bool("json"), quiet: c.Bool("quiet")}
+	con.terminal = isTerminal(con.err)
+	con.colour = isTerminal(con.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return con
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// remark says something worth knowing on stderr.
+func (con *console) remark(format string, args ...any) {
+	if !con.quiet {
+		con.complain(format, args...)
+	}
+}
+
+// complain prints a line on stderr, quiet or not.
+func (con *console) complain(format string, args ...any) {
+	if con.bar != nil {
+		con.bar.Clear()
+	}
+	fmt.Fprintf(con.err, "lpn: "+format+"\n", args...)
+}
+
+// printJSON writes v as the command's one JSON object.
+func (con *console) printJSON(v any) error {
+	e := json.NewEncoder(con.out)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// bold is s, emphasised where the terminal can.
+func (con *console) bold(s string) string {
+	if con.colour {
+		return "\x1b[1m" + s + "\x1b[0m"
+	}
+	return s
+}
+
+// A number is a float64 that JSON can hold: null when it is not finite.
+type number float64
+
+func (n number) MarshalJSON() ([]byte, error) {
+	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
+// A progress shows how far a long piece of work is: a bar on a terminal,
+// otherwise a line every five seconds.
+type progress struct {
+	con   *console
+	what  string
+	total int
+	start time.Time
+	last  time.Time
+}
+
+const progressEvery = 5 * time.Second
+
+func (con *console) progress(what string, total int) *progress {
+	now := time.Now()
+	p := &progress{con: con, what: what, total: total, start: now, last: now}
+	if con.terminal && !con.quiet {
+		con.bar = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(con.err),
+			progressbar.OptionSetDescription(what),
+			progressbar.OptionShowCount(),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionEnableColorCodes(false))
+	}
+	return p
+}
+
+// at reports that done of the total are finished; detail follows the count.
+func (p *progress) at(done int, detail string) {
+	switch {
+	case p.con.quiet:
+	case p.con.bar != nil:
+		if detail != "" {
+			p.con.bar.Describe(p.what + " " + detail)
+		}
+		p.con.bar.Set(done)
+	case time.Since(p.last) >= progressEvery:
+		p.last = time.Now()
+		left := ""
+		if done > 0 && done < p.total {
+			eta := time.Duration(float64(time.Since(p.start)) / float64(done) * float64(p.total-done))
+			left = fmt.Sprintf(", about %s left", eta.Round(time.Second))
+		}
+		if detail != "" {
+			detail = ", " + detail
+		}
+		fmt.Fprintf(p.con.err, "%s: %d of %d%s%s\n", p.what, done, p.total, detail, left)
+	}
+}
+
+// end removes the bar.
+func (p *progress) end() {
+	if p.con.bar != nil {
+		p.con.bar.Finish()
+		p.con.bar = nil
+	}
+}

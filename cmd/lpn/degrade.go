@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/urfave/cli/v2"
+)
+
+type degradeOptions struct {
+	inputs   []string
+	spec     operators.Spec
+	boundary string
+	noise    float64
+	seed     uint64
+	out      outputOptions
+}
+
+func degradeCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "degrade",
+		Usage:     "simulate a measurement: apply an operator and add noise",
+		ArgsUsage: "INPUT...",
+		Description: "Image files clip to [0,1]; .npy keeps every value. Measurements that are no\n" +
+			"pictures (cs, tomo, mri) go to .npz, which lpn restore reads without --operator.\n\n" +
+			"Example: lpn degrade --operator blur:gaussian,sigma=1.6 --noise 0.01 photo.png -o blurred.png",
+		Flags: common(append(append(operatorFlags(),
+			&cli.StringFlag{Name: "noise", Value: "0", Usage: "standard deviation `S` of Gaussian noise, as 0.1 or 25/255"}),
+			outputFlags("_degraded")...)...),
+		Action: action(func(c *cli.Context, con *console) error {
+			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
+			if err != nil {
+				return err
+			}
+			noise, err := parseNoise(c.String("noise"))
+			if err == nil && noise == auto {
+				err = usagef("--noise: auto is for restore; degrade wants a number in [0,1] or a fraction like 25/255")
+			}
+			if err != nil {
+				return err
+			}
+			o := degradeOptions{c.Args().Slice(), spec, c.String("boundary"), noise, c.Uint64("seed"), outputFrom(c)}
+			return o.run(c.Context, con)
+		}),
+	}
+}
+
+// A degraded is what JSON shows of a simulated measurement.
+type degraded struct {
+	Input    string  `json:"input"`
+	Output   string  `json:"output"`
+	Operator string  `json:"operator"`
+	Noise    float64 `json:"noise"`
+	Seed     uint64  `json:"seed"`
+}
+
+func (o degradeOptions) run(ctx context.Context, con *console) error {
+	if err := o.out.check(con); err != nil {
+		return err
+	}
+	inputs, batch, err := expand(o.inputs, o.out.recurse, imageExts, o.out.to)
+	if err != nil {
+		return err
+	}
+	ext := pictureExt
+	if !o.spec.ImageShaped() {
+		ext = func(input) string { return measurementExt }
+	}
+	jobs, err := o.out.plan(inputs, batch, "_degraded", ext)
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		if !o.spec.ImageShaped() && !isMeasurement(j.to) {
+			return usagef("%s: a measurement of %s is no picture: write it to a %s file", j.to, o.spec.Name(), measurementExt)
+		}
+	}
+	return con.each(ctx, jobs, batch, o.out.skip, "degrading", func(ctx context.Context, j job) (any, string, error) {
+		p, err := readPicture(con, j.path)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := o.degrade(con, p, j); err != nil {
+			return nil, "", err
+		}
+		return degraded{j.path, j.to, o.spec.String(), o.noise, o.seed},
+			fmt.Sprintf("%s -> %s: %s, noise %.4g", j.path, j.to, o.spec, o.noise), nil
+	})
+}
+
+func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
+	y, err := degrade(p, o.spec, o.boundary, o.noise, o.seed)
+	if err != nil {
+		return fmt.Errorf("%s: %w", j.path, err)
+	}
+	if isMeasurement(j.to) {
+		m := operators.Measurement{Y: y.Image, Operator: o.spec, Scene: p.Shape, Boundary: o.boundary, Noise: o.noise}
+		return writeFile(j.to, func(w io.Writer) error { return operators.WriteMeasurement(w, m) })
+	}
+	o.remarkClipped(con, j, y)
+	return o.out.writePicture(con, j.to, y)
+}
+
+// remarkClipped says what an image file cannot hold.
+func (o degradeOptions) remarkClipped(con *console, j job, y *imageio.Picture) {
+	format := o.out.format
+	if format == "" {
+		format, _ = imageio.FormatOf(j.to)
+	}
+	if format == "npy" {
+		return
+	}
+	n := 0
+	for _, v := range y.Pix {
+		if v < 0 || v > 1 {
+			n++
+		}
+	}
+	if n > 0 {
+		con.remark("%s: %.2g%% of the samples leave [0,1] and are clipped; .npy keeps them", j.to, 100*float64(n)/float64(len(y.Pix)))
+	}
+}
+
+// degrade returns y = A p + noise, the noise drawn from seed.
+func degrade(p *imageio.Picture, spec operators.Spec, boundary string, noise float64, seed uint64) (*imageio.Picture, error) {
+	a, err := spec.Build(p.Shape, boundary, openOperatorFile)
+	if err != nil {
+		return nil, err
+	}
+	y := operators.NewImage(a.Codomain())
+	a.Apply(y.Pix, p.Pix)
+	if noise > 0 {
+		operators.AddGaussian(y.Pix, y.Pix, noise, rand.New(rand.NewPCG(seed, noiseStream)))
+	}
+	if !spec.ImageShaped() {
+		return &imageio.Picture{Image: y}, nil
+	}
+	return withShape(p, y, spec.Name() != "sr"), nil
+}
+
+// noiseStream keeps the noise apart from what else is drawn from a seed.
+const noiseStream = 0x6e6f697365

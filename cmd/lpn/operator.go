@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/urfave/cli/v2"
+)
+
+func operatorFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "`SPEC` of what the camera did: denoise, blur:gaussian,sigma=1.6, sr:factor=2, inpaint:mask=FILE, ..."},
+		&cli.StringFlag{Name: "boundary", Value: "symmetric", Usage: "what a blur sees beyond the frame: `B` is circular, symmetric, reflect, replicate, zero or valid"},
+	}
+}
+
+// parseOperator reads --operator and --boundary.
+func parseOperator(spec, boundary string) (operators.Spec, error) {
+	s, err := operators.ParseSpec(spec)
+	if err != nil {
+		return s, usagef("--operator: %w", strip(err, "operator "))
+	}
+	if _, err := operators.ParseBoundary(boundary); err != nil {
+		return s, usagef("--boundary: %w", strip(err, "boundary "))
+	}
+	return s, nil
+}
+
+// strip takes a prefix off an error's text.
+func strip(err error, prefix string) error {
+	return errors.New(strings.TrimPrefix(err.Error(), prefix))
+}
+
+// openOperatorFile reads the kernel or mask that a spec names: an image, a
+// .npy array or a table of numbers in text. Colour becomes luma.
+func openOperatorFile(path string) (operators.Image, error) {
+	p, err := imageio.Read(path)
+	var bad *imageio.Error
+	switch {
+	case err == nil:
+		return p.Luma().Image, nil
+	case !errors.As(err, &bad):
+		return operators.Image{}, missing(err)
+	}
+	f, ferr := os.Open(path)
+	if ferr != nil {
+		return operators.Image{}, ferr
+	}
+	defer f.Close()
+	m, terr := readTable(f)
+	if terr == errNoTable {
+		return operators.Image{}, err // it looked like an image: say what is wrong with it
+	}
+	if terr != nil {
+		return operators.Image{}, fmt.Errorf("%s: %w", path, terr)
+	}
+	return m, nil
+}
+
+var errNoTable = errors.New("no table of numbers")
+
+// maxTable is the most numbers that a text file may hold.
+const maxTable = 1 << 20
+
+// readTable reads rows of numbers separated by blanks, commas or semicolons;
+// what follows a # is a remark.
+func readTable(r io.Reader) (operators.Image, error) {
+	text, err := io.ReadAll(io.LimitReader(r, 32*maxTable))
+	if err != nil {
+		return operators.Image{}, err
+	}
+	if bytes.IndexByte(text, 0) >= 0 {
+		return operators.Image{}, errNoTable
+	}
+	var m operators.Image
+	m.C = 1
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, 32*maxTable)
+	for n := 1; lines.Scan(); n++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r,;", r) })
+		if len(words) == 0 {
+			continue
+		}
+		if m.H > 0 && len(words) != m.W {
+			return operators.Image{}, fmt.Errorf("line %d has %d numbers, the lines before it %d", n, len(words), m.W)
+		}
+		m.H, m.W = m.H+1, len(words)
+		for _, w := range words {
+			v, err := strconv.ParseFloat(w, 32)
+			if err != nil || v-v != 0 {
+				if len(m.Pix) == 0 {
+					return operators.Image{}, errNoTable
+				}
+				return operators.Image{}, fmt.Errorf("line %d: %.20q is not a number", n, w)
+			}
+			m.Pix = append(m.Pix, float32(v))
+		}
+		if len(m.Pix) > maxTable {
+			return operators.Image{}, fmt.Errorf("more than %d numbers", maxTable)
+		}
+	}
+	if len(m.Pix) == 0 {
+		return operators.Image{}, errNoTable
+	}
+	return m, nil
+}
+
+// withShape is p with other samples; alpha follows where the size changed:
+// the part at (dy,dx) of a larger picture, or the nearest pixel of one that
+// was scaled.
+func withShape(p *imageio.Picture, m operators.Image, crop bool) *imageio.Picture {
+	q := *p
+	q.Image = m
+	if p.Alpha == nil || m.H == p.H && m.W == p.W {
+		return &q
+	}
+	q.Alpha = make([]uint16, m.H*m.W)
+	for y := range m.H {
+		for x := range m.W {
+			sy, sx := y*p.H/m.H, x*p.W/m.W
+			if crop {
+				sy, sx = y+before(p.H-m.H), x+before(p.W-m.W)
+			}
+			q.Alpha[y*m.W+x] = p.Alpha[sy*p.W+sx]
+		}
+	}
+	return &q
+}
+
+// before is how many of the extra rows that the boundary valid takes off lie
+// before the picture: k-1-k/2 for a kernel of k = extra+1 taps, centred at
+// tap k/2.
+func before(extra int) int { return extra - (extra+1)/2 }
+
+// centre cuts the part of size h x w that a measurement covers out of a scene.
+func centre(m operators.Image, h, w int) operators.Image {
+	if m.H == h && m.W == w {
+		return m
+	}
+	out := operators.NewImage(operators.Shape{C: m.C, H: h, W: w})
+	dy, dx := before(m.H-h), before(m.W-w)
+	for c := range m.C {
+		for y := range h {
+			copy(out.Plane(c)[y*w:(y+1)*w], m.Plane(c)[(y+dy)*m.W+dx:])
+		}
+	}
+	return out
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/urfave/cli/v2"
+)
+
+// outputOptions say where results go and how they are written.
+type outputOptions struct {
+	to      string // -o: file, folder, template or "-"
+	format  string // png, jpeg, tiff or npy; "" from the name
+	bits    int
+	quality int
+	force   bool
+	skip    bool
+	recurse bool
+}
+
+func outputFlags(suffix string) []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to a `FILE`, a folder, a template, or - for stdout", DefaultText: "{dir}/{name}" + suffix + "{ext}"},
+		&cli.StringFlag{Name: "format", Usage: "`FORMAT` for stdout and for {ext}: png, jpeg, tiff or npy"},
+		&cli.IntFlag{Name: "bits", Usage: "`N` bits a sample in PNG and TIFF, 8 or 16 (default: as the input)"},
+		&cli.IntFlag{Name: "quality", Value: 95, Usage: "JPEG quality `N`, 1 to 100"},
+		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
+		&cli.BoolFlag{Name: "skip-existing", Usage: "pass over inputs whose output exists"},
+		&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder, keeping the tree"},
+	}
+}
+
+func outputFrom(c *cli.Context) outputOptions {
+	return outputOptions{
+		to: c.String("output"), format: c.String("format"), bits: c.Int("bits"), quality: c.Int("quality"),
+		force: c.Bool("force"), skip: c.Bool("skip-existing"), recurse: c.Bool("recursive"),
+	}
+}
+
+// check refuses options that contradict each other.
+func (o outputOptions) check(con *console) error {
+	switch {
+	case o.bits != 0 && o.bits != 8 && o.bits != 16:
+		return usagef("--bits: %d; want 8 or 16", o.bits)
+	case o.quality < 1 || o.quality > 100:
+		return usagef("--quality: %d; want 1 to 100", o.quality)
+	case o.force && o.skip:
+		return usagef("--force and --skip-existing contradict each other")
+	case !slices.Contains([]string{"", "png", "jpeg", "tiff", "npy"}, o.format):
+		return usagef("--format: %q; want png, jpeg, tiff or npy", o.format)
+	case o.to == "-" && o.format == "":
+		return usagef("-o - wants --format png or npy (or jpeg, tiff)")
+	case o.to == "-" && con.json:
+		return usagef("-o - and --json both want stdout")
+	}
+	return nil
+}
+
+func (o outputOptions) write() imageio.Options {
+	return imageio.Options{Format: o.format, Bits: o.bits, Quality: o.quality}
+}
+
+// folder is the folder that -o names, "" when it names something else.
+func (o outputOptions) folder(batch bool) string {
+	if o.to == "" || o.to == "-" || strings.Contains(o.to, "{") {
+		return ""
+	}
+	st, err := os.Stat(o.to)
+	if err == nil && st.IsDir() || batch || os.IsPathSeparator(o.to[len(o.to)-1]) {
+		return filepath.Clean(o.to)
+	}
+	return ""
+}
+
+// A job is an input with its place to go.
+type job struct {
+	input
+	to string
+}
+
+// plan gives every input its output. suffix marks outputs that land beside
+// their inputs; ext overrides the extension that an input asks for ("").
+func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(input) string) ([]job, error) {
+	var jobs []job
+	taken := map[string]string{}
+	dir := o.folder(batch)
+	for _, in := range inputs {
+		to, err := o.place(in, dir, suffix, ext)
+		if err != nil {
+			return nil, err
+		}
+		if to != "-" {
+			if other, twice := taken[to]; twice {
+				return nil, usagef("%s and %s would both be written to %s", other, in.path, to)
+			}
+			taken[to] = in.path
+			if in.path != "-" && (filepath.Clean(in.path) == filepath.Clean(to) || sameFile(in.path, to)) {
+				return nil, usagef("%s would overwrite itself: choose another -o", in.path)
+			}
+			if _, err := os.Lstat(to); err == nil && !o.force && !o.skip && isRegular(to) {
+				return nil, usagef("%s exists: --force overwrites it, --skip-existing passes it over", to)
+			}
+		}
+		jobs = append(jobs, job{in, to})
+	}
+	return jobs, nil
+}
+
+func isRegular(path string) bool {
+	st, err := os.Stat(path)
+	return err != nil || st.Mode().IsRegular()
+}
+
+func (o outputOptions) place(in input, dir, suffix string, ext func(input) string) (string, error) {
+	name := strings.TrimSuffix(filepath.Base(in.rel), filepath.Ext(in.rel))
+	e := ext(in)
+	if o.format != "" {
+		e = map[string]string{"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}[o.format]
+	}
+	if in.path == "-" {
+		name = "stdin"
+	}
+	fill := func(template string) string {
+		return strings.NewReplacer("{dir}", filepath.Dir(in.path), "{name}", name, "{ext}", e).Replace(template)
+	}
+	switch {
+	case o.to == "-":
+		return "-", nil
+	case o.to == "" && in.path == "-":
+		return "", usagef("an input from stdin wants -o")
+	case o.to == "":
+		return filepath.Clean(fill("{dir}/{name}" + suffix + "{ext}")), nil
+	case strings.Contains(o.to, "{"):
+		to := filepath.Clean(fill(o.to))
+		if strings.ContainsAny(to, "{}") && !strings.ContainsAny(in.path, "{}") {
+			return "", usagef("-o %s: unknown field; want {dir}, {name} or {ext}", o.to)
+		}
+		return to, nil
+	case dir != "":
+		below := filepath.Dir(in.rel)
+		return filepath.Join(dir, below, name+e), noLinks(dir, below)
+	}
+	return filepath.Clean(o.to), nil
+}
+
+// noLinks refuses a tree below dir that a symbolic link leads elsewhere.
+func noLinks(dir, below string) error {
+	at := dir
+	for _, part := range strings.Split(filepath.ToSlash(below), "/") {
+		at = filepath.Join(at, part)
+		if st, err := os.Lstat(at); err == nil && st.Mode()&os.ModeSymlink != 0 && at != dir {
+			return usagef("%s is a symbolic link: outputs stay inside %s", at, dir)
+		}
+	}
+	return nil
+}
+
+// pictureExt keeps an input's format where it can be written, else PNG.
+func pictureExt(in input) string {
+	ext := filepath.Ext(in.path)
+	if _, err := imageio.FormatOf(in.path); err != nil {
+		return ".png"
+	}
+	return ext
+}
+
+// writePicture writes p to the job's place.
+func (o outputOptions) writePicture(con *console, to string, p *imageio.Picture) error {
+	opts := o.write()
+	if to == "-" {
+		return imageio.Encode(con.out, p, opts)
+	}
+	format, err := imageio.FormatOf(to)
+	if err != nil {
+		return usageError{err}
+	}
+	if o.format != "" && o.format != format {
+		return usagef("--format %s does not go with %s", o.format, to)
+	}
+	opts.Format = format
+	if p.Alpha != nil && !imageio.KeepsAlpha(format) {
+		con.remark("%s: %s holds no alpha channel: it is left out", to, format)
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Dir(to), cause(err))
+	}
+	return imageio.Write(to, p, opts)
+}
+
+// readPicture reads an input.
+func readPicture(con *console, path string) (*imageio.Picture, error) {
+	if path == "-" {
+		return imageio.Decode(con.in, "stdin")
+	}
+	return imageio.Read(path)
+}
+
+// writeFile writes a file that is no picture, all of it or nothing.
+func writeFile(to string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Dir(to), cause(err))
+	}
+	return imageio.Atomic(to, write)
+}

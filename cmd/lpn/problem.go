@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/urfave/cli/v2"
+)
+
+const measurementExt = ".npz"
+
+func isMeasurement(path string) bool { return strings.EqualFold(filepath.Ext(path), measurementExt) }
+
+// A measured is what there is to restore from: the data y = A x + noise of a
+// scene x.
+type measured struct {
+	y        operators.Image
+	spec     operators.Spec
+	boundary string
+	scene    operators.Shape
+	noise    float64 // auto when it is not known
+}
+
+// readMeasurement reads a measurement file.
+func readMeasurement(path string) (measured, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return measured{}, fmt.Errorf("%s: %w", path, cause(err))
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return measured{}, err
+	}
+	m, err := operators.ReadMeasurement(f, st.Size())
+	if err != nil {
+		return measured{}, fmt.Errorf("%s: %w", path, err)
+	}
+	out := measured{m.Y, m.Operator, m.Boundary, m.Scene, m.Noise}
+	if math.IsNaN(out.noise) {
+		out.noise = auto
+	}
+	return out, nil
+}
+
+// pictureMeasurement takes a picture for a measurement of a spec.
+func pictureMeasurement(y operators.Image, spec operators.Spec, boundary string) (measured, error) {
+	scene, err := spec.SceneShape(y.Shape, boundary, openOperatorFile)
+	return measured{y, spec, boundary, scene, auto}, err
+}
+
+// frame is the part of the scene that the measurement is a picture of: all of
+// it, but for the boundary valid, whose scene reaches beyond.
+func (m measured) frame() (h, w int) {
+	if !m.spec.TakesBoundary() || m.boundary != operators.Valid.String() {
+		return m.scene.H, m.scene.W
+	}
+	h, w = m.y.H, m.y.W
+	if m.spec.Name() == "sr" {
+		f := m.scene.H / m.y.H // the kernel adds less than a factor more
+		fmt.Sscan(m.spec.Get("factor"), &f)
+		h, w = h*f, w*f
+	}
+	return h, w
+}
+
+// solverOptions are the flags that restore and eval share.
+type solverOptions struct {
+	noise    float64
+	prior    string
+	solver   string
+	iters    int
+	tol      float64
+	step     float64
+	rho      float64
+	strength float64
+	threads  int
+}
+
+var solverNames = []string{"bpg", "admm", "pgd", "apgd", "hqs", "drs"}
+
+func solverFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "noise", Value: "auto", Usage: "standard deviation `S` of the noise, as 0.1 or 25/255, or auto"},
+		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits channels and noise"},
+		&cli.StringFlag{Name: "solver", Value: "bpg", Usage: "`NAME` of the solver: " + strings.Join(solverNames, ", ")},
+		&cli.IntFlag{Name: "iters", Value: 200, Usage: "at most `N` iterations"},
+		&cli.Float64Flag{Name: "tol", Value: 1e-4, Usage: "stop when an iteration moves the picture by less than `T`, relative"},
+		&cli.Float64Flag{Name: "step", Usage: "step `E` of pgd, apgd and bpg (default: from the operator)"},
+		&cli.Float64Flag{Name: "rho", Usage: "penalty `R` of admm and hqs, 1/R the step of drs (default: from the operator)"},
+		&cli.Float64Flag{Name: "strength", Value: 1, Usage: "regularise `T` times as much as the noise level asks for"},
+	}
+}
+
+func solverFrom(c *cli.Context) (solverOptions, error) {
+	noise, err := parseNoise(c.String("noise"))
+	if err != nil {
+		return solverOptions{}, err
+	}
+	o := solverOptions{noise, c.String("prior"), c.String("solver"), c.Int("iters"), c.Float64("tol"),
+		c.Float64("step"), c.Float64("rho"), c.Float64("strength"), c.Int("threads")}
+	return o, o.check()
+}
+
+func (o solverOptions) check() error {
+	positive := func(v float64) bool { return v > 0 && v <= math.MaxFloat32 }
+	switch {
+	case !slices.Contains(solverNames, o.solver):
+		return usagef("--solver: unknown solver %q%s; want %s", o.solver, suggest(o.solver, solverNames), strings.Join(solverNames, ", "))
+	case o.iters < 1:
+		return usagef("--iters: %d; want at least 1", o.iters)
+	case !(o.tol >= 0 && o.tol < 1):
+		return usagef("--tol: %v; want a number in [0,1)", o.tol)
+	case o.step != 0 && !positive(o.step):
+		return usagef("--step: %v; want a positive number", o.step)
+	case o.rho != 0 && !positive(o.rho):
+		return usagef("--rho: %v; want a positive number", o.rho)
+	case !positive(o.strength):
+		return usagef("--strength: %v; want a positive number", o.strength)
+	case o.step != 0 && !slices.Contains([]string{"pgd", "apgd", "bpg"}, o.solver):
+		return usagef("--step goes with pgd, apgd and bpg; %s has --rho", o.solver)
+	case o.rho != 0 && !slices.Contains([]string{"admm", "hqs", "drs"}, o.solver):
+		return usagef("--rho goes with admm, hqs and drs; %s has --step", o.solver)
+	}
+	return nil
+}
+
+// A solution is what a solver made of a measurement.
+type solution struct {
+	image   operators.Image // the frame
+	prior   string
+	noise   float64
+	lambda  float64
+	seconds float64
+	solvers.Result
+}
+
+// leastNoise is the noise level below which the strength no longer falls:
+// without noise there would be no prior at all.
+const leastNoise = 1e-3
+
+// solve restores the scene of m. truth, of the frame's shape, may be nil; see
+// is called on every iterate and may be nil.
+func (o solverOptions) solve(ctx context.Context, con *console, m measured, truth *operators.Image, see func(solvers.Iterate)) (solution, error) {
+	var s solution
+	var err error
+	if s.noise, err = o.level(m); err != nil {
+		return s, err
+	}
+	s.prior = o.prior
+	var net *lpn.Network
+	if o.prior == "" {
+		s.prior, net, err = choosePrior(m.scene.C, s.noise)
+	} else {
+		net, err = openPrior(o.prior)
+	}
+	if err != nil {
+		return s, err
+	}
+	psi, err := bind(net, m.scene, o.threads)
+	if err != nil {
+		return s, fmt.Errorf("prior %s: %w", s.prior, err)
+	}
+	if c := net.Config().Channels; c != m.scene.C {
+		con.remark("the prior %s is gray: a colour picture is restored channel by channel", s.prior)
+	}
+	a, err := m.spec.Build(m.scene, m.boundary, openOperatorFile)
+	if err != nil {
+		return s, err
+	}
+	if n := a.Codomain().Len(); n != len(m.y.Pix) {
+		return s, fmt.Errorf("a measurement of %d numbers: %s of a scene %v gives %d", len(m.y.Pix), m.spec, m.scene, n)
+	}
+	sigma := net.Config().Sigma
+	s.lambda = o.strength * math.Pow(max(s.noise, leastNoise)/sigma, 2)
+	h := &solvers.LeastSquares{A: a, Y: m.y.Pix}
+	method, err := o.method(h, psi, s.lambda)
+	if err != nil {
+		return s, err
+	}
+	stop := solvers.Stop{MaxIters: o.iters, RelChange: o.tol}
+	h0, w0 := m.frame()
+	if truth != nil && h0 == m.scene.H && w0 == m.scene.W {
+		stop.Reference = truth.Pix
+	}
+	if see != nil {
+		method = solvers.Watch(method, see)
+	}
+	start := time.Now()
+	s.Result, err = solvers.Solve(ctx, method, o.start(m, a, s.noise), stop)
+	s.seconds = time.Since(start).Seconds()
+	if err != nil {
+		return s, err
+	}
+	s.image = centre(operators.Image{Shape: m.scene, Pix: s.X}, h0, w0)
+	return s, nil
+}
+
+// level is the noise level: as given, as the file says, or estimated.
+func (o solverOptions) level(m measured) (float64, error) {
+	switch {
+	case o.noise != auto:
+		return o.noise, nil
+	case m.noise != auto:
+		return m.noise, nil
+	case !m.spec.ImageShaped():
+		return 0, usagef("--noise auto wants a picture or a file that says its noise: give a number in [0,1] or a fraction like 25/255")
+	}
+	s, ok := estimateNoise(m.y)
+	if !ok {
+		return 0, errors.New("too small or too flat to estimate the noise from: give --noise")
+	}
+	return s, nil
+}
+
+// bind binds a network to a scene: as it is, or a gray network to each
+// channel of a colour scene.
+func bind(net *lpn.Network, s operators.Shape, threads int) (*lpn.Bound, error) {
+	c := net.Config().Channels
+	opts := []lpn.Option{lpn.Threads(threads)}
+	switch {
+	case c == s.C:
+	case c == 1:
+		opts = append(opts, lpn.Batch(s.C))
+		s.C = 1
+	default:
+		return nil, usagef("it is for %d channels, the picture has %d", c, s.C)
+	}
+	return net.On(s, opts...)
+}
+
+// method is the solver of F(x) = h(x) + lambda R(x).
+func (o solverOptions) method(h *solvers.LeastSquares, psi *lpn.Bound, lambda float64) (solvers.Method, error) {
+	if o.solver == "bpg" {
+		return solvers.BPG{H: h, Psi: psi, Lambda: lambda, Step: o.step}, nil
+	}
+	return nil, usagef("--solver: %s is not available yet", o.solver)
+}
+
+// start is the first picture: the measurement itself when it is a noisy
+// picture of the scene, else the quadratic estimate whose smoothness answers
+// to the noise, taking the gradients of pictures to be of variance 0.01.
+func (o solverOptions) start(m measured, a operators.Linear, noise float64) []float32 {
+	x := make([]float32, m.scene.Len())
+	if m.spec.Name() == "denoise" {
+		copy(x, m.y.Pix)
+		return x
+	}
+	solvers.Tikhonov{A: a, Mu: 100 * math.Pow(max(noise, leastNoise), 2)}.Solve(x, m.y.Pix)
+	return x
+}
+
+// referenceFor finds the true picture of an input: the file itself, or the
+// file of the same name in a folder.
+func referenceFor(reference string, in input) (string, error) {
+	st, err := os.Stat(reference)
+	if err != nil || !st.IsDir() {
+		return reference, err
+	}
+	path := filepath.Join(reference, in.rel)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	stem := strings.TrimSuffix(path, filepath.Ext(path))
+	for _, ext := range imageExts {
+		if _, err := os.Stat(stem + ext); err == nil {
+			return stem + ext, nil
+		}
+	}
+	return "", fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+}

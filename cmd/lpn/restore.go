@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/urfave/cli/v2"
+)
+
+type restoreOptions struct {
+	inputs    []string
+	spec      operators.Spec
+	boundary  string
+	solver    solverOptions
+	reference string
+	trace     string
+	gray      bool
+	out       outputOptions
+}
+
+func restoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "restore",
+		Usage:     "restore images or measurement files",
+		ArgsUsage: "INPUT...",
+		Description: "Minimises 1/2||Ax-y||^2 + lambda R(x), R the prior, lambda = strength * noise^2/sigma^2.\n\n" +
+			"Examples:\n" +
+			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
+			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
+			"lpn restore --boundary valid --operator blur:kernel=psf.npy photos/ -o restored/",
+		Flags: common(slices.Concat(operatorFlags(), solverFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
+			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
+			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
+		}, outputFlags("_lpn"))...),
+		Action: action(func(c *cli.Context, con *console) error {
+			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
+			if err != nil {
+				return err
+			}
+			solver, err := solverFrom(c)
+			if err != nil {
+				return err
+			}
+			o := restoreOptions{c.Args().Slice(), spec, c.String("boundary"), solver,
+				c.String("reference"), c.String("trace"), c.Bool("gray"), outputFrom(c)}
+			return o.run(c.Context, con)
+		}),
+	}
+}
+
+// A restored is what JSON shows of a restored image.
+type restored struct {
+	Input      string  `json:"input"`
+	Output     string  `json:"output"`
+	Operator   string  `json:"operator"`
+	Prior      string  `json:"prior"`
+	Solver     string  `json:"solver"`
+	Iterations int     `json:"iterations"`
+	Seconds    number  `json:"seconds"`
+	Objective  number  `json:"objective"`
+	Converged  bool    `json:"converged"`
+	Certified  bool    `json:"certified"`
+	Noise      number  `json:"noise"`
+	PSNR       *number `json:"psnr"`
+	SSIM       *number `json:"ssim"`
+	Strength   number  `json:"lambda"`
+	Reason     string  `json:"reason"`
+	// Uncertified says why Certified is false.
+	Uncertified string `json:"uncertified,omitempty"`
+	// InputPSNR is the measurement's, where it has the truth's size.
+	InputPSNR *number `json:"input_psnr,omitempty"`
+}
+
+func (o restoreOptions) run(ctx context.Context, con *console) error {
+	if err := o.out.check(con); err != nil {
+		return err
+	}
+	exts := append(slices.Clone(imageExts), measurementExt)
+	inputs, batch, err := expand(o.inputs, o.out.recurse, exts, o.out.to)
+	if err != nil {
+		return err
+	}
+	if batch && o.trace != "" {
+		return usagef("--trace goes with one input")
+	}
+	if o.trace != "" {
+		if err := mayWrite(o.trace, o.out.force); err != nil {
+			return err
+		}
+	}
+	if o.reference != "" {
+		if _, err := referenceFor(o.reference, inputs[0]); err != nil && !batch {
+			return usagef("--reference: %s: %v", o.reference, cause(err))
+		}
+	}
+	jobs, err := o.out.plan(inputs, batch, "_lpn", pictureExt)
+	if err != nil {
+		return err
+	}
+	// What is wrong with a kernel file or a prior is wrong with every input.
+	if o.solver.prior != "" {
+		if _, err := openPrior(o.solver.prior); err != nil {
+			return err
+		}
+	}
+	return con.each(ctx, jobs, batch, o.out.skip, "restoring", func(ctx context.Context, j job) (any, string, error) {
+		r, err := o.restore(ctx, con, j, batch)
+		if err != nil {
+			return nil, "", err
+		}
+		return r, r.line(), nil
+	})
+}
+
+// restore restores one input.
+func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch bool) (restored, error) {
+	named := func(err error) error {
+		if err == nil {
+			return nil
+		}
+		return fmt.Errorf("%s: %w", j.path, err)
+	}
+	p, m, err := o.read(con, j.path)
+	if err != nil {
+		return restored{}, err
+	}
+	truth, err := o.truth(con, j, m)
+	if err != nil {
+		return restored{}, err
+	}
+	var truthImage *operators.Image
+	if truth != nil {
+		truthImage = &truth.Image
+	}
+	var see func(solvers.Iterate)
+	if !batch {
+		bar := con.progress("restoring", o.solver.iters)
+		defer bar.end()
+		see = func(it solvers.Iterate) {
+			detail := ""
+			if !math.IsNaN(it.Objective) {
+				detail = fmt.Sprintf("objective %.6g", it.Objective)
+			}
+			bar.at(it.K, detail)
+		}
+	}
+	s, err := o.solver.solve(ctx, con, m, truthImage, see)
+	if err != nil {
+		return restored{}, named(err)
+	}
+	r := restored{Input: j.path, Output: j.to, Operator: m.spec.String(), Prior: s.prior, Solver: o.solver.solver,
+		Iterations: s.Iterations, Seconds: number(s.seconds), Objective: number(s.Objective),
+		Converged: s.Converged, Certified: s.Certified, Noise: number(s.noise),
+		Strength: number(s.lambda), Reason: s.Reason, Uncertified: s.Uncertified}
+	result := withShape(p, s.image, m.spec.Name() != "sr")
+	if truth != nil {
+		q, err := measure(truth, result, false)
+		if err != nil {
+			return restored{}, named(err)
+		}
+		r.PSNR, r.SSIM = &q.PSNR, &q.SSIM
+		if q, err := measure(truth, p, false); err == nil {
+			r.InputPSNR = &q.PSNR
+		}
+	}
+	if err := ctx.Err(); err != nil { // nothing is written after Ctrl-C
+		return restored{}, err
+	}
+	if o.trace != "" {
+		if err := writeFile(o.trace, func(w io.Writer) error { return writeTrace(w, s.Trace) }); err != nil {
+			return restored{}, err
+		}
+	}
+	return r, o.out.writePicture(con, j.to, result)
+}
+
+// read reads an input as the measurement that it is, together with the picture
+// whose alpha, depth and profile the result keeps.
+func (o restoreOptions) read(con *console, path string) (*imageio.Picture, measured, error) {
+	if isMeasurement(path) {
+		m, err := readMeasurement(path)
+		return &imageio.Picture{Image: m.y, Bits: 8}, m, missing(err)
+	}
+	if !o.spec.ImageShaped() {
+		return nil, measured{}, usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
+	}
+	p, err := readPicture(con, path)
+	if err != nil {
+		return nil, measured{}, err
+	}
+	if o.gray {
+		p = p.Luma()
+	}
+	m, err := pictureMeasurement(p.Image, o.spec, o.boundary)
+	if err != nil {
+		return nil, measured{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, m, nil
+}
+
+// truth reads the reference of a job, nil when none is given.
+func (o restoreOptions) truth(con *console, j job, m measured) (*imageio.Picture, error) {
+	if o.reference == "" {
+		return nil, nil
+	}
+	path, err := referenceFor(o.reference, j.input)
+	if err != nil {
+		return nil, err
+	}
+	t, err := readPicture(con, path)
+	if err != nil {
+		return nil, err
+	}
+	if o.gray {
+		t = t.Luma()
+	}
+	h, w := m.frame()
+	want := operators.Shape{C: m.scene.C, H: h, W: w}
+	// Under the boundary valid a measurement covers the middle of the truth.
+	if t.H >= h && t.W >= w && t.H <= m.scene.H && t.W <= m.scene.W && t.C == want.C {
+		t = withShape(t, centre(t.Image, h, w), true)
+	}
+	if t.Shape != want {
+		return nil, fmt.Errorf("%s: the reference is %v, the result %v (channels x height x width)", path, t.Shape, want)
+	}
+	return t, nil
+}
+
+// line is what people see of a restored image.
+func (r restored) line() string {
+	s := fmt.Sprintf("%s -> %s: noise %.4g, %s with %s, %d iterations in %.1f s",
+		r.Input, r.Output, r.Noise, r.Solver, r.Prior, r.Iterations, r.Seconds)
+	if r.PSNR != nil {
+		s += ", PSNR "
+		if r.InputPSNR != nil {
+			s += fmt.Sprintf("%.2f -> ", *r.InputPSNR)
+		}
+		s += fmt.Sprintf("%.2f dB, SSIM %.4f", *r.PSNR, *r.SSIM)
+	}
+	if !r.Certified {
+		s += " (not certified: " + r.Uncertified + ")"
+	}
+	return s
+}
+
+// writeTrace writes one row an iteration.
+func writeTrace(w io.Writer, trace []solvers.TracePoint) error {
+	b := bufio.NewWriter(w)
+	c := csv.NewWriter(b)
+	c.Write([]string{"iter", "seconds", "objective", "data", "prior", "residual", "psnr"})
+	for _, t := range trace {
+		row := []string{strconv.Itoa(t.K)}
+		for _, v := range []float64{t.Seconds, t.Objective, t.Data, t.Prior, t.Residual, t.PSNR} {
+			cell := ""
+			if !math.IsNaN(v) {
+				cell = strconv.FormatFloat(v, 'g', 10, 64)
+			}
+			row = append(row, cell)
+		}
+		c.Write(row)
+	}
+	c.Flush()
+	if err := c.Error(); err != nil {
+		return err
+	}
+	return b.Flush()
+}
