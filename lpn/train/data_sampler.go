@@ -73,19 +73,22 @@ func (s *Sampler) Batch(dst []float32, step int) error {
 		pick = sel.list
 	}
 	for i := range len(dst) / n {
-		rng := newStream(s.Seed, purposePatch, step, i)
-		r := pick[rng.IntN(len(pick))].r
-		if min(r.h, r.w) < s.Patch {
-			return fmt.Errorf("train: %w", tooSmall(r.h, r.w, s.Patch))
+		if err := s.sample(dst[i*n:][:n], pick, step, i); err != nil {
+			return err
 		}
-		s.draw(dst[i*n:][:n], r, rng)
 	}
 	return nil
 }
 
-// draw fills dst with one patch of r.
-func (s *Sampler) draw(dst []float32, r *raster, rng *rand.Rand) {
+// sample fills dst with one patch of one of the pictures.
+func (s *Sampler) sample(dst []float32, pick []*picture, step, index int) error {
+	rng := newStream(s.Seed, purposePatch, step, index)
+	defer rng.free()
+	r := pick[rng.IntN(len(pick))].r
 	p := s.Patch
+	if min(r.h, r.w) < p {
+		return fmt.Errorf("train: %w", tooSmall(r.h, r.w, p))
+	}
 	sym := 0
 	if s.Symmetries {
 		sym = rng.IntN(8)
@@ -101,12 +104,13 @@ func (s *Sampler) draw(dst []float32, r *raster, rng *rand.Rand) {
 			r.patch(dst[c*p*p:][:p*p], c, y, x, p, sym)
 		}
 	} else {
-		z := newShrink(q, p)
-		big := make([]float32, q*q)
+		z := shrinks.Get().(*shrink)
+		z.reset(q, p)
 		for c := range r.c {
-			r.patch(big, c, y, x, q, sym)
-			z.apply(dst[c*p*p:][:p*p], big)
+			r.patch(z.src, c, y, x, q, sym)
+			z.apply(dst[c*p*p:][:p*p], z.src)
 		}
+		shrinks.Put(z)
 	}
 	if s.Jitter > 0 {
 		all := 1 - s.Jitter*rng.Float64()
@@ -120,6 +124,7 @@ func (s *Sampler) draw(dst []float32, r *raster, rng *rand.Rand) {
 			}
 		}
 	}
+	return nil
 }
 
 // patch copies the p x p window of channel c at (y,x), transformed by one of
@@ -164,44 +169,61 @@ func (r *raster) patch(dst []float32, c, y, x, p, sym int) {
 // half-width q/p, which is bilinear interpolation with antialiasing.
 type shrink struct {
 	q, p  int
-	first []int       // of output i: the first input
-	w     [][]float32 // and the weights from there, which sum to 1
+	first []int     // of output i: the first input
+	taps  int       // weights of each output
+	w     []float32 // of output i, from w[i*taps]; they sum to 1
+	src   []float32 // q*q, for the caller
+	tmp   []float32 // q*p
 }
 
-func newShrink(q, p int) *shrink {
-	z := &shrink{q: q, p: p, first: make([]int, p), w: make([][]float32, p)}
+var shrinks = sync.Pool{New: func() any { return new(shrink) }}
+
+// resize returns a slice of n elements with s's memory if that is enough.
+func resize[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
+
+func (z *shrink) reset(q, p int) {
 	ratio := float64(q) / float64(p)
+	z.q, z.p, z.taps = q, p, int(math.Ceil(2*ratio))+1
+	z.first, z.w = resize(z.first, p), resize(z.w, p*z.taps)
+	z.src, z.tmp = resize(z.src, q*q), resize(z.tmp, q*p)
 	for i := range p {
 		centre := (float64(i)+0.5)*ratio - 0.5
-		lo, hi := max(int(math.Ceil(centre-ratio)), 0), min(int(math.Floor(centre+ratio)), q-1)
+		// Outside the triangle and the window the weight is zero.
+		lo := min(max(int(math.Floor(centre-ratio)), 0), max(q-z.taps, 0))
 		z.first[i] = lo
+		row := z.w[i*z.taps:][:z.taps]
 		sum := 0.0
-		for k := lo; k <= hi; k++ {
-			sum += 1 - math.Abs(float64(k)-centre)/ratio
+		for k := range row {
+			v := 1 - math.Abs(float64(lo+k)-centre)/ratio
+			if v < 0 || lo+k >= q {
+				v = 0
+			}
+			row[k] = float32(v)
+			sum += v
 		}
-		for k := lo; k <= hi; k++ {
-			z.w[i] = append(z.w[i], float32((1-math.Abs(float64(k)-centre)/ratio)/sum))
+		for k := range row {
+			row[k] /= float32(sum)
 		}
 	}
-	return z
 }
 
 func (z *shrink) apply(dst, src []float32) {
-	tmp := make([]float32, z.q*z.p) // q rows of p
+	taps := min(z.taps, z.q)
 	for y := range z.q {
 		for i := range z.p {
+			in := src[y*z.q+z.first[i]:][:taps]
 			s := float32(0)
-			for k, w := range z.w[i] {
-				s += w * src[y*z.q+z.first[i]+k]
+			for k, w := range z.w[i*z.taps:][:taps] {
+				s += w * in[k]
 			}
-			tmp[y*z.p+i] = s
+			z.tmp[y*z.p+i] = s
 		}
 	}
 	clear(dst)
 	for i := range z.p {
 		row := dst[i*z.p:][:z.p]
-		for k, w := range z.w[i] {
-			for j, v := range tmp[(z.first[i]+k)*z.p:][:z.p] {
+		for k, w := range z.w[i*z.taps:][:taps] {
+			for j, v := range z.tmp[(z.first[i]+k)*z.p:][:z.p] {
 				row[j] += w * v
 			}
 		}
@@ -247,6 +269,7 @@ func (s *Sampler) selectionFor(period int) (*selection, error) {
 // reported, once, and passed over.
 func (s *Sampler) load(period int) *selection {
 	rng := newStream(s.Seed, purposeSelection, period, 0)
+	defer rng.free()
 	sel := &selection{period: period}
 	var used int64
 	for _, i := range rng.Perm(len(s.Images.list)) {
@@ -295,6 +318,7 @@ func (l Laplace) Batch(dst []float32, step int) error {
 		b = 1
 	}
 	rng := newStream(l.Seed, purposePatch, step, 0)
+	defer rng.free()
 	for i := range dst {
 		v := b * rng.ExpFloat64()
 		if rng.Uint64()&1 != 0 {
@@ -313,6 +337,7 @@ func AddNoise(dst, x []float32, sigma float64, seed uint64, step, index int) {
 		panic(fmt.Sprintf("train: AddNoise: %d values into %d", len(x), len(dst)))
 	}
 	rng := newStream(seed, purposeNoise, step, index)
+	defer rng.free()
 	for i, v := range x {
 		dst[i] = v + float32(sigma*rng.NormFloat64())
 	}
@@ -325,14 +350,30 @@ const (
 	purposeSelection
 )
 
-// newStream returns the generator of one use in one step: the place in the
-// sequence is hashed into the generator's state, nothing is carried from step
-// to step.
-func newStream(seed, purpose uint64, step, index int) *rand.Rand {
+// A stream is the generator of one use in one step. Streams are recycled; the
+// state is set anew each time.
+type stream struct {
+	*rand.Rand
+	pcg rand.PCG
+}
+
+var streams = sync.Pool{New: func() any {
+	s := new(stream)
+	s.Rand = rand.New(&s.pcg)
+	return s
+}}
+
+func (s *stream) free() { streams.Put(s) }
+
+// newStream hashes a place in the sequence into a generator's state: nothing
+// is carried from step to step.
+func newStream(seed, purpose uint64, step, index int) *stream {
 	a := mix(seed ^ mix(purpose))
 	a = mix(a ^ uint64(step))
 	a = mix(a ^ uint64(index))
-	return rand.New(rand.NewPCG(a, mix(a+0x9e3779b97f4a7c15)))
+	s := streams.Get().(*stream)
+	s.pcg.Seed(a, mix(a+0x9e3779b97f4a7c15))
+	return s
 }
 
 // mix is the finaliser of SplitMix64 (Steele, Lea & Flood 2014), a bijection

@@ -384,7 +384,8 @@ func TestSamplerSkipsBrokenLate(t *testing.T) {
 // the coarser grid cannot hold.
 func TestShrink(t *testing.T) {
 	q, p := 25, 16
-	z := newShrink(q, p)
+	var z shrink
+	z.reset(q, p)
 	src, dst := make([]float32, q*q), make([]float32, p*p)
 	ratio := float64(q) / float64(p)
 	for i := range src {
