@@ -30,7 +30,7 @@ type fftLine struct {
 type fftPass struct {
 	r, m int
 	tw   []float32 // real and imaginary part of exp(-2 pi i jk/(rm)) at 2((r-1)k+j-1), j = 1..r-1
-	trig []float32 // radices above 5: cos and sin of 2 pi jq/r at 2(h(q-1)+j-1), j and q = 1..h, h = (r-1)/2
+	trig []float32 // odd radices above 5: cos and sin of 2 pi jq/r at 2(h(q-1)+j-1), j and q = 1..h, h = (r-1)/2
 }
 
 // fftPrime is the largest prime factor that is transformed by its definition
@@ -73,6 +73,9 @@ func newFFTLine(n int) *fftLine {
 
 // fftFactor splits n into radices and a rest without factors up to fftPrime.
 func fftFactor(n int) (radices []int, rest int) {
+	for n%8 == 0 && n != 16 {
+		radices, n = append(radices, 8), n/8
+	}
 	for n%4 == 0 {
 		radices, n = append(radices, 4), n/4
 	}
@@ -92,7 +95,7 @@ func newFFTPass(r, m int) fftPass {
 			p.tw = append(p.tw, c, -s)
 		}
 	}
-	if r > 5 {
+	if r > 5 && r != 8 {
 		for q := 1; q <= r/2; q++ {
 			for j := 1; j <= r/2; j++ {
 				c, s := unitRoot(j*q, r)
@@ -126,7 +129,7 @@ func (p *fftPass) run(d, sums []float32) {
 	blocks := len(d) / (p.r * p.m * fftPoint)
 	if v := fftVec(); v != nil {
 		switch {
-		case p.r > 5:
+		case p.trig != nil:
 			v.passOdd(&d[0], &p.tw[0], &p.trig[0], &sums[0], p.m, blocks, p.r/2)
 		case p.m == 1:
 			v.first[p.r](&d[0], blocks)
@@ -144,6 +147,8 @@ func (p *fftPass) run(d, sums []float32) {
 		p.run4(d)
 	case 5:
 		p.run5(d)
+	case 8:
+		p.run8(d)
 	default:
 		p.runOdd(d, sums)
 	}
@@ -152,8 +157,8 @@ func (p *fftPass) run(d, sums []float32) {
 // fftRoutines is the assembly for one instruction set. Strides and steps are
 // in bytes, pos in points; see the Go functions that call them.
 type fftRoutines struct {
-	first     [6]func(d *float32, blocks int)        // by radix, m = 1
-	pass      [6]func(d, tw *float32, m, blocks int) // by radix
+	first     [9]func(d *float32, blocks int)        // by radix, m = 1
+	pass      [9]func(d, tw *float32, m, blocks int) // by radix
 	passOdd   func(d, tw, trig, sums *float32, m, blocks, half int)
 	loadCols  func(re, im *float32, src *complex64, stride int, pos *int32, n int)
 	storeCols func(dst *complex64, stride int, re, im *float32, n int, k float32)
@@ -275,6 +280,67 @@ func (p *fftPass) run5(d []float32) {
 				r3[l], i3[l] = vr-ti, vi+tr
 			}
 		}
+	}
+}
+
+// run8 joins the transforms a of the even points and b of the odd ones: point q
+// is a + exp(-pi i q/4) b, point q+4 the difference.
+func (p *fftPass) run8(d []float32) {
+	const h = 0.70710678118654752440
+	m := p.m
+	for b := 0; b < len(d)/fftPoint; b += 8 * m {
+		for k := range m {
+			w := p.tw[14*k : 14*k+14]
+			for j := 1; j < 8; j++ {
+				re, im := fftAt(d, b+k+j*m)
+				wr, wi := w[2*j-2], w[2*j-1]
+				for l := range fftLanes {
+					re[l], im[l] = re[l]*wr-im[l]*wi, re[l]*wi+im[l]*wr
+				}
+			}
+			p.join4(d, b+k, 2*m)
+			p.join4(d, b+k+m, 2*m)
+			var y [8][2]fftLane
+			for q := range 4 {
+				ar, ai := fftAt(d, b+k+2*q*m)
+				br, bi := fftAt(d, b+k+(2*q+1)*m)
+				for l := range fftLanes {
+					r, i := br[l], bi[l]
+					switch q {
+					case 1:
+						r, i = h*(r+i), h*(i-r)
+					case 2:
+						r, i = i, -r
+					case 3:
+						r, i = h*(i-r), -h*(i+r)
+					}
+					y[q][0][l], y[q][1][l] = ar[l]+r, ai[l]+i
+					y[q+4][0][l], y[q+4][1][l] = ar[l]-r, ai[l]-i
+				}
+			}
+			for q := range y {
+				re, im := fftAt(d, b+k+q*m)
+				*re, *im = y[q][0], y[q][1]
+			}
+		}
+	}
+}
+
+// join4 transforms 4 points, step apart.
+func (p *fftPass) join4(d []float32, at, step int) {
+	r0, i0 := fftAt(d, at)
+	r1, i1 := fftAt(d, at+step)
+	r2, i2 := fftAt(d, at+2*step)
+	r3, i3 := fftAt(d, at+3*step)
+	for l := range fftLanes {
+		er, ei := r0[l]+r2[l], i0[l]+i2[l]
+		fr, fi := r0[l]-r2[l], i0[l]-i2[l]
+		gr, gi := r1[l]+r3[l], i1[l]+i3[l]
+		hr, hi := r1[l]-r3[l], i1[l]-i3[l]
+		r0[l], i0[l] = er+gr, ei+gi
+		r1[l], i1[l] = fr+hi, fi-hr
+		r2[l], i2[l] = er-gr, ei-gi
+		r3[l], i3[l] = fr-hi, fi+hr
 	}
 }
 

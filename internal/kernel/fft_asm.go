@@ -16,8 +16,8 @@ func fftVec() *fftRoutines {
 }
 
 var fftAVX512 = fftRoutines{
-	first:     [6]func(*float32, int){2: fftPass2First_avx512, 3: fftPass3First_avx512, 4: fftPass4First_avx512, 5: fftPass5First_avx512},
-	pass:      [6]func(*float32, *float32, int, int){2: fftPass2_avx512, 3: fftPass3_avx512, 4: fftPass4_avx512, 5: fftPass5_avx512},
+	first:     [9]func(*float32, int){2: fftPass2First_avx512, 3: fftPass3First_avx512, 4: fftPass4First_avx512, 5: fftPass5First_avx512, 8: fftPass8First_avx512},
+	pass:      [9]func(*float32, *float32, int, int){2: fftPass2_avx512, 3: fftPass3_avx512, 4: fftPass4_avx512, 5: fftPass5_avx512, 8: fftPass8_avx512},
 	passOdd:   fftPassOdd_avx512,
 	loadCols:  fftLoadCols_avx512,
 	storeCols: fftStoreCols_avx512,
@@ -33,8 +33,8 @@ var fftAVX512 = fftRoutines{
 }
 
 var fftAVX2 = fftRoutines{
-	first:     [6]func(*float32, int){2: fftPass2First_avx2, 3: fftPass3First_avx2, 4: fftPass4First_avx2, 5: fftPass5First_avx2},
-	pass:      [6]func(*float32, *float32, int, int){2: fftPass2_avx2, 3: fftPass3_avx2, 4: fftPass4_avx2, 5: fftPass5_avx2},
+	first:     [9]func(*float32, int){2: fftPass2First_avx2, 3: fftPass3First_avx2, 4: fftPass4First_avx2, 5: fftPass5First_avx2, 8: fftPass8First_avx2},
+	pass:      [9]func(*float32, *float32, int, int){2: fftPass2_avx2, 3: fftPass3_avx2, 4: fftPass4_avx2, 5: fftPass5_avx2, 8: fftPass8_avx2},
 	passOdd:   fftPassOdd_avx2,
 	loadCols:  fftLoadCols_avx2,
 	storeCols: fftStoreCols_avx2,

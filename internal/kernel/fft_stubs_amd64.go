@@ -92,6 +92,12 @@ func fftPass5First_avx2(d *float32, blocks int)
 func fftPass5_avx2(d *float32, tw *float32, m int, blocks int)
 
 //go:noescape
+func fftPass8First_avx2(d *float32, blocks int)
+
+//go:noescape
+func fftPass8_avx2(d *float32, tw *float32, m int, blocks int)
+
+//go:noescape
 func fftPassOdd_avx2(d *float32, tw *float32, trig *float32, sums *float32, m int, blocks int, half int)
 
 //go:noescape

@@ -21,9 +21,6 @@ func main() {
 	ConstraintExpr("!noasm")
 	for _, s := range []isa{{"avx512", 64}, {"avx2", 32}} {
 		for _, r := range []int{2, 3, 4, 5, 8} {
-			if r == 8 && s.width != 64 {
-				continue
-			}
 			s.pass(r, true)
 			s.pass(r, false)
 		}
@@ -95,6 +92,14 @@ func (s isa) fma(a, k, b reg.VecVirtual) reg.VecVirtual {
 	v := s.vec()
 	VMOVAPS(a, v)
 	VFMADD231PS(k, b, v)
+	return v
+}
+
+// fnma returns a - k*b in a new register.
+func (s isa) fnma(a, k, b reg.VecVirtual) reg.VecVirtual {
+	v := s.vec()
+	VMOVAPS(a, v)
+	VFNMADD231PS(k, b, v)
 	return v
 }
 
@@ -174,13 +179,8 @@ func (s isa) pass(r int, first bool) {
 	if first {
 		Label("block")
 		s.halves(func(off int) {
-			x := make([]cpx, r)
-			for j := range x {
-				x[j] = s.cload(Mem{Base: d, Disp: off + j*point})
-			}
-			for q, z := range s.butterfly(x) {
-				s.cstore(z, Mem{Base: d, Disp: off + q*point})
-			}
+			at := func(j int) Mem { return Mem{Base: d, Disp: off + j*point} }
+			s.inPlace(r, at, func(j int) cpx { return s.cload(at(j)) })
 		})
 		ADDQ(I32(r*point), d)
 		DECQ(blocks)
@@ -224,16 +224,13 @@ func (s isa) pass(r int, first bool) {
 	MOVQ(tw, w)
 	Label("point")
 	s.halves(func(off int) {
-		x := make([]cpx, r)
-		for j := range x {
-			x[j] = s.cload(at(j, off))
-			if j > 0 {
-				x[j] = s.ctimes(x[j], Mem{Base: w, Disp: 8 * (j - 1)})
+		here := func(j int) Mem { return at(j, off) }
+		s.inPlace(r, here, func(j int) cpx {
+			if j == 0 {
+				return s.cload(here(0))
 			}
-		}
-		for q, z := range s.butterfly(x) {
-			s.cstore(z, at(q, off))
-		}
+			return s.ctimes(s.cload(here(j)), Mem{Base: w, Disp: 8 * (j - 1)})
+		})
 	})
 	ADDQ(I32(point), d)
 	ADDQ(I32(8*(r-1)), w)
@@ -246,6 +243,64 @@ func (s isa) pass(r int, first bool) {
 	JNZ(LabelRef("block"))
 	VZEROUPPER()
 	RET()
+}
+
+// inPlace transforms the r points at(0..r-1), read by load.
+func (s isa) inPlace(r int, at func(int) Mem, load func(int) cpx) {
+	if r == 8 {
+		s.inPlace8(at, load)
+		return
+	}
+	x := make([]cpx, r)
+	for j := range x {
+		x[j] = load(j)
+	}
+	for q, z := range s.butterfly(x) {
+		s.cstore(z, at(q))
+	}
+}
+
+// inPlace8 joins the transforms a of the even points and b of the odd ones:
+// point q is a + exp(-pi i q/4) b, point q+4 the difference. With 16 registers
+// a waits in memory, where the outputs come last.
+func (s isa) inPlace8(at func(int) Mem, load func(int) cpx) {
+	wait := [4]int{0, 4, 2, 6}
+	a := s.butterfly([]cpx{load(0), load(2), load(4), load(6)})
+	if s.width < 64 {
+		for q, z := range a {
+			s.cstore(z, at(wait[q]))
+		}
+	}
+	b := s.butterfly([]cpx{load(1), load(3), load(5), load(7)})
+	h := s.constant(math.Sqrt(0.5))
+	for _, q := range []int{1, 3, 0, 2} {
+		z := a[q]
+		if s.width < 64 {
+			z = s.cload(at(wait[q]))
+		}
+		y := b[q]
+		switch q {
+		case 1:
+			y = cpx{s.add(y.re, y.im), s.sub(y.im, y.re)}
+		case 3: // with the imaginary part negated
+			y = cpx{s.sub(y.im, y.re), s.add(y.im, y.re)}
+		}
+		var p, m cpx
+		switch q {
+		case 0:
+			p, m = s.cadd(z, y), s.csub(z, y)
+		case 2:
+			p, m = s.csubMulI(z, y), s.caddMulI(z, y)
+		case 1:
+			p = cpx{s.fma(z.re, h, y.re), s.fma(z.im, h, y.im)}
+			m = cpx{s.fnma(z.re, h, y.re), s.fnma(z.im, h, y.im)}
+		case 3:
+			p = cpx{s.fma(z.re, h, y.re), s.fnma(z.im, h, y.im)}
+			m = cpx{s.fnma(z.re, h, y.re), s.fma(z.im, h, y.im)}
+		}
+		s.cstore(p, at(q))
+		s.cstore(m, at(q+4))
+	}
 }
 
 // butterfly transforms len(x) points.
@@ -265,28 +320,6 @@ func (s isa) butterfly(x []cpx) []cpx {
 		return []cpx{s.cadd(e, g), s.csubMulI(f, h), s.csub(e, g), s.caddMulI(f, h)}
 	case 5:
 		return s.butterfly5(x)
-	case 8:
-		a := s.butterfly([]cpx{x[0], x[2], x[4], x[6]})
-		b := s.butterfly([]cpx{x[1], x[3], x[5], x[7]})
-		h := s.constant(math.Sqrt(0.5))
-		// exp(-pi i/4) b1 and exp(-3 pi i/4) b3
-		b1 := cpx{s.add(b[1].re, b[1].im), s.sub(b[1].im, b[1].re)}
-		b3 := cpx{s.sub(b[3].im, b[3].re), s.add(b[3].re, b[3].im)} // the second with the sign changed
-		y := make([]cpx, 8)
-		y[0], y[4] = s.cadd(a[0], b[0]), s.csub(a[0], b[0])
-		y[1] = cpx{s.fma(a[1].re, h, b1.re), s.fma(a[1].im, h, b1.im)}
-		VFNMADD231PS(h, b1.re, a[1].re)
-		VFNMADD231PS(h, b1.im, a[1].im)
-		y[5] = a[1]
-		y[2], y[6] = s.csubMulI(a[2], b[2]), s.caddMulI(a[2], b[2])
-		y3i := s.vec()
-		VMOVAPS(a[3].im, y3i)
-		VFNMADD231PS(h, b3.im, y3i)
-		y[3] = cpx{s.fma(a[3].re, h, b3.re), y3i}
-		VFNMADD231PS(h, b3.re, a[3].re)
-		VFMADD231PS(h, b3.im, a[3].im)
-		y[7] = a[3]
-		return y
 	}
 	panic("radix")
 }
