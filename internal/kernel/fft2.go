@@ -8,7 +8,7 @@ import "sync"
 // The relative error (in the 2-norm) is about 1e-7 log2(hw).
 type FFT2 struct {
 	h, w    int
-	rows    *fftLine
+	rows    *RowFFT
 	cols    *fftLine
 	scratch sync.Pool // of *fftScratch
 }
@@ -28,8 +28,8 @@ func newFFTScratch(freq int, lines ...*fftLine) *fftScratch {
 
 // NewFFT2 plans the transform of h x w samples, h, w >= 1.
 func NewFFT2(h, w int) *FFT2 {
-	p := &FFT2{h: h, w: w, rows: newFFTLine(w), cols: newFFTLine(h)}
-	p.scratch.New = func() any { return newFFTScratch(h*(w/2+1), p.rows, p.cols) }
+	p := &FFT2{h: h, w: w, rows: NewRowFFT(w), cols: newFFTLine(h)}
+	p.scratch.New = func() any { return newFFTScratch(h*(w/2+1), p.cols) }
 	return p
 }
 
@@ -42,14 +42,9 @@ func NewFFT2(h, w int) *FFT2 {
 func (p *FFT2) Forward(dst []complex64, src []float32) {
 	wc := p.w/2 + 1
 	checkLens("FFT2.Forward", len(dst), p.h*wc, len(src), p.h*p.w)
+	p.rows.Forward(dst, src, p.h)
 	s := p.scratch.Get().(*fftScratch)
 	defer p.scratch.Put(s)
-	for i := 0; i < p.h; i += fftPoint {
-		n := min(p.h-i, fftPoint)
-		p.rows.loadReal(s.d, src[i*p.w:], p.w, n)
-		p.rows.run(s.d, s.e)
-		p.rows.storeHalf(dst[i*wc:], wc, n, s.d, s.e)
-	}
 	p.cols.transformCols(dst, dst, wc, s, false, 1)
 }
 
@@ -61,14 +56,8 @@ func (p *FFT2) Inverse(dst []float32, src []complex64) {
 	checkLens("FFT2.Inverse", len(dst), p.h*p.w, len(src), p.h*wc)
 	s := p.scratch.Get().(*fftScratch)
 	defer p.scratch.Put(s)
-	p.cols.transformCols(s.freq, src, wc, s, true, 1)
-	k := 1 / (float32(p.h) * float32(p.w))
-	for i := 0; i < p.h; i += fftPoint {
-		n := min(p.h-i, fftPoint)
-		p.rows.loadHalf(s.d, s.freq[i*wc:], wc, n, s.e)
-		p.rows.run(s.d, s.e)
-		p.rows.storeReal(dst[i*p.w:], p.w, n, s.d[fftLanes:], s.d, k)
-	}
+	p.cols.transformCols(s.freq, src, wc, s, true, 1/float32(p.h))
+	p.rows.Inverse(dst, s.freq, p.h)
 }
 
 // transformCols transforms the columns of src, f.n rows of cols samples, times

@@ -1019,28 +1019,68 @@ zero_0:
 // func fftLoadCols_avx512(re *float32, im *float32, src *complex64, stride int, pos *int32, n int)
 // Requires: AVX, AVX512F
 TEXT ·fftLoadCols_avx512(SB), NOSPLIT, $0-48
-	MOVQ re+0(FP), AX
-	MOVQ im+8(FP), CX
-	MOVQ src+16(FP), DX
-	MOVQ stride+24(FP), BX
-	MOVQ pos+32(FP), SI
-	MOVQ n+40(FP), DI
+	MOVQ      re+0(FP), AX
+	MOVQ      im+8(FP), CX
+	MOVQ      src+16(FP), DX
+	MOVQ      stride+24(FP), BX
+	MOVQ      pos+32(FP), SI
+	MOVQ      n+40(FP), DI
+	VMOVDQU32 fftEven<>+0(SB), Z0
+	VMOVDQU32 fftOdd<>+0(SB), Z1
 
 row:
-	MOVLQSX (SI), R8
-	SHLQ    $0x07, R8
-	VMOVUPS (DX), Z0
-	VMOVUPS 64(DX), Z1
-	VSHUFPS $0x88, Z1, Z0, Z2
-	VSHUFPS $0xdd, Z1, Z0, Z0
-	VMOVUPS Z2, (AX)(R8*1)
-	VMOVUPS Z0, (CX)(R8*1)
-	ADDQ    BX, DX
-	ADDQ    $+4, SI
-	DECQ    DI
-	JNZ     row
+	MOVLQSX   (SI), R8
+	SHLQ      $0x07, R8
+	VMOVUPS   (DX), Z2
+	VMOVUPS   64(DX), Z3
+	VMOVAPS   Z2, Z4
+	VPERMT2PS Z3, Z0, Z4
+	VMOVAPS   Z2, Z2
+	VPERMT2PS Z3, Z1, Z2
+	VMOVUPS   Z4, (AX)(R8*1)
+	VMOVUPS   Z2, (CX)(R8*1)
+	ADDQ      BX, DX
+	ADDQ      $+4, SI
+	DECQ      DI
+	JNZ       row
 	VZEROUPPER
 	RET
+
+DATA fftEven<>+0(SB)/4, $0x00000000
+DATA fftEven<>+4(SB)/4, $0x00000002
+DATA fftEven<>+8(SB)/4, $0x00000004
+DATA fftEven<>+12(SB)/4, $0x00000006
+DATA fftEven<>+16(SB)/4, $0x00000008
+DATA fftEven<>+20(SB)/4, $0x0000000a
+DATA fftEven<>+24(SB)/4, $0x0000000c
+DATA fftEven<>+28(SB)/4, $0x0000000e
+DATA fftEven<>+32(SB)/4, $0x00000010
+DATA fftEven<>+36(SB)/4, $0x00000012
+DATA fftEven<>+40(SB)/4, $0x00000014
+DATA fftEven<>+44(SB)/4, $0x00000016
+DATA fftEven<>+48(SB)/4, $0x00000018
+DATA fftEven<>+52(SB)/4, $0x0000001a
+DATA fftEven<>+56(SB)/4, $0x0000001c
+DATA fftEven<>+60(SB)/4, $0x0000001e
+GLOBL fftEven<>(SB), RODATA|NOPTR, $64
+
+DATA fftOdd<>+0(SB)/4, $0x00000001
+DATA fftOdd<>+4(SB)/4, $0x00000003
+DATA fftOdd<>+8(SB)/4, $0x00000005
+DATA fftOdd<>+12(SB)/4, $0x00000007
+DATA fftOdd<>+16(SB)/4, $0x00000009
+DATA fftOdd<>+20(SB)/4, $0x0000000b
+DATA fftOdd<>+24(SB)/4, $0x0000000d
+DATA fftOdd<>+28(SB)/4, $0x0000000f
+DATA fftOdd<>+32(SB)/4, $0x00000011
+DATA fftOdd<>+36(SB)/4, $0x00000013
+DATA fftOdd<>+40(SB)/4, $0x00000015
+DATA fftOdd<>+44(SB)/4, $0x00000017
+DATA fftOdd<>+48(SB)/4, $0x00000019
+DATA fftOdd<>+52(SB)/4, $0x0000001b
+DATA fftOdd<>+56(SB)/4, $0x0000001d
+DATA fftOdd<>+60(SB)/4, $0x0000001f
+GLOBL fftOdd<>(SB), RODATA|NOPTR, $64
 
 // func fftStoreCols_avx512(dst *complex64, stride int, re *float32, im *float32, n int, k float32)
 // Requires: AVX, AVX512F, SSE
@@ -1052,16 +1092,20 @@ TEXT ·fftStoreCols_avx512(SB), NOSPLIT, $0-44
 	MOVQ         n+32(FP), SI
 	MOVSS        k+40(FP), X0
 	VBROADCASTSS X0, Z0
+	VMOVDQU32    fftLow<>+0(SB), Z1
+	VMOVDQU32    fftHigh<>+0(SB), Z2
 
 row:
-	VMOVUPS   (AX), Z1
-	VMOVUPS   (CX), Z2
-	VMULPS    Z0, Z1, Z1
-	VMULPS    Z0, Z2, Z2
-	VUNPCKLPS Z2, Z1, Z3
-	VUNPCKHPS Z2, Z1, Z1
-	VMOVUPS   Z3, (DX)
-	VMOVUPS   Z1, 64(DX)
+	VMOVUPS   (AX), Z3
+	VMOVUPS   (CX), Z4
+	VMULPS    Z0, Z3, Z3
+	VMULPS    Z0, Z4, Z4
+	VMOVAPS   Z3, Z5
+	VPERMT2PS Z4, Z1, Z5
+	VMOVAPS   Z3, Z3
+	VPERMT2PS Z4, Z2, Z3
+	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z3, 64(DX)
 	ADDQ      $+128, AX
 	ADDQ      $+128, CX
 	ADDQ      BX, DX
@@ -1069,6 +1113,42 @@ row:
 	JNZ       row
 	VZEROUPPER
 	RET
+
+DATA fftLow<>+0(SB)/4, $0x00000000
+DATA fftLow<>+4(SB)/4, $0x00000010
+DATA fftLow<>+8(SB)/4, $0x00000001
+DATA fftLow<>+12(SB)/4, $0x00000011
+DATA fftLow<>+16(SB)/4, $0x00000002
+DATA fftLow<>+20(SB)/4, $0x00000012
+DATA fftLow<>+24(SB)/4, $0x00000003
+DATA fftLow<>+28(SB)/4, $0x00000013
+DATA fftLow<>+32(SB)/4, $0x00000004
+DATA fftLow<>+36(SB)/4, $0x00000014
+DATA fftLow<>+40(SB)/4, $0x00000005
+DATA fftLow<>+44(SB)/4, $0x00000015
+DATA fftLow<>+48(SB)/4, $0x00000006
+DATA fftLow<>+52(SB)/4, $0x00000016
+DATA fftLow<>+56(SB)/4, $0x00000007
+DATA fftLow<>+60(SB)/4, $0x00000017
+GLOBL fftLow<>(SB), RODATA|NOPTR, $64
+
+DATA fftHigh<>+0(SB)/4, $0x00000008
+DATA fftHigh<>+4(SB)/4, $0x00000018
+DATA fftHigh<>+8(SB)/4, $0x00000009
+DATA fftHigh<>+12(SB)/4, $0x00000019
+DATA fftHigh<>+16(SB)/4, $0x0000000a
+DATA fftHigh<>+20(SB)/4, $0x0000001a
+DATA fftHigh<>+24(SB)/4, $0x0000000b
+DATA fftHigh<>+28(SB)/4, $0x0000001b
+DATA fftHigh<>+32(SB)/4, $0x0000000c
+DATA fftHigh<>+36(SB)/4, $0x0000001c
+DATA fftHigh<>+40(SB)/4, $0x0000000d
+DATA fftHigh<>+44(SB)/4, $0x0000001d
+DATA fftHigh<>+48(SB)/4, $0x0000000e
+DATA fftHigh<>+52(SB)/4, $0x0000001e
+DATA fftHigh<>+56(SB)/4, $0x0000000f
+DATA fftHigh<>+60(SB)/4, $0x0000001f
+GLOBL fftHigh<>(SB), RODATA|NOPTR, $64
 
 // func fftLoadReal_avx512(d *float32, src *float32, stride int, pos *int32, groups int)
 // Requires: AVX, AVX512F
@@ -3428,7 +3508,7 @@ zero_32:
 	RET
 
 // func fftLoadCols_avx2(re *float32, im *float32, src *complex64, stride int, pos *int32, n int)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·fftLoadCols_avx2(SB), NOSPLIT, $0-48
 	MOVQ re+0(FP), AX
 	MOVQ im+8(FP), CX
@@ -3444,12 +3524,16 @@ row:
 	VMOVUPS 32(DX), Y1
 	VSHUFPS $0x88, Y1, Y0, Y2
 	VSHUFPS $0xdd, Y1, Y0, Y0
+	VPERMPD $0xd8, Y2, Y2
+	VPERMPD $0xd8, Y0, Y0
 	VMOVUPS Y2, (AX)(R8*1)
 	VMOVUPS Y0, (CX)(R8*1)
 	VMOVUPS 64(DX), Y0
 	VMOVUPS 96(DX), Y1
 	VSHUFPS $0x88, Y1, Y0, Y2
 	VSHUFPS $0xdd, Y1, Y0, Y0
+	VPERMPD $0xd8, Y2, Y2
+	VPERMPD $0xd8, Y0, Y0
 	VMOVUPS Y2, 32(AX)(R8*1)
 	VMOVUPS Y0, 32(CX)(R8*1)
 	ADDQ    BX, DX
@@ -3475,6 +3559,8 @@ row:
 	VMOVUPS   (CX), Y2
 	VMULPS    Y0, Y1, Y1
 	VMULPS    Y0, Y2, Y2
+	VPERMPD   $0xd8, Y1, Y1
+	VPERMPD   $0xd8, Y2, Y2
 	VUNPCKLPS Y2, Y1, Y3
 	VUNPCKHPS Y2, Y1, Y1
 	VMOVUPS   Y3, (DX)
@@ -3483,6 +3569,8 @@ row:
 	VMOVUPS   32(CX), Y2
 	VMULPS    Y0, Y1, Y1
 	VMULPS    Y0, Y2, Y2
+	VPERMPD   $0xd8, Y1, Y1
+	VPERMPD   $0xd8, Y2, Y2
 	VUNPCKLPS Y2, Y1, Y3
 	VUNPCKHPS Y2, Y1, Y1
 	VMOVUPS   Y3, 64(DX)

@@ -211,6 +211,84 @@ func TestCFFT2AgainstGonum(t *testing.T) {
 	})
 }
 
+func TestFFT1AgainstGonum(t *testing.T) {
+	atLevels(t, func(t *testing.T) {
+		for _, n := range append(fftSizes, 784, 4096, 3*1024, 81*81, 128*128, 67*68) {
+			x := randomComplex(n, uint64(n))
+			want := gonumFFT2(widen(x), 1, n)
+			got := make([]complex64, n)
+			p := NewFFT1(n)
+			p.Forward(got, x)
+			if e := relError(got, want); e > fftTol {
+				t.Errorf("%d: Forward: relative error %.2g", n, e)
+			}
+			p.Inverse(got, got)
+			if e := relError(got, widen(x)); e > 2*fftTol {
+				t.Errorf("%d: Inverse(Forward): relative error %.2g", n, e)
+			}
+			if n%2 != 0 {
+				continue
+			}
+			r := randomReal(n, uint64(n))
+			half := make([]complex64, n/2+1)
+			q := NewRFFT1(n)
+			q.Forward(half, r)
+			if e := relError(half, gonumFFT2(widen(r), 1, n)[:n/2+1]); e > fftTol {
+				t.Errorf("%d: real Forward: relative error %.2g", n, e)
+			}
+			back := make([]float32, n)
+			q.Inverse(back, half)
+			if e := relError(back, widen(r)); e > 2*fftTol {
+				t.Errorf("%d: real Inverse(Forward): relative error %.2g", n, e)
+			}
+		}
+	})
+}
+
+func TestRowFFTAgainstGonum(t *testing.T) {
+	for _, n := range []int{1, 2, 9, 64, 367} {
+		for _, rows := range []int{1, 5, 16, 17, 32, 70} {
+			x := randomReal(n*rows, uint64(n))
+			got := make([]complex64, rows*(n/2+1))
+			p := NewRowFFT(n)
+			p.Forward(got, x, rows)
+			var want []complex128
+			for i := range rows {
+				want = append(want, gonumFFT2(widen(x[i*n:(i+1)*n]), 1, n)[:n/2+1]...)
+			}
+			if e := relError(got, want); e > fftTol {
+				t.Errorf("%d rows of %d: Forward: relative error %.2g", rows, n, e)
+			}
+			back := make([]float32, n*rows)
+			p.Inverse(back, got, rows)
+			if e := relError(back, widen(x)); e > 2*fftTol {
+				t.Errorf("%d rows of %d: Inverse: relative error %.2g", rows, n, e)
+			}
+		}
+	}
+}
+
+func TestMulComplex(t *testing.T) {
+	atLevels(t, func(t *testing.T) {
+		for n := range 40 {
+			x, y, got := randomComplex(n, 1), randomComplex(n, 2), make([]complex64, n)
+			want, wantConj := make([]complex128, n), make([]complex128, n)
+			for i := range n {
+				want[i] = complex128(x[i]) * complex128(y[i])
+				wantConj[i] = complex128(x[i]) * cmplx.Conj(complex128(y[i]))
+			}
+			MulComplex(got, x, y)
+			if e := relError(got, want); e > 2e-7 {
+				t.Errorf("MulComplex of %d: relative error %.2g", n, e)
+			}
+			MulConj(got, x, y)
+			if e := relError(got, wantConj); e > 2e-7 {
+				t.Errorf("MulConj of %d: relative error %.2g", n, e)
+			}
+		}
+	})
+}
+
 func TestFFT2Parseval(t *testing.T) {
 	h, w := 48, 90
 	x := randomReal(h*w, 3)

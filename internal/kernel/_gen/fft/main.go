@@ -498,11 +498,11 @@ func (s isa) passOdd() {
 	RET()
 }
 
-// loadCols takes 16 complex columns apart. The order of the lanes is that of
-// VSHUFPS; storeCols restores it with VUNPCK.
+// loadCols takes 16 complex columns apart.
 func (s isa) loadCols() {
 	s.text("LoadCols", "re, im *float32, src *complex64, stride int, pos *int32, n int")
 	re, im, src, stride, pos, n := ptr("re"), ptr("im"), ptr("src"), ptr("stride"), ptr("pos"), ptr("n")
+	even, odd := s.index("fftEven", func(i int) int { return 2 * i }), s.index("fftOdd", func(i int) int { return 2*i + 1 })
 	Label("row")
 	i := GP64()
 	MOVLQSX(Mem{Base: pos}, i)
@@ -510,8 +510,17 @@ func (s isa) loadCols() {
 	s.halves(func(off int) {
 		a, b := s.load(Mem{Base: src, Disp: 2 * off}), s.load(Mem{Base: src, Disp: 2*off + s.width})
 		x, y := s.vec(), s.vec()
-		VSHUFPS(U8(0x88), b, a, x)
-		VSHUFPS(U8(0xdd), b, a, y)
+		if s.width == 64 {
+			VMOVAPS(a, x)
+			VPERMT2PS(b, even, x)
+			VMOVAPS(a, y)
+			VPERMT2PS(b, odd, y)
+		} else {
+			VSHUFPS(U8(0x88), b, a, x)
+			VSHUFPS(U8(0xdd), b, a, y)
+			VPERMPD(U8(0xd8), x, x)
+			VPERMPD(U8(0xd8), y, y)
+		}
 		VMOVUPS(x, Mem{Base: re, Index: i, Scale: 1, Disp: off})
 		VMOVUPS(y, Mem{Base: im, Index: i, Scale: 1, Disp: off})
 	})
@@ -523,20 +532,44 @@ func (s isa) loadCols() {
 	RET()
 }
 
+// index returns a vector of 16 indices, with AVX-512 only.
+func (s isa) index(name string, f func(int) int) reg.VecVirtual {
+	if s.width < 64 {
+		return nil
+	}
+	m := GLOBL(name, 8|16) // RODATA|NOPTR
+	for i := range 16 {
+		DATA(4*i, U32(f(i)))
+	}
+	v := s.vec()
+	VMOVDQU32(m, v)
+	return v
+}
+
 func (s isa) storeCols() {
 	s.text("StoreCols", "dst *complex64, stride int, re, im *float32, n int, k float32")
 	re, im, dst, stride, n := ptr("re"), ptr("im"), ptr("dst"), ptr("stride"), ptr("n")
 	k := s.vec()
 	kx := Load(Param("k"), XMM())
 	VBROADCASTSS(kx, k)
+	lo, hi := s.index("fftLow", func(i int) int { return i/2 + i%2*16 }), s.index("fftHigh", func(i int) int { return 8 + i/2 + i%2*16 })
 	Label("row")
 	s.halves(func(off int) {
 		x, y := s.load(Mem{Base: re, Disp: off}), s.load(Mem{Base: im, Disp: off})
 		VMULPS(k, x, x)
 		VMULPS(k, y, y)
 		a, b := s.vec(), s.vec()
-		VUNPCKLPS(y, x, a)
-		VUNPCKHPS(y, x, b)
+		if s.width == 64 {
+			VMOVAPS(x, a)
+			VPERMT2PS(y, lo, a)
+			VMOVAPS(x, b)
+			VPERMT2PS(y, hi, b)
+		} else {
+			VPERMPD(U8(0xd8), x, x)
+			VPERMPD(U8(0xd8), y, y)
+			VUNPCKLPS(y, x, a)
+			VUNPCKHPS(y, x, b)
+		}
 		VMOVUPS(a, Mem{Base: dst, Disp: 2 * off})
 		VMOVUPS(b, Mem{Base: dst, Disp: 2*off + s.width})
 	})
