@@ -331,3 +331,14 @@ func avgPoolTRowVec(a, b, x []float32, c int) bool {
 	}
 	return true
 }
+
+// transposeVec does the whole blocks of 8x8.
+func transposeVec(dst, x []float32, rows, cols int) bool {
+	if level == Generic {
+		return false
+	}
+	for i := 0; i+8 <= rows; i += 8 {
+		transpose8AVX2(&dst[i], &x[i*cols], cols/8, rows, cols)
+	}
+	return true
+}

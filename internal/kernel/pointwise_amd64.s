@@ -3724,6 +3724,75 @@ end198:
 	VZEROUPPER
 	RET
 
+// func transpose8AVX2(dst *float32, x *float32, blocks int, dstPitch int, xPitch int)
+// Requires: AVX, SSE
+TEXT ·transpose8AVX2(SB), NOSPLIT, $8-40
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    blocks+16(FP), DX
+	MOVQ    dstPitch+24(FP), BX
+	MOVQ    xPitch+32(FP), SI
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, SI
+	LEAQ    (BX)(BX*2), DI
+	LEAQ    (SI)(SI*2), R8
+
+block199:
+	LEAQ       (AX)(BX*4), R9
+	LEAQ       (CX)(SI*4), R10
+	VMOVUPS    (CX), Y0
+	VMOVUPS    (CX)(SI*1), Y1
+	VMOVUPS    (CX)(SI*2), Y2
+	VMOVUPS    (CX)(R8*1), Y3
+	VMOVUPS    (R10), Y4
+	VMOVUPS    (R10)(SI*1), Y5
+	VMOVUPS    (R10)(SI*2), Y6
+	VMOVUPS    (R10)(R8*1), Y7
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y9
+	VUNPCKLPS  Y3, Y2, Y1
+	VUNPCKHPS  Y3, Y2, Y10
+	VUNPCKLPS  Y5, Y4, Y11
+	VUNPCKHPS  Y5, Y4, Y12
+	VUNPCKLPS  Y7, Y6, Y5
+	VUNPCKHPS  Y7, Y6, Y7
+	VSHUFPS    $0x44, Y1, Y8, Y0
+	VSHUFPS    $0xee, Y1, Y8, Y1
+	VSHUFPS    $0x44, Y10, Y9, Y2
+	VSHUFPS    $0xee, Y10, Y9, Y3
+	VSHUFPS    $0x44, Y5, Y11, Y4
+	VSHUFPS    $0xee, Y5, Y11, Y5
+	VSHUFPS    $0x44, Y7, Y12, Y6
+	VSHUFPS    $0xee, Y7, Y12, Y7
+	VPERM2F128 $0x20, Y4, Y0, Y8
+	VPERM2F128 $0x31, Y4, Y0, Y11
+	VPERM2F128 $0x20, Y5, Y1, Y9
+	VPERM2F128 $0x31, Y5, Y1, Y12
+	VPERM2F128 $0x20, Y6, Y2, Y1
+	VPERM2F128 $0x31, Y6, Y2, Y5
+	VPERM2F128 $0x20, Y7, Y3, Y10
+	VPERM2F128 $0x31, Y7, Y3, Y7
+	VMOVUPS    Y8, (AX)
+	VMOVUPS    Y9, (AX)(BX*1)
+	VMOVUPS    Y1, (AX)(BX*2)
+	VMOVUPS    Y10, (AX)(DI*1)
+	VMOVUPS    Y11, (R9)
+	VMOVUPS    Y12, (R9)(BX*1)
+	VMOVUPS    Y5, (R9)(BX*2)
+	VMOVUPS    Y7, (R9)(DI*1)
+	ADDQ       $0x00000020, CX
+	LEAQ       (AX)(BX*8), AX
+	DECQ       DX
+	JNZ        block199
+	LDMXCSR    (SP)
+	VZEROUPPER
+	RET
+
 // func expand16AVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512F, SSE
 TEXT ·expand16AVX512(SB), NOSPLIT, $8-48
@@ -3736,17 +3805,17 @@ TEXT ·expand16AVX512(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    x_len+32(FP), DX
 
-run199:
+run200:
 	TESTQ        DX, DX
-	JZ           end200
+	JZ           end201
 	VBROADCASTSS (CX), Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, AX
 	DECQ         DX
-	JMP          run199
+	JMP          run200
 
-end200:
+end201:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3764,9 +3833,9 @@ TEXT ·expandMul16AVX512(SB), NOSPLIT, $8-72
 	MOVQ    v_base+48(FP), DX
 	MOVQ    v_len+56(FP), BX
 
-run201:
+run202:
 	TESTQ        BX, BX
-	JZ           end202
+	JZ           end203
 	VBROADCASTSS (DX), Z0
 	VMULPS       (CX), Z0, Z0
 	VMOVUPS      Z0, (AX)
@@ -3774,9 +3843,9 @@ run201:
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, AX
 	DECQ         BX
-	JMP          run201
+	JMP          run202
 
-end202:
+end203:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3793,9 +3862,9 @@ TEXT ·groupSum16AVX512(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
 
-run203:
+run204:
 	TESTQ      DX, DX
-	JZ         end204
+	JZ         end205
 	VMOVUPS    (CX), Z0
 	VSHUFF32X4 $0x4e, Z0, Z0, Z1
 	VADDPS     Z1, Z0, Z0
@@ -3809,9 +3878,9 @@ run203:
 	ADDQ       $0x00000040, CX
 	ADDQ       $0x00000004, AX
 	DECQ       DX
-	JMP        run203
+	JMP        run204
 
-end204:
+end205:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3830,9 +3899,9 @@ TEXT ·softmaxGrad16AVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	SHRQ    $0x04, BX
 
-run205:
+run206:
 	TESTQ      BX, BX
-	JZ         end206
+	JZ         end207
 	VMOVUPS    (CX), Z0
 	VMOVUPS    (DX), Z1
 	VMULPS     Z0, Z1, Z2
@@ -3851,9 +3920,9 @@ run205:
 	ADDQ       $0x00000040, DX
 	ADDQ       $0x00000040, AX
 	DECQ       BX
-	JMP        run205
+	JMP        run206
 
-end206:
+end207:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3892,9 +3961,9 @@ TEXT ·logSumExp16AVX512(SB), NOSPLIT, $8-72
 	VBROADCASTSS kbeffff8a<>+0(SB), Z18
 	VBROADCASTSS k3f317218<>+0(SB), Z19
 
-block207:
+block208:
 	TESTQ   BX, BX
-	JZ      end209
+	JZ      end210
 	VXORPS  Z20, Z20, Z20
 	VMOVAPS Z9, Z21
 	MOVQ    $0x00000010, R8
@@ -3904,7 +3973,7 @@ block207:
 	MOVL    $0x00000001, SI
 	XORL    DI, DI
 
-run208:
+run209:
 	VMOVUPS      (DX), Z22
 	VMOVAPS      Z22, Z23
 	VSHUFF32X4   $0x4e, Z23, Z23, Z24
@@ -3951,7 +4020,7 @@ run208:
 	ORL          SI, DI
 	SHLL         $0x01, SI
 	DECQ         R8
-	JNZ          run208
+	JNZ          run209
 	VGETEXPPS    Z21, Z22
 	VGETMANTPS   $0x00, Z21, Z21
 	VSUBPS       Z9, Z21, Z21
@@ -3970,9 +4039,9 @@ run208:
 	KMOVW        DI, K1
 	VMOVUPS      Z23, K1, (AX)
 	ADDQ         $0x00000040, AX
-	JMP          block207
+	JMP          block208
 
-end209:
+end210:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4020,9 +4089,9 @@ TEXT ·logSumExpZ16AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS kbeffff8a<>+0(SB), Z18
 	VBROADCASTSS k3f317218<>+0(SB), Z19
 
-block210:
+block211:
 	TESTQ   DX, DX
-	JZ      end212
+	JZ      end213
 	VXORPS  Z20, Z20, Z20
 	VMOVAPS Z9, Z21
 	MOVQ    $0x00000010, DI
@@ -4032,7 +4101,7 @@ block210:
 	MOVL    $0x00000001, BX
 	XORL    SI, SI
 
-run211:
+run212:
 	VMOVUPS      (CX), Z22
 	VMOVAPS      Z22, Z23
 	VSHUFF32X4   $0x4e, Z23, Z23, Z24
@@ -4075,7 +4144,7 @@ run211:
 	ORL          BX, SI
 	SHLL         $0x01, BX
 	DECQ         DI
-	JNZ          run211
+	JNZ          run212
 	VGETEXPPS    Z21, Z22
 	VGETMANTPS   $0x00, Z21, Z21
 	VSUBPS       Z9, Z21, Z21
@@ -4094,9 +4163,9 @@ run211:
 	KMOVW        SI, K1
 	VMOVUPS      Z23, K1, (AX)
 	ADDQ         $0x00000040, AX
-	JMP          block210
+	JMP          block211
 
-end212:
+end213:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4125,9 +4194,9 @@ TEXT ·softmax16AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k3f800000<>+0(SB), Z9
 	VBROADCASTSS kc2700000<>+0(SB), Z10
 
-run213:
+run214:
 	TESTQ        DX, DX
-	JZ           end214
+	JZ           end215
 	VMOVUPS      (CX), Z11
 	VMOVAPS      Z11, Z12
 	VSHUFF32X4   $0x4e, Z12, Z12, Z13
@@ -4169,9 +4238,9 @@ run213:
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, CX
 	DECQ         DX
-	JMP          run213
+	JMP          run214
 
-end214:
+end215:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET

@@ -28,3 +28,4 @@ func softmaxGradVec(dst, s, g []float32, per int) bool                { return f
 func blendVec(dst, p, q, r, s []float32, kp, kq, kr, ks float32) bool { return false }
 func avgPoolRowVec(dst, a, b []float32, c int) bool                   { return false }
 func avgPoolTRowVec(a, b, x []float32, c int) bool                    { return false }
+func transposeVec(dst, x []float32, rows, cols int) bool              { return false }

@@ -254,6 +254,11 @@ func avgPoolRowAVX512(dst []float32, a []float32, b []float32, c int)
 //go:noescape
 func avgPoolTRowAVX512(a []float32, b []float32, x []float32, c int)
 
+// transpose8 turns 8 rows of 8*blocks columns into rows of 8
+//
+//go:noescape
+func transpose8AVX2(dst *float32, x *float32, blocks int, dstPitch int, xPitch int)
+
 // dst[i] = x[i/16]
 //
 //go:noescape

@@ -131,18 +131,27 @@ func Deinterleave(dst, x []float32, n, h, w, c int) {
 	}
 }
 
-// transpose turns the rows x cols matrix x into the cols x rows matrix dst, in
-// tiles that stay in the first-level cache.
+// transpose turns the rows x cols matrix x into the cols x rows matrix dst.
 func transpose(dst, x []float32, rows, cols int) {
+	r, c := rows&^7, cols&^7
+	if r > 0 && c > 0 && transposeVec(dst, x, rows, cols) {
+		transposeGo(dst, x, rows, cols, 0, r, c, cols)
+		transposeGo(dst, x, rows, cols, r, rows, 0, cols)
+		return
+	}
+	transposeGo(dst, x, rows, cols, 0, rows, 0, cols)
+}
+
+// transposeGo does rows [i0,i1) and columns [j0,j1) of x, in tiles that stay
+// in the first-level cache.
+func transposeGo(dst, x []float32, rows, cols, i0, i1, j0, j1 int) {
 	const tile = 32
-	for i0 := 0; i0 < rows; i0 += tile {
-		i1 := min(i0+tile, rows)
-		for j0 := 0; j0 < cols; j0 += tile {
-			j1 := min(j0+tile, cols)
-			for i := i0; i < i1; i++ {
-				r := x[i*cols+j0 : i*cols+j1]
-				o := j0*rows + i
-				for _, v := range r {
+	for ; i0 < i1; i0 += tile {
+		for k0 := j0; k0 < j1; k0 += tile {
+			k1 := min(k0+tile, j1)
+			for i := i0; i < min(i0+tile, i1); i++ {
+				o := k0*rows + i
+				for _, v := range x[i*cols+k0 : i*cols+k1] {
 					dst[o] = v
 					o += rows
 				}

@@ -69,8 +69,12 @@ func TestSpaceToDepth(t *testing.T) {
 }
 
 func TestInterleave(t *testing.T) {
+	levels(t, testInterleave)
+}
+
+func testInterleave(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	for _, c := range []int{1, 2, 3, 4, 16, 33, 64} {
+	for _, c := range []int{1, 2, 3, 4, 8, 15, 16, 33, 64} {
 		n, h, w := 2, 5, 7
 		x, dst, back := normal(rng, n*h*w*c), make([]float32, n*h*w*c), make([]float32, n*h*w*c)
 		Interleave(dst, x, n, h, w, c)

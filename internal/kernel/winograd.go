@@ -35,8 +35,9 @@ type winograd struct {
 }
 
 // A winoBlock is some output channels that are computed together: width, in
-// whole vectors, of which used are real. Its filters begin at weights.
-type winoBlock struct{ from, used, width, weights int }
+// whole vectors, of which used are real. Its filters begin at weights; the
+// places of the 6x6 tile are plane floats apart.
+type winoBlock struct{ from, used, width, weights, plane int }
 
 // winoLane is the unit in which channels are padded.
 const winoLane = 16
@@ -51,11 +52,14 @@ func newWinograd(s ConvShape, adj bool) *winograd {
 	c.ty, c.tx = (c.oh+3)/4, (c.ow+3)/4
 	c.cip = (c.ci + winoLane - 1) / winoLane * winoLane
 
-	// The transformed tiles of a few dozen fit the second-level cache.
-	const l2 = 1 << 18
-	c.tiles = min(max(l2/(36*c.cip)/6*6, 24), 96)
-	c.per = max(1, (winoPart+c.tx-1)/c.tx)
-	c.tiles = min(c.tiles, c.per*c.tx)
+	// Few tiles stay in the second-level cache; many share the reading of
+	// filters that do not.
+	c.tiles = 36
+	if 36*c.ci*c.co > 1<<19 {
+		c.tiles = 64
+	}
+	c.per = (c.tiles + c.tx - 1) / c.tx
+	c.tiles = min(c.tiles, c.n*c.ty*c.tx)
 
 	vecs, most := (c.co+winoLane-1)/winoLane, 4
 	if c.level != AVX512 {
@@ -64,15 +68,16 @@ func newWinograd(s ConvShape, adj bool) *winograd {
 	n := (vecs + most - 1) / most
 	for i := range n {
 		from, to := vecs*i/n*winoLane, vecs*(i+1)/n*winoLane
-		c.blocks = append(c.blocks, winoBlock{from, min(to, c.co) - from, to - from, c.packed})
-		c.packed += 36 * c.ci * (to - from)
+		plane := apart(c.ci * (to - from))
+		c.blocks = append(c.blocks, winoBlock{from, min(to, c.co) - from, to - from, c.packed, plane})
+		c.packed += 36 * plane
 	}
 	return c
 }
 
-// winoPart is about how many tiles a part has at least, so that reading the
-// filters is worth it.
-const winoPart = 32
+// apart is the distance of planes of n floats: an odd multiple of a cache
+// line, or all 36 planes would compete for the same lines of the cache.
+func apart(n int) int { return (n/16 | 1) * 16 }
 
 // useWinograd says whether the algorithm pays for the convolution s or its
 // adjoint, by a count of cycles in units of the direct sum's multiplications
@@ -93,7 +98,7 @@ func useWinograd(s ConvShape, adj bool) bool {
 	lanes := func(c int) int { return (c + winoLane - 1) / winoLane * winoLane }
 	tile := 36*ci*co + 400*lanes(ci) + 300*lanes(co) + 2000
 	border := min(2*(ty+tx), ty*tx) * 3000
-	parts := max(1, s.N*ty*tx/winoPart)
+	parts := max(1, s.N*ty*tx/36)
 	read := 36 * ci * co * 2
 	if 4*36*ci*co > 3<<19 {
 		read *= 4 // beyond the second-level cache
@@ -102,7 +107,7 @@ func useWinograd(s ConvShape, adj bool) bool {
 	return 115*cost < 100*9*s.N*h*w*ci*co
 }
 
-// The packed filters are, for each block, (36,ci,width), and then for an
+// The packed filters are, for each block, 36 planes (ci,width), and then for an
 // adjoint the turned and transposed weights, which only pack reads.
 func (c *winograd) packLen() int {
 	n := c.packed + winoTmp
@@ -127,7 +132,7 @@ func (c *winograd) pack(dst, w []float32) {
 	}
 	for _, b := range c.blocks {
 		for k := range c.ci {
-			c.filter(dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, c.ci*c.co, c.ci*b.width)
+			c.filter(dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, c.ci*c.co, b.plane)
 		}
 	}
 }
@@ -142,12 +147,9 @@ func (c *winograd) rows(part int) (lo, hi int) {
 }
 
 // planes returns the distances between the 36 places of the transformed tiles
-// and of the products. They are odd multiples of a cache line, or all 36 would
-// compete for the same lines of the cache.
+// and of the products.
 func (c *winograd) planes() (in, out int) {
-	in = (c.tiles*c.cip/16 | 1) * 16
-	out = (c.tiles*c.blocks[len(c.blocks)-1].width/16 | 1) * 16
-	return in, out
+	return apart(c.tiles * c.cip), apart(c.tiles * c.blocks[len(c.blocks)-1].width)
 }
 
 func (c *winograd) scratchLen() int {
@@ -204,7 +206,7 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 	}
 	for _, b := range c.blocks {
 		for k := range 36 {
-			c.product(s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*c.ci*b.width:], to-from, b.width)
+			c.product(s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*b.plane:], to-from, b.width)
 		}
 		for t := from; t < to; t++ {
 			img, y0, x0 := c.place(t)

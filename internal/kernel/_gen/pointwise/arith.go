@@ -274,3 +274,69 @@ func cells(t target) {
 	Label(done)
 	f.end()
 }
+
+// transpose writes the transpose of 8 rows.
+func transpose(t target) {
+	f := start(t, "transpose8", "(dst, x *float32, blocks, dstPitch, xPitch int)",
+		"transpose8 turns 8 rows of 8*blocks columns into rows of 8")
+	d, x, n, dp, xp := intArg("dst"), intArg("x"), intArg("blocks"), intArg("dstPitch"), intArg("xPitch")
+	SHLQ(U8(2), dp)
+	SHLQ(U8(2), xp)
+	row := func(p, pitch, p3 reg.GPVirtual, i int) Mem {
+		m := Mem{Base: p}
+		switch i {
+		case 1, 2, 4:
+			m.Index, m.Scale = pitch, uint8(i)
+		case 3:
+			m.Index, m.Scale = p3, 1
+		case 6:
+			m.Index, m.Scale = p3, 2
+		}
+		return m
+	}
+	d3, x3, d4, x4 := GP64(), GP64(), GP64(), GP64()
+	LEAQ(Mem{Base: dp, Index: dp, Scale: 2}, d3)
+	LEAQ(Mem{Base: xp, Index: xp, Scale: 2}, x3)
+	top := label("block")
+	Label(top)
+	LEAQ(Mem{Base: d, Index: dp, Scale: 4}, d4)
+	LEAQ(Mem{Base: x, Index: xp, Scale: 4}, x4)
+	var a, b [8]reg.VecVirtual
+	for i := range a {
+		a[i] = YMM()
+		if i < 4 {
+			VMOVUPS(row(x, xp, x3, i), a[i])
+		} else {
+			VMOVUPS(row(x4, xp, x3, i-4), a[i])
+		}
+	}
+	for i := range b {
+		b[i] = YMM()
+	}
+	for i := 0; i < 8; i += 2 {
+		VUNPCKLPS(a[i+1], a[i], b[i])
+		VUNPCKHPS(a[i+1], a[i], b[i+1])
+	}
+	for i := 0; i < 8; i += 4 {
+		VSHUFPS(U8(0x44), b[i+2], b[i], a[i])
+		VSHUFPS(U8(0xee), b[i+2], b[i], a[i+1])
+		VSHUFPS(U8(0x44), b[i+3], b[i+1], a[i+2])
+		VSHUFPS(U8(0xee), b[i+3], b[i+1], a[i+3])
+	}
+	for i := range 4 {
+		VPERM2F128(U8(0x20), a[i+4], a[i], b[i])
+		VPERM2F128(U8(0x31), a[i+4], a[i], b[i+4])
+	}
+	for i := range b {
+		if i < 4 {
+			VMOVUPS(b[i], row(d, dp, d3, i))
+		} else {
+			VMOVUPS(b[i], row(d4, dp, d3, i-4))
+		}
+	}
+	ADDQ(U32(32), x)
+	LEAQ(Mem{Base: d, Index: dp, Scale: 8}, d)
+	DECQ(n)
+	JNZ(LabelRef(top))
+	f.end()
+}

@@ -245,6 +245,7 @@ func main() {
 		activations(t)
 		cells(t)
 	}
+	transpose(avx2)
 	groups(avx512)
 	Generate()
 }
