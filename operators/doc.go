@@ -1,0 +1,57 @@
+// Package operators describes what a camera did to a scene: linear maps A with
+// their adjoints, the noise on top, and the text by which both are named.
+//
+// # A measurement
+//
+// The scene is an Image x, planar float32 samples in [0,1]; the camera gives
+//
+//	y = A x + noise.
+//
+// A is a Linear: two methods that write A x and A'y into memory of the caller,
+// and the shapes of both sides. Operators are immutable; any number of
+// goroutines may share one.
+//
+//	k, err := operators.GaussianKernel(1.6, 0)
+//	...
+//	a, err := operators.NewBlur(x.Shape, k, operators.Symmetric)
+//	...
+//	y := operators.NewImage(a.Codomain())
+//	a.Apply(y.Pix, x.Pix)
+//	operators.AddGaussian(y.Pix, y.Pix, 0.01, rng)
+//
+// # What there is
+//
+//	NewIdentity      plain denoising
+//	NewBlur          convolution; five ways to continue the picture beyond its
+//	                 frame, and Valid, which assumes nothing beyond it
+//	NewDownsample    blur, then every n-th sample: super-resolution
+//	NewMask          missing pixels: inpainting
+//	Compose, Stack, Scaled
+//	                 one operator after another, several measurements of one
+//	                 scene, multiples
+//
+// Each constructor checks its arguments and returns an error of one line. Once
+// built, an operator panics on slices of the wrong length, as that is a mistake
+// in the program and not in the data.
+//
+// # What solvers ask for
+//
+// Gradient steps need ||A||: Norm returns the operator's own value where it is
+// a Normer and runs the power method elsewhere. Splitting methods need
+// (A'A + rho I)^-1 b: a NormalSolver has it in closed form, by Fourier or
+// cosine transforms or sample by sample; for the others SolveNormalCG runs
+// conjugate gradients from a starting point.
+//
+// # Specs
+//
+// ParseSpec reads the names used on the command line, such as
+// "blur:motion,length=15,angle=30" or "sr:factor=2"; Spec.Build makes the
+// operator for a scene. ReadMeasurement and WriteMeasurement keep a measurement
+// together with its spec in a NumPy .npz file.
+//
+// # An operator of your own
+//
+// Write the four methods of Linear, then let operatortest.TestLinear check
+// them: the adjoint against the operator, linearity, sharing between
+// goroutines, and the norm and the closed form where there are any.
+package operators
