@@ -316,7 +316,7 @@ func (h *Poisson) Convex() bool { return true }
 
 // Prox minimises t h(x) + 1/2||x-v||^2 by damped Newton steps, each solved by
 // conjugate gradients on I + t A'D A with D = diag of the second derivatives,
-// to a gradient of 1e-5 relative to the first.
+// to a gradient of 1e-5 relative to its two terms.
 func (h *Poisson) Prox(dst, v []float32, t float64) {
 	n, m := len(v), len(h.Y)
 	checkLen("Poisson.Prox", len(dst), n)
@@ -341,16 +341,16 @@ func (h *Poisson) Prox(dst, v []float32, t float64) {
 		return t*sum + r*r/2
 	}
 	f := eval(x)
-	start := norm2(g)
-	for range 50 {
-		if norm2(g) <= 1e-5*start {
+	for range 100 {
+		// At the solution t grad h and x - v cancel.
+		if norm2(g) <= 1e-5*dist(x, v)+1e-7*norm2(v) {
 			break
 		}
 		for i := range g {
 			g[i] = -g[i]
 		}
 		copy(d, g)
-		CG{Tol: 1e-2, MaxIters: 30, Apply: func(dst, x []float32) {
+		CG{Tol: 1e-3, MaxIters: 50, Apply: func(dst, x []float32) {
 			h.A.Apply(s, x)
 			for i := range s {
 				s[i] *= curv[i]
