@@ -68,12 +68,8 @@ func (b *Bound) Shape() operators.Shape { return b.shape }
 func (b *Bound) Network() *Network { return b.net }
 
 func (b *Bound) builder() *builder {
-	specs := map[string]ParamSpec{}
-	for _, s := range b.net.cfg.Params() {
-		specs[s.Name] = s
-	}
 	return &builder{
-		params: b.net.params, specs: specs, direct: b.direct,
+		params: b.net.params, specs: b.net.specs(), direct: b.direct,
 		dims: Dims{b.n * b.shape.C, b.shape.H, b.shape.W, 1},
 		p:    &program{n: b.n},
 	}
@@ -153,3 +149,12 @@ func (b *Bound) check(x []float32) {
 
 // StrongConvexity is the modulus m of psi: psi - m/2||.||^2 is convex.
 func (b *Bound) StrongConvexity() float64 { return b.net.cfg.Alpha }
+
+// BoundedBelow reports whether R has a minimum, and if not why.
+func (b *Bound) BoundedBelow() (bool, string) {
+	g := b.net.GrowthBound()
+	if g <= 1 {
+		return true, ""
+	}
+	return false, fmt.Sprintf("the prior's R is not known to be bounded below: psi may grow like %.3g/2 ||y||^2", g)
+}

@@ -13,7 +13,7 @@ type BoundRecorder interface {
 }
 
 // RecordGrowth writes Q x to r, for the pyramid: the fixed symmetric positive
-// semi-definite operator Q = sum_l A_l' D_l A_l + (1-alpha) V'V + alpha I for
+// semi-definite operator Q = sum_l A_l' D_l A_l + (1-alpha-slack) V'V + alpha I for
 // which psi(x) <= 1/2<x,Qx> + constant. Here A_l is the linear map from x to
 // h_l and D_l the largest slope of psi in h_l^2/2. By Toland's duality R is
 // bounded below if Q <= I.

@@ -64,8 +64,8 @@ type Layer struct {
 //	p_l = N_l q_l + T_l avgpool(z_{l-1}) + b_l,   N_l, T_l >= 0,
 //	z_l = gate(p_l), summed over groups of Group channels,
 //
-// and psi = sum_l <w, c_l z_l + a_l q_l> + (1-alpha)/2 sum_k ||V_k x||^2 +
-// alpha/2 ||x||^2, where w is the fraction of the cell inside the picture and
+// and psi = sum_l <w, c_l z_l + a_l q_l> + (1-alpha-slack)/2 sum_k ||V_k x||^2
+// + alpha/2 ||x||^2, where w is the fraction of the cell inside the picture and
 // V are low-pass filters of unit gain at the constant. It is convex because
 // squares of linear maps are, and the gates are convex and non-decreasing.
 type PyramidConfig struct {
@@ -78,6 +78,9 @@ type PyramidConfig struct {
 	// Lowpass filters V of LowpassSize x LowpassSize.
 	Lowpass     int `json:"lowpass"`
 	LowpassSize int `json:"lowpass_size"`
+	// Slack is how much less than 1 a constant picture is passed: room for
+	// the growth bound (RecordGrowth) to be strictly below 1.
+	Slack float64 `json:"slack,omitempty"`
 }
 
 // A PyramidLevel sizes one level: Maps channels of g, made by WK x WK filters;
@@ -146,6 +149,9 @@ func (p *PyramidConfig) validate() error {
 	}
 	if p.Lowpass < 1 || p.Lowpass > 16 || !odd(p.LowpassSize) {
 		return fmt.Errorf("lpn: %d low-pass filters of size %d, want 1 to 16 of an odd size up to 31", p.Lowpass, p.LowpassSize)
+	}
+	if !(p.Slack >= 0 && p.Slack < 0.5) {
+		return fmt.Errorf("lpn: slack is %v, want a number in [0,0.5)", p.Slack)
 	}
 	return nil
 }

@@ -151,6 +151,7 @@ func goldenPyramid(t *testing.T, a archive) *Network {
 	}
 	cfg := Pyramid(1, 25./255)
 	cfg.Alpha = math.Exp(float64(logal))
+	cfg.Pyramid.Slack = 0
 	cfg.Unit = 1 // the golden pictures are in noise units
 	params := map[string][]float32{}
 	for name, x := range a.weights("w.") {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
+	"sync"
 )
 
 // A Network is an input-convex function psi with its weights. It is immutable
@@ -13,6 +14,7 @@ type Network struct {
 	cfg    Config
 	params map[string][]float32
 	meta   map[string]string
+	growth func() float64 // GrowthBound, measured once
 }
 
 // New returns a network with random weights drawn from rng.
@@ -54,11 +56,25 @@ func FromParams(cfg Config, params map[string][]float32) (*Network, error) {
 			}
 		}
 	}
-	return &Network{cfg: cfg, params: params}, nil
+	return newNetwork(cfg, params, nil), nil
+}
+
+func newNetwork(cfg Config, params map[string][]float32, meta map[string]string) *Network {
+	n := &Network{cfg: cfg, params: params, meta: meta}
+	n.growth = sync.OnceValue(n.measureGrowth)
+	return n
 }
 
 // Config returns the network's description.
 func (n *Network) Config() Config { return n.cfg }
+
+func (n *Network) specs() map[string]ParamSpec {
+	m := map[string]ParamSpec{}
+	for _, s := range n.cfg.Params() {
+		m[s.Name] = s
+	}
+	return m
+}
 
 // Params returns the weights by name. They must not be modified.
 func (n *Network) Params() map[string][]float32 { return n.params }

@@ -92,10 +92,12 @@ func (c Config) pyramidLinearT(r Recorder, gh []Value, d Dims) Value {
 	return r.PadSymT(r.Deinterleave(up), m)
 }
 
-// pyramidLowpass writes (1-alpha) sum_k V_k'V_k x + alpha x, and its energy.
+// pyramidLowpass writes (1-alpha-slack) sum_k V_k'V_k x + alpha x, and its
+// energy.
 func (c Config) pyramidLowpass(r Recorder, x Value) Value {
 	p := c.Pyramid
 	d := r.Dims(x)
+	gain := 1 - c.Alpha - p.Slack
 	k := p.LowpassSize
 	m := Margins{k / 2, k / 2, k / 2, k / 2}
 	g := Geom{k, 1, 0}
@@ -104,7 +106,7 @@ func (c Config) pyramidLowpass(r Recorder, x Value) Value {
 	for i := range p.Lowpass {
 		v := r.Param(fmt.Sprintf("V.%d", i))
 		y := r.Conv(xp, v, g)
-		r.Energy((1-c.Alpha)/2, y, y)
+		r.Energy(gain/2, y, y)
 		t := r.ConvT(y, v, g, d.H+k-1, d.W+k-1)
 		if sum == nil {
 			sum = t
@@ -113,7 +115,7 @@ func (c Config) pyramidLowpass(r Recorder, x Value) Value {
 		}
 	}
 	r.Energy(c.Alpha/2, x, x)
-	return r.Add(r.Scale(r.PadSymT(sum, m), 1-c.Alpha), r.Scale(x, c.Alpha))
+	return r.Add(r.Scale(r.PadSymT(sum, m), gain), r.Scale(x, c.Alpha))
 }
 
 // recordPyramid writes the network of PyramidConfig. With s_l the gradient of
@@ -179,7 +181,7 @@ func (c Config) gate(r Recorder, p Value) (z, s Value) {
 // channels and noise level.
 func Pyramid(channels int, sigma float64) Config {
 	return Config{Name: "pyramid", Channels: channels, Sigma: sigma, Unit: sigma, Alpha: 0.01,
-		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9,
+		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9, Slack: 1e-3,
 			Levels: []PyramidLevel{
 				{Maps: 16 * channels, WK: 3, Features: 64, AK: 5, NK: 1},
 				{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3},

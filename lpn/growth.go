@@ -1,0 +1,159 @@
+package lpn
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// growthSide is the side of the picture on which GrowthBound measures: the
+// operator is a convolution but for its borders, and beyond some multiples of
+// its reach (about 24 pixels a level) its largest eigenvalue no longer moves.
+const growthSide = 96
+
+// GrowthBound returns the largest eigenvalue of the operator Q of
+// Config.RecordGrowth: psi(y) <= bound/2 ||y||^2 + constant. At most 1 means
+// that R is bounded below (Toland's duality, inf R = inf 1/2||y||^2 - psi(y)).
+// For the softplus networks psi grows linearly but for its quadratic term,
+// and the bound is Alpha.
+func (n *Network) GrowthBound() float64 { return n.growth() }
+
+func (n *Network) measureGrowth() float64 {
+	if n.cfg.Pyramid == nil {
+		return n.cfg.Alpha
+	}
+	return n.growthOperator(growthSide).largest(80)
+}
+
+// growthOperator lays Q out for pictures of the given side.
+func (n *Network) growthOperator(side int) *growthOperator {
+	b := &builder{params: n.params, specs: n.specs(), dims: Dims{n.cfg.Channels, side, side, 1}, p: &program{n: 1}}
+	p := b.finish(n.cfg.RecordGrowth(b))
+	return &growthOperator{newExec(p, 1)}
+}
+
+// A growthOperator is Q on one picture size.
+type growthOperator struct{ x *exec }
+
+func (g *growthOperator) apply(dst, x []float32) {
+	copy(g.x.buf(g.x.inputs[0]), x)
+	g.x.run()
+	copy(dst, g.x.buf(g.x.out))
+}
+
+// largest is the largest eigenvalue by the Lanczos method (Golub & Van Loan,
+// 10.1) with full reorthogonalisation, from a fixed random start, plus the
+// residual of its Ritz pair, which bounds the error.
+func (g *growthOperator) largest(steps int) float64 {
+	n := g.x.inputs[0].dims.Len()
+	rng := rand.New(rand.NewPCG(1, 0x67726f77))
+	q := make([]float64, n)
+	for i := range q {
+		q[i] = rng.NormFloat64()
+	}
+	return lanczos(q, steps, func(dst, x []float64) {
+		in, out := make([]float32, n), make([]float32, n)
+		for i, v := range x {
+			in[i] = float32(v)
+		}
+		g.apply(out, in)
+		for i, v := range out {
+			dst[i] = float64(v)
+		}
+	})
+}
+
+// lanczos returns an upper estimate of the largest eigenvalue of a symmetric
+// map: the largest Ritz value plus its residual.
+func lanczos(q []float64, steps int, apply func(dst, x []float64)) float64 {
+	scale := func(x []float64, k float64) {
+		for i := range x {
+			x[i] *= k
+		}
+	}
+	dot := func(x, y []float64) float64 {
+		s := 0.0
+		for i, v := range x {
+			s += v * y[i]
+		}
+		return s
+	}
+	scale(q, 1/math.Sqrt(dot(q, q)))
+	basis := [][]float64{slices.Clone(q)}
+	var alpha, beta []float64
+	w := make([]float64, len(q))
+	for k := range min(steps, len(q)) {
+		apply(w, basis[k])
+		alpha = append(alpha, dot(w, basis[k]))
+		for range 2 {
+			for _, v := range basis {
+				d := dot(w, v)
+				for i := range w {
+					w[i] -= d * v[i]
+				}
+			}
+		}
+		b := math.Sqrt(dot(w, w))
+		beta = append(beta, b)
+		if b < 1e-10 {
+			break
+		}
+		next := slices.Clone(w)
+		scale(next, 1/b)
+		basis = append(basis, next)
+	}
+	m := len(alpha)
+	t := mat.NewSymDense(m, nil)
+	for i := range m {
+		t.SetSym(i, i, alpha[i])
+		if i > 0 {
+			t.SetSym(i-1, i, beta[i-1])
+		}
+	}
+	var eig mat.EigenSym
+	if !eig.Factorize(t, true) {
+		return math.NaN()
+	}
+	var v mat.Dense
+	eig.VectorsTo(&v)
+	top := eig.Values(nil)[m-1]
+	return top + beta[m-1]*math.Abs(v.At(m-1, m-1))
+}
+
+// WellPosed returns the network with its gates' weights c and a scaled by one
+// factor, at most 1, so that GrowthBound is at most 1, and that factor. A
+// network that satisfies the bound is returned as it is.
+func (n *Network) WellPosed() (*Network, float64) {
+	if n.GrowthBound() <= 1 {
+		return n, 1
+	}
+	lo, hi := 0.0, 1.0
+	best := n.gatesScaled(0)
+	for range 14 {
+		k := (lo + hi) / 2
+		if s := n.gatesScaled(k); s.GrowthBound() <= 1 {
+			lo, best = k, s
+		} else {
+			hi = k
+		}
+	}
+	return best, lo
+}
+
+// gatesScaled multiplies the weights of all gates by k.
+func (n *Network) gatesScaled(k float64) *Network {
+	params := map[string][]float32{}
+	for name, w := range n.params {
+		if strings.HasPrefix(name, "log") {
+			w = slices.Clone(w)
+			for i := range w {
+				w[i] += float32(math.Log(max(k, 1e-30)))
+			}
+		}
+		params[name] = w
+	}
+	return newNetwork(n.cfg, params, n.meta)
+}

@@ -1,0 +1,428 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+// Options say what to train and how. Source, Config, Plan and Batch must be
+// set.
+type Options struct {
+	Config lpn.Config
+	Source Source
+	Plan   Plan
+	// Batch is the number of samples a step.
+	Batch int
+	// Seed determines the initial weights, the samples and the noise.
+	Seed uint64
+	// Start is the network to begin from; nil means random weights.
+	Start *lpn.Network
+
+	Beta1, Beta2 float64 // Adam's decays; defaults 0.9 and 0.999
+	// Clip is the largest gradient norm, 0 for none.
+	Clip float64
+	// EMA is the decay of the weights' moving average, which is then the
+	// result; 0 for none.
+	EMA float64
+	// Frame and Growth weigh the well-posedness penalty of pyramids
+	// (see growth); 0 for none.
+	Frame, Growth float64
+
+	// Valid are clean pictures held back for validation.
+	Valid []operators.Image
+	// Every is the number of steps between validations, checkpoints and log
+	// lines; 0 means 1000.
+	Every int
+	// Checkpoint is the file that keeps the state of training; "" for none.
+	Checkpoint string
+	// Resume continues from Checkpoint instead of starting.
+	Resume bool
+	// Threads is the number of cores, 0 for all. It does not change the
+	// result.
+	Threads int
+	// Log receives a CSV row at each validation; nil for none.
+	Log io.Writer
+	// Progress is told of every step; nil for nobody.
+	Progress func(Progress)
+}
+
+// Progress is the state of training after a step.
+type Progress struct {
+	Step, Steps int
+	Loss        float64 // of this step
+	Norm        float64 // of the gradient, before clipping
+	Rate        float64
+	Top         float64 // the penalty's current estimate of the growth bound; 0 without
+	Seconds     float64
+	PSNR        float64 // the last validation's, NaN before the first
+}
+
+// A Result is what training made.
+type Result struct {
+	Network *lpn.Network
+	PSNR    float64 // on the validation pictures, NaN without
+	Steps   int
+	Seconds float64
+	// Scale is the factor that the gates were multiplied by at the end to
+	// make the prior well posed; 1 if it already was.
+	Scale float64
+}
+
+// ErrInterrupted is returned when the context ends: the checkpoint, if there
+// is one, holds the state to resume from.
+var ErrInterrupted = errors.New("train: interrupted")
+
+// ErrDiverged is returned when the loss or a weight is not a number: the
+// checkpoint still holds the last good state.
+var ErrDiverged = errors.New("train: the loss is not a number")
+
+// chunksOf fixes how a batch is cut, whatever the number of threads.
+func chunksOf(batch int) int { return min(batch, 8) }
+
+// runState is everything that a checkpoint must hold.
+type runState struct {
+	o       Options
+	m       *model
+	names   []string
+	w, g    [][]float32
+	adam    *Adam
+	ema     *EMA
+	step    int
+	seconds float64
+	psnr    float64
+}
+
+// Run trains a network. The result depends on the options but not on the
+// number of threads, and resuming gives the same bits as not stopping.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	s, err := newRun(o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.m.close()
+	if o.Resume {
+		if err := s.load(); err != nil {
+			return nil, err
+		}
+	} else if o.Log != nil {
+		fmt.Fprintln(o.Log, "step,seconds,loss,rate,gradient_norm,growth,psnr")
+	}
+	return s.loop(ctx)
+}
+
+func newRun(o Options) (*runState, error) {
+	if err := o.Config.Validate(); err != nil {
+		return nil, err
+	}
+	if err := o.Plan.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Batch < 1 {
+		return nil, fmt.Errorf("train: batch is %d, want at least 1", o.Batch)
+	}
+	shape := o.Source.Shape()
+	if shape.C != o.Config.Channels {
+		return nil, fmt.Errorf("train: samples of %d channels for a network of %d", shape.C, o.Config.Channels)
+	}
+	if o.Config.Height > 0 && (shape.H != o.Config.Height || shape.W != o.Config.Width) {
+		return nil, fmt.Errorf("train: samples of %dx%d for a network of %dx%d", shape.H, shape.W, o.Config.Height, o.Config.Width)
+	}
+	if o.Every <= 0 {
+		o.Every = 1000
+	}
+	if o.Beta1 == 0 {
+		o.Beta1 = 0.9
+	}
+	if o.Beta2 == 0 {
+		o.Beta2 = 0.999
+	}
+	start := o.Start
+	if start == nil {
+		var err error
+		if start, err = lpn.New(o.Config, rand.New(rand.NewPCG(o.Seed, 0x6c706e))); err != nil {
+			return nil, err
+		}
+	}
+	threads := o.Threads
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	m, err := newModel(o.Config, start.Params(), modelShape{o.Batch, shape.H, shape.W}, chunksOf(o.Batch), threads)
+	if err != nil {
+		return nil, err
+	}
+	if o.Config.Pyramid != nil && (o.Frame > 0 || o.Growth > 0) {
+		if m.growth, err = newGrowth(o.Config, m.shared, o.Frame, o.Growth, o.Seed); err != nil {
+			return nil, err
+		}
+	}
+	s := &runState{o: o, m: m, psnr: math.NaN()}
+	var lengths []int
+	for _, p := range m.specs {
+		s.names = append(s.names, p.Name)
+		s.w = append(s.w, m.params[p.Name])
+		s.g = append(s.g, m.grads[p.Name])
+		lengths = append(lengths, p.Len())
+	}
+	s.adam = NewAdam(lengths, o.Beta1, o.Beta2)
+	if o.EMA > 0 {
+		s.ema = NewEMA(s.w, o.EMA)
+	}
+	return s, nil
+}
+
+func (s *runState) loop(ctx context.Context) (*Result, error) {
+	o := s.o
+	shape := o.Source.Shape()
+	size := shape.Len()
+	x := make([]float32, o.Batch*size)
+	y := make([]float32, len(x))
+	total := o.Plan.Steps()
+	began, before := time.Now(), s.seconds
+	for s.step < total {
+		if ctx.Err() != nil {
+			if err := s.save(); err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("%w after %d of %d steps", ErrInterrupted, s.step, total)
+		}
+		stage, _, _ := o.Plan.At(s.step)
+		sigma := stage.Sigma
+		if sigma == 0 {
+			sigma = o.Config.Sigma
+		}
+		if err := o.Source.Batch(x, s.step); err != nil {
+			return nil, err
+		}
+		for i := range o.Batch {
+			AddNoise(y[i*size:(i+1)*size], x[i*size:(i+1)*size], sigma, o.Seed, s.step, i)
+		}
+		loss, err := s.m.gradient(y, x, stage.Loss, stage.Gamma*math.Sqrt(float64(size)))
+		if err != nil {
+			return nil, err
+		}
+		norm := ClipNorm(s.g, o.Clip)
+		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
+			return nil, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, o.Plan.RateAt(s.step))
+		}
+		rate := o.Plan.RateAt(s.step)
+		s.adam.Update(s.w, s.g, rate)
+		o.Config.Project(s.m.params)
+		if s.ema != nil {
+			s.ema.Update(s.w)
+		}
+		s.step++
+		s.seconds = before + time.Since(began).Seconds()
+		p := Progress{Step: s.step, Steps: total, Loss: loss, Norm: norm, Rate: rate, Seconds: s.seconds, PSNR: s.psnr}
+		if s.m.growth != nil {
+			p.Top = s.m.growth.top
+		}
+		if s.step%o.Every == 0 || s.step == total {
+			if s.psnr, err = s.validate(); err != nil {
+				return nil, err
+			}
+			p.PSNR = s.psnr
+			if o.Log != nil {
+				fmt.Fprintf(o.Log, "%d,%.1f,%.6g,%.4g,%.4g,%.4f,%.4f\n", p.Step, p.Seconds, p.Loss, p.Rate, p.Norm, p.Top, p.PSNR)
+			}
+			if err := s.save(); err != nil {
+				return nil, err
+			}
+		}
+		if o.Progress != nil {
+			o.Progress(p)
+		}
+	}
+	return s.finish()
+}
+
+// network is the current result: the average if there is one.
+func (s *runState) network() (*lpn.Network, error) {
+	params := s.m.snapshot()
+	if s.ema != nil {
+		for i, name := range s.names {
+			params[name] = slices.Clone(s.ema.W[i])
+		}
+		s.o.Config.Project(params)
+	}
+	return lpn.FromParams(s.o.Config, params)
+}
+
+func (s *runState) validate() (float64, error) {
+	net, err := s.network()
+	if err != nil {
+		return 0, err
+	}
+	return Validate(net, s.o.Valid, s.o.Seed, s.o.Threads)
+}
+
+// Validate returns the mean PSNR in decibels of the network as a denoiser at
+// its own sigma, on pictures with noise drawn from seed, clipped to [0,1]; NaN
+// without pictures.
+func Validate(net *lpn.Network, pictures []operators.Image, seed uint64, threads int) (float64, error) {
+	if len(pictures) == 0 {
+		return math.NaN(), nil
+	}
+	sum := 0.0
+	bound := map[operators.Shape]*lpn.Bound{}
+	for i, x := range pictures {
+		b := bound[x.Shape]
+		if b == nil {
+			var err error
+			if b, err = net.On(x.Shape, lpn.Threads(threads)); err != nil {
+				return 0, err
+			}
+			bound[x.Shape] = b
+		}
+		y := make([]float32, len(x.Pix))
+		AddNoise(y, x.Pix, net.Config().Sigma, seed, math.MaxInt32, i)
+		b.Eval(y, y)
+		sum += psnr(y, x.Pix)
+	}
+	return sum / float64(len(pictures)), nil
+}
+
+// psnr is the peak signal-to-noise ratio for range 1, y clipped to [0,1].
+func psnr(y, x []float32) float64 {
+	e := 0.0
+	for i, v := range y {
+		d := float64(min(1, max(0, v))) - float64(x[i])
+		e += d * d
+	}
+	return -10 * math.Log10(e/float64(len(x)))
+}
+
+func (s *runState) finish() (*Result, error) {
+	net, err := s.network()
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Steps: s.step, Seconds: s.seconds, Scale: 1, PSNR: s.psnr}
+	if r.Network, r.Scale = net.WellPosed(); r.Scale != 1 {
+		if r.PSNR, err = Validate(r.Network, s.o.Valid, s.o.Seed, s.o.Threads); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// The checkpoint's own entries in the metadata.
+const (
+	keyStep    = "train.step"
+	keySeconds = "train.seconds"
+	keyPSNR    = "train.psnr"
+	keyMatch   = "train.options"
+)
+
+// match describes what must not differ between a checkpoint and the options
+// that resume it.
+func (s *runState) match() (string, error) {
+	o := s.o
+	text, err := json.Marshal(struct {
+		Config        lpn.Config
+		Plan          Plan
+		Batch         int
+		Seed          uint64
+		Shape         operators.Shape
+		B1, B2        float64
+		Clip, EMA     float64
+		Frame, Growth float64
+	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth})
+	return string(text), err
+}
+
+func (s *runState) save() error {
+	if s.o.Checkpoint == "" {
+		return nil
+	}
+	match, err := s.match()
+	if err != nil {
+		return err
+	}
+	meta := map[string]string{
+		keyStep: strconv.Itoa(s.step), keyMatch: match,
+		keySeconds: strconv.FormatFloat(s.seconds, 'g', -1, 64),
+		keyPSNR:    strconv.FormatFloat(s.psnr, 'g', -1, 64),
+	}
+	var t []lpn.Tensor
+	for i, name := range s.names {
+		t = append(t, lpn.Tensor{Name: "w." + name, Shape: []int{len(s.w[i])}, Data: s.w[i]})
+	}
+	t = append(t, s.adam.Tensors(s.names)...)
+	if s.ema != nil {
+		t = append(t, s.ema.Tensors(s.names)...)
+	}
+	if g := s.m.growth; g != nil {
+		v := g.input[g.size : 2*g.size]
+		t = append(t, lpn.Tensor{Name: "growth.v", Shape: []int{len(v)}, Data: v})
+	}
+	return lpn.WriteTensors(s.o.Checkpoint, t, meta)
+}
+
+func (s *runState) load() error {
+	t, meta, err := lpn.ReadTensors(s.o.Checkpoint)
+	if err != nil {
+		return err
+	}
+	want, err := s.match()
+	if err != nil {
+		return err
+	}
+	if meta[keyMatch] != want {
+		return fmt.Errorf("train: %s belongs to a training with other options: %s", s.o.Checkpoint, difference(meta[keyMatch], want))
+	}
+	if s.step, err = strconv.Atoi(meta[keyStep]); err != nil {
+		return fmt.Errorf("train: %s: no step in the checkpoint", s.o.Checkpoint)
+	}
+	s.seconds, _ = strconv.ParseFloat(meta[keySeconds], 64)
+	if s.psnr, err = strconv.ParseFloat(meta[keyPSNR], 64); err != nil {
+		s.psnr = math.NaN()
+	}
+	if err := restore("w.", s.names, s.w, t); err != nil {
+		return err
+	}
+	if err := s.adam.Restore(s.names, t, s.step); err != nil {
+		return err
+	}
+	if s.ema != nil {
+		if err := s.ema.Restore(s.names, t); err != nil {
+			return err
+		}
+	}
+	if g := s.m.growth; g != nil {
+		v := g.input[g.size : 2*g.size]
+		if err := restore("growth.", []string{"v"}, [][]float32{v}, t); err != nil {
+			return err
+		}
+		g.step = uint64(s.step)
+		g.draw()
+	}
+	return nil
+}
+
+// difference names the first option that differs.
+func difference(a, b string) string {
+	var x, y map[string]json.RawMessage
+	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
+		return "unreadable"
+	}
+	for _, k := range slices.Sorted(maps.Keys(y)) {
+		if string(x[k]) != string(y[k]) {
+			return fmt.Sprintf("%s is %s there, %s here", k, x[k], y[k])
+		}
+	}
+	return "no visible difference"
+}
