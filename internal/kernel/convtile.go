@@ -56,8 +56,7 @@ func (e *engine) cost(rows, vecs int) int {
 	for vecs > 0 {
 		nv := min(vecs, e.maxVecs())
 		n := (rows + e.rows[nv] - 1) / e.rows[nv]
-		p := (rows + n - 1) / n
-		total += n * max(8, p*nv, p+nv)
+		total += max(8*n, rows*nv, rows+n*nv)
 		vecs -= nv
 	}
 	return total

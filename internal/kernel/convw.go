@@ -79,7 +79,9 @@ func (c *ConvW) chooseMode() (best wMode) {
 			cost, best = v, m
 		}
 	}
-	try(wMode{swap: true}, s.K*costOf(s.Co, s.Ci))
+	// Putting the sums of swapped tiles in order costs about as much as one
+	// more channel.
+	try(wMode{swap: true}, s.K*(costOf(s.Co, s.Ci)+1))
 	if s.K > 1 {
 		pad := 0
 		if s.Pad > 0 {
