@@ -1,0 +1,226 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// A Row is one comparison.
+type Row struct {
+	Name  string  `json:"name"`
+	Ours  float64 `json:"ours_ms"`
+	Peer  float64 `json:"peer_ms"`
+	Ratio float64 `json:"ratio"`
+}
+
+// A Report is everything that was measured.
+type Report struct {
+	Rows []Row `json:"rows"`
+	// MemoryMiB is the peak memory of one prox on 4096x4096 gray, 0 when it
+	// was not measured.
+	MemoryMiB float64  `json:"memory_mib,omitempty"`
+	Missing   string   `json:"missing,omitempty"`
+	Failed    []string `json:"failed,omitempty"`
+}
+
+// A side runs its work some times and returns the milliseconds of one run.
+type side func(times int) (float64, error)
+
+// A bench is a row to be measured. setup prepares both sides, checks that they
+// agree, and returns them with a function that cleans up.
+type bench struct {
+	name  string
+	needs string // "torch", "scipy" or nothing
+	setup func(p *peer) (ours, theirs side, done func(), err error)
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == memoryFlag {
+		os.Exit(memoryMain())
+	}
+	asJSON := flag.Bool("json", false, "print one JSON object")
+	only := flag.String("only", "", "measure the rows whose name matches this regular expression")
+	rounds := flag.Int("rounds", 7, "alternations of the two sides")
+	threads := flag.Int("threads", 1, "threads of both sides, in rows that do not say otherwise")
+	python := flag.String("python", "", "Python interpreter (default: the first of python3, /usr/bin/python3 that has PyTorch)")
+	flag.Parse()
+	match, err := regexp.Compile(*only)
+	if err != nil || flag.NArg() > 0 || *rounds < 1 || *threads < 1 {
+		fmt.Fprintln(os.Stderr, "peerbench: want -only REGEXP, -rounds and -threads of at least 1, and no arguments")
+		os.Exit(2)
+	}
+	interpreters := []string{"python3", "/usr/bin/python3"}
+	if *python != "" {
+		interpreters = []string{*python}
+	}
+	r := measure(match, interpreters, *rounds, *threads)
+	if *asJSON {
+		b, _ := json.Marshal(r)
+		fmt.Println(string(b))
+	} else {
+		r.table(os.Stdout)
+	}
+	if r.Missing != "" || len(r.Failed) > 0 {
+		os.Exit(1)
+	}
+}
+
+func measure(match *regexp.Regexp, interpreters []string, rounds, threads int) Report {
+	r := Report{Rows: []Row{}}
+	var missing []string
+	p, err := startPeer(interpreters)
+	if err != nil {
+		p = nil
+		missing = append(missing, err.Error())
+	} else {
+		defer p.close()
+	}
+	if p == nil || p.Torch == "" {
+		missing = append(missing, "PyTorch is missing (apt-get install python3-torch)")
+	}
+	if p == nil || p.Scipy == "" {
+		missing = append(missing, "SciPy is missing (apt-get install python3-scipy)")
+	}
+	if r.Missing = strings.Join(missing, "; "); r.Missing != "" {
+		fmt.Fprintln(os.Stderr, "peerbench:", r.Missing)
+	}
+	for _, b := range benches(threads) {
+		if !match.MatchString(b.name) || b.needs == "torch" && (p == nil || p.Torch == "") || b.needs == "scipy" && (p == nil || p.Scipy == "") {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "peerbench:", b.name)
+		row, err := b.measure(p, rounds)
+		if err != nil {
+			msg := fmt.Sprintf("%s: %v", b.name, err)
+			fmt.Fprintln(os.Stderr, "peerbench:", msg)
+			r.Failed = append(r.Failed, msg)
+			continue
+		}
+		r.Rows = append(r.Rows, row)
+	}
+	if match.MatchString("memory") {
+		if r.MemoryMiB, err = memory(); err != nil {
+			r.Failed = append(r.Failed, "memory: "+err.Error())
+		}
+	}
+	return r
+}
+
+// measure alternates the sides; each turn lasts some 100 ms at least.
+func (b bench) measure(p *peer, rounds int) (Row, error) {
+	ours, theirs, done, err := b.setup(p)
+	if err != nil {
+		return Row{}, err
+	}
+	defer done()
+	sides := [2]side{ours, theirs}
+	var times [2]int
+	for i, s := range sides {
+		ms, err := s(1) // warm up
+		if err == nil {
+			ms, err = s(1)
+		}
+		if err != nil {
+			return Row{}, err
+		}
+		times[i] = max(1, min(1000, int(100/ms)))
+	}
+	var ms [2][]float64
+	for range rounds {
+		for i, s := range sides {
+			v, err := s(times[i])
+			if err != nil {
+				return Row{}, err
+			}
+			ms[i] = append(ms[i], v)
+		}
+	}
+	a, c := median(ms[0]), median(ms[1])
+	return Row{b.name, round(a), round(c), round(c / a)}, nil
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	n := len(x)
+	return (x[(n-1)/2] + x[n/2]) / 2
+}
+
+// round keeps four digits.
+func round(v float64) float64 {
+	if v == 0 {
+		return 0
+	}
+	k := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
+	return math.Round(v*k) / k
+}
+
+// timed makes a side of a function.
+func timed(f func()) side {
+	return func(times int) (float64, error) {
+		start := time.Now()
+		for range times {
+			f()
+		}
+		return time.Since(start).Seconds() * 1e3 / float64(times), nil
+	}
+}
+
+func (r Report) table(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "ours ms\tpeer ms\tratio\t")
+	for _, x := range r.Rows {
+		fmt.Fprintf(t, "%.4g\t%.4g\t%.2f\t  %s\n", x.Ours, x.Peer, x.Ratio, x.Name)
+	}
+	t.Flush()
+	if r.MemoryMiB > 0 {
+		fmt.Fprintf(w, "peak memory of one prox on 4096x4096 gray: %.0f MiB\n", r.MemoryMiB)
+	}
+}
+
+const memoryFlag = "measure-memory"
+
+// memory runs one large prox in a process of its own and returns its peak
+// resident memory in MiB.
+func memory() (float64, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.Command(exe, memoryFlag)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return 0, err
+	}
+	var kib float64
+	if _, err := fmt.Sscan(string(out), &kib); err != nil {
+		return 0, fmt.Errorf("no peak memory on this system: %w", err)
+	}
+	return math.Round(kib / 1024), nil
+}
+
+// memoryMain is that process: it prints VmHWM in KiB.
+func memoryMain() int {
+	b, err := largeProx()
+	if err == nil {
+		b(1)
+		var status []byte
+		if status, err = os.ReadFile("/proc/self/status"); err == nil {
+			_, rest, _ := strings.Cut(string(status), "VmHWM:")
+			fmt.Println(strings.Fields(rest + " 0")[0])
+			return 0
+		}
+	}
+	fmt.Fprintln(os.Stderr, "peerbench:", err)
+	return 1
+}
