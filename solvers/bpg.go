@@ -226,7 +226,7 @@ func (s *bpgState) advance() bool {
 		s.at, s.next = s.next, s.at
 		return true
 	}
-	for try := range 16 {
+	for try := range 12 {
 		s.propose()
 		s.eval(s.next)
 		if s.passes() {
@@ -310,5 +310,5 @@ func (s *bpgState) passes() bool {
 	if finite(s.l) {
 		least = 0.1 * s.m * p.gg / (s.c + s.l)
 	}
-	return slope < 0 && fall <= 0.01*slope && -slope >= least
+	return slope <= 0 && fall <= 0.01*slope && -slope >= least
 }

@@ -51,7 +51,8 @@ type Result struct {
 	Iterations, Kept int
 	// Objective, Data, Prior and Residual are those of X, NaN if unknown.
 	Objective, Data, Prior, Residual float64
-	// Converged: a tolerance of Stop was met.
+	// Converged: a tolerance of Stop was met, or the method ended by itself,
+	// no step lowering F by more than rounding, with a residual below 1e-2.
 	Converged bool
 	// Diverged: the run was cut because its numbers blew up.
 	Diverged bool
@@ -72,6 +73,10 @@ type descender interface{ descends() }
 // taken for rounding: R is a difference of float32 inner products about a
 // hundred times larger than itself.
 const riseTolerance = 1e-5
+
+// endResidual is the residual at which a method that ends by itself has
+// converged.
+const endResidual = 1e-2
 
 // Solve runs m from x0 until a tolerance of s is met, the iterations are
 // spent, the numbers blow up (NaN, infinities, an objective far above its
@@ -97,7 +102,7 @@ func Solve(ctx context.Context, m Method, x0 []float32, s Stop) (Result, error) 
 		r.Certified, r.Uncertified = c.Certificate()
 	}
 	_, r.descends = unwrap(m).(descender)
-	r.Reason = "the method has no further step"
+	ended := true
 	if ctx.Err() != nil {
 		r.Reason = "cancelled"
 		r.X = r.last
@@ -118,9 +123,14 @@ func Solve(ctx context.Context, m Method, x0 []float32, s Stop) (Result, error) 
 			done = true
 		}
 		if done {
+			ended = false
 			break
 		}
 		start = time.Now()
+	}
+	if ended {
+		r.Converged = r.Residual <= endResidual
+		r.Reason = fmt.Sprintf("no step lowers the objective by more than rounding, at a residual of %.2g", r.Residual)
 	}
 	if r.Diverged {
 		r.X = r.best
