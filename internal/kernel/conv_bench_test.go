@@ -72,7 +72,7 @@ func BenchmarkConv(b *testing.B) {
 				return func() { c.Run(x, y, f, false) }
 			})
 			run("weights", func() func() {
-				c := NewConvW(s)
+				c := NewConvWDirect(s)
 				return func() { c.Run(w, x, y) }
 			})
 		}

@@ -49,7 +49,7 @@ func TestConvGuarded(t *testing.T) {
 					return v
 				}
 				x, y, w := get(s.lenX()), get(s.lenY()), get(s.lenW())
-				c, ct, cw := NewConvDirect(s), NewConvTDirect(s), NewConvW(s)
+				c, ct, cw := NewConvDirect(s), NewConvTDirect(s), NewConvWDirect(s)
 				f := c.Pack(&Filter{w: get(c.impl.packLen())}, w)
 				scratch := get(c.ScratchLen())
 				for p := range c.Parts() {

@@ -120,7 +120,7 @@ func checkConv(t *testing.T, s ConvShape, seed uint64) {
 	for i := range dw {
 		dw[i] = float32(math.NaN())
 	}
-	NewConvW(s).Run(dw, x, y)
+	NewConvWDirect(s).Run(dw, x, y)
 	fw.check(t, fmt.Sprintf("%+v: weight gradient", s), dw)
 }
 
@@ -227,7 +227,7 @@ func TestConvAdjoint(t *testing.T) {
 			c, ct := NewConvDirect(s), NewConvTDirect(s)
 			c.Run(ax, x, c.Pack(nil, w), false)
 			ct.Run(ay, y, ct.Pack(nil, w), false)
-			NewConvW(s).Run(dw, x, y)
+			NewConvWDirect(s).Run(dw, x, y)
 			a, size := dot(ax, y)
 			b, _ := dot(x, ay)
 			d, _ := dot(w, dw)
@@ -270,9 +270,9 @@ func TestConvNaN(t *testing.T) {
 			check("forward", ax, wantY, c.impl.(*directConv).group == 1)
 			ct.Run(ay, y, ct.Pack(nil, w), false)
 			check("adjoint", ay, wantX, ct.impl.(*directConv).group == 1)
-			cw := NewConvW(s)
+			cw := NewConvWDirect(s)
 			cw.Run(dw, x, y)
-			check("weight gradient", dw, wantW, !cw.mode.run)
+			check("weight gradient", dw, wantW, !cw.impl.(*directW).mode.run)
 		}
 	})
 }
@@ -351,7 +351,7 @@ func TestConvParts(t *testing.T) {
 		}
 	}
 	levels(t, func(t *testing.T) {
-		c, ct, cw := NewConvDirect(s), NewConvTDirect(s), NewConvW(s)
+		c, ct, cw := NewConvDirect(s), NewConvTDirect(s), NewConvWDirect(s)
 		f, ft := c.Pack(nil, w), ct.Pack(nil, w)
 		check(t, "forward", c.Parts(), c.ScratchLen(), len(y), func(dst []float32, p int, scratch []float32) {
 			c.Part(dst, x, f, p, false, scratch)
