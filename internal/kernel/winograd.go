@@ -61,16 +61,15 @@ func newWinograd(s ConvShape, adj bool) *winograd {
 	c.per = (c.tiles + c.tx - 1) / c.tx
 	c.tiles = min(c.tiles, c.n*c.ty*c.tx)
 
-	vecs, most := (c.co+winoLane-1)/winoLane, 4
+	most := 4
 	if c.level != AVX512 {
 		most = 1
 	}
-	n := (vecs + most - 1) / most
-	for i := range n {
-		from, to := vecs*i/n*winoLane, vecs*(i+1)/n*winoLane
-		plane := apart(c.ci * (to - from))
-		c.blocks = append(c.blocks, winoBlock{from, min(to, c.co) - from, to - from, c.packed, plane})
-		c.packed += 36 * plane
+	c.blocks = winoBlocks(c.co, most)
+	for i := range c.blocks {
+		b := &c.blocks[i]
+		b.weights, b.plane = c.packed, apart(c.ci*b.width)
+		c.packed += 36 * b.plane
 	}
 	return c
 }
@@ -132,7 +131,7 @@ func (c *winograd) pack(dst, w []float32) {
 	}
 	for _, b := range c.blocks {
 		for k := range c.ci {
-			c.filter(dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, c.ci*c.co, b.plane)
+			winoFilter(c.level, dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, c.ci*c.co, b.plane)
 		}
 	}
 }
@@ -178,10 +177,14 @@ type winoScratch struct {
 	vPlane, mPlane  int
 }
 
-// carve cuts scratch at a boundary of cache lines.
+// aligned drops the floats before the first cache line that begins in s.
+func aligned(s []float32) []float32 {
+	return s[-uintptr(unsafe.Pointer(&s[0]))%64/4:]
+}
+
+// carve cuts scratch.
 func (c *winograd) carve(scratch []float32) (s winoScratch) {
-	off := int(-uintptr(unsafe.Pointer(&scratch[0]))%64) / 4
-	scratch = scratch[off:]
+	scratch = aligned(scratch)
 	s.vPlane, s.mPlane = c.planes()
 	s.v, scratch = scratch[:36*s.vPlane], scratch[36*s.vPlane:]
 	s.m, scratch = scratch[:36*s.mPlane], scratch[36*s.mPlane:]
@@ -199,24 +202,24 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 		if y >= 0 && u >= 0 && y+6 <= c.ih && u+6 <= c.iw {
 			src = x[((img*c.ih+y)*c.iw+u)*c.ci:]
 		} else {
-			c.gather(s.tile, x[img*c.ih*row:][:c.ih*row], y, u)
+			gather(s.tile, x[img*c.ih*row:][:c.ih*row], 6, y, u, c.ih, c.iw, c.ci, winoBlock{used: c.ci})
 			src, row = s.tile, 6*c.ci
 		}
-		c.input(s.v[(t-from)*c.cip:], src, s.tmp, pixel, row, s.vPlane)
+		winoInput(c.level, s.v[(t-from)*c.cip:], src, s.tmp, c.ci, pixel, row, s.vPlane)
 	}
 	for _, b := range c.blocks {
 		for k := range 36 {
-			c.product(s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*b.plane:], to-from, b.width)
+			winoProduct(c.level, s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*b.plane:], to-from, c.ci, c.cip, b.width)
 		}
 		for t := from; t < to; t++ {
 			img, y0, x0 := c.place(t)
 			d := dst[((img*c.oh+y0)*c.ow+x0)*c.co+b.from:]
 			m := s.m[(t-from)*b.width:]
 			if y0+4 <= c.oh && x0+4 <= c.ow {
-				c.output(d, m, s.tmp, b.used, c.co, c.ow*c.co, s.mPlane, acc)
+				winoOutput(c.level, d, m, s.tmp, b.used, c.co, c.ow*c.co, s.mPlane, acc)
 				continue
 			}
-			c.output(s.tile, m, s.tmp, b.used, b.used, 4*b.used, s.mPlane, false)
+			winoOutput(c.level, s.tile, m, s.tmp, b.used, b.used, 4*b.used, s.mPlane, false)
 			c.scatter(d, s.tile, min(4, c.oh-y0), min(4, c.ow-x0), b.used, acc)
 		}
 	}
@@ -226,21 +229,6 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 func (c *winograd) place(t int) (img, y, x int) {
 	r := t / c.tx
 	return r / c.ty, 4 * (r % c.ty), 4 * (t % c.tx)
-}
-
-// gather copies the 6x6 pixels at (y,u) of an image, zero outside it.
-func (c *winograd) gather(tile, x []float32, y, u int) {
-	a, b := max(u, 0), min(u+6, c.iw)
-	for i := range 6 {
-		d := tile[i*6*c.ci:][:6*c.ci]
-		if y+i < 0 || y+i >= c.ih || a >= b {
-			clear(d)
-			continue
-		}
-		clear(d[:(a-u)*c.ci])
-		copy(d[(a-u)*c.ci:], x[((y+i)*c.iw+a)*c.ci:((y+i)*c.iw+b)*c.ci])
-		clear(d[(b-u)*c.ci:])
-	}
 }
 
 // scatter copies rows x cols pixels of n channels of a 4x4 tile to dst, or
@@ -258,7 +246,7 @@ func (c *winograd) scatter(dst, tile []float32, rows, cols, n int, acc bool) {
 	}
 }
 
-// The four inner routines, in Go. Their assembly is in winograd_amd64.go.
+// The inner routines, in Go. Their assembly is in winograd_amd64.go.
 
 // winoInputGo is v[6*i+j][k] = (B'dB)[i][j] of channel k.
 func winoInputGo(v, x []float32, n, pixel, row, plane int) {
@@ -334,6 +322,59 @@ func winoProductGo(m, v, u []float32, rows, ci, pitch, width int) {
 		for k, a := range v[t*pitch:][:ci] {
 			for j, b := range u[k*width:][:width] {
 				d[j] += a * b
+			}
+		}
+	}
+}
+
+// winoGradientGo is v[6*i+j][k] = (AgA')[i][j] of channel k.
+func winoGradientGo(v, g []float32, n, pixel, row, plane int) {
+	line := func(y0, y1, y2, y3 float32) [6]float32 {
+		e, f := y0+y2, y1+y3
+		p, q := y0+4*y2, 2*y1+8*y3
+		return [6]float32{y0, e + f, e - f, p + q, p - q, y3}
+	}
+	for k := range n {
+		var t [4][6]float32 // t[j][i]
+		for j := range t {
+			p := g[k+j*pixel:]
+			t[j] = line(p[0], p[row], p[2*row], p[3*row])
+		}
+		for i := range 6 {
+			for j, o := range line(t[0][i], t[1][i], t[2][i], t[3][i]) {
+				v[(6*i+j)*plane+k] = o
+			}
+		}
+	}
+}
+
+// winoSumGo is m += v'g for tiles tiles, rows channels of v and width of g.
+func winoSumGo(m, v, g []float32, tiles, rows, pitch, width int) {
+	for t := range tiles {
+		for i, a := range v[t*pitch:][:rows] {
+			d := m[i*width:][:width]
+			for j, b := range g[t*width:][:width] {
+				d[j] += a * b
+			}
+		}
+	}
+}
+
+// winoWeightsGo is w[3*i+j][k] = (G'mG)[i][j] of channel k.
+func winoWeightsGo(w, m []float32, n, tap, plane int) {
+	line := func(p0, p1, p2, p3, p4, p5 float32) [3]float32 {
+		s1, d1, s2, d2 := p1+p2, p2-p1, p3+p4, p3-p4
+		return [3]float32{p0/4 - s1*(1./6) + s2*(1./24), d1*(1./6) + d2*(1./12), (s2-s1)*(1./6) + p5}
+	}
+	for k := range n {
+		var t [6][3]float32 // t[j][i]
+		for j := range t {
+			p := m[k+j*plane:]
+			t[j] = line(p[0], p[6*plane], p[12*plane], p[18*plane], p[24*plane], p[30*plane])
+		}
+		for i := range 3 {
+			for j, o := range line(t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]) {
+				w[(3*i+j)*tap+k] = o
 			}
 		}
 	}

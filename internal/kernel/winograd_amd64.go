@@ -2,24 +2,24 @@
 
 package kernel
 
-func (c *winograd) input(v, x, tmp []float32, pixel, row, plane int) {
-	switch c.level {
+func winoInput(l Level, v, x, tmp []float32, n, pixel, row, plane int) {
+	switch l {
 	case AVX512:
-		winoInputAVX512(&v[0], &x[0], &tmp[0], c.ci, pixel, row, plane)
+		winoInputAVX512(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
 	case AVX2:
-		winoInputAVX2(&v[0], &x[0], &tmp[0], c.ci, pixel, row, plane)
+		winoInputAVX2(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
 	default:
-		winoInputGo(v, x, c.ci, pixel, row, plane)
+		winoInputGo(v, x, n, pixel, row, plane)
 	}
 }
 
-func (c *winograd) output(dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
+func winoOutput(l Level, dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
 	switch {
-	case c.level == Generic:
+	case l == Generic:
 		winoOutputGo(dst, m, n, pixel, row, plane, acc)
-	case c.level == AVX512 && acc:
+	case l == AVX512 && acc:
 		winoOutputAddAVX512(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	case c.level == AVX512:
+	case l == AVX512:
 		winoOutputAVX512(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
 	case acc:
 		winoOutputAddAVX2(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
@@ -28,8 +28,8 @@ func (c *winograd) output(dst, m, tmp []float32, n, pixel, row, plane int, acc b
 	}
 }
 
-func (c *winograd) filter(u, w, tmp []float32, n, tap, plane int) {
-	switch c.level {
+func winoFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
+	switch l {
 	case AVX512:
 		winoFilterAVX512(&u[0], &w[0], &tmp[0], n, tap, plane)
 	case AVX2:
@@ -39,35 +39,92 @@ func (c *winograd) filter(u, w, tmp []float32, n, tap, plane int) {
 	}
 }
 
-// product cuts the rows into blocks of six or fewer, as even as they come.
-func (c *winograd) product(m, v, u []float32, rows, width int) {
-	var kernels *[6]func(m, a, b *float32, k, blocks, pitch int)
-	switch c.level {
+func winoGradient(l Level, v, g, tmp []float32, n, pixel, row, plane int) {
+	switch l {
 	case AVX512:
-		kernels = &winoProducts[width/16-1]
+		winoGradientAVX512(&v[0], &g[0], &tmp[0], n, pixel, row, plane)
 	case AVX2:
-		kernels = &winoProductsAVX2
+		winoGradientAVX2(&v[0], &g[0], &tmp[0], n, pixel, row, plane)
 	default:
-		winoProductGo(m, v, u, rows, c.ci, c.cip, width)
+		winoGradientGo(v, g, n, pixel, row, plane)
+	}
+}
+
+func winoWeights(l Level, w, m, tmp []float32, n, tap, plane int) {
+	switch l {
+	case AVX512:
+		winoWeightsAVX512(&w[0], &m[0], &tmp[0], n, tap, plane)
+	case AVX2:
+		winoWeightsAVX2(&w[0], &m[0], &tmp[0], n, tap, plane)
+	default:
+		winoWeightsGo(w, m, n, tap, plane)
+	}
+}
+
+// A winoKernel multiplies blocks of some rows with a panel.
+type winoKernel = func(m, a, b *float32, k, blocks, pitch int)
+
+// even cuts n rows into blocks of six or fewer: more blocks of r+1 rows and
+// then few of r.
+func even(n int) (r, more, few int) {
+	blocks := (n + 5) / 6
+	return n / blocks, n % blocks, blocks - n%blocks
+}
+
+// winoProduct is winoProductGo.
+func winoProduct(l Level, m, v, u []float32, rows, ci, pitch, width int) {
+	if l == Generic {
+		winoProductGo(m, v, u, rows, ci, pitch, width)
 		return
 	}
-	blocks := (rows + 5) / 6
-	r, more := rows/blocks, rows%blocks
-	if more > 0 {
-		kernels[r](&m[0], &v[0], &u[0], c.ci, more, c.cip)
-		m, v = m[more*(r+1)*width:], v[more*(r+1)*c.cip:]
+	kernels := &winoProductAVX2
+	if l == AVX512 {
+		kernels = &winoProductAVX512[width/16-1]
 	}
-	kernels[r-1](&m[0], &v[0], &u[0], c.ci, blocks-more, c.cip)
+	r, more, few := even(rows)
+	if more > 0 {
+		kernels[r](&m[0], &v[0], &u[0], ci, more, pitch)
+		m, v = m[more*(r+1)*width:], v[more*(r+1)*pitch:]
+	}
+	kernels[r-1](&m[0], &v[0], &u[0], ci, few, pitch)
 }
 
-// winoProducts is by the number of vectors and of rows, less one.
-var winoProducts = [4][6]func(m, a, b *float32, k, blocks, pitch int){
-	{winoProduct1x1AVX512, winoProduct2x1AVX512, winoProduct3x1AVX512, winoProduct4x1AVX512, winoProduct5x1AVX512, winoProduct6x1AVX512},
-	{winoProduct1x2AVX512, winoProduct2x2AVX512, winoProduct3x2AVX512, winoProduct4x2AVX512, winoProduct5x2AVX512, winoProduct6x2AVX512},
-	{winoProduct1x3AVX512, winoProduct2x3AVX512, winoProduct3x3AVX512, winoProduct4x3AVX512, winoProduct5x3AVX512, winoProduct6x3AVX512},
-	{winoProduct1x4AVX512, winoProduct2x4AVX512, winoProduct3x4AVX512, winoProduct4x4AVX512, winoProduct5x4AVX512, winoProduct6x4AVX512},
+// winoSum is winoSumGo.
+func winoSum(l Level, m, v, g []float32, tiles, rows, pitch, width int) {
+	if l == Generic {
+		winoSumGo(m, v, g, tiles, rows, pitch, width)
+		return
+	}
+	kernels := &winoSumAVX2
+	if l == AVX512 {
+		kernels = &winoSumAVX512[width/16-1]
+	}
+	r, more, few := even(rows)
+	if more > 0 {
+		kernels[r](&m[0], &v[0], &g[0], tiles, more, pitch)
+		m, v = m[more*(r+1)*width:], v[more*(r+1):]
+	}
+	kernels[r-1](&m[0], &v[0], &g[0], tiles, few, pitch)
 }
 
-var winoProductsAVX2 = [6]func(m, a, b *float32, k, blocks, pitch int){
-	winoProduct1x2AVX2, winoProduct2x2AVX2, winoProduct3x2AVX2, winoProduct4x2AVX2, winoProduct5x2AVX2, winoProduct6x2AVX2,
-}
+// The kernels are by the number of vectors, and of rows, less one.
+var (
+	winoProductAVX512 = [4][6]winoKernel{
+		{winoProduct1x1AVX512, winoProduct2x1AVX512, winoProduct3x1AVX512, winoProduct4x1AVX512, winoProduct5x1AVX512, winoProduct6x1AVX512},
+		{winoProduct1x2AVX512, winoProduct2x2AVX512, winoProduct3x2AVX512, winoProduct4x2AVX512, winoProduct5x2AVX512, winoProduct6x2AVX512},
+		{winoProduct1x3AVX512, winoProduct2x3AVX512, winoProduct3x3AVX512, winoProduct4x3AVX512, winoProduct5x3AVX512, winoProduct6x3AVX512},
+		{winoProduct1x4AVX512, winoProduct2x4AVX512, winoProduct3x4AVX512, winoProduct4x4AVX512, winoProduct5x4AVX512, winoProduct6x4AVX512},
+	}
+	winoProductAVX2 = [6]winoKernel{
+		winoProduct1x2AVX2, winoProduct2x2AVX2, winoProduct3x2AVX2, winoProduct4x2AVX2, winoProduct5x2AVX2, winoProduct6x2AVX2,
+	}
+	winoSumAVX512 = [4][6]winoKernel{
+		{winoSum1x1AVX512, winoSum2x1AVX512, winoSum3x1AVX512, winoSum4x1AVX512, winoSum5x1AVX512, winoSum6x1AVX512},
+		{winoSum1x2AVX512, winoSum2x2AVX512, winoSum3x2AVX512, winoSum4x2AVX512, winoSum5x2AVX512, winoSum6x2AVX512},
+		{winoSum1x3AVX512, winoSum2x3AVX512, winoSum3x3AVX512, winoSum4x3AVX512, winoSum5x3AVX512, winoSum6x3AVX512},
+		{winoSum1x4AVX512, winoSum2x4AVX512, winoSum3x4AVX512, winoSum4x4AVX512, winoSum5x4AVX512, winoSum6x4AVX512},
+	}
+	winoSumAVX2 = [6]winoKernel{
+		winoSum1x2AVX2, winoSum2x2AVX2, winoSum3x2AVX2, winoSum4x2AVX2, winoSum5x2AVX2, winoSum6x2AVX2,
+	}
+)

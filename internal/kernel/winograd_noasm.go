@@ -2,18 +2,30 @@
 
 package kernel
 
-func (c *winograd) input(v, x, tmp []float32, pixel, row, plane int) {
-	winoInputGo(v, x, c.ci, pixel, row, plane)
+func winoInput(_ Level, v, x, _ []float32, n, pixel, row, plane int) {
+	winoInputGo(v, x, n, pixel, row, plane)
 }
 
-func (c *winograd) output(dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
+func winoOutput(_ Level, dst, m, _ []float32, n, pixel, row, plane int, acc bool) {
 	winoOutputGo(dst, m, n, pixel, row, plane, acc)
 }
 
-func (c *winograd) filter(u, w, tmp []float32, n, tap, plane int) {
+func winoFilter(_ Level, u, w, _ []float32, n, tap, plane int) {
 	winoFilterGo(u, w, n, tap, plane)
 }
 
-func (c *winograd) product(m, v, u []float32, rows, width int) {
-	winoProductGo(m, v, u, rows, c.ci, c.cip, width)
+func winoGradient(_ Level, v, g, _ []float32, n, pixel, row, plane int) {
+	winoGradientGo(v, g, n, pixel, row, plane)
+}
+
+func winoWeights(_ Level, w, m, _ []float32, n, tap, plane int) {
+	winoWeightsGo(w, m, n, tap, plane)
+}
+
+func winoProduct(_ Level, m, v, u []float32, rows, ci, pitch, width int) {
+	winoProductGo(m, v, u, rows, ci, pitch, width)
+}
+
+func winoSum(_ Level, m, v, g []float32, tiles, rows, pitch, width int) {
+	winoSumGo(m, v, g, tiles, rows, pitch, width)
 }

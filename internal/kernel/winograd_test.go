@@ -46,6 +46,21 @@ func checkWinograd(t *testing.T, s ConvShape, seed uint64) {
 			}
 		}
 	}
+	wSum, wSize := make([]float64, len(w)), make([]float64, len(w))
+	eachTerm(s, func(iy, ix, iw int) {
+		p := float64(x[ix]) * float64(y[iy])
+		wSum[iw] += p
+		wSize[iw] += p * p
+	})
+	dw := append([]float32(nil), w...)
+	newConvWWinograd(s).Run(dw, x, y)
+	oh, ow := s.Out()
+	floor := math.Sqrt(float64(s.N * oh * ow))
+	for i, got := range dw {
+		if err := math.Abs(float64(got) - wSum[i]); !(err <= winoTol*(math.Sqrt(wSize[i])+floor)) {
+			t.Fatalf("%+v: weight gradient: element %d is %g, want %g", s, i, got, wSum[i])
+		}
+	}
 	run("forward", newConv(s, newWinograd(s, false), len(x), len(y)), x, y, ySum, ySize)
 	run("adjoint", newConv(s, newWinograd(s, true), len(y), len(x)), y, x, xSum, xSize)
 }
@@ -110,7 +125,14 @@ func TestWinogradParts(t *testing.T) {
 				t.Fatalf("element %d: %g, then %g", i, want[i], got[i])
 			}
 		}
-		if n := testing.AllocsPerRun(3, func() { c.Pack(f, w); c.Part(got, x, f, 0, true, scratch) }); n != 0 {
+		d := newConvWWinograd(s)
+		dw := make([]float32, s.lenW())
+		scratchW := make([]float32, d.ScratchLen()+1)[1:]
+		if n := testing.AllocsPerRun(3, func() {
+			c.Pack(f, w)
+			c.Part(got, x, f, 0, true, scratch)
+			d.Part(dw, x, want, 0, scratchW)
+		}); n != 0 {
 			t.Errorf("%g allocations", n)
 		}
 	})
@@ -163,6 +185,14 @@ func BenchmarkWinograd(b *testing.B) {
 				c := newConv(s, newWinograd(s, false), len(x), len(y))
 				f := c.Pack(nil, w)
 				return func() { c.Run(y, x, f, false) }
+			})
+			run("direct weights", func() func() {
+				c := NewConvWDirect(s)
+				return func() { c.Run(w, x, y) }
+			})
+			run("winograd weights", func() func() {
+				c := newConvWWinograd(s)
+				return func() { c.Run(w, x, y) }
 			})
 			run("pack", func() func() {
 				c := newConv(s, newWinograd(s, false), len(x), len(y))

@@ -1,6 +1,6 @@
 // Command winograd writes winograd_amd64.s and its Go declarations: the
-// transforms and the matrix product of Winograd's F(4x4,3x3) for AVX2 with
-// FMA3 and for AVX-512.
+// transforms and the matrix products of Winograd's F(4x4,3x3), and of its
+// weight gradient, for AVX2 with FMA3 and for AVX-512.
 package main
 
 import (
@@ -447,12 +447,203 @@ func product(t target, r, v int) {
 	end()
 }
 
+// gradient writes the transform AgA' of tiles of the output's gradient.
+func gradient(t target) {
+	end := start(t, "winoGradient", "(v, y, tmp *float32, n, pixel, row, plane int)",
+		"winoGradient is the transform of one 4x4 tile of n channels; v is padded to whole vectors.")
+	v, g, tmp, n := arg("v"), arg("y"), arg("tmp"), arg("n")
+	pixel := bytes("pixel")
+	rows, planes := newSix(bytes("row")), newSix(bytes("plane"))
+	planes6 := times(planes.s, 6)
+	two, four := t.konst(2), t.konst(4)
+	line := func(y [4]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
+		put(0, y[0])
+		e, f := add(t, y[0], y[2]), add(t, y[1], y[3])
+		put(1, add(t, e, f))
+		put(2, sub(t, e, f))
+		put(5, y[3])
+		VFMADD231PS(four, y[2], y[0]) // y0+4y2
+		VFMADD231PS(four, y[3], y[1]) // y1+4y3
+		o3 := t.vec()
+		VMOVAPS(y[0], o3)
+		VFMADD231PS(two, y[1], o3)
+		put(3, o3)
+		VFNMADD231PS(two, y[1], y[0])
+		put(4, y[0])
+	}
+	top := label("channels")
+	Label(top)
+	l := newTail(t, n)
+	p := GP64()
+	MOVQ(g, p)
+	for j := range 4 {
+		var y [4]reg.VecVirtual
+		for i := range y {
+			y[i] = l.load(rows.at(p, i))
+		}
+		line(y, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+		if j < 3 {
+			ADDQ(pixel, p)
+		}
+	}
+	MOVQ(v, p)
+	for i := range 6 {
+		var y [4]reg.VecVirtual
+		for j := range y {
+			y[j] = load(t, t.tmp(tmp, i, j))
+		}
+		line(y, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
+		if i < 5 {
+			ADDQ(planes6, p)
+		}
+	}
+	ADDQ(U32(4*t.w), g)
+	ADDQ(U32(4*t.w), v)
+	SUBQ(U32(t.w), n)
+	JG(LabelRef(top))
+	end()
+}
+
+// weights writes the transform G'mG of the sums to the 3x3 filters.
+func weights(t target) {
+	end := start(t, "winoWeights", "(w, m, tmp *float32, n, tap, plane int)",
+		"winoWeights is the 3x3 filters of n channels.")
+	w, m, tmp, n := arg("w"), arg("m"), arg("tmp"), arg("n")
+	tap, plane := bytes("tap"), bytes("plane")
+	taps3 := times(tap, 3)
+	planes := newSix(times(plane, 6))
+	quarter, sixth, c24, c12 := t.konst(0.25), t.konst(1./6), t.konst(1./24), t.konst(1./12)
+	line := func(p [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
+		s1, d1 := add(t, p[1], p[2]), sub(t, p[2], p[1])
+		s2, d2 := add(t, p[3], p[4]), sub(t, p[3], p[4])
+		VMULPS(quarter, p[0], p[0])
+		VFNMADD231PS(sixth, s1, p[0])
+		VFMADD231PS(c24, s2, p[0])
+		put(0, p[0])
+		VMULPS(c12, d2, d2)
+		VFMADD231PS(sixth, d1, d2)
+		put(1, d2)
+		VSUBPS(s1, s2, s2)
+		VFMADD231PS(sixth, s2, p[5])
+		put(2, p[5])
+	}
+	top := label("channels")
+	Label(top)
+	p := GP64()
+	MOVQ(m, p)
+	for j := range 6 {
+		var d [6]reg.VecVirtual
+		for i := range d {
+			d[i] = load(t, planes.at(p, i))
+		}
+		line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+		if j < 5 {
+			ADDQ(plane, p)
+		}
+	}
+	l := newTail(t, n)
+	MOVQ(w, p)
+	for i := range 3 {
+		var d [6]reg.VecVirtual
+		for j := range d {
+			d[j] = load(t, t.tmp(tmp, i, j))
+		}
+		line(d, func(j int, v reg.VecVirtual) {
+			to := Mem{Base: p}
+			if j > 0 {
+				to.Index, to.Scale = tap, uint8(j)
+			}
+			l.store(v, to)
+		})
+		if i < 2 {
+			ADDQ(taps3, p)
+		}
+	}
+	ADDQ(U32(4*t.w), w)
+	ADDQ(U32(4*t.w), m)
+	SUBQ(U32(t.w), n)
+	JG(LabelRef(top))
+	end()
+}
+
+// sum writes the product of the transpose of a panel of r columns, by blocks,
+// with a panel of v vectors, added to m.
+func sum(t target, r, v int) {
+	end := start(t, fmt.Sprintf("winoSum%dx%d", r, v), "(m, a, b *float32, k, blocks, pitch int)",
+		fmt.Sprintf("winoSum%dx%d is m += a'*b for %d columns of a a block, k rows pitch floats apart, and %d columns of b.", r, v, r, v*t.w))
+	m, a, b, k, blocks, s := arg("m"), arg("a"), arg("b"), arg("k"), arg("blocks"), bytes("pitch")
+	s3, s4 := times(s, 3), times(s, 4)
+	block := label("block")
+	Label(block)
+	acc := make([][]reg.VecVirtual, r)
+	for i := range acc {
+		acc[i] = make([]reg.VecVirtual, v)
+		for j := range acc[i] {
+			acc[i][j] = load(t, Mem{Base: m, Disp: 4 * t.w * (i*v + j)})
+		}
+	}
+	p, q, n := GP64(), GP64(), GP64()
+	MOVQ(a, p)
+	MOVQ(b, q)
+	MOVQ(k, n)
+	step := func(u int) {
+		bv := make([]reg.VecVirtual, v)
+		for j := range bv {
+			bv[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
+		}
+		for i := range r {
+			at := Mem{Base: p, Disp: 4 * i}
+			switch u {
+			case 1, 2:
+				at.Index, at.Scale = s, uint8(u)
+			case 3:
+				at.Index, at.Scale = s3, 1
+			}
+			x := t.vec()
+			VBROADCASTSS(at, x)
+			for j := range bv {
+				VFMADD231PS(bv[j], x, acc[i][j])
+			}
+		}
+	}
+	for _, unroll := range []int{4, 1} {
+		top, out := label("k"), label("rest")
+		Label(top)
+		CMPQ(n, U32(unroll))
+		JLT(LabelRef(out))
+		for u := range unroll {
+			step(u)
+		}
+		if unroll == 4 {
+			ADDQ(s4, p)
+		} else {
+			ADDQ(s, p)
+		}
+		ADDQ(U32(4*t.w*v*unroll), q)
+		SUBQ(U32(unroll), n)
+		JMP(LabelRef(top))
+		Label(out)
+	}
+	for i := range acc {
+		for j := range acc[i] {
+			VMOVUPS(acc[i][j], Mem{Base: m, Disp: 4 * t.w * (i*v + j)})
+		}
+	}
+	ADDQ(U32(4*t.w*v*r), m)
+	ADDQ(U32(4*r), a)
+	DECQ(blocks)
+	JNZ(LabelRef(block))
+	end()
+}
+
 func main() {
 	ConstraintExpr("amd64,!noasm")
 	for _, t := range []target{{"AVX2", 8}, {"AVX512", 16}} {
 		input(t)
 		output(t)
 		filter(t)
+		gradient(t)
+		weights(t)
 		widths := []int{2}
 		if t.w == 16 {
 			widths = []int{1, 2, 3, 4}
@@ -460,6 +651,7 @@ func main() {
 		for _, v := range widths {
 			for r := 1; r <= 6; r++ {
 				product(t, r, v)
+				sum(t, r, v)
 			}
 		}
 	}
