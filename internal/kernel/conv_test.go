@@ -379,7 +379,7 @@ func TestConvPanics(t *testing.T) {
 		"short input":     func() { c.Run(y, x[1:], f, false) },
 		"short output":    func() { c.Run(y[1:], x, f, false) },
 		"foreign filter":  func() { c.Run(y, x, new(Filter), false) },
-		"short gradient":  func() { NewConvWDirect(s).Run(w[1:], x, y) },
+		"short gradient":  func() { NewConvW(s).Run(w[1:], x, y) },
 		"missing scratch": func() { c.Part(y, x, f, 0, false, nil) },
 	} {
 		t.Run(what, func(t *testing.T) {

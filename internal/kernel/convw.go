@@ -8,23 +8,85 @@ import "sync"
 //
 // with x (N,H,W,Ci) and g (N,OH,OW,Co). It is immutable and safe for
 // concurrent use.
-//
-// For one tap this is the matrix product x'g with the pixels as the inner
-// index, and the same register tile as in a convolution computes it: rows are
-// input channels, columns output channels. It goes over the pixels in bands
-// that stay in the first-level cache while all the tiles of a part read them.
 type ConvW struct {
-	shape   ConvShape // as given
-	s       ConvShape // as computed
-	eng     *engine
-	mode    wMode
-	work    []wPart
-	bandH   int // rows of a band, at most
-	bandW   int // columns of a band, at most
-	sums    int // floats of scratch for sums that are not yet in order
-	need    int // floats of scratch
-	wino    *winogradW // if not nil, it does the work
-	scratch sync.Pool
+	impl    convWImpl
+	shape   ConvShape
+	scratch sync.Pool // of *[]float32, for Run
+}
+
+// convWImpl is one way to compute a weight gradient. Implementations are
+// immutable.
+type convWImpl interface {
+	parts() int
+	scratchLen() int
+	part(dw, x, g []float32, part int, scratch []float32)
+}
+
+// NewConvW plans the weight gradient of the convolution of shape s. Where it
+// pays, the plan uses Winograd's algorithm, whose error is some ten times that
+// of the direct sum.
+func NewConvW(s ConvShape) *ConvW {
+	s.check()
+	if useWinogradW(s) {
+		return newConvW(s, newWinogradW(s))
+	}
+	return NewConvWDirect(s)
+}
+
+// NewConvWDirect is NewConvW by the direct sum, always.
+func NewConvWDirect(s ConvShape) *ConvW {
+	s.check()
+	return newConvW(s, newDirectW(s))
+}
+
+func newConvW(s ConvShape, impl convWImpl) *ConvW {
+	c := &ConvW{impl: impl, shape: s}
+	c.scratch.New = func() any {
+		b := make([]float32, impl.scratchLen())
+		return &b
+	}
+	return c
+}
+
+// Parts is the number of parts of the work. It depends on the shape alone.
+func (c *ConvW) Parts() int { return c.impl.parts() }
+
+// ScratchLen is the length of the scratch of one worker.
+func (c *ConvW) ScratchLen() int { return c.impl.scratchLen() }
+
+// Part overwrites one part of dw. Parts write disjoint weights, each summed
+// over the whole batch in a fixed order; scratch is of length ScratchLen at
+// least.
+func (c *ConvW) Part(dw, x, g []float32, part int, scratch []float32) {
+	if len(dw) != c.shape.lenW() || len(x) != c.shape.lenX() || len(g) != c.shape.lenY() {
+		panic("kernel: wrong length of a convolution's data")
+	}
+	c.impl.part(dw, x, g, part, scratch)
+}
+
+// Run computes all parts in this goroutine.
+func (c *ConvW) Run(dw, x, g []float32) {
+	s := c.scratch.Get().(*[]float32)
+	for p := range c.Parts() {
+		c.Part(dw, x, g, p, *s)
+	}
+	c.scratch.Put(s)
+}
+
+// A directW computes a weight gradient as the direct sum. For one tap it is the
+// matrix product x'g with the pixels as the inner index, and the same register
+// tile as in a convolution computes it: rows are input channels, columns output
+// channels. It goes over the pixels in bands that stay in the first-level cache
+// while all the tiles of a part read them.
+type directW struct {
+	s     ConvShape
+	eng   *engine
+	mode  wMode
+	work  []wPart
+	bandH int // rows of a band, at most
+	bandW int // columns of a band, at most
+	sums  int // floats of scratch for sums that are not yet in order
+	need  int // floats of scratch
 }
 
 // A wMode is a way to make tiles of the weights.
@@ -48,45 +110,18 @@ type wPart struct{ ky, k0, k1, c0, c1 int }
 // wParts is the number of parts to aim at.
 const wParts = 12
 
-// NewConvW plans the weight gradient of the convolution of shape s. Where it
-// pays, the plan uses Winograd's algorithm, whose error is some ten times that
-// of the direct sum.
-func NewConvW(s ConvShape) *ConvW {
-	s.check()
-	if !useWinogradW(s) {
-		return NewConvWDirect(s)
+func newDirectW(s ConvShape) *directW {
+	s = pointwise(s)
+	if s.K == 1 && s.Stride == 1 && s.Pad == 0 {
+		s = ConvShape{N: 1, H: 1, W: s.N * s.H * s.W, Ci: s.Ci, Co: s.Co, K: 1, Stride: 1}
 	}
-	return newConvWWinograd(s)
-}
-
-func newConvWWinograd(s ConvShape) *ConvW {
-	c := &ConvW{shape: s, wino: newWinogradW(s)}
-	c.need = c.wino.scratchLen()
-	c.newScratch()
-	return c
-}
-
-// NewConvWDirect is NewConvW by the direct sum, always.
-func NewConvWDirect(s ConvShape) *ConvW {
-	s.check()
-	c := &ConvW{shape: s, s: pointwise(s), eng: &engines[level]}
-	if s := c.s; s.K == 1 && s.Stride == 1 && s.Pad == 0 {
-		c.s = ConvShape{N: 1, H: 1, W: s.N * s.H * s.W, Ci: s.Ci, Co: s.Co, K: 1, Stride: 1}
-	}
+	c := &directW{s: s, eng: &engines[level]}
 	c.mode = c.chooseMode()
 	c.cut()
-	c.newScratch()
 	return c
 }
 
-func (c *ConvW) newScratch() {
-	c.scratch.New = func() any {
-		b := make([]float32, c.need)
-		return &b
-	}
-}
-
-func (c *ConvW) chooseMode() (best wMode) {
+func (c *directW) chooseMode() (best wMode) {
 	s := c.s
 	if s.Ci == 1 && s.Co == 1 && s.Stride == 1 && s.K > 1 {
 		for nv := 1; nv <= min(2, c.eng.maxVecs()); nv++ {
@@ -117,7 +152,7 @@ func (c *ConvW) chooseMode() (best wMode) {
 }
 
 // cut makes the parts and sizes the bands and the scratch.
-func (c *ConvW) cut() {
+func (c *directW) cut() {
 	s, e := c.s, c.eng
 	oh, ow := s.Out()
 	if g := c.mode.group; g > 0 {
@@ -169,7 +204,7 @@ func (c *ConvW) cut() {
 }
 
 // taps is how many products of channels a part makes.
-func (c *ConvW) taps() int {
+func (c *directW) taps() int {
 	if c.mode.run {
 		return 1
 	}
@@ -177,49 +212,23 @@ func (c *ConvW) taps() int {
 }
 
 // copied tells whether runs need a copy of x with padding.
-func (c *ConvW) copied() bool { return c.mode.run && c.s.Pad > 0 }
+func (c *directW) copied() bool { return c.mode.run && c.s.Pad > 0 }
 
 // runPitch is the length of a row of that copy.
-func (c *ConvW) runPitch() int { return ((c.bandW-1)*c.s.Stride + c.s.K) * c.s.Ci }
+func (c *directW) runPitch() int { return ((c.bandW-1)*c.s.Stride + c.s.K) * c.s.Ci }
 
 // groups is how many groups of pixels a row of g makes, the last perhaps not
 // full.
-func (c *ConvW) groups() int {
+func (c *directW) groups() int {
 	_, ow := c.s.Out()
 	return (ow + c.mode.group - 1) / c.mode.group
 }
 
-// Parts is the number of parts of the work. It depends on the shape alone.
-func (c *ConvW) Parts() int {
-	if c.wino != nil {
-		return c.wino.parts()
-	}
-	return len(c.work)
-}
+func (c *directW) parts() int { return len(c.work) }
 
-// ScratchLen is the length of the scratch of one worker.
-func (c *ConvW) ScratchLen() int { return c.need }
+func (c *directW) scratchLen() int { return c.need }
 
-// Run computes all parts in this goroutine.
-func (c *ConvW) Run(dw, x, g []float32) {
-	s := c.scratch.Get().(*[]float32)
-	for p := range c.Parts() {
-		c.Part(dw, x, g, p, *s)
-	}
-	c.scratch.Put(s)
-}
-
-// Part overwrites one part of dw. Parts write disjoint weights, each summed
-// over the whole batch in a fixed order; scratch is of length ScratchLen at
-// least.
-func (c *ConvW) Part(dw, x, g []float32, part int, scratch []float32) {
-	if len(dw) != c.shape.lenW() || len(x) != c.shape.lenX() || len(g) != c.shape.lenY() {
-		panic("kernel: wrong length of a convolution's data")
-	}
-	if c.wino != nil {
-		c.wino.part(dw, x, g, part, scratch)
-		return
-	}
+func (c *directW) part(dw, x, g []float32, part int, scratch []float32) {
 	if c.mode.group > 0 {
 		c.diagonals(dw, x, g, c.work[part].ky, scratch)
 		return
@@ -311,7 +320,7 @@ func (c *ConvW) Part(dw, x, g []float32, part int, scratch []float32) {
 }
 
 // columns is the output columns whose input at tap kx is inside the image.
-func (c *ConvW) columns(kx int) (lo, hi int) {
+func (c *directW) columns(kx int) (lo, hi int) {
 	_, ow := c.s.Out()
 	if c.mode.run {
 		return 0, ow
@@ -329,7 +338,7 @@ func clip(shift, size, stride, n int) (lo, hi int) {
 
 // copyRuns copies the h rows of x from row y in steps of the stride, as the
 // output columns [from, to) need them, with zeros outside the image.
-func (c *ConvW) copyRuns(dst, x []float32, y, h, from, to int) {
+func (c *directW) copyRuns(dst, x []float32, y, h, from, to int) {
 	s := c.s
 	pitch, n := c.runPitch(), s.W*s.Ci
 	for i := range h {
@@ -354,7 +363,7 @@ func padCopy(dst, src []float32, at int) {
 //	m[i][j] = sum over groups p of g[p*group+i] * x[p*group+j]
 //
 // weight kx is the sum of m[i][i+kx] over i.
-func (c *ConvW) diagonals(dw, x, g []float32, ky int, scratch []float32) {
+func (c *directW) diagonals(dw, x, g []float32, ky int, scratch []float32) {
 	s, group, groups := c.s, c.mode.group, c.groups()
 	oh, ow := s.Out()
 	gPitch, xPitch, width := groups*group, groups*group+s.K-1, group+s.K-1

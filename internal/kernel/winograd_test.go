@@ -53,7 +53,7 @@ func checkWinograd(t *testing.T, s ConvShape, seed uint64) {
 		wSize[iw] += p * p
 	})
 	dw := append([]float32(nil), w...)
-	newConvWWinograd(s).Run(dw, x, y)
+	newConvW(s, newWinogradW(s)).Run(dw, x, y)
 	oh, ow := s.Out()
 	floor := math.Sqrt(float64(s.N * oh * ow))
 	for i, got := range dw {
@@ -125,7 +125,7 @@ func TestWinogradParts(t *testing.T) {
 				t.Fatalf("element %d: %g, then %g", i, want[i], got[i])
 			}
 		}
-		d := newConvWWinograd(s)
+		d := newConvW(s, newWinogradW(s))
 		dw := make([]float32, s.lenW())
 		scratchW := make([]float32, d.ScratchLen()+1)[1:]
 		if n := testing.AllocsPerRun(3, func() {
@@ -191,7 +191,7 @@ func BenchmarkWinograd(b *testing.B) {
 				return func() { c.Run(w, x, y) }
 			})
 			run("winograd weights", func() func() {
-				c := newConvWWinograd(s)
+				c := newConvW(s, newWinogradW(s))
 				return func() { c.Run(w, x, y) }
 			})
 			run("pack", func() func() {
