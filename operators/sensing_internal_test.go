@@ -1,0 +1,68 @@
+package operators
+
+import (
+	"archive/zip"
+	"io"
+	"testing"
+)
+
+// goldenNPZ reads the arrays of an .npz in testdata.
+func goldenNPZ(t *testing.T, file string) map[string][]float32 {
+	t.Helper()
+	z, err := zip.OpenReader("testdata/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	out := map[string][]float32{}
+	for _, e := range z.File {
+		name := e.Name[:len(e.Name)-len(".npy")]
+		err := withArray(&z.Reader, name, func(h npyHeader, n int, r io.Reader) error {
+			v, err := h.readFloats(r, n)
+			out[name] = v
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// The numbers are those of the operator's published implementation.
+func TestCirculantGolden(t *testing.T) {
+	g := goldenNPZ(t, "circulant.npz")
+	rows := make([]int32, len(g["indices"]))
+	for i, v := range g["indices"] {
+		rows[i] = int32(v)
+	}
+	a := newCirculant(Shape{1, 32, 32}, g["filter"], g["sign"], rows)
+	y, x := make([]float32, len(rows)), make([]float32, 32*32)
+	a.Apply(y, g["x"])
+	if d := maxDiff(y, g["y"]); d > 1e-5 {
+		t.Errorf("measurements differ by %.2g", d)
+	}
+	a.Adjoint(x, g["y"])
+	if d := maxDiff(x, g["adjoint"]); d > 1e-5 {
+		t.Errorf("adjoint differs by %.2g", d)
+	}
+}
+
+func TestWalshHadamard(t *testing.T) {
+	for n := 1; n <= 64; n *= 2 {
+		for k := range n {
+			x := make([]float32, n)
+			x[k] = 1
+			walshHadamard(x)
+			for i, v := range x {
+				want := float32(1)
+				for b := i & k; b > 0; b &= b - 1 {
+					want = -want
+				}
+				if v != want {
+					t.Fatalf("n=%d: W(%d,%d) = %v, want %v", n, i, k, v, want)
+				}
+			}
+		}
+	}
+}
