@@ -70,7 +70,7 @@ func useWinogradW(s ConvShape) bool {
 	cost := 0
 	for _, i := range c.in {
 		for _, o := range c.out {
-			cost += tiles*(36*i.width*o.width+400*i.width+300*o.width+2000) + border + 36*i.width*o.width*10
+			cost += tiles*(36*i.width*o.width+400*i.width+300*o.width+2000) + border + 36*i.width*o.width*14
 		}
 	}
 	return 115*cost < 100*9*s.N*c.oh*c.ow*s.Ci*s.Co
