@@ -37,6 +37,12 @@ func (e partlyError) Error() string {
 	return fmt.Sprintf("%d of %d inputs failed", e.failed, e.total)
 }
 
+// An interruptedError is work that Ctrl-C ended in good order, and says how to
+// go on.
+type interruptedError struct{ text string }
+
+func (e interruptedError) Error() string { return e.text }
+
 // run is the whole program: it does what args say and returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	app := newApp(in, out, errOut)
@@ -51,6 +57,10 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 func report(ctx context.Context, w io.Writer, err error) int {
 	if err == nil {
 		return exitOK
+	}
+	if errors.As(err, new(interruptedError)) {
+		fmt.Fprintln(w, "lpn: "+err.Error())
+		return exitInterrupt
 	}
 	if ctx.Err() != nil && !errors.As(err, new(partlyError)) || errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, "lpn: interrupted")
@@ -82,6 +92,7 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			restoreCommand(),
 			degradeCommand(),
+			trainCommand(),
 			evalCommand(),
 			compareCommand(),
 			priorsCommand(),
@@ -145,7 +156,7 @@ func action(f func(c *cli.Context, con *console) error) cli.ActionFunc {
 // wantArgs checks the number of arguments.
 func wantArgs(c *cli.Context, n int, what string) error {
 	if c.NArg() != n {
-		return usagef("%s wants %s, not %d arguments (lpn help %s)", c.Command.Name, what, c.NArg(), c.Command.Name)
+		return usagef("%s wants %s, got %d arguments (lpn help %s)", c.Command.Name, what, c.NArg(), c.Command.Name)
 	}
 	return nil
 }
@@ -243,7 +254,7 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 		}
 		value, known := takesValue[name]
 		if !known {
-			return nil, nil, usagef("%s has no flag %s%s (lpn help %s)", cmd.Name, dashed(name), suggest(name, names), cmd.Name)
+			return nil, nil, usagef("%s has no flag %s%s (lpn help %s)", cmd.Name, dashed(name), suggest(dashed(name), names), cmd.Name)
 		}
 		flags = append(flags, a)
 		if value && !strings.Contains(a, "=") {

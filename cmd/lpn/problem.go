@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -154,7 +153,13 @@ const leastNoise = 1e-3
 // is called on every iterate and may be nil.
 func (o solverOptions) solve(ctx context.Context, con *console, m measured, truth *operators.Image, see func(solvers.Iterate)) (solution, error) {
 	var s solution
-	var err error
+	a, err := m.spec.Build(m.scene, m.boundary, openOperatorFile)
+	if err != nil {
+		return s, err
+	}
+	if n := a.Codomain().Len(); n != len(m.y.Pix) {
+		return s, fmt.Errorf("a measurement of %d numbers: %s of a scene %v gives %d", len(m.y.Pix), m.spec, m.scene, n)
+	}
 	if s.noise, err = o.level(m); err != nil {
 		return s, err
 	}
@@ -174,13 +179,6 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 	}
 	if c := net.Config().Channels; c != m.scene.C {
 		con.remark("the prior %s is gray: a colour picture is restored channel by channel", s.prior)
-	}
-	a, err := m.spec.Build(m.scene, m.boundary, openOperatorFile)
-	if err != nil {
-		return s, err
-	}
-	if n := a.Codomain().Len(); n != len(m.y.Pix) {
-		return s, fmt.Errorf("a measurement of %d numbers: %s of a scene %v gives %d", len(m.y.Pix), m.spec, m.scene, n)
 	}
 	sigma := net.Config().Sigma
 	s.lambda = o.strength * math.Pow(max(s.noise, leastNoise)/sigma, 2)
@@ -214,14 +212,10 @@ func (o solverOptions) level(m measured) (float64, error) {
 		return o.noise, nil
 	case m.noise != auto:
 		return m.noise, nil
-	case !m.spec.ImageShaped():
-		return 0, usagef("--noise auto wants a picture or a file that says its noise: give a number in [0,1] or a fraction like 25/255")
+	case !m.spec.ImageShaped() || m.spec.Name() == "inpaint":
+		return 0, usagef("--noise: auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255")
 	}
-	s, ok := estimateNoise(m.y)
-	if !ok {
-		return 0, errors.New("too small or too flat to estimate the noise from: give --noise")
-	}
-	return s, nil
+	return operators.EstimateNoise(m.y), nil
 }
 
 // bind binds a network to a scene: as it is, or a gray network to each
