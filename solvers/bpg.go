@@ -77,7 +77,9 @@ type BPG struct {
 	// Inner bounds the conjugate gradients of a fidelity that has a Hessian but
 	// no closed form. Default 20; negative: P = I/c.
 	Inner int
-	// Start is the first dual point. Default x0.
+	// Start is the first dual point. The default is x0 - grad h(x0)/lambda,
+	// which would be x0's own dual point were x0 critical, but no further from
+	// x0 than a quarter of its norm.
 	Start []float32
 }
 
@@ -153,7 +155,7 @@ const (
 	krylov               // conjugate gradients on a Hessian
 )
 
-// Steps runs from y = Start; see Method. The first iterate is f(Start). The
+// Steps runs from x0; see Method and Start. The first iterate is f(Start). The
 // sequence ends by itself where no step lowers F by more than rounding.
 func (b BPG) Steps(x0 []float32) iter.Seq[Iterate] {
 	return func(yield func(Iterate) bool) {
@@ -189,11 +191,7 @@ func (b BPG) begin(x0 []float32) *bpgState {
 	vec := func() []float32 { return make([]float32, n) }
 	s := &bpgState{BPG: b, at: newDualPoint(n), next: newDualPoint(n),
 		dy: vec(), dx: vec(), dg: vec(), y: vec(), g: vec(), d: vec(), relax: 0.7}
-	copy(s.at.y, x0)
-	if b.Start != nil {
-		checkLen("BPG.Start", len(b.Start), n)
-		copy(s.at.y, b.Start)
-	}
+	s.start(x0)
 	if c, ok := b.Psi.(StronglyConvex); ok {
 		s.m = c.StrongConvexity()
 	}
@@ -216,6 +214,21 @@ func (b BPG) begin(x0 []float32) *bpgState {
 	}
 	b.eval(s.at)
 	return s
+}
+
+// start writes the first dual point.
+func (s *bpgState) start(x0 []float32) {
+	if s.Start != nil {
+		checkLen("BPG.Start", len(s.Start), len(x0))
+		copy(s.at.y, s.Start)
+		return
+	}
+	s.H.Gradient(s.g, x0)
+	k := 1 / s.Lambda
+	if g, far := norm2(s.g), norm2(x0)/4; k*g > far {
+		k = far / g
+	}
+	addScaled(s.at.y, x0, -k, s.g)
 }
 
 // advance makes one step, or reports that none lowers F.
