@@ -1,0 +1,105 @@
+//go:build linux
+
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// TestWinogradGuarded faults where a routine reads or writes outside its
+// slices.
+func TestWinogradGuarded(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		for i, s := range winoCases {
+			get := func(n int) []float32 {
+				v := guarded(t, n, i%2 == 0)
+				for i := range v {
+					v[i] = rng.Float32()
+				}
+				return v
+			}
+			x, y, w := get(s.lenX()), get(s.lenY()), get(s.lenW())
+			c, ct := newWinograd(s, false), newWinograd(s, true)
+			cw := newWinogradW(s)
+			f, ft := get(c.packLen()), get(ct.packLen())
+			c.pack(f, w)
+			ct.pack(ft, w)
+			scratch := get(c.scratchLen())
+			for p := range c.parts() {
+				c.part(y, x, f, p, i%4 < 2, scratch)
+			}
+			scratch = get(ct.scratchLen())
+			for p := range ct.parts() {
+				ct.part(x, y, ft, p, i%4 < 2, scratch)
+			}
+			scratch = get(cw.scratchLen())
+			for p := range cw.parts() {
+				cw.part(w, x, y, p, scratch)
+			}
+		}
+	})
+}
+
+func TestPointwiseGuarded(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		for _, low := range []bool{false, true} {
+			for n := 1; n <= 40; n++ {
+				x, y, d := guarded(t, n, low), guarded(t, n, low), guarded(t, n, low)
+				for _, e := range elementwises {
+					e.run(d, x, y)
+				}
+				AddBias(d, x, y)
+				MulChannel(d, x, y)
+				AdamStep(d, x, y, y, 1, 1, 1, 1, 1, 1)
+				Dot(x, y)
+				SquaredError(x, y)
+				AbsError(x, y)
+				Resize(d, x, 1, 1, 1, n, 1, 1)
+				Expand(d, x, 1)
+				runs, per := guarded(t, 16*n, low), 16
+				LogSumExp(d, runs, runs, per)
+				LogSumExp(d, nil, runs, per)
+				SoftmaxGrad(runs, runs, runs, per)
+				Expand(runs, d, per)
+				GroupSum(d, runs, per)
+				ExpandMul(runs, runs, d, per)
+				AvgPoolT(runs[:4*n], d, 1, 2, 2, n)
+				AvgPool(d, runs[:4*n], 1, 2, 2, n)
+				Interleave(runs[:9*n], guarded(t, 9*n, low), 1, 3, 3, n)
+			}
+		}
+	})
+}
+
+// The processor's treatment of denormal numbers must be as before, in Go code
+// after any routine.
+func TestDenormalsRestored(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		a, half := float32(2e-38), float32(0.5)
+		check := func(what string) {
+			if a*half == 0 {
+				t.Fatalf("%s leaves denormal numbers counted as zero", what)
+			}
+		}
+		x, y, z := make([]float32, 64), make([]float32, 64), make([]float32, 4)
+		for _, e := range elementwises {
+			e.run(x, y, y)
+			check(e.name)
+		}
+		LogSumExp(z, x, y, 16)
+		check("LogSumExp")
+		SoftmaxGrad(x, x, y, 16)
+		check("SoftmaxGrad")
+		s := ConvShape{1, 9, 9, 16, 16, 3, 1, 1}
+		u, v, w := make([]float32, s.lenX()), make([]float32, s.lenY()), make([]float32, s.lenW())
+		c := newConv(s, newWinograd(s, false), len(u), len(v))
+		f := c.Pack(nil, w)
+		check("Pack")
+		c.Run(v, u, f, false)
+		check("winograd")
+		newConvW(s, newWinogradW(s)).Run(w, u, v)
+		check("winogradW")
+	})
+}
