@@ -33,9 +33,9 @@ import (
 //
 // P = (H + c I)^-1, H the Hessian of h (A'A for LeastSquares): in closed form
 // where h is a CurvatureSolver, by a few conjugate gradients where it is a
-// Hessian, and I/c otherwise. At c = lambda this is ADMM in the order x,u,z
-// with rho = lambda, written in y = x + u; as c grows it becomes the textbook
-// step. The search for c runs between the fast method and the safe one: c
+// Hessian, and I/c otherwise. At c = lambda this is ADMM in the order x,z,u
+// with rho = lambda, written in y = x + u (or Douglas-Rachford splitting with
+// the network first); as c grows it becomes the textbook step. The search for c runs between the fast method and the safe one: c
 // starts at lambda and is tripled until
 //
 //	F(x_{k+1}) - F(x_k) <= <g_k, x_{k+1} - x_k> / 100    and

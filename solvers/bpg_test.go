@@ -134,8 +134,8 @@ func (b BPG) criticality(psi framelet, a dense, y, x []float32) float64 {
 	return math.Sqrt(d / s)
 }
 
-// TestADMMIsADualStep: ADMM with rho = lambda, seen in y = x + u, is the step
-// y+ = y - (A'A + lambda I)^-1 g that BPG starts from.
+// TestADMMIsADualStep: ADMM in the order x,z,u with rho = lambda, seen in
+// y = x + u, is the step y+ = y - (A'A + lambda I)^-1 g that BPG starts from.
 func TestADMMIsADualStep(t *testing.T) {
 	const n, lambda = 12, 0.05
 	a := randomDense(9, n, 31)
@@ -151,10 +151,7 @@ func TestADMMIsADualStep(t *testing.T) {
 		// ADMM, from its own formulas.
 		sub(v, z, u)
 		h.Prox(x, v, 1/lambda)
-		for i := range u {
-			u[i] += x[i] - z[i]
-			v[i] = x[i] + u[i]
-		}
+		addScaled(v, x, 1, u)
 		// The dual step.
 		h.Gradient(g, z)
 		for i := range g {
@@ -166,6 +163,7 @@ func TestADMMIsADualStep(t *testing.T) {
 			t.Fatalf("step %d: they differ by %.2g relative", k+1, e)
 		}
 		psi.Eval(z, v)
+		sub(u, v, z)
 	}
 }
 
