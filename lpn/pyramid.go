@@ -183,7 +183,19 @@ func Pyramid(channels int, sigma float64) Config {
 	return Config{Name: "pyramid", Channels: channels, Sigma: sigma, Unit: sigma, Alpha: 0.01,
 		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9, Slack: 1e-3,
 			Levels: []PyramidLevel{
-				{Maps: 16 * channels, WK: 3, Features: 64, AK: 5, NK: 1},
+				{Maps: 16, WK: 3, Features: 64, AK: 5, NK: 1},
 				{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3},
 			}}}
+}
+
+// Pyramid3 is the three-level pyramid that the shipped priors of natural
+// pictures use.
+func Pyramid3(channels int, sigma float64) Config {
+	c := Pyramid(channels, sigma)
+	c.Name = "pyramid3"
+	if channels > 1 {
+		c.Pyramid.Levels[0].Maps = 24
+	}
+	c.Pyramid.Levels = append(c.Pyramid.Levels, PyramidLevel{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3})
+	return c
 }

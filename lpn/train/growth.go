@@ -8,37 +8,46 @@ import (
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
-// probe is the side of the pictures on which the growth of psi is measured.
-const probe = 32
+const (
+	ceiling = 0.98 // below 1: the probe is small, and a power iterate lags
+	rise    = 100
+)
 
 // A growth is the penalty that keeps the prior well posed. With Q the operator
 // of lpn.Config.RecordGrowth, psi <= 1/2<x,Qx> + constant, and R is bounded
 // below when Q <= I. The penalty asks strong signals to pass unchanged and no
 // direction to grow:
 //
-//	frame * mean((Q r - r)^2) + norm * max(0, <v,Qv>-1)^2
+//	frame * mean((Q r - r)^2) + norm(t) * max(0, <v,Qv>-ceiling)^2
 //
-// for a fresh white picture r every step and v a running power iterate.
+// for a fresh white picture r every step and v a running power iterate. norm
+// grows by a factor of rise from the first step to the last, so that the
+// network settles below the bound while it still learns: a scaling afterwards
+// costs tenths of a decibel.
 type growth struct {
 	*graph
 	frame, norm float64
+	every       uint64 // steps between two runs, made up for by the weights
 	seed        uint64
-	step        uint64
+	step, steps uint64
 	size        int
 	top         float64 // the last <v,Qv>
 	err         error
 }
 
-func newGrowth(cfg lpn.Config, s *shared, frame, norm float64, seed uint64) (*growth, error) {
-	b := newBuilder(cfg, s, lpn.Dims{N: 2 * cfg.Channels, H: probe, W: probe, C: 1})
-	g := &growth{frame: frame, norm: norm, seed: seed, size: cfg.Channels * probe * probe}
+func newGrowth(cfg lpn.Config, s *shared, frame, norm float64, seed uint64, steps int) (*growth, error) {
+	// The probes must hold the widest filters; larger ones are used less often.
+	levels := max(2, len(cfg.Pyramid.Levels))
+	side := 8 << levels
+	b := newBuilder(cfg, s, lpn.Dims{N: 2 * cfg.Channels, H: side, W: side, C: 1})
+	g := &growth{every: 1 << (2 * (levels - 2)), seed: seed, steps: uint64(steps), size: cfg.Channels * side * side}
+	g.frame, g.norm = frame*float64(g.every), norm*float64(g.every)
 	var err error
 	if g.graph, err = b.compile(cfg.RecordGrowth(b), g.eval, g.grad); err != nil {
 		return nil, err
 	}
 	g.fill(g.input[g.size:2*g.size], math.MaxUint64)
 	unit(g.input[g.size : 2*g.size])
-	g.draw()
 	return g, nil
 }
 
@@ -53,8 +62,7 @@ func unit(x []float32) {
 	kernel.Scale(x, x, float32(1/math.Sqrt(max(kernel.Dot(x, x), 1e-30))))
 }
 
-// draw takes the probe of the current step, so that a resumed run draws the
-// same.
+// draw takes the probe of the current step: a resumed run draws the same.
 func (g *growth) draw() {
 	g.fill(g.input[:g.size], g.step)
 	copy(g.extra, g.input)
@@ -63,8 +71,12 @@ func (g *growth) draw() {
 func (g *growth) eval(in [][]float32) float64 {
 	q, x, n := in[0], in[1], g.size
 	g.top = kernel.Dot(q[n:], x[n:])
-	over := max(0, g.top-1)
-	return g.frame*kernel.SquaredError(q[:n], x[:n])/float64(n) + g.norm*over*over
+	over := max(0, g.top-ceiling)
+	return g.frame*kernel.SquaredError(q[:n], x[:n])/float64(n) + g.weight()*over*over
+}
+
+func (g *growth) weight() float64 {
+	return g.norm * math.Pow(rise, float64(g.step)/float64(g.steps))
 }
 
 func (g *growth) grad(dst []float32, in [][]float32) {
@@ -73,16 +85,20 @@ func (g *growth) grad(dst []float32, in [][]float32) {
 	for i := range n {
 		dst[i] = k * (q[i] - x[i])
 	}
-	kernel.Scale(dst[n:], x[n:], float32(2*g.norm*max(0, kernel.Dot(q[n:], x[n:])-1)))
+	kernel.Scale(dst[n:], x[n:], float32(2*g.weight()*max(0, kernel.Dot(q[n:], x[n:])-ceiling)))
 }
 
-func (g *growth) run() { _, g.err = g.graph.run() }
+func (g *growth) run() {
+	g.draw()
+	_, g.err = g.graph.run()
+}
 
-// turn makes the next step's probes: a new r, and v <- Qv/||Qv||.
+// due says whether the penalty takes part in the current step.
+func (g *growth) due() bool { return g != nil && g.step%g.every == 0 }
+
+// turn makes the next probes: a new r, and v <- Qv/||Qv||.
 func (g *growth) turn() {
-	g.step++
 	v := g.input[g.size : 2*g.size]
 	copy(v, g.out.node.Value().Data().([]float32)[g.size:2*g.size])
 	unit(v)
-	g.draw()
 }

@@ -94,7 +94,8 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		c.lossFn.kind, c.lossFn.gamma = kind, gamma/m.cfg.Unit
 	}
 	parts := len(m.chunks)
-	if m.growth != nil {
+	due := m.growth.due()
+	if due {
 		parts++
 	}
 	m.pool.Do(m, parts)
@@ -113,17 +114,20 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 				kernel.Add(g, g, h)
 			}
 		}
-		if m.growth != nil {
+		if due {
 			if h := m.growth.grads[p.Name]; h != nil {
 				kernel.Add(g, g, h)
 			}
 		}
 	}
-	if m.growth != nil {
+	if due {
 		if m.growth.err != nil {
 			return 0, m.growth.err
 		}
 		m.growth.turn()
+	}
+	if m.growth != nil {
+		m.growth.step++
 	}
 	return loss, nil
 }

@@ -90,7 +90,7 @@ var ErrInterrupted = errors.New("train: interrupted")
 var ErrDiverged = errors.New("train: the loss is not a number")
 
 // chunksOf fixes how a batch is cut, whatever the number of threads.
-func chunksOf(batch int) int { return min(batch, 8) }
+func chunksOf(batch int) int { return min((batch+1)/2, 8) }
 
 // runState is everything that a checkpoint must hold.
 type runState struct {
@@ -165,7 +165,7 @@ func newRun(o Options) (*runState, error) {
 		return nil, err
 	}
 	if o.Config.Pyramid != nil && (o.Frame > 0 || o.Growth > 0) {
-		if m.growth, err = newGrowth(o.Config, m.shared, o.Frame, o.Growth, o.Seed); err != nil {
+		if m.growth, err = newGrowth(o.Config, m.shared, o.Frame, o.Growth, o.Seed, o.Plan.Steps()); err != nil {
 			return nil, err
 		}
 	}
@@ -408,7 +408,6 @@ func (s *runState) load() error {
 			return err
 		}
 		g.step = uint64(s.step)
-		g.draw()
 	}
 	return nil
 }
