@@ -71,6 +71,9 @@ func NewConv(s ConvShape) *Conv {
 	if useWinograd(s, false) {
 		return newConv(s, newWinograd(s, false), s.lenX(), s.lenY())
 	}
+	if useFive(s) {
+		return newConv(s, newFive(s, false), s.lenX(), s.lenY())
+	}
 	return NewConvDirect(s)
 }
 
@@ -80,6 +83,9 @@ func NewConvT(s ConvShape) *Conv {
 	s.check()
 	if useWinograd(s, true) {
 		return newConv(s, newWinograd(s, true), s.lenY(), s.lenX())
+	}
+	if useFive(s) {
+		return newConv(s, newFive(s, true), s.lenY(), s.lenX())
 	}
 	return NewConvTDirect(s)
 }

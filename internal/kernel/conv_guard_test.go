@@ -37,34 +37,46 @@ func guarded(t *testing.T, n int, low bool) []float32 {
 
 // TestConvGuarded faults where a routine reads or writes outside its slices.
 func TestConvGuarded(t *testing.T) {
-	levels(t, func(t *testing.T) {
-		for i, s := range convCases {
-			for _, low := range []bool{false, true} {
-				rng := rand.New(rand.NewPCG(uint64(i), 5))
-				get := func(n int) []float32 {
-					v := guarded(t, n, low)
-					for i := range v {
-						v[i] = rng.Float32()
-					}
-					return v
+	check := func(t *testing.T, s ConvShape, seed uint64, plans ...func(s ConvShape) *Conv) {
+		for _, low := range []bool{false, true} {
+			rng := rand.New(rand.NewPCG(seed, 5))
+			get := func(n int) []float32 {
+				v := guarded(t, n, low)
+				for i := range v {
+					v[i] = rng.Float32()
 				}
-				x, y, w := get(s.lenX()), get(s.lenY()), get(s.lenW())
-				c, ct, cw := NewConvDirect(s), NewConvTDirect(s), NewConvWDirect(s)
+				return v
+			}
+			x, y, w := get(s.lenX()), get(s.lenY()), get(s.lenW())
+			for _, plan := range plans {
+				c := plan(s)
+				in, out := x, y
+				if c.lenIn != len(x) || c.lenOut != len(y) {
+					in, out = y, x
+				}
 				f := c.Pack(&Filter{w: get(c.impl.packLen())}, w)
 				scratch := get(c.ScratchLen())
 				for p := range c.Parts() {
-					c.Part(y, x, f, p, i%2 == 0, scratch)
-				}
-				f = ct.Pack(&Filter{w: get(ct.impl.packLen())}, w)
-				scratch = get(ct.ScratchLen())
-				for p := range ct.Parts() {
-					ct.Part(x, y, f, p, i%2 == 0, scratch)
-				}
-				scratch = get(cw.ScratchLen())
-				for p := range cw.Parts() {
-					cw.Part(w, x, y, p, scratch)
+					c.Part(out, in, f, p, seed%2 == 0, scratch)
 				}
 			}
+			cw := NewConvWDirect(s)
+			scratch := get(cw.ScratchLen())
+			for p := range cw.Parts() {
+				cw.Part(w, x, y, p, scratch)
+			}
+		}
+	}
+	levels(t, func(t *testing.T) {
+		for i, s := range convCases {
+			check(t, s, uint64(i), NewConvDirect, NewConvTDirect)
+		}
+		for i, s := range fiveCases {
+			check(t, s, uint64(i), func(s ConvShape) *Conv {
+				return newConv(s, newFive(s, false), s.lenX(), s.lenY())
+			}, func(s ConvShape) *Conv {
+				return newConv(s, newFive(s, true), s.lenY(), s.lenX())
+			})
 		}
 	})
 }

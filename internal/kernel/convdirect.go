@@ -53,9 +53,6 @@ type convPhase struct {
 	chunks    []chunk
 }
 
-// A colBlock is some vectors of output columns.
-type colBlock struct{ from, width, vecs int }
-
 // A chunk is a part of the sum whose weights stay in the first-level cache
 // while the pixels go by.
 type chunk struct{ u, nu, t, nt int }
@@ -143,14 +140,10 @@ func (c *directConv) plan() {
 			}
 		}
 	}
-	width := c.group * c.co
-	vecs := (width + lanes - 1) / lanes
-	blocks := (vecs + c.eng.maxVecs() - 1) / c.eng.maxVecs()
-	for i, from := 0, 0; i < blocks; i++ {
-		v := vecs*(i+1)/blocks - vecs*i/blocks
-		w := min(v*lanes, width-from)
-		c.cols = append(c.cols, colBlock{from, w, v})
-		from += w
+	c.cols = c.eng.blocks(c.group * c.co)
+	vecs := 0
+	for _, b := range c.cols {
+		vecs += b.vecs
 	}
 
 	inside := true // no output needs padding

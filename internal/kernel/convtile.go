@@ -49,6 +49,20 @@ var engines = [...]engine{
 // maxVecs is the widest tile in vectors.
 func (e *engine) maxVecs() int { return len(e.rows) - 1 }
 
+// A colBlock is some columns, in vecs vectors of which the last may not be full.
+type colBlock struct{ from, width, vecs int }
+
+// blocks cuts n columns into even blocks that fit in registers.
+func (e *engine) blocks(n int) (cols []colBlock) {
+	vecs := (n + e.lanes - 1) / e.lanes
+	k := (vecs + e.maxVecs() - 1) / e.maxVecs()
+	for i := range k {
+		from, to := vecs*i/k, vecs*(i+1)/k
+		cols = append(cols, colBlock{from * e.lanes, min(to*e.lanes, n) - from*e.lanes, to - from})
+	}
+	return cols
+}
+
 // cost is the time of the tiles of so many rows and vectors, in half cycles a
 // step: two multiply-adds or two loads a cycle, and eight in flight.
 func (e *engine) cost(rows, vecs int) int {

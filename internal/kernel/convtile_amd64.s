@@ -10995,3 +10995,599 @@ write_avx2_6x2:
 	VZEROUPPER
 	LDMXCSR    (SP)
 	RET
+
+// func fiveOutputavx512(dst *float32, m *float32, n int, pixel int, row int, plane int)
+// Requires: AVX, AVX512F, BMI2, CMOV, SSE
+TEXT ·fiveOutputavx512(SB), NOSPLIT, $8-48
+	MOVQ    dst+0(FP), AX
+	MOVQ    m+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    pixel+24(FP), BX
+	MOVQ    row+32(FP), SI
+	MOVQ    plane+40(FP), DI
+	STMXCSR (SP)
+	MOVL    (SP), R8
+	ORL     $0x00008040, R8
+	MOVL    R8, 4(SP)
+	LDMXCSR 4(SP)
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, SI
+	SHLQ    $0x02, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (R8)(R8*1), R8
+
+next_fiveOutputavx512:
+	MOVQ    $0x00000010, R9
+	CMPQ    DX, R9
+	CMOVQLT DX, R9
+	MOVQ    R9, R10
+	MOVQ    $-1, R11
+	BZHIQ   R10, R11, R11
+	KMOVW   R11, K1
+	MOVQ    CX, R10
+	LEAQ    (R10)(R8*2), R11
+	ADDQ    R8, R11
+	VMOVUPS (R10)(R8*1), Z0
+	VSUBPS  (R10)(R8*2), Z0, Z1
+	VADDPS  (R10)(R8*2), Z0, Z0
+	VMOVUPS (R11), Z2
+	VSUBPS  (R11)(R8*1), Z2, Z3
+	VADDPS  (R11)(R8*1), Z2, Z2
+	VADDPS  Z2, Z0, Z0
+	VADDPS  (R10), Z0, Z0
+	VADDPS  Z3, Z3, Z3
+	VADDPS  Z3, Z1, Z1
+	VADDPS  (R11)(R8*2), Z1, Z1
+	ADDQ    DI, R10
+	LEAQ    (R10)(R8*2), R11
+	ADDQ    R8, R11
+	VMOVUPS (R10)(R8*1), Z2
+	VSUBPS  (R10)(R8*2), Z2, Z3
+	VADDPS  (R10)(R8*2), Z2, Z2
+	VMOVUPS (R11), Z4
+	VSUBPS  (R11)(R8*1), Z4, Z5
+	VADDPS  (R11)(R8*1), Z4, Z4
+	VADDPS  Z4, Z2, Z2
+	VADDPS  (R10), Z2, Z2
+	VADDPS  Z5, Z5, Z5
+	VADDPS  Z5, Z3, Z3
+	VADDPS  (R11)(R8*2), Z3, Z3
+	ADDQ    DI, R10
+	LEAQ    (R10)(R8*2), R11
+	ADDQ    R8, R11
+	VMOVUPS (R10)(R8*1), Z4
+	VSUBPS  (R10)(R8*2), Z4, Z5
+	VADDPS  (R10)(R8*2), Z4, Z4
+	VMOVUPS (R11), Z6
+	VSUBPS  (R11)(R8*1), Z6, Z7
+	VADDPS  (R11)(R8*1), Z6, Z6
+	VADDPS  Z6, Z4, Z4
+	VADDPS  (R10), Z4, Z4
+	VADDPS  Z7, Z7, Z7
+	VADDPS  Z7, Z5, Z5
+	VADDPS  (R11)(R8*2), Z5, Z5
+	ADDQ    DI, R10
+	LEAQ    (R10)(R8*2), R11
+	ADDQ    R8, R11
+	VMOVUPS (R10)(R8*1), Z6
+	VSUBPS  (R10)(R8*2), Z6, Z7
+	VADDPS  (R10)(R8*2), Z6, Z6
+	VMOVUPS (R11), Z8
+	VSUBPS  (R11)(R8*1), Z8, Z9
+	VADDPS  (R11)(R8*1), Z8, Z8
+	VADDPS  Z8, Z6, Z6
+	VADDPS  (R10), Z6, Z6
+	VADDPS  Z9, Z9, Z9
+	VADDPS  Z9, Z7, Z7
+	VADDPS  (R11)(R8*2), Z7, Z7
+	ADDQ    DI, R10
+	LEAQ    (R10)(R8*2), R11
+	ADDQ    R8, R11
+	VMOVUPS (R10)(R8*1), Z8
+	VSUBPS  (R10)(R8*2), Z8, Z9
+	VADDPS  (R10)(R8*2), Z8, Z8
+	VMOVUPS (R11), Z10
+	VSUBPS  (R11)(R8*1), Z10, Z11
+	VADDPS  (R11)(R8*1), Z10, Z10
+	VADDPS  Z10, Z8, Z8
+	VADDPS  (R10), Z8, Z8
+	VADDPS  Z11, Z11, Z11
+	VADDPS  Z11, Z9, Z9
+	VADDPS  (R11)(R8*2), Z9, Z9
+	ADDQ    DI, R10
+	LEAQ    (R10)(R8*2), R11
+	ADDQ    R8, R11
+	VMOVUPS (R10)(R8*1), Z10
+	VSUBPS  (R10)(R8*2), Z10, Z11
+	VADDPS  (R10)(R8*2), Z10, Z10
+	VMOVUPS (R11), Z12
+	VSUBPS  (R11)(R8*1), Z12, Z13
+	VADDPS  (R11)(R8*1), Z12, Z12
+	VADDPS  Z12, Z10, Z10
+	VADDPS  (R10), Z10, Z10
+	VADDPS  Z13, Z13, Z13
+	VADDPS  Z13, Z11, Z11
+	VADDPS  (R11)(R8*2), Z11, Z11
+	MOVQ    AX, R10
+	VSUBPS  Z4, Z2, Z12
+	VADDPS  Z4, Z2, Z2
+	VSUBPS  Z8, Z6, Z4
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z0, Z2, Z2
+	VADDPS  Z4, Z4, Z4
+	VADDPS  Z4, Z12, Z12
+	VADDPS  Z10, Z12, Z12
+	VMOVUPS Z2, K1, (R10)
+	VMOVUPS Z12, K1, (R10)(BX*1)
+	MOVQ    AX, R10
+	ADDQ    SI, R10
+	VSUBPS  Z5, Z3, Z0
+	VADDPS  Z5, Z3, Z3
+	VSUBPS  Z9, Z7, Z2
+	VADDPS  Z9, Z7, Z7
+	VADDPS  Z7, Z3, Z3
+	VADDPS  Z1, Z3, Z3
+	VADDPS  Z2, Z2, Z2
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z11, Z0, Z0
+	VMOVUPS Z3, K1, (R10)
+	VMOVUPS Z0, K1, (R10)(BX*1)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    R9, DX
+	JG      next_fiveOutputavx512
+	VZEROUPPER
+	LDMXCSR (SP)
+	RET
+
+// func fiveOutputAddavx512(dst *float32, m *float32, n int, pixel int, row int, plane int)
+// Requires: AVX, AVX512F, BMI2, CMOV, SSE
+TEXT ·fiveOutputAddavx512(SB), NOSPLIT, $8-48
+	MOVQ    dst+0(FP), AX
+	MOVQ    m+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    pixel+24(FP), BX
+	MOVQ    row+32(FP), SI
+	MOVQ    plane+40(FP), DI
+	STMXCSR (SP)
+	MOVL    (SP), R8
+	ORL     $0x00008040, R8
+	MOVL    R8, 4(SP)
+	LDMXCSR 4(SP)
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, SI
+	SHLQ    $0x02, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (R8)(R8*1), R8
+
+next_fiveOutputAddavx512:
+	MOVQ      $0x00000010, R9
+	CMPQ      DX, R9
+	CMOVQLT   DX, R9
+	MOVQ      R9, R10
+	MOVQ      $-1, R11
+	BZHIQ     R10, R11, R11
+	KMOVW     R11, K1
+	MOVQ      CX, R10
+	LEAQ      (R10)(R8*2), R11
+	ADDQ      R8, R11
+	VMOVUPS   (R10)(R8*1), Z0
+	VSUBPS    (R10)(R8*2), Z0, Z1
+	VADDPS    (R10)(R8*2), Z0, Z0
+	VMOVUPS   (R11), Z2
+	VSUBPS    (R11)(R8*1), Z2, Z3
+	VADDPS    (R11)(R8*1), Z2, Z2
+	VADDPS    Z2, Z0, Z0
+	VADDPS    (R10), Z0, Z0
+	VADDPS    Z3, Z3, Z3
+	VADDPS    Z3, Z1, Z1
+	VADDPS    (R11)(R8*2), Z1, Z1
+	ADDQ      DI, R10
+	LEAQ      (R10)(R8*2), R11
+	ADDQ      R8, R11
+	VMOVUPS   (R10)(R8*1), Z2
+	VSUBPS    (R10)(R8*2), Z2, Z3
+	VADDPS    (R10)(R8*2), Z2, Z2
+	VMOVUPS   (R11), Z4
+	VSUBPS    (R11)(R8*1), Z4, Z5
+	VADDPS    (R11)(R8*1), Z4, Z4
+	VADDPS    Z4, Z2, Z2
+	VADDPS    (R10), Z2, Z2
+	VADDPS    Z5, Z5, Z5
+	VADDPS    Z5, Z3, Z3
+	VADDPS    (R11)(R8*2), Z3, Z3
+	ADDQ      DI, R10
+	LEAQ      (R10)(R8*2), R11
+	ADDQ      R8, R11
+	VMOVUPS   (R10)(R8*1), Z4
+	VSUBPS    (R10)(R8*2), Z4, Z5
+	VADDPS    (R10)(R8*2), Z4, Z4
+	VMOVUPS   (R11), Z6
+	VSUBPS    (R11)(R8*1), Z6, Z7
+	VADDPS    (R11)(R8*1), Z6, Z6
+	VADDPS    Z6, Z4, Z4
+	VADDPS    (R10), Z4, Z4
+	VADDPS    Z7, Z7, Z7
+	VADDPS    Z7, Z5, Z5
+	VADDPS    (R11)(R8*2), Z5, Z5
+	ADDQ      DI, R10
+	LEAQ      (R10)(R8*2), R11
+	ADDQ      R8, R11
+	VMOVUPS   (R10)(R8*1), Z6
+	VSUBPS    (R10)(R8*2), Z6, Z7
+	VADDPS    (R10)(R8*2), Z6, Z6
+	VMOVUPS   (R11), Z8
+	VSUBPS    (R11)(R8*1), Z8, Z9
+	VADDPS    (R11)(R8*1), Z8, Z8
+	VADDPS    Z8, Z6, Z6
+	VADDPS    (R10), Z6, Z6
+	VADDPS    Z9, Z9, Z9
+	VADDPS    Z9, Z7, Z7
+	VADDPS    (R11)(R8*2), Z7, Z7
+	ADDQ      DI, R10
+	LEAQ      (R10)(R8*2), R11
+	ADDQ      R8, R11
+	VMOVUPS   (R10)(R8*1), Z8
+	VSUBPS    (R10)(R8*2), Z8, Z9
+	VADDPS    (R10)(R8*2), Z8, Z8
+	VMOVUPS   (R11), Z10
+	VSUBPS    (R11)(R8*1), Z10, Z11
+	VADDPS    (R11)(R8*1), Z10, Z10
+	VADDPS    Z10, Z8, Z8
+	VADDPS    (R10), Z8, Z8
+	VADDPS    Z11, Z11, Z11
+	VADDPS    Z11, Z9, Z9
+	VADDPS    (R11)(R8*2), Z9, Z9
+	ADDQ      DI, R10
+	LEAQ      (R10)(R8*2), R11
+	ADDQ      R8, R11
+	VMOVUPS   (R10)(R8*1), Z10
+	VSUBPS    (R10)(R8*2), Z10, Z11
+	VADDPS    (R10)(R8*2), Z10, Z10
+	VMOVUPS   (R11), Z12
+	VSUBPS    (R11)(R8*1), Z12, Z13
+	VADDPS    (R11)(R8*1), Z12, Z12
+	VADDPS    Z12, Z10, Z10
+	VADDPS    (R10), Z10, Z10
+	VADDPS    Z13, Z13, Z13
+	VADDPS    Z13, Z11, Z11
+	VADDPS    (R11)(R8*2), Z11, Z11
+	MOVQ      AX, R10
+	VSUBPS    Z4, Z2, Z12
+	VADDPS    Z4, Z2, Z2
+	VSUBPS    Z8, Z6, Z4
+	VADDPS    Z8, Z6, Z6
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z0, Z2, Z2
+	VADDPS    Z4, Z4, Z4
+	VADDPS    Z4, Z12, Z12
+	VADDPS    Z10, Z12, Z12
+	VMOVUPS.Z (R10), K1, Z0
+	VADDPS    Z0, Z2, Z2
+	VMOVUPS   Z2, K1, (R10)
+	VMOVUPS.Z (R10)(BX*1), K1, Z0
+	VADDPS    Z0, Z12, Z12
+	VMOVUPS   Z12, K1, (R10)(BX*1)
+	MOVQ      AX, R10
+	ADDQ      SI, R10
+	VSUBPS    Z5, Z3, Z0
+	VADDPS    Z5, Z3, Z3
+	VSUBPS    Z9, Z7, Z2
+	VADDPS    Z9, Z7, Z7
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z1, Z3, Z3
+	VADDPS    Z2, Z2, Z2
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z11, Z0, Z0
+	VMOVUPS.Z (R10), K1, Z1
+	VADDPS    Z1, Z3, Z3
+	VMOVUPS   Z3, K1, (R10)
+	VMOVUPS.Z (R10)(BX*1), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (R10)(BX*1)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      R9, DX
+	JG        next_fiveOutputAddavx512
+	VZEROUPPER
+	LDMXCSR   (SP)
+	RET
+
+// func fiveOutputavx2(dst *float32, m *float32, n int, pixel int, row int, plane int)
+// Requires: AVX, CMOV, SSE
+TEXT ·fiveOutputavx2(SB), NOSPLIT, $8-48
+	MOVQ    dst+0(FP), AX
+	MOVQ    m+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    pixel+24(FP), BX
+	MOVQ    row+32(FP), SI
+	MOVQ    plane+40(FP), DI
+	STMXCSR (SP)
+	MOVL    (SP), R8
+	ORL     $0x00008040, R8
+	MOVL    R8, 4(SP)
+	LDMXCSR 4(SP)
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, SI
+	SHLQ    $0x02, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (R8)(R8*1), R8
+
+next_fiveOutputavx2:
+	MOVQ       $0x00000008, R9
+	CMPQ       DX, R9
+	CMOVQLT    DX, R9
+	MOVQ       R9, R10
+	LEAQ       convMasks<>+32(SB), R11
+	NEGQ       R10
+	VMOVDQU    (R11)(R10*4), Y0
+	MOVQ       CX, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y1
+	VSUBPS     (R10)(R8*2), Y1, Y2
+	VADDPS     (R10)(R8*2), Y1, Y1
+	VMOVUPS    (R11), Y3
+	VSUBPS     (R11)(R8*1), Y3, Y4
+	VADDPS     (R11)(R8*1), Y3, Y3
+	VADDPS     Y3, Y1, Y1
+	VADDPS     (R10), Y1, Y1
+	VADDPS     Y4, Y4, Y4
+	VADDPS     Y4, Y2, Y2
+	VADDPS     (R11)(R8*2), Y2, Y2
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y3
+	VSUBPS     (R10)(R8*2), Y3, Y4
+	VADDPS     (R10)(R8*2), Y3, Y3
+	VMOVUPS    (R11), Y5
+	VSUBPS     (R11)(R8*1), Y5, Y6
+	VADDPS     (R11)(R8*1), Y5, Y5
+	VADDPS     Y5, Y3, Y3
+	VADDPS     (R10), Y3, Y3
+	VADDPS     Y6, Y6, Y6
+	VADDPS     Y6, Y4, Y4
+	VADDPS     (R11)(R8*2), Y4, Y4
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y5
+	VSUBPS     (R10)(R8*2), Y5, Y6
+	VADDPS     (R10)(R8*2), Y5, Y5
+	VMOVUPS    (R11), Y7
+	VSUBPS     (R11)(R8*1), Y7, Y8
+	VADDPS     (R11)(R8*1), Y7, Y7
+	VADDPS     Y7, Y5, Y5
+	VADDPS     (R10), Y5, Y5
+	VADDPS     Y8, Y8, Y8
+	VADDPS     Y8, Y6, Y6
+	VADDPS     (R11)(R8*2), Y6, Y6
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y7
+	VSUBPS     (R10)(R8*2), Y7, Y8
+	VADDPS     (R10)(R8*2), Y7, Y7
+	VMOVUPS    (R11), Y9
+	VSUBPS     (R11)(R8*1), Y9, Y10
+	VADDPS     (R11)(R8*1), Y9, Y9
+	VADDPS     Y9, Y7, Y7
+	VADDPS     (R10), Y7, Y7
+	VADDPS     Y10, Y10, Y10
+	VADDPS     Y10, Y8, Y8
+	VADDPS     (R11)(R8*2), Y8, Y8
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y9
+	VSUBPS     (R10)(R8*2), Y9, Y10
+	VADDPS     (R10)(R8*2), Y9, Y9
+	VMOVUPS    (R11), Y11
+	VSUBPS     (R11)(R8*1), Y11, Y12
+	VADDPS     (R11)(R8*1), Y11, Y11
+	VADDPS     Y11, Y9, Y9
+	VADDPS     (R10), Y9, Y9
+	VADDPS     Y12, Y12, Y12
+	VADDPS     Y12, Y10, Y10
+	VADDPS     (R11)(R8*2), Y10, Y10
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y11
+	VSUBPS     (R10)(R8*2), Y11, Y12
+	VADDPS     (R10)(R8*2), Y11, Y11
+	VMOVUPS    (R11), Y13
+	VSUBPS     (R11)(R8*1), Y13, Y14
+	VADDPS     (R11)(R8*1), Y13, Y13
+	VADDPS     Y13, Y11, Y11
+	VADDPS     (R10), Y11, Y11
+	VADDPS     Y14, Y14, Y14
+	VADDPS     Y14, Y12, Y12
+	VADDPS     (R11)(R8*2), Y12, Y12
+	MOVQ       AX, R10
+	VSUBPS     Y5, Y3, Y13
+	VADDPS     Y5, Y3, Y3
+	VSUBPS     Y9, Y7, Y5
+	VADDPS     Y9, Y7, Y7
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y1, Y3, Y3
+	VADDPS     Y5, Y5, Y5
+	VADDPS     Y5, Y13, Y13
+	VADDPS     Y11, Y13, Y13
+	VMASKMOVPS Y3, Y0, (R10)
+	VMASKMOVPS Y13, Y0, (R10)(BX*1)
+	MOVQ       AX, R10
+	ADDQ       SI, R10
+	VSUBPS     Y6, Y4, Y1
+	VADDPS     Y6, Y4, Y4
+	VSUBPS     Y10, Y8, Y3
+	VADDPS     Y10, Y8, Y8
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y2, Y4, Y4
+	VADDPS     Y3, Y3, Y3
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS Y4, Y0, (R10)
+	VMASKMOVPS Y1, Y0, (R10)(BX*1)
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000020, CX
+	SUBQ       R9, DX
+	JG         next_fiveOutputavx2
+	VZEROUPPER
+	LDMXCSR    (SP)
+	RET
+
+// func fiveOutputAddavx2(dst *float32, m *float32, n int, pixel int, row int, plane int)
+// Requires: AVX, CMOV, SSE
+TEXT ·fiveOutputAddavx2(SB), NOSPLIT, $8-48
+	MOVQ    dst+0(FP), AX
+	MOVQ    m+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    pixel+24(FP), BX
+	MOVQ    row+32(FP), SI
+	MOVQ    plane+40(FP), DI
+	STMXCSR (SP)
+	MOVL    (SP), R8
+	ORL     $0x00008040, R8
+	MOVL    R8, 4(SP)
+	LDMXCSR 4(SP)
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, SI
+	SHLQ    $0x02, DI
+	LEAQ    (DI)(DI*2), R8
+	LEAQ    (R8)(R8*1), R8
+
+next_fiveOutputAddavx2:
+	MOVQ       $0x00000008, R9
+	CMPQ       DX, R9
+	CMOVQLT    DX, R9
+	MOVQ       R9, R10
+	LEAQ       convMasks<>+32(SB), R11
+	NEGQ       R10
+	VMOVDQU    (R11)(R10*4), Y0
+	MOVQ       CX, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y1
+	VSUBPS     (R10)(R8*2), Y1, Y2
+	VADDPS     (R10)(R8*2), Y1, Y1
+	VMOVUPS    (R11), Y3
+	VSUBPS     (R11)(R8*1), Y3, Y4
+	VADDPS     (R11)(R8*1), Y3, Y3
+	VADDPS     Y3, Y1, Y1
+	VADDPS     (R10), Y1, Y1
+	VADDPS     Y4, Y4, Y4
+	VADDPS     Y4, Y2, Y2
+	VADDPS     (R11)(R8*2), Y2, Y2
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y3
+	VSUBPS     (R10)(R8*2), Y3, Y4
+	VADDPS     (R10)(R8*2), Y3, Y3
+	VMOVUPS    (R11), Y5
+	VSUBPS     (R11)(R8*1), Y5, Y6
+	VADDPS     (R11)(R8*1), Y5, Y5
+	VADDPS     Y5, Y3, Y3
+	VADDPS     (R10), Y3, Y3
+	VADDPS     Y6, Y6, Y6
+	VADDPS     Y6, Y4, Y4
+	VADDPS     (R11)(R8*2), Y4, Y4
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y5
+	VSUBPS     (R10)(R8*2), Y5, Y6
+	VADDPS     (R10)(R8*2), Y5, Y5
+	VMOVUPS    (R11), Y7
+	VSUBPS     (R11)(R8*1), Y7, Y8
+	VADDPS     (R11)(R8*1), Y7, Y7
+	VADDPS     Y7, Y5, Y5
+	VADDPS     (R10), Y5, Y5
+	VADDPS     Y8, Y8, Y8
+	VADDPS     Y8, Y6, Y6
+	VADDPS     (R11)(R8*2), Y6, Y6
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y7
+	VSUBPS     (R10)(R8*2), Y7, Y8
+	VADDPS     (R10)(R8*2), Y7, Y7
+	VMOVUPS    (R11), Y9
+	VSUBPS     (R11)(R8*1), Y9, Y10
+	VADDPS     (R11)(R8*1), Y9, Y9
+	VADDPS     Y9, Y7, Y7
+	VADDPS     (R10), Y7, Y7
+	VADDPS     Y10, Y10, Y10
+	VADDPS     Y10, Y8, Y8
+	VADDPS     (R11)(R8*2), Y8, Y8
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y9
+	VSUBPS     (R10)(R8*2), Y9, Y10
+	VADDPS     (R10)(R8*2), Y9, Y9
+	VMOVUPS    (R11), Y11
+	VSUBPS     (R11)(R8*1), Y11, Y12
+	VADDPS     (R11)(R8*1), Y11, Y11
+	VADDPS     Y11, Y9, Y9
+	VADDPS     (R10), Y9, Y9
+	VADDPS     Y12, Y12, Y12
+	VADDPS     Y12, Y10, Y10
+	VADDPS     (R11)(R8*2), Y10, Y10
+	ADDQ       DI, R10
+	LEAQ       (R10)(R8*2), R11
+	ADDQ       R8, R11
+	VMOVUPS    (R10)(R8*1), Y11
+	VSUBPS     (R10)(R8*2), Y11, Y12
+	VADDPS     (R10)(R8*2), Y11, Y11
+	VMOVUPS    (R11), Y13
+	VSUBPS     (R11)(R8*1), Y13, Y14
+	VADDPS     (R11)(R8*1), Y13, Y13
+	VADDPS     Y13, Y11, Y11
+	VADDPS     (R10), Y11, Y11
+	VADDPS     Y14, Y14, Y14
+	VADDPS     Y14, Y12, Y12
+	VADDPS     (R11)(R8*2), Y12, Y12
+	MOVQ       AX, R10
+	VSUBPS     Y5, Y3, Y13
+	VADDPS     Y5, Y3, Y3
+	VSUBPS     Y9, Y7, Y5
+	VADDPS     Y9, Y7, Y7
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y1, Y3, Y3
+	VADDPS     Y5, Y5, Y5
+	VADDPS     Y5, Y13, Y13
+	VADDPS     Y11, Y13, Y13
+	VMASKMOVPS (R10), Y0, Y1
+	VADDPS     Y1, Y3, Y3
+	VMASKMOVPS Y3, Y0, (R10)
+	VMASKMOVPS (R10)(BX*1), Y0, Y1
+	VADDPS     Y1, Y13, Y13
+	VMASKMOVPS Y13, Y0, (R10)(BX*1)
+	MOVQ       AX, R10
+	ADDQ       SI, R10
+	VSUBPS     Y6, Y4, Y1
+	VADDPS     Y6, Y4, Y4
+	VSUBPS     Y10, Y8, Y3
+	VADDPS     Y10, Y8, Y8
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y2, Y4, Y4
+	VADDPS     Y3, Y3, Y3
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y12, Y1, Y1
+	VMASKMOVPS (R10), Y0, Y2
+	VADDPS     Y2, Y4, Y4
+	VMASKMOVPS Y4, Y0, (R10)
+	VMASKMOVPS (R10)(BX*1), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (R10)(BX*1)
+	ADDQ       $0x00000020, AX
+	ADDQ       $0x00000020, CX
+	SUBQ       R9, DX
+	JG         next_fiveOutputAddavx2
+	VZEROUPPER
+	LDMXCSR    (SP)
+	RET

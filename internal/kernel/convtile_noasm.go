@@ -3,3 +3,7 @@
 package kernel
 
 func (e *engine) one(t *tile, p, nv int) { tileGo(t, p, nv) }
+
+func fiveOutput(_ Level, dst, m []float32, n, pixel, row, plane int, acc bool) {
+	fiveOutputGo(dst, m, n, pixel, row, plane, acc)
+}

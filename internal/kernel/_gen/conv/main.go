@@ -52,6 +52,10 @@ func main() {
 			gen(isa2{masks: masks}, p, nv)
 		}
 	}
+	for _, s := range []isa{isa512{}, isa2{masks: masks}} {
+		genFiveOutput(s, false)
+		genFiveOutput(s, true)
+	}
 	Generate()
 	if err := os.WriteFile(*dispatch, dispatcher(), 0o644); err != nil {
 		log.Fatal(err)
@@ -73,6 +77,9 @@ func dispatcher() []byte {
 			for p := 1; p <= maxRows[l][nv]; p++ {
 				fmt.Fprintf(&b, "\n//go:noescape\nfunc tile%s_%dx%d(t *tile)\n", l, p, nv)
 			}
+		}
+		for _, name := range []string{"fiveOutput", "fiveOutputAdd"} {
+			fmt.Fprintf(&b, "\n//go:noescape\nfunc %s%s(dst, m *float32, n, pixel, row, plane int)\n", name, l)
 		}
 	}
 	out, err := format.Source(b.Bytes())
@@ -160,14 +167,7 @@ func gen(s isa, p, nv int) {
 
 	// Denormal operands and results count as zero: they cost a hundred times
 	// as much as other numbers.
-	csr := AllocLocal(8)
-	old, tmp := csr, csr.Offset(4)
-	STMXCSR(old)
-	g := GP32()
-	MOVL(old, g)
-	ORL(U32(0x8040), g)
-	MOVL(g, tmp)
-	LDMXCSR(tmp)
+	restore := flush()
 
 	lanes := GP64()
 	MOVQ(field(offLanes), lanes)
@@ -306,7 +306,7 @@ func gen(s isa, p, nv int) {
 	JNZ(LabelRef("block_" + id))
 
 	VZEROUPPER()
-	LDMXCSR(old)
+	restore()
 	RET()
 }
 

@@ -1,0 +1,230 @@
+package kernel
+
+// A fiveConv computes a 5x5 convolution of stride 1, or its adjoint, by
+// Winograd's algorithm F(2x2,5x5) on the same 6x6 tiles, and the same points
+// 0, 1, -1, 2, -2 and infinity, as F(4x4,3x3): with d a tile of the input and
+// g a filter,
+//
+//	the 2x2 outputs = A' [sum over ci of (G g G') * (B' d B)] A.
+//
+// It needs 36 multiplications for 4 outputs, not 100. See winograd for the
+// transform B and the source.
+type fiveConv struct {
+	level  Level
+	eng    *engine
+	adj    bool
+	n      int // images
+	ih, iw int // input
+	ci     int
+	oh, ow int // output
+	co     int
+	pad    int
+	ty, tx int // tiles in an image, down and across
+	per    int // parts of an image
+	cols   []colBlock
+	starts []int // where the packed filters of a block begin
+	packed int
+	cip    int // ci in whole vectors
+
+	rowsMost       int // rows of tiles in a part
+	band           int // tiles across that are in work at a time
+	pitch          int // floats in a row of the padded input
+	vPlane, mPlane int // between the 36 places of tiles and of products
+}
+
+// fiveTiles is about how many tiles are in work at a time: their transforms fit
+// the second-level cache.
+const fiveTiles = 48
+
+func newFive(s ConvShape, adj bool) *fiveConv {
+	oh, ow := s.Out()
+	c := &fiveConv{
+		level: level, eng: &engines[level], adj: adj,
+		n: s.N, ih: s.H, iw: s.W, ci: s.Ci, oh: oh, ow: ow, co: s.Co, pad: s.Pad,
+	}
+	if adj {
+		c.ih, c.iw, c.ci, c.oh, c.ow, c.co, c.pad = oh, ow, s.Co, s.H, s.W, s.Ci, 4-s.Pad
+	}
+	c.ty, c.tx = (c.oh+1)/2, (c.ow+1)/2
+	c.cip = (c.ci + 15) / 16 * 16
+	bands := (c.tx + 2*fiveTiles - 1) / (2 * fiveTiles)
+	c.band = (c.tx + bands - 1) / bands
+	rows := max(1, fiveTiles/c.tx)
+	c.per = (c.ty + rows - 1) / rows
+	c.rowsMost = (c.ty + c.per - 1) / c.per
+	c.pitch = (2*c.tx + 4) * c.ci
+	c.cols = c.eng.blocks(c.co)
+	wide := 0
+	for _, b := range c.cols {
+		c.starts = append(c.starts, c.packed)
+		c.packed += 36 * fivePlane(c.ci*b.vecs*c.eng.lanes)
+		wide = max(wide, b.vecs*c.eng.lanes)
+	}
+	c.vPlane = fivePlane(c.rowsMost * c.band * c.cip)
+	c.mPlane = fivePlane(c.rowsMost * c.band * wide)
+	return c
+}
+
+// fivePlane rounds n up to an odd number of cache lines, lest the 36 places
+// compete for the same lines of the cache.
+func fivePlane(n int) int { return ((n+15)/16 | 1) * 16 }
+
+// useFive says whether the algorithm pays.
+func useFive(s ConvShape) bool {
+	oh, ow := s.Out()
+	return s.K == 5 && s.Stride == 1 && s.Pad <= 4 && level != Generic &&
+		s.Ci >= 16 && s.Co >= 16 && s.Ci*s.Co >= 512 && min(s.H, s.W, oh, ow) >= 4
+}
+
+func (c *fiveConv) packLen() int { return c.packed }
+
+func (c *fiveConv) pack(dst, w []float32) {
+	clear(dst)
+	n := c.ci * c.co
+	for i, b := range c.cols {
+		width := b.vecs * c.eng.lanes
+		plane := fivePlane(c.ci * width)
+		for k := range c.ci {
+			for o := range b.width {
+				at, step := k*c.co+b.from+o, n
+				if c.adj { // turned by half a circle
+					at, step = 24*n+(b.from+o)*c.ci+k, -n
+				}
+				fiveFilter(dst[c.starts[i]+k*width+o:], w, plane, at, step)
+			}
+		}
+	}
+}
+
+// fiveFilter is u[6*i+j] = (GgG')[i][j] of one filter whose taps begin at w[at]
+// and lie step floats apart.
+func fiveFilter(u, w []float32, plane, at, step int) {
+	var t [5][6]float32
+	for i := range t {
+		t[i] = fiveLine(w[at], w[at+step], w[at+2*step], w[at+3*step], w[at+4*step])
+		at += 5 * step
+	}
+	for j := range 6 {
+		for i, v := range fiveLine(t[0][j], t[1][j], t[2][j], t[3][j], t[4][j]) {
+			u[(6*i+j)*plane] = v
+		}
+	}
+}
+
+// fiveLine is G times a line of a filter.
+func fiveLine(g0, g1, g2, g3, g4 float32) [6]float32 {
+	a, b := (g0+g2+g4)*(-1./6), (g1+g3)*(-1./6)
+	c, d := (g0+4*g2+16*g4)*(1./24), (g1+4*g3)*(1./12)
+	return [6]float32{g0 / 4, a + b, a - b, c + d, c - d, g4}
+}
+
+func (c *fiveConv) parts() int { return c.n * c.per }
+
+func (c *fiveConv) tileRows(part int) (lo, hi int) {
+	part %= c.per
+	return c.ty * part / c.per, c.ty * (part + 1) / c.per
+}
+
+func (c *fiveConv) rows(part int) (lo, hi int) {
+	a, b := c.tileRows(part)
+	n := part / c.per * c.oh
+	return n + 2*a, n + min(2*b, c.oh)
+}
+
+// fiveTmp is what the transform of the input needs.
+const fiveTmp = 36 * 16
+
+func (c *fiveConv) scratchLen() int {
+	return 36*(c.vPlane+c.mPlane) + fiveTmp + 4*c.co + (2*c.rowsMost+4)*c.pitch
+}
+
+func (c *fiveConv) part(dst, x, f []float32, part int, acc bool, scratch []float32) {
+	var w fiveScratch
+	w.v, scratch = scratch[:36*c.vPlane], scratch[36*c.vPlane:]
+	w.m, scratch = scratch[:36*c.mPlane], scratch[36*c.mPlane:]
+	w.tmp, scratch = scratch[:fiveTmp], scratch[fiveTmp:]
+	w.corner, w.padded = scratch[:4*c.co], scratch[4*c.co:]
+	lo, hi := c.tileRows(part)
+	img := part / c.per
+	x = x[img*c.ih*c.iw*c.ci:][:c.ih*c.iw*c.ci]
+	dst = dst[img*c.oh*c.ow*c.co:][:c.oh*c.ow*c.co]
+
+	first := 2*lo - c.pad
+	for i := range 2*(hi-lo) + 4 {
+		d := w.padded[i*c.pitch:][:c.pitch]
+		if y := first + i; y < 0 || y >= c.ih {
+			clear(d)
+		} else {
+			padCopy(d, x[y*c.iw*c.ci:][:c.iw*c.ci], -c.pad*c.ci)
+		}
+	}
+	for left := 0; left < c.tx; left += c.band {
+		c.tiles(dst, f, lo, hi, left, min(left+c.band, c.tx), acc, &w)
+	}
+}
+
+// fiveScratch is the memory of a worker: transformed tiles, products, the
+// input's transform's own, the outputs of a tile that does not fit the image,
+// and padded rows of the input.
+type fiveScratch struct{ v, m, tmp, corner, padded []float32 }
+
+// tiles computes the tiles of rows [lo,hi) and columns [left,right).
+func (c *fiveConv) tiles(dst, f []float32, lo, hi, left, right int, acc bool, w *fiveScratch) {
+	wide := right - left
+	for i := range hi - lo {
+		for j := range wide {
+			winoInput(c.level, w.v[(i*wide+j)*c.cip:], w.padded[2*i*c.pitch+2*(left+j)*c.ci:], w.tmp, c.ci, c.ci, c.pitch, c.vPlane)
+		}
+	}
+	for i, b := range c.cols {
+		width := b.vecs * c.eng.lanes
+		plane := fivePlane(c.ci * width)
+		t := tile{di: width, si: c.cip, ta: 1, tb: width, nt: c.ci, nu: 1, lanes: c.eng.lanes}
+		for k := range 36 {
+			t.dst, t.a, t.b = w.m[k*c.mPlane:], w.v[k*c.vPlane:], f[c.starts[i]+k*plane:]
+			c.eng.run(&t, (hi-lo)*wide, b.vecs)
+		}
+		for j := range (hi - lo) * wide {
+			y, u := 2*(lo+j/wide), 2*(left+j%wide)
+			d, p := dst[(y*c.ow+u)*c.co+b.from:], w.m[j*width:]
+			if y+2 <= c.oh && u+2 <= c.ow {
+				fiveOutput(c.level, d, p, b.width, c.co, c.ow*c.co, c.mPlane, acc)
+				continue
+			}
+			fiveOutput(c.level, w.corner, p, b.width, b.width, 2*b.width, c.mPlane, false)
+			for k := range min(2, c.oh-y) {
+				for l := range min(2, c.ow-u) {
+					d, p := d[(k*c.ow+l)*c.co:][:b.width], w.corner[(2*k+l)*b.width:][:b.width]
+					if acc {
+						Add(d, d, p)
+					} else {
+						copy(d, p)
+					}
+				}
+			}
+		}
+	}
+}
+
+// fiveOutputGo is dst[i][j][k] = (A'mA)[i][j] of channel k, or is added to it.
+func fiveOutputGo(dst, m []float32, n, pixel, row, plane int, acc bool) {
+	line := func(m0, m1, m2, m3, m4, m5 float32) [2]float32 {
+		return [2]float32{m0 + m1 + m2 + (m3 + m4), m1 - m2 + 2*(m3-m4) + m5}
+	}
+	for k := range n {
+		var t [6][2]float32 // t[j][i]
+		for j := range t {
+			p := m[k+j*plane:]
+			t[j] = line(p[0], p[6*plane], p[12*plane], p[18*plane], p[24*plane], p[30*plane])
+		}
+		for i := range 2 {
+			for j, o := range line(t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]) {
+				if at := i*row + j*pixel + k; acc {
+					dst[at] += o
+				} else {
+					dst[at] = o
+				}
+			}
+		}
+	}
+}
