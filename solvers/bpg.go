@@ -35,8 +35,9 @@ import (
 // where h is a CurvatureSolver, by a few conjugate gradients where it is a
 // Hessian, and I/c otherwise. At c = lambda this is ADMM in the order x,z,u
 // with rho = lambda, written in y = x + u (or Douglas-Rachford splitting with
-// the network first); as c grows it becomes the textbook step. The search for c runs between the fast method and the safe one: c
-// starts at lambda and is tripled until
+// the network first); as c grows it becomes the textbook step. The search for
+// c runs between the fast method and the safe one: c starts at lambda and is
+// tripled until
 //
 //	F(x_{k+1}) - F(x_k) <= <g_k, x_{k+1} - x_k> / 100    and
 //	-<g_k, x_{k+1} - x_k> >= m ||g_k||^2 / (10 (c + Lip(grad h))),

@@ -183,3 +183,41 @@ func TestBPGCallsTheNetworkOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestBPGPoissonInABox: photon noise, a soft box and a non-convex prior, one
+// certified solver.
+func TestBPGPoissonInABox(t *testing.T) {
+	const n = 12
+	a := randomDense(15, n, 41)
+	for i, v := range a.a {
+		a.a[i] = math.Abs(v)
+	}
+	truth := make([]float32, n)
+	for i := range truth {
+		truth[i] = float32(i/4) / 2
+	}
+	y := apply(a, truth)
+	for i := range y {
+		y[i] += 0.1 + 0.02*float32(i%3)
+	}
+	h := Sum{&Poisson{A: a, Y: y, Background: 0.1}, BoxPenalty{Weight: 10}}
+	b := BPG{H: h, Psi: framelet{m: 0.05, edge: 0.1, gain: 1.4}, Lambda: 0.1}
+	start := make([]float32, n)
+	for i := range start {
+		start[i] = 0.5
+	}
+	r, err := Solve(context.Background(), b, start, Stop{Gradient: 1e-5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Certified || !r.Converged {
+		t.Errorf("%s, certified %v %s", r.Reason, r.Certified, r.Uncertified)
+	}
+	rises(t, r.Trace, 1e-6)
+	for i, v := range r.X {
+		if v < -0.05 || v > 1.05 || math.Abs(float64(v-truth[i])) > 0.2 {
+			t.Errorf("x[%d] = %v, truth %v", i, v, truth[i])
+		}
+	}
+	t.Logf("%d iterations, %s", r.Iterations, r.Reason)
+}

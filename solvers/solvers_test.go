@@ -144,7 +144,7 @@ func TestPoissonInABox(t *testing.T) {
 	}
 	h := &Poisson{A: a, Y: y, Background: 0.05}
 	x0 := []float32{0.5, 0.5, 0.5, 0.5, 0.5, 0.5}
-	ref, err := Solve(context.Background(), ADMM{F: h, G: Box{}, Rho: 1}, x0, Stop{MaxIters: 3000})
+	ref, err := Solve(context.Background(), ADMM{F: h, G: Box{}, Rho: 1}, x0, Stop{MaxIters: 300})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestPoissonInABox(t *testing.T) {
 		"PGD":  PGD{H: h, G: Box{}, Step: 1, Search: true},
 		"APGD": APGD{H: h, G: Box{}, Step: 1, Search: true},
 	} {
-		r, err := Solve(context.Background(), m, x0, Stop{MaxIters: 5000})
+		r, err := Solve(context.Background(), m, x0, Stop{MaxIters: 2000})
 		if err != nil {
 			t.Fatal(err)
 		}

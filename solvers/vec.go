@@ -6,20 +6,33 @@ import (
 	"sync"
 )
 
-// buffers hands out scratch vectors, so that a running solver does not
-// allocate.
-var buffers sync.Pool
+// buffers holds scratch vectors and headers their empty headers, so that a
+// running solver does not allocate.
+var buffers, headers sync.Pool
 
+// borrow returns n samples of any content.
 func borrow(n int) []float32 {
-	if p, ok := buffers.Get().(*[]float32); ok && cap(*p) >= n {
-		return (*p)[:n]
+	p, ok := buffers.Get().(*[]float32)
+	if !ok {
+		return make([]float32, n)
 	}
-	return make([]float32, n)
+	b := *p
+	*p = nil
+	headers.Put(p)
+	if cap(b) < n {
+		return make([]float32, n)
+	}
+	return b[:n]
 }
 
 func giveBack(bs ...[]float32) {
 	for _, b := range bs {
-		buffers.Put(&b)
+		p, ok := headers.Get().(*[]float32)
+		if !ok {
+			p = new([]float32)
+		}
+		*p = b
+		buffers.Put(p)
 	}
 }
 
