@@ -225,7 +225,7 @@ func newValidConv(hp, wp int, k Kernel) validConv {
 
 // fftTaps is the number of multiplications a sample above which the transform
 // wins over the sum, measured on 512x512.
-const fftTaps = 100
+const fftTaps = 14
 
 // directConv is the double sum.
 type directConv struct {
@@ -340,56 +340,87 @@ func scatter(dst, src, taps []float32) {
 	}
 }
 
-// spectralConv convolves by the Fourier transform of a grid at least as large
-// as the canvas. What wraps around falls on the first kh-1 rows and kw-1
-// columns, which the valid part leaves out.
+// spectralConv convolves by Fourier transforms of a grid that is moved over
+// the canvas (overlap-save): what wraps around falls on the first kh-1 rows
+// and kw-1 columns of the grid, which are not kept.
 type spectralConv struct {
 	hp, wp, kh, kw int
-	gh, gw         int
 	plans          *spectrum
 	gain           []complex64 // transform of the kernel
 }
 
 func newSpectralConv(hp, wp int, k Kernel) *spectralConv {
-	s := &spectralConv{hp: hp, wp: wp, kh: k.H, kw: k.W, gh: fastSize(hp), gw: fastSize(wp)}
-	s.plans = newSpectrum(s.gh, s.gw)
+	s := &spectralConv{hp: hp, wp: wp, kh: k.H, kw: k.W}
+	s.plans = newSpectrum(gridSize(hp, k.H), gridSize(wp, k.W))
 	s.gain = s.plans.gain(k, 0, 0)
 	return s
 }
 
+// gridSize is the side of the grid for a canvas of n samples and a kernel of
+// k taps: all of the canvas, or, where that is long, the multiple of the
+// kernel with the least work, so that memory stays bounded.
+func gridSize(n, k int) int {
+	whole := fastSize(n)
+	if whole <= 1024 {
+		return whole
+	}
+	best, cost := whole, math.Inf(1)
+	for g := fastSize(max(256, 2*k)); g <= min(whole, max(1024, 4*k)); g = fastSize(g + 1) {
+		tiles := (n - 1) / (g - k + 1) // ceil((n-k+1)/(g-k+1)), k-1 more for the adjoint
+		if c := float64(tiles+1) * float64(g) * math.Log2(float64(g)); c < cost {
+			best, cost = g, c
+		}
+	}
+	return best
+}
+
 func (s *spectralConv) apply(dst, canvas []float32) {
-	w := s.plans.get()
-	defer s.plans.put(w)
-	clear(w.grid)
-	for i := range s.hp {
-		copy(w.grid[i*s.gw:], canvas[i*s.wp:(i+1)*s.wp])
-	}
-	w.fft.Forward(w.freq, w.grid)
-	for i, g := range s.gain {
-		w.freq[i] *= g
-	}
-	w.fft.Inverse(w.grid, w.freq)
-	wd := s.wp - s.kw + 1
-	for i := range s.hp - s.kh + 1 {
-		copy(dst[i*wd:(i+1)*wd], w.grid[(i+s.kh-1)*s.gw+s.kw-1:])
-	}
+	h, w := s.hp-s.kh+1, s.wp-s.kw+1
+	s.tiles(h, w, func(t *spectrumWork, y, x, rows, cols int) {
+		s.plans.load(t.grid, canvas, s.hp, s.wp, y, x)
+		t.fft.Forward(t.freq, t.grid)
+		for i, g := range s.gain {
+			t.freq[i] *= g
+		}
+		t.fft.Inverse(t.grid, t.freq)
+		for i := range rows {
+			copy(dst[(y+i)*w+x:(y+i)*w+x+cols], t.grid[(s.kh-1+i)*s.plans.w+s.kw-1:])
+		}
+	})
 }
 
 func (s *spectralConv) adjoint(canvas, y []float32) {
-	w := s.plans.get()
-	defer s.plans.put(w)
-	clear(w.grid)
-	wd := s.wp - s.kw + 1
-	for i := range s.hp - s.kh + 1 {
-		copy(w.grid[(i+s.kh-1)*s.gw+s.kw-1:], y[i*wd:(i+1)*wd])
+	h, w := s.hp-s.kh+1, s.wp-s.kw+1
+	s.tiles(s.hp, s.wp, func(t *spectrumWork, i0, j0, rows, cols int) {
+		s.plans.load(t.grid, y, h, w, i0-s.kh+1, j0-s.kw+1)
+		t.fft.Forward(t.freq, t.grid)
+		for i, g := range s.gain {
+			t.freq[i] *= conj(g)
+		}
+		t.fft.Inverse(t.grid, t.freq)
+		for i := range rows {
+			at := (i0+i)*s.wp + j0
+			copy(canvas[at:at+cols], t.grid[i*s.plans.w:])
+		}
+	})
+}
+
+// tiles calls f for the parts of an h x w result, each rows x cols from
+// (y,x).
+func (s *spectralConv) tiles(h, w int, f func(t *spectrumWork, y, x, rows, cols int)) {
+	t := s.plans.get()
+	defer s.plans.put(t)
+	th, tw := s.plans.h-s.kh+1, s.plans.w-s.kw+1
+	if s.plans.h >= s.hp {
+		th = h // beyond the frame there are zeros, which may wrap around
 	}
-	w.fft.Forward(w.freq, w.grid)
-	for i, g := range s.gain {
-		w.freq[i] *= conj(g)
+	if s.plans.w >= s.wp {
+		tw = w
 	}
-	w.fft.Inverse(w.grid, w.freq)
-	for i := range s.hp {
-		copy(canvas[i*s.wp:(i+1)*s.wp], w.grid[i*s.gw:])
+	for y := 0; y < h; y += th {
+		for x := 0; x < w; x += tw {
+			f(t, y, x, min(th, h-y), min(tw, w-x))
+		}
 	}
 }
 

@@ -220,6 +220,33 @@ func TestBlurValidTooLarge(t *testing.T) {
 	}
 }
 
+// Grids moved over a long canvas give what the sum gives.
+func TestSpectralTiles(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	k := randomKernel(rng, 6, 9)
+	for _, size := range [][2]int{{2100, 9}, {7, 2500}, {1300, 1100}} {
+		s := Shape{1, size[0], size[1]}
+		a, b := newBlur(s, k, Zero), newBlur(s, k, Zero)
+		forced(a, "direct")
+		forced(b, "spectral")
+		if p := b.conv.(*spectralConv).plans; p.h >= b.canvas.H && p.w >= b.canvas.W {
+			t.Errorf("%v: one grid %dx%d", s, p.h, p.w)
+		}
+		x := randomSlice(rng, s.Len())
+		y, z := make([]float32, s.Len()), make([]float32, s.Len())
+		a.Apply(y, x)
+		b.Apply(z, x)
+		if d := maxDiff(y, z); d > 5e-6 {
+			t.Errorf("%v: Apply differs by %g", s, d)
+		}
+		a.Adjoint(y, x)
+		b.Adjoint(z, x)
+		if d := maxDiff(y, z); d > 5e-6 {
+			t.Errorf("%v: Adjoint differs by %g", s, d)
+		}
+	}
+}
+
 // The closed forms solve what conjugate gradients solve.
 func TestBlurSolveNormalAgainstCG(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))

@@ -14,6 +14,7 @@ func TestConformance(t *testing.T) {
 		"denoise", "blur:gaussian,sigma=1.2", "blur:gaussian,sigma=3,size=25", "blur:uniform,size=4",
 		"blur:motion,length=9,angle=30", "blur:motion,length=40,angle=-70", "blur:disk,radius=2.5",
 		"inpaint:ratio=0.4,seed=3",
+		"cs:ratio=0.3", "cs:ratio=1/16,kind=hadamard,seed=2", "cs:ratio=0.2,kind=fourier", "cs:ratio=0.1,kind=gaussian", "mri:accel=3",
 		"sr:factor=2", "sr:factor=3,kernel=motion,length=5,angle=20", "sr:factor=4,kernel=uniform,size=4",
 	}
 	for _, text := range specs {

@@ -1,12 +1,8 @@
 package operators
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"math"
-	"strconv"
-	"strings"
 )
 
 // MaxKernel is the largest height and width of a blur kernel.
@@ -162,46 +158,6 @@ func NewKernel(m Image) (Kernel, error) {
 		}
 	}
 	return k.normalised()
-}
-
-// ReadKernelText reads a kernel written as numbers, one row a line, separated
-// by blanks, tabs, commas or semicolons. Empty lines and text after # do not
-// count. The picture it returns is not normalised; NewKernel does that.
-func ReadKernelText(r io.Reader) (Image, error) {
-	var pix []float32
-	h, w := 0, 0
-	sc := bufio.NewScanner(r)
-	sc.Buffer(nil, 1<<17)
-	for line := 1; sc.Scan(); line++ {
-		text, _, _ := strings.Cut(sc.Text(), "#")
-		row := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r,;", r) })
-		if len(row) == 0 {
-			continue
-		}
-		if h == 0 {
-			w = len(row)
-		}
-		if len(row) != w {
-			return Image{}, fmt.Errorf("kernel text: line %d has %d numbers; the first row has %d", line, len(row), w)
-		}
-		if h++; h > MaxKernel || w > MaxKernel {
-			return Image{}, fmt.Errorf("kernel text: more than %d rows or columns", MaxKernel)
-		}
-		for _, f := range row {
-			v, err := strconv.ParseFloat(f, 32)
-			if err != nil {
-				return Image{}, fmt.Errorf("kernel text: line %d: %q is not a number", line, clip(f))
-			}
-			pix = append(pix, float32(v))
-		}
-	}
-	if err := sc.Err(); err != nil {
-		return Image{}, fmt.Errorf("kernel text: %w", err)
-	}
-	if h == 0 {
-		return Image{}, fmt.Errorf("kernel text: no numbers in it")
-	}
-	return Image{Shape{1, h, w}, pix}, nil
 }
 
 // clip shortens text that an error message repeats.

@@ -597,8 +597,24 @@ func (sp Spec) build(s Shape, boundary string, open func(path string) (Image, er
 			return NewMaskImage(s, m)
 		}
 		return NewRandomMask(s, sp.float("ratio"), rand.New(rand.NewPCG(sp.seed(), 0x6d61736b)))
+	case "cs":
+		return sp.sensing(s)
+	case "mri":
+		return NewMRI(s, sp.float("accel"), sp.float("center"), sp.seed())
 	}
 	return nil, fmt.Errorf("%s is not available yet", sp.form.name)
+}
+
+func (sp Spec) sensing(s Shape) (Linear, error) {
+	switch ratio := sp.float("ratio"); sp.Get("kind") {
+	case "hadamard":
+		return NewHadamard(s, ratio, sp.seed())
+	case "fourier":
+		return NewPartialFourier(s, ratio, sp.seed())
+	case "gaussian":
+		return NewGaussianSensing(s, ratio, sp.seed())
+	}
+	return NewCirculant(s, sp.float("ratio"), sp.seed())
 }
 
 // kernel makes the blur kernel of a blur or an sr.

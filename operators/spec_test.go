@@ -197,18 +197,6 @@ func TestSpecBuild(t *testing.T) {
 	}
 }
 
-func TestReadKernelText(t *testing.T) {
-	m, err := ReadKernelText(strings.NewReader("# motion\n1, 2,\t3 # top\n\n4;5 6e-1\r\n"))
-	if err != nil || m.Shape != (Shape{1, 2, 3}) || maxDiff(m.Pix, []float32{1, 2, 3, 4, 5, 0.6}) > 0 {
-		t.Errorf("%v, %v", m, err)
-	}
-	for _, bad := range []string{"", "# nothing", "1 2\n3", "1 x", "\x00\x01", strings.Repeat("1 ", 1024)} {
-		if _, err := ReadKernelText(strings.NewReader(bad)); err == nil {
-			t.Errorf("%q is taken", clip(bad))
-		}
-	}
-}
-
 func FuzzParseSpec(f *testing.F) {
 	for _, s := range []string{"denoise", "blur:gaussian,sigma=1.6,size=25", `blur:kernel="a,b"`, "cs:ratio=1/4,kind=fourier",
 		"sr:factor=2,kernel=motion,length=3", "inpaint:ratio=0.5", "tomo:angles=9,span=90", "mri:accel=4", "a:b,c=d", `blur:kernel="\xff"`} {

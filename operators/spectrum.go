@@ -32,6 +32,22 @@ func newSpectrum(h, w int) *spectrum {
 func (s *spectrum) get() *spectrumWork  { return s.pool.Get().(*spectrumWork) }
 func (s *spectrum) put(w *spectrumWork) { s.pool.Put(w) }
 
+// load copies to the grid the part of an h x w plane that begins at (y,x), with
+// zeros beyond its frame.
+func (s *spectrum) load(grid, plane []float32, h, w, y, x int) {
+	lo, hi := max(0, -x), min(s.w, w-x)
+	for i := range s.h {
+		row := grid[i*s.w : (i+1)*s.w]
+		if y+i < 0 || y+i >= h || lo >= hi {
+			clear(row)
+			continue
+		}
+		clear(row[:lo])
+		copy(row[lo:hi], plane[(y+i)*w+x+lo:])
+		clear(row[hi:])
+	}
+}
+
 // gain is the transfer function of a circular convolution on the grid with
 // kernel k, whose tap (cy,cx) is its centre.
 func (s *spectrum) gain(k Kernel, cy, cx int) []complex64 {
