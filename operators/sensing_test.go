@@ -115,3 +115,25 @@ func TestSensingErrors(t *testing.T) {
 		t.Error("gaussian: 32768 x 65536: no error")
 	}
 }
+
+func TestRadonConformance(t *testing.T) {
+	for _, s := range []operators.Shape{{C: 1, H: 16, W: 16}, {C: 2, H: 23, W: 31}, {C: 1, H: 1, W: 9}} {
+		for _, detectors := range []int{0, 1, 12, 60} {
+			for _, span := range []float64{60, 180, 360} {
+				a, err := operators.NewRadon(s, 13, detectors, span)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Run(s.String(), func(t *testing.T) { operatortest.TestLinear(t, a) })
+			}
+		}
+	}
+	for _, c := range []struct {
+		angles, detectors int
+		span              float64
+	}{{0, 5, 180}, {5, -1, 180}, {5, 5, 0}, {5, 5, 361}, {5, 5, math.NaN()}} {
+		if _, err := operators.NewRadon(operators.Shape{C: 1, H: 8, W: 8}, c.angles, c.detectors, c.span); err == nil {
+			t.Errorf("%+v: no error", c)
+		}
+	}
+}
