@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
@@ -23,6 +24,7 @@ type evalOptions struct {
 	boundary string
 	solver   solverOptions
 	seed     uint64
+	baseline []string
 	gray     bool
 	recurse  bool
 	csv      string
@@ -39,6 +41,7 @@ func evalCommand() *cli.Command {
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
+			&cli.StringFlag{Name: "baseline", Usage: "also by these methods, a `LIST` of " + strings.Join(baselineNames, ", ")},
 			&cli.StringFlag{Name: "csv", Usage: "also write the table to `FILE`.csv"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		})...),
@@ -57,8 +60,12 @@ func evalCommand() *cli.Command {
 				}
 				solver.noise = 25. / 255
 			}
+			names, err := parseBaselines(c.String("baseline"))
+			if err != nil {
+				return err
+			}
 			o := evalOptions{c.Args().Slice(), spec, c.String("boundary"), solver, c.Uint64("seed"),
-				c.Bool("gray"), c.Bool("recursive"), c.String("csv"), c.Bool("force")}
+				names, c.Bool("gray"), c.Bool("recursive"), c.String("csv"), c.Bool("force")}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -70,11 +77,19 @@ type evalRow struct {
 	PSNR    number `json:"psnr"`
 	SSIM    number `json:"ssim"`
 	Seconds number `json:"seconds"`
+	// Baselines are the other methods' results.
+	Baselines map[string]quality `json:"baselines,omitempty"`
+}
+
+// An evalMean is the mean over the images.
+type evalMean struct {
+	quality
+	Baselines map[string]quality `json:"baselines,omitempty"`
 }
 
 // An evalResult is what --json prints.
 type evalResult struct {
-	Mean   quality   `json:"mean"`
+	Mean   evalMean  `json:"mean"`
 	Images []evalRow `json:"images"`
 	Failed []failure `json:"failed"`
 }
@@ -111,16 +126,16 @@ func (o evalOptions) run(ctx context.Context, con *console) error {
 		bar.at(i+1, "")
 	}
 	bar.end()
-	all.Mean = mean(all.Images)
+	all.Mean = o.mean(all.Images)
 	if o.csv != "" {
-		if err := writeFile(o.csv, all.writeCSV); err != nil {
+		if err := writeFile(o.csv, func(w io.Writer) error { return o.writeCSV(w, all.Images) }); err != nil {
 			return err
 		}
 	}
 	if con.json {
 		err = con.printJSON(all)
 	} else {
-		err = all.print(con)
+		err = o.print(con, all)
 	}
 	if err == nil && len(all.Failed) > 0 {
 		err = partlyError{len(all.Failed), len(inputs)}
@@ -147,45 +162,83 @@ func (o evalOptions) one(ctx context.Context, con *console, in input) (evalRow, 
 	if err != nil {
 		return fail(err)
 	}
+	row := evalRow{Name: filepath.ToSlash(in.rel), Seconds: number(s.seconds), Baselines: map[string]quality{}}
 	truth := &imageio.Picture{Image: centre(p.Image, s.image.H, s.image.W)}
 	q, err := measure(truth, &imageio.Picture{Image: s.image}, false)
 	if err != nil {
 		return fail(err)
 	}
-	return evalRow{filepath.ToSlash(in.rel), q.PSNR, q.SSIM, number(s.seconds)}, nil
+	row.PSNR, row.SSIM = q.PSNR, q.SSIM
+	for _, name := range o.baseline {
+		x, err := s.baseline(ctx, m, name)
+		if err != nil {
+			return fail(err)
+		}
+		if row.Baselines[name], err = measure(truth, &imageio.Picture{Image: x}, false); err != nil {
+			return fail(err)
+		}
+	}
+	return row, nil
 }
 
 // mean averages what is finite, NaN when nothing is.
-func mean(rows []evalRow) quality {
-	avg := func(get func(evalRow) number) number {
-		sum, n := 0.0, 0
+func (o evalOptions) mean(rows []evalRow) evalMean {
+	avg := func(get func(evalRow) quality) quality {
+		var psnr, ssim, np, ns float64
 		for _, r := range rows {
-			if v := float64(get(r)); !math.IsNaN(v) && !math.IsInf(v, 0) {
-				sum, n = sum+v, n+1
+			q := get(r)
+			if v := float64(q.PSNR); !math.IsNaN(v) && !math.IsInf(v, 0) {
+				psnr, np = psnr+v, np+1
+			}
+			if v := float64(q.SSIM); !math.IsNaN(v) {
+				ssim, ns = ssim+v, ns+1
 			}
 		}
-		return number(sum / float64(n))
+		return quality{number(psnr / np), number(ssim / ns)}
 	}
-	return quality{avg(func(r evalRow) number { return r.PSNR }), avg(func(r evalRow) number { return r.SSIM })}
+	m := evalMean{avg(func(r evalRow) quality { return quality{r.PSNR, r.SSIM} }), map[string]quality{}}
+	for _, name := range o.baseline {
+		m.Baselines[name] = avg(func(r evalRow) quality { return r.Baselines[name] })
+	}
+	return m
 }
 
-func (e evalResult) print(con *console) error {
+func (o evalOptions) print(con *console, all evalResult) error {
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "image\tPSNR\tSSIM\tseconds\t")
-	for _, r := range e.Images {
-		fmt.Fprintf(w, "%s\t%.2f\t%.4f\t%.2f\t\n", r.Name, r.PSNR, r.SSIM, r.Seconds)
+	fmt.Fprint(w, "image\tPSNR\tSSIM\tseconds\t")
+	for _, name := range o.baseline {
+		fmt.Fprintf(w, "%s PSNR\t%s SSIM\t", name, name)
 	}
-	fmt.Fprintf(w, "mean\t%.2f\t%.4f\t\t\n", e.Mean.PSNR, e.Mean.SSIM)
+	fmt.Fprintln(w)
+	line := func(name string, q quality, seconds string, others map[string]quality) {
+		fmt.Fprintf(w, "%s\t%.2f\t%.4f\t%s\t", name, q.PSNR, q.SSIM, seconds)
+		for _, name := range o.baseline {
+			fmt.Fprintf(w, "%.2f\t%.4f\t", others[name].PSNR, others[name].SSIM)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, r := range all.Images {
+		line(r.Name, quality{r.PSNR, r.SSIM}, fmt.Sprintf("%.2f", r.Seconds), r.Baselines)
+	}
+	line("mean", all.Mean.quality, "", all.Mean.Baselines)
 	return w.Flush()
 }
 
-func (e evalResult) writeCSV(w io.Writer) error {
+func (o evalOptions) writeCSV(w io.Writer, rows []evalRow) error {
 	b := bufio.NewWriter(w)
 	c := csv.NewWriter(b)
-	c.Write([]string{"name", "psnr", "ssim", "seconds"})
+	head := []string{"name", "psnr", "ssim", "seconds"}
+	for _, name := range o.baseline {
+		head = append(head, "psnr_"+name, "ssim_"+name)
+	}
+	c.Write(head)
 	text := func(n number) string { return strconv.FormatFloat(float64(n), 'f', 6, 64) }
-	for _, r := range e.Images {
-		c.Write([]string{r.Name, text(r.PSNR), text(r.SSIM), text(r.Seconds)})
+	for _, r := range rows {
+		row := []string{r.Name, text(r.PSNR), text(r.SSIM), text(r.Seconds)}
+		for _, name := range o.baseline {
+			row = append(row, text(r.Baselines[name].PSNR), text(r.Baselines[name].SSIM))
+		}
+		c.Write(row)
 	}
 	c.Flush()
 	if err := c.Error(); err != nil {

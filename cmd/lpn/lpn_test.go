@@ -221,6 +221,7 @@ func TestBadInput(t *testing.T) {
 		{"compare G DIR/colour.png", 1, "sizes differ: 20x24 gray and 20x24 colour"},
 		{"compare G DIR/absent.png", 2, "no such file"},
 		{"eval DIR/folder", 2, "no images"},
+		{"eval --baseline tvv DIR", 2, `did you mean "tv"?`},
 		{"eval --noise auto DIR", 2, "auto is no answer"},
 		{"info DIR/absent.safetensors", 2, "no such file"},
 		{"apply PRIOR DIR/good.png -o DIR/f.npy", 1, "not a .npy file"},
@@ -556,9 +557,12 @@ func TestEval(t *testing.T) {
 	save(t, filepath.Join(dir, "in", "b.png"), picture(3, 20, 20, 8))
 	table := filepath.Join(dir, "t.csv")
 	pr := prior(t)
-	out := must(t, "eval", "--json", "--gray", "--noise", "0.1", "--prior", pr, "--iters", "3", "--csv", table, filepath.Join(dir, "in"))
+	out := must(t, "eval", "--json", "--gray", "--noise", "0.1", "--prior", pr, "--iters", "3", "--baseline", "input,tv,wiener,wavelet", "--csv", table, filepath.Join(dir, "in"))
 	r := asJSON[struct {
-		Mean   struct{ PSNR, SSIM float64 }
+		Mean struct {
+			PSNR, SSIM float64
+			Baselines  map[string]struct{ PSNR float64 }
+		}
 		Images []struct {
 			Name                string
 			PSNR, SSIM, Seconds float64
@@ -567,8 +571,17 @@ func TestEval(t *testing.T) {
 	if len(r.Images) != 2 || r.Images[1].Name != "b.png" || math.Abs(r.Mean.PSNR-(r.Images[0].PSNR+r.Images[1].PSNR)/2) > 1e-9 {
 		t.Errorf("%+v", r)
 	}
+	// 0.1 of noise is 20 dB; on a smooth picture every classical method gains.
+	if in := r.Mean.Baselines["input"].PSNR; math.Abs(in-20) > 0.5 {
+		t.Errorf("the input has %.2f dB", in)
+	}
+	for _, name := range []string{"tv", "wiener", "wavelet"} {
+		if got := r.Mean.Baselines[name].PSNR; got < 22 {
+			t.Errorf("%s: %.2f dB", name, got)
+		}
+	}
 	b, _ := os.ReadFile(table)
-	if !strings.HasPrefix(string(b), "name,psnr,ssim,seconds\na.png,") {
+	if !strings.HasPrefix(string(b), "name,psnr,ssim,seconds,psnr_input,") {
 		t.Errorf("csv %q", b)
 	}
 	// eval is degrade and restore in one.

@@ -142,7 +142,14 @@ type solution struct {
 	noise   float64
 	lambda  float64
 	seconds float64
+	a       operators.Linear
 	solvers.Result
+}
+
+// baseline is what another method makes of the same measurement.
+func (s solution) baseline(ctx context.Context, m measured, name string) (operators.Image, error) {
+	x, err := baselines[name](ctx, m, s.a, s.noise)
+	return centre(operators.Image{Shape: m.scene, Pix: x}, s.image.H, s.image.W), err
 }
 
 // leastNoise is the noise level below which the strength no longer falls:
@@ -180,6 +187,7 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 	if c := net.Config().Channels; c != m.scene.C {
 		con.remark("the prior %s is gray: a colour picture is restored channel by channel", s.prior)
 	}
+	s.a = a
 	sigma := net.Config().Sigma
 	s.lambda = o.strength * math.Pow(max(s.noise, leastNoise)/sigma, 2)
 	h := &solvers.LeastSquares{A: a, Y: m.y.Pix}
@@ -196,7 +204,11 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 		method = solvers.Watch(method, see)
 	}
 	start := time.Now()
-	s.Result, err = solvers.Solve(ctx, method, o.start(m, a, s.noise), stop)
+	x0, err := o.start(ctx, m, a, s.noise)
+	if err != nil {
+		return s, err
+	}
+	s.Result, err = solvers.Solve(ctx, method, x0, stop)
 	s.seconds = time.Since(start).Seconds()
 	if err != nil {
 		return s, err
@@ -243,16 +255,12 @@ func (o solverOptions) method(h *solvers.LeastSquares, psi *lpn.Bound, lambda fl
 }
 
 // start is the first picture: the measurement itself when it is a noisy
-// picture of the scene, else the quadratic estimate whose smoothness answers
-// to the noise, taking the gradients of pictures to be of variance 0.01.
-func (o solverOptions) start(m measured, a operators.Linear, noise float64) []float32 {
-	x := make([]float32, m.scene.Len())
+// picture of the scene, else the quadratic estimate.
+func (o solverOptions) start(ctx context.Context, m measured, a operators.Linear, noise float64) ([]float32, error) {
 	if m.spec.Name() == "denoise" {
-		copy(x, m.y.Pix)
-		return x
+		return inputBaseline(ctx, m, a, noise)
 	}
-	solvers.Tikhonov{A: a, Mu: 100 * math.Pow(max(noise, leastNoise), 2)}.Solve(x, m.y.Pix)
-	return x
+	return wienerBaseline(ctx, m, a, noise)
 }
 
 // referenceFor finds the true picture of an input: the file itself, or the
