@@ -123,7 +123,24 @@ func MulChannel(dst, x, c []float32) {
 // ChannelSum adds to dst[c] the sum over the rows of x of channel c; x is
 // rows of len(dst) channels.
 func ChannelSum(dst []float64, x []float32) {
-	whole(len(x), len(dst))
+	c := len(dst)
+	whole(len(x), c)
+	if c < lanes && lanes%c == 0 { // some rows side by side
+		var sums [lanes]float64
+		n := len(x) &^ (lanes - 1)
+		channelSum(sums[:], x[:n])
+		for i, v := range x[n:] {
+			sums[i] += float64(v)
+		}
+		for i, v := range sums {
+			dst[i%c] += v
+		}
+		return
+	}
+	channelSum(dst, x)
+}
+
+func channelSum(dst []float64, x []float32) {
 	if channelSumVec(dst, x) {
 		return
 	}

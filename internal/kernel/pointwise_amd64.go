@@ -342,3 +342,26 @@ func transposeVec(dst, x []float32, rows, cols int) bool {
 	}
 	return true
 }
+
+// spaceToDepth2Vec does rows pairs of rows of w pixels.
+func spaceToDepth2Vec(dst, x []float32, rows, w, c int) bool {
+	if level == Generic || c%4 != 0 {
+		return false
+	}
+	for y := range rows {
+		i := 2 * y * w * c
+		spaceToDepth2AVX2(&dst[i], &x[i], &x[i+w*c], w/2, c)
+	}
+	return true
+}
+
+func depthToSpace2Vec(dst, x []float32, rows, w, c int) bool {
+	if level == Generic || c%4 != 0 {
+		return false
+	}
+	for y := range rows {
+		i := 2 * y * w * c
+		depthToSpace2AVX2(&x[i], &dst[i], &dst[i+w*c], w/2, c)
+	}
+	return true
+}

@@ -3793,6 +3793,102 @@ block199:
 	VZEROUPPER
 	RET
 
+// func spaceToDepth2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
+// Requires: AVX, SSE
+TEXT ·spaceToDepth2AVX2(SB), NOSPLIT, $8-40
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    d+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    pixels+24(FP), BX
+	MOVQ    c+32(FP), SI
+	SHLQ    $0x02, SI
+
+pixel200:
+	MOVQ SI, DI
+
+quad201:
+	VMOVUPS   (CX), X0
+	VMOVUPS   (CX)(SI*1), X2
+	VMOVUPS   (DX), X4
+	VMOVUPS   (DX)(SI*1), X5
+	VUNPCKLPS X2, X0, X1
+	VUNPCKHPS X2, X0, X3
+	VUNPCKLPS X5, X4, X2
+	VUNPCKHPS X5, X4, X5
+	VUNPCKLPD X2, X1, X0
+	VUNPCKHPD X2, X1, X2
+	VUNPCKLPD X5, X3, X4
+	VUNPCKHPD X5, X3, X5
+	VMOVUPS   X0, (AX)
+	VMOVUPS   X2, 16(AX)
+	VMOVUPS   X4, 32(AX)
+	VMOVUPS   X5, 48(AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000010, CX
+	ADDQ      $0x00000010, DX
+	SUBQ      $0x00000010, DI
+	JNZ       quad201
+	ADDQ      SI, CX
+	ADDQ      SI, DX
+	DECQ      BX
+	JNZ       pixel200
+	LDMXCSR   (SP)
+	VZEROUPPER
+	RET
+
+// func depthToSpace2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
+// Requires: AVX, SSE
+TEXT ·depthToSpace2AVX2(SB), NOSPLIT, $8-40
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    d+0(FP), AX
+	MOVQ    a+8(FP), CX
+	MOVQ    b+16(FP), DX
+	MOVQ    pixels+24(FP), BX
+	MOVQ    c+32(FP), SI
+	SHLQ    $0x02, SI
+
+pixel202:
+	MOVQ SI, DI
+
+quad203:
+	VMOVUPS   (AX), X0
+	VMOVUPS   16(AX), X2
+	VMOVUPS   32(AX), X4
+	VMOVUPS   48(AX), X5
+	VUNPCKLPS X2, X0, X1
+	VUNPCKHPS X2, X0, X3
+	VUNPCKLPS X5, X4, X2
+	VUNPCKHPS X5, X4, X5
+	VUNPCKLPD X2, X1, X0
+	VUNPCKHPD X2, X1, X2
+	VUNPCKLPD X5, X3, X4
+	VUNPCKHPD X5, X3, X5
+	VMOVUPS   X0, (CX)
+	VMOVUPS   X2, (CX)(SI*1)
+	VMOVUPS   X4, (DX)
+	VMOVUPS   X5, (DX)(SI*1)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000010, CX
+	ADDQ      $0x00000010, DX
+	SUBQ      $0x00000010, DI
+	JNZ       quad203
+	ADDQ      SI, CX
+	ADDQ      SI, DX
+	DECQ      BX
+	JNZ       pixel202
+	LDMXCSR   (SP)
+	VZEROUPPER
+	RET
+
 // func expand16AVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512F, SSE
 TEXT ·expand16AVX512(SB), NOSPLIT, $8-48
@@ -3805,17 +3901,17 @@ TEXT ·expand16AVX512(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    x_len+32(FP), DX
 
-run200:
+run204:
 	TESTQ        DX, DX
-	JZ           end201
+	JZ           end205
 	VBROADCASTSS (CX), Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, AX
 	DECQ         DX
-	JMP          run200
+	JMP          run204
 
-end201:
+end205:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3833,9 +3929,9 @@ TEXT ·expandMul16AVX512(SB), NOSPLIT, $8-72
 	MOVQ    v_base+48(FP), DX
 	MOVQ    v_len+56(FP), BX
 
-run202:
+run206:
 	TESTQ        BX, BX
-	JZ           end203
+	JZ           end207
 	VBROADCASTSS (DX), Z0
 	VMULPS       (CX), Z0, Z0
 	VMOVUPS      Z0, (AX)
@@ -3843,9 +3939,9 @@ run202:
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, AX
 	DECQ         BX
-	JMP          run202
+	JMP          run206
 
-end203:
+end207:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3862,9 +3958,9 @@ TEXT ·groupSum16AVX512(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
 
-run204:
+run208:
 	TESTQ      DX, DX
-	JZ         end205
+	JZ         end209
 	VMOVUPS    (CX), Z0
 	VSHUFF32X4 $0x4e, Z0, Z0, Z1
 	VADDPS     Z1, Z0, Z0
@@ -3878,9 +3974,9 @@ run204:
 	ADDQ       $0x00000040, CX
 	ADDQ       $0x00000004, AX
 	DECQ       DX
-	JMP        run204
+	JMP        run208
 
-end205:
+end209:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3899,9 +3995,9 @@ TEXT ·softmaxGrad16AVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	SHRQ    $0x04, BX
 
-run206:
+run210:
 	TESTQ      BX, BX
-	JZ         end207
+	JZ         end211
 	VMOVUPS    (CX), Z0
 	VMOVUPS    (DX), Z1
 	VMULPS     Z0, Z1, Z2
@@ -3920,9 +4016,9 @@ run206:
 	ADDQ       $0x00000040, DX
 	ADDQ       $0x00000040, AX
 	DECQ       BX
-	JMP        run206
+	JMP        run210
 
-end207:
+end211:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3961,9 +4057,9 @@ TEXT ·logSumExp16AVX512(SB), NOSPLIT, $8-72
 	VBROADCASTSS kbeffff8a<>+0(SB), Z18
 	VBROADCASTSS k3f317218<>+0(SB), Z19
 
-block208:
+block212:
 	TESTQ   BX, BX
-	JZ      end210
+	JZ      end214
 	VXORPS  Z20, Z20, Z20
 	VMOVAPS Z9, Z21
 	MOVQ    $0x00000010, R8
@@ -3973,7 +4069,7 @@ block208:
 	MOVL    $0x00000001, SI
 	XORL    DI, DI
 
-run209:
+run213:
 	VMOVUPS      (DX), Z22
 	VMOVAPS      Z22, Z23
 	VSHUFF32X4   $0x4e, Z23, Z23, Z24
@@ -4020,7 +4116,7 @@ run209:
 	ORL          SI, DI
 	SHLL         $0x01, SI
 	DECQ         R8
-	JNZ          run209
+	JNZ          run213
 	VGETEXPPS    Z21, Z22
 	VGETMANTPS   $0x00, Z21, Z21
 	VSUBPS       Z9, Z21, Z21
@@ -4039,9 +4135,9 @@ run209:
 	KMOVW        DI, K1
 	VMOVUPS      Z23, K1, (AX)
 	ADDQ         $0x00000040, AX
-	JMP          block208
+	JMP          block212
 
-end210:
+end214:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4089,9 +4185,9 @@ TEXT ·logSumExpZ16AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS kbeffff8a<>+0(SB), Z18
 	VBROADCASTSS k3f317218<>+0(SB), Z19
 
-block211:
+block215:
 	TESTQ   DX, DX
-	JZ      end213
+	JZ      end217
 	VXORPS  Z20, Z20, Z20
 	VMOVAPS Z9, Z21
 	MOVQ    $0x00000010, DI
@@ -4101,7 +4197,7 @@ block211:
 	MOVL    $0x00000001, BX
 	XORL    SI, SI
 
-run212:
+run216:
 	VMOVUPS      (CX), Z22
 	VMOVAPS      Z22, Z23
 	VSHUFF32X4   $0x4e, Z23, Z23, Z24
@@ -4144,7 +4240,7 @@ run212:
 	ORL          BX, SI
 	SHLL         $0x01, BX
 	DECQ         DI
-	JNZ          run212
+	JNZ          run216
 	VGETEXPPS    Z21, Z22
 	VGETMANTPS   $0x00, Z21, Z21
 	VSUBPS       Z9, Z21, Z21
@@ -4163,9 +4259,9 @@ run212:
 	KMOVW        SI, K1
 	VMOVUPS      Z23, K1, (AX)
 	ADDQ         $0x00000040, AX
-	JMP          block211
+	JMP          block215
 
-end213:
+end217:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4194,9 +4290,9 @@ TEXT ·softmax16AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k3f800000<>+0(SB), Z9
 	VBROADCASTSS kc2700000<>+0(SB), Z10
 
-run214:
+run218:
 	TESTQ        DX, DX
-	JZ           end215
+	JZ           end219
 	VMOVUPS      (CX), Z11
 	VMOVAPS      Z11, Z12
 	VSHUFF32X4   $0x4e, Z12, Z12, Z13
@@ -4238,9 +4334,9 @@ run214:
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, CX
 	DECQ         DX
-	JMP          run214
+	JMP          run218
 
-end215:
+end219:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET

@@ -29,3 +29,5 @@ func blendVec(dst, p, q, r, s []float32, kp, kq, kr, ks float32) bool { return f
 func avgPoolRowVec(dst, a, b []float32, c int) bool                   { return false }
 func avgPoolTRowVec(a, b, x []float32, c int) bool                    { return false }
 func transposeVec(dst, x []float32, rows, cols int) bool              { return false }
+func spaceToDepth2Vec(dst, x []float32, rows, w, c int) bool          { return false }
+func depthToSpace2Vec(dst, x []float32, rows, w, c int) bool          { return false }

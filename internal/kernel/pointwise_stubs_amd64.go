@@ -259,6 +259,16 @@ func avgPoolTRowAVX512(a []float32, b []float32, x []float32, c int)
 //go:noescape
 func transpose8AVX2(dst *float32, x *float32, blocks int, dstPitch int, xPitch int)
 
+// spaceToDepth2 turns the 2x2 blocks of the rows a and b into pixels of d
+//
+//go:noescape
+func spaceToDepth2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
+
+// depthToSpace2 is the inverse of spaceToDepth2: it reads d and writes a and b
+//
+//go:noescape
+func depthToSpace2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
+
 // dst[i] = x[i/16]
 //
 //go:noescape

@@ -73,15 +73,18 @@ func SpaceToDepth(dst, x []float32, n, h, w, c, r int) {
 	whole(h, r)
 	whole(w, r)
 	same(len(dst), len(x), n*h*w*c)
+	if r == 2 && len(x) > 0 && spaceToDepth2Vec(dst, x, n*h/2, w, c) {
+		return
+	}
 	i := 0
 	for y := range n * h {
 		for u := range w {
 			o := ((y/r)*(w/r)+u/r)*c*r*r + (y%r)*r + u%r
-			for range c {
-				dst[o] = x[i]
+			for _, v := range x[i : i+c] {
+				dst[o] = v
 				o += r * r
-				i++
 			}
+			i += c
 		}
 	}
 }
@@ -92,15 +95,18 @@ func DepthToSpace(dst, x []float32, n, h, w, c, r int) {
 	whole(h, r)
 	whole(w, r)
 	same(len(dst), len(x), n*h*w*c)
+	if r == 2 && len(x) > 0 && depthToSpace2Vec(dst, x, n*h/2, w, c) {
+		return
+	}
 	i := 0
 	for y := range n * h {
 		for u := range w {
 			o := ((y/r)*(w/r)+u/r)*c*r*r + (y%r)*r + u%r
-			for range c {
-				dst[i] = x[o]
+			for j := range dst[i : i+c] {
+				dst[i+j] = x[o]
 				o += r * r
-				i++
 			}
+			i += c
 		}
 	}
 }

@@ -44,7 +44,15 @@ func TestAvgPool(t *testing.T) {
 }
 
 func TestSpaceToDepth(t *testing.T) {
-	const n, h, w, c, r = 2, 6, 9, 2, 3
+	levels(t, func(t *testing.T) {
+		testSpaceToDepth(t, 2, 6, 9, 2, 3)
+		for _, c := range []int{1, 2, 3, 4, 5, 8, 20, 32} {
+			testSpaceToDepth(t, 2, 6, 10, c, 2)
+		}
+	})
+}
+
+func testSpaceToDepth(t *testing.T, n, h, w, c, r int) {
 	x, dst, back := make([]float32, n*h*w*c), make([]float32, n*h*w*c), make([]float32, n*h*w*c)
 	for i := range x {
 		x[i] = float32(i)

@@ -340,3 +340,56 @@ func transpose(t target) {
 	JNZ(LabelRef(top))
 	f.end()
 }
+
+// blocks writes the exchange of 2x2 blocks of pixels with channels, for whole
+// quadruples of channels: a 4x4 transpose for each.
+func blocks(t target) {
+	for _, inverse := range []bool{false, true} {
+		name, sig, doc := "spaceToDepth2", "(d, a, b *float32, pixels, c int)",
+			"spaceToDepth2 turns the 2x2 blocks of the rows a and b into pixels of d"
+		if inverse {
+			name, doc = "depthToSpace2", "depthToSpace2 is the inverse of spaceToDepth2: it reads d and writes a and b"
+		}
+		f := start(t, name, sig, doc)
+		d, a, b, n, c := intArg("d"), intArg("a"), intArg("b"), intArg("pixels"), intArg("c")
+		bytes, left := GP64(), GP64()
+		MOVQ(c, bytes)
+		SHLQ(U8(2), bytes)
+		top, inner := label("pixel"), label("quad")
+		Label(top)
+		MOVQ(bytes, left)
+		Label(inner)
+		far := []Mem{{Base: a}, {Base: a, Index: bytes, Scale: 1}, {Base: b}, {Base: b, Index: bytes, Scale: 1}}
+		near := []Mem{{Base: d}, {Base: d, Disp: 16}, {Base: d, Disp: 32}, {Base: d, Disp: 48}}
+		from, to := far, near
+		if inverse {
+			from, to = near, far
+		}
+		var x, y [4]reg.VecVirtual
+		for i := range x {
+			x[i], y[i] = XMM(), XMM()
+			VMOVUPS(from[i], x[i])
+		}
+		VUNPCKLPS(x[1], x[0], y[0])
+		VUNPCKHPS(x[1], x[0], y[1])
+		VUNPCKLPS(x[3], x[2], y[2])
+		VUNPCKHPS(x[3], x[2], y[3])
+		VUNPCKLPD(y[2], y[0], x[0])
+		VUNPCKHPD(y[2], y[0], x[1])
+		VUNPCKLPD(y[3], y[1], x[2])
+		VUNPCKHPD(y[3], y[1], x[3])
+		for i := range x {
+			VMOVUPS(x[i], to[i])
+		}
+		ADDQ(U32(64), d)
+		ADDQ(U32(16), a)
+		ADDQ(U32(16), b)
+		SUBQ(U32(16), left)
+		JNZ(LabelRef(inner))
+		ADDQ(bytes, a)
+		ADDQ(bytes, b)
+		DECQ(n)
+		JNZ(LabelRef(top))
+		f.end()
+	}
+}

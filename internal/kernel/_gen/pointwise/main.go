@@ -246,6 +246,7 @@ func main() {
 		cells(t)
 	}
 	transpose(avx2)
+	blocks(avx2)
 	groups(avx512)
 	Generate()
 }
