@@ -36,10 +36,31 @@ func DotOuter(x, m, c []float32) float64 {
 	k := len(c)
 	same(len(m)*k, len(x))
 	s := 0.0
-	for p, v := range m {
-		if v != 0 {
-			s += float64(v) * Dot(x[p*k:(p+1)*k], c)
+	for i := 0; i < len(m); {
+		j := run(m, i)
+		if m[i] != 0 {
+			s += float64(m[i]) * dotRows(x[i*k:j*k], c)
 		}
+		i = j
+	}
+	return s
+}
+
+// dotRows is the sum of x[i]*c[i%len(c)]. The channels are summed before they
+// meet c, unless they are very many.
+func dotRows(x, c []float32) float64 {
+	var block [64]float64
+	s := 0.0
+	if len(c) > len(block) {
+		for i := 0; i < len(x); i += len(c) {
+			s += Dot(x[i:i+len(c)], c)
+		}
+		return s
+	}
+	sums := block[:len(c)]
+	ChannelSum(sums, x)
+	for k, v := range c {
+		s += sums[k] * float64(v)
 	}
 	return s
 }

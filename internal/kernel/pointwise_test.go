@@ -366,6 +366,38 @@ func TestOuter(t *testing.T) {
 	}
 }
 
+func TestOuterSums(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(13, 14))
+		for _, c := range []int{1, 3, 4, 16, 64, 70} {
+			m := []float32{0, 0.5, 1, 1, 1, 1, 0.25, 0.25, 0}
+			x, k := normal(rng, len(m)*c), normal(rng, c)
+			sum, dst, sums := 0.0, make([]float32, len(x)), make([]float64, c)
+			want := make([]float64, c)
+			for i, v := range x {
+				sum += float64(v) * float64(m[i/c]) * float64(k[i%c])
+				want[i%c] += float64(v) * float64(m[i/c])
+			}
+			if got := DotOuter(x, m, k); math.Abs(got-sum) > 1e-12 {
+				t.Errorf("c=%d: dot %g, want %g", c, got, sum)
+			}
+			ChannelSumOuter(sums, x, m)
+			AddOuter(dst, x, m, k)
+			for i, v := range dst {
+				if math.Abs(float64(v)-float64(x[i])-float64(m[i/c])*float64(k[i%c])) > 1e-6 {
+					t.Fatalf("c=%d: sum %g", c, v)
+				}
+				if math.Abs(sums[i%c]-want[i%c]) > 1e-12 {
+					t.Fatalf("c=%d: channel sum %g, want %g", c, sums[i%c], want[i%c])
+				}
+			}
+			if testing.AllocsPerRun(3, func() { DotOuter(x, m, k) }) != 0 {
+				t.Error("DotOuter allocates")
+			}
+		}
+	})
+}
+
 func TestAdamStep(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(11, 12))
