@@ -42,13 +42,16 @@ import (
 //	F(x_{k+1}) - F(x_k) <= <g_k, x_{k+1} - x_k> / 100    and
 //	-<g_k, x_{k+1} - x_k> >= m ||g_k||^2 / (10 (c + Lip(grad h))),
 //
-// m the modulus of psi, then let down again. From the second iteration on,
-// the step is taken from the minimiser of F's quadratic model along the last
-// one, as conjugate gradients do,
+// m the modulus of psi, then let down again.
 //
-//	gamma = <dx, g> / <dx, dg>,   y+ = (y - gamma dy) - P (g - gamma dg),
+// From the second iteration on, the step is taken from the minimiser of F's
+// quadratic model over the last three steps, as conjugate gradients do with
+// one: with dy, dx, dg their changes of y, x and g,
 //
-// (d: the last change), if it passes the same test.
+//	y_{k+1} = y' - P g',  y' = y_k - sum gamma_i dy_i,  g' = g_k - sum gamma_i dg_i,
+//
+// gamma such that <dx_i, g'> = 0. If that fails the test, the steps are
+// forgotten and the plain one is taken.
 //
 // # Certificate
 //
@@ -76,7 +79,7 @@ type BPG struct {
 	// the first guess of c where h has no Hessian. Default 1, not certified.
 	LipF float64
 	// Inner bounds the conjugate gradients of a fidelity that has a Hessian but
-	// no closed form. Default 20; negative: P = I/c.
+	// no closed form. Default 40; negative: P = I/c.
 	Inner int
 	// Start is the first dual point. The default is x0 - grad h(x0)/lambda,
 	// which would be x0's own dual point were x0 critical, but no further from
@@ -181,17 +184,15 @@ type bpgState struct {
 	// m is psi's modulus, l is Lip(grad h), 0 where unknown.
 	m, l     float64
 	at, next *dualPoint
-	// moved: dy, dx, dg hold the last step.
-	moved      bool
-	dy, dx, dg []float32
-	y, g, d    []float32
+	past     *subspace
+	y, g, d  []float32
 }
 
 func (b BPG) begin(x0 []float32) *bpgState {
 	n := len(x0)
 	vec := func() []float32 { return make([]float32, n) }
 	s := &bpgState{BPG: b, at: newDualPoint(n), next: newDualPoint(n),
-		dy: vec(), dx: vec(), dg: vec(), y: vec(), g: vec(), d: vec(), relax: 0.7}
+		past: newSubspace(n), y: vec(), g: vec(), d: vec(), relax: 0.7}
 	s.start(x0)
 	if c, ok := b.Psi.(StronglyConvex); ok {
 		s.m = c.StrongConvexity()
@@ -247,31 +248,22 @@ func (s *bpgState) advance() bool {
 			if try == 0 {
 				s.c = max(s.Lambda, s.relax*s.c)
 			}
-			sub(s.dy, s.next.y, s.at.y)
-			sub(s.dx, s.next.x, s.at.x)
-			sub(s.dg, s.next.g, s.at.g)
-			s.moved = true
+			s.past.push(s.at, s.next)
 			s.at, s.next = s.next, s.at
 			return true
 		}
-		if s.moved {
-			s.moved = false
-			continue
+		if s.past.n > 0 {
+			s.past.forget()
+		} else {
+			s.c *= 3
 		}
-		s.c *= 3
 	}
 	return false
 }
 
 // propose writes the next dual point.
 func (s *bpgState) propose() {
-	copy(s.y, s.at.y)
-	copy(s.g, s.at.g)
-	if curve := dot(s.dx, s.dg); s.moved && curve > 0 {
-		gamma := dot(s.dx, s.at.g) / curve
-		axpy(-gamma, s.dy, s.y)
-		axpy(-gamma, s.dg, s.g)
-	}
+	s.past.minimise(s.y, s.g, s.at)
 	switch s.kind {
 	case closed:
 		s.H.(CurvatureSolver).SolveCurvature(s.d, s.g, s.c)
@@ -289,7 +281,7 @@ func (s *bpgState) propose() {
 func (s *bpgState) krylov() {
 	inner := s.Inner
 	if inner == 0 {
-		inner = 20
+		inner = 40
 	}
 	product := s.H.(Hessian).HessianAt(s.at.x)
 	clear(s.d)

@@ -1,8 +1,6 @@
 package solvers
 
-import (
-	"github.com/lpn-imaging/lpn/operators"
-)
+import "github.com/lpn-imaging/lpn/operators"
 
 // DB4 returns the scaling filter of Daubechies' wavelet with four vanishing
 // moments (Daubechies 1988, table 1), 8 taps of unit norm.
@@ -190,12 +188,20 @@ func (w Wavelet) lines(x []float32, h, v int, f func(out, in []float32), rowsFir
 func analyse(out, in, lo, hi []float32) {
 	n := len(in) &^ 1
 	half := (len(in) + 1) / 2
+	hi = hi[:len(lo)]
 	for i := 0; i < n/2; i++ {
 		var a, d float32
-		for k := range lo {
-			u := in[(2*i+k)%n]
-			a += lo[k] * u
-			d += hi[k] * u
+		if 2*i+len(lo) <= n {
+			for k, u := range in[2*i:][:len(lo)] {
+				a += lo[k] * u
+				d += hi[k] * u
+			}
+		} else {
+			for k := range lo {
+				u := in[(2*i+k)%n]
+				a += lo[k] * u
+				d += hi[k] * u
+			}
 		}
 		out[i], out[half+i] = a, d
 	}
@@ -208,9 +214,17 @@ func analyse(out, in, lo, hi []float32) {
 func synthesise(out, in, lo, hi []float32) {
 	n := len(in) &^ 1
 	half := (len(in) + 1) / 2
+	hi = hi[:len(lo)]
 	clear(out)
 	for i := 0; i < n/2; i++ {
 		a, d := in[i], in[half+i]
+		if 2*i+len(lo) <= n {
+			to := out[2*i:][:len(lo)]
+			for k := range to {
+				to[k] += lo[k]*a + hi[k]*d
+			}
+			continue
+		}
 		for k := range lo {
 			out[(2*i+k)%n] += lo[k]*a + hi[k]*d
 		}
