@@ -163,7 +163,7 @@ type Constraint int
 const (
 	Free        Constraint = iota
 	NonNegative            // every element >= 0: convexity rests on it
-	ZeroMean               // every output filter sums to 0
+	ZeroMean               // every output filter sums to 0 over each plane of the picture
 	UnitGain               // the filters so marked, together, pass the constant with gain 1
 )
 

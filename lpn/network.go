@@ -102,15 +102,20 @@ func (c Config) projectEqualities(params map[string][]float32) {
 		w := params[s.Name]
 		switch s.Constraint {
 		case ZeroMean:
-			co := s.Dims[len(s.Dims)-1]
+			ci, co := s.Dims[2], s.Dims[3]
+			per := ci / c.Channels // what one plane became
 			for k := range co {
-				sum := 0.0
-				for i := k; i < len(w); i += co {
-					sum += float64(w[i])
-				}
-				m := float32(sum / float64(len(w)/co))
-				for i := k; i < len(w); i += co {
-					w[i] -= m
+				for plane := range c.Channels {
+					each := func(f func(i int)) {
+						for tap := range s.Dims[0] * s.Dims[1] {
+							for q := plane * per; q < (plane+1)*per; q++ {
+								f((tap*ci+q)*co + k)
+							}
+						}
+					}
+					sum, n := 0.0, 0.0
+					each(func(i int) { sum += float64(w[i]); n++ })
+					each(func(i int) { w[i] -= float32(sum / n) })
 				}
 			}
 		case UnitGain:
