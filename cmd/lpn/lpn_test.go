@@ -210,7 +210,8 @@ func TestBadInput(t *testing.T) {
 		{"restore --prior PRIOR -", 2, "wants -o"},
 		{"restore --prior PRIOR G -o OUT --reference DIR/absent.png", 2, "no such file"},
 		{"restore --prior PRIOR G -o OUT --noise 0.1 --reference DIR/other.png", 1, "the reference is 1x20x20, the result 1x24x20"},
-		{"restore --prior PRIOR G DIR/other.png -o DIR/sub --trace DIR/t.csv", 2, "--trace goes with one input"},
+		{"restore --prior PRIOR G DIR/other.png -o DIR/sub --trace DIR/t.csv", 2, "go with one input"},
+		{"restore --prior PRIOR G -o OUT --plot DIR/t.gif", 2, "a plot goes to a .png or .svg file"},
 		{"degrade --noise auto G -o OUT", 2, "auto is for restore"},
 		{"degrade --seed -1 G -o OUT", 2, "--seed"},
 		{"degrade --operator cs:ratio=0.5 G -o OUT", 2, "write it to a .npz file"},
@@ -395,8 +396,11 @@ func TestRestoreJSON(t *testing.T) {
 	truth := save(t, filepath.Join(dir, "truth.png"), picture(1, 24, 24, 8))
 	y := filepath.Join(dir, "y.png")
 	must(t, "degrade", "--noise", "0.1", truth, "-o", y)
-	trace := filepath.Join(dir, "t.csv")
-	out := must(t, "restore", "--json", "--prior", prior(t), "--reference", truth, "--trace", trace, y, "-o", filepath.Join(dir, "x.png"))
+	trace, drawing := filepath.Join(dir, "t.csv"), filepath.Join(dir, "t.png")
+	out := must(t, "restore", "--json", "--prior", prior(t), "--reference", truth, "--trace", trace, "--plot", drawing, y, "-o", filepath.Join(dir, "x.png"))
+	if p := load(t, drawing); p.W < 300 || p.H < 300 {
+		t.Errorf("plot of %v", p.Shape)
+	}
 	r := asJSON[map[string]any](t, out)
 	for _, k := range []string{"input", "output", "operator", "prior", "solver", "iterations", "seconds", "objective", "converged", "certified", "noise", "psnr", "ssim"} {
 		if v, ok := r[k]; !ok || v == nil {

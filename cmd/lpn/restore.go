@@ -23,6 +23,7 @@ type restoreOptions struct {
 	solver    solverOptions
 	reference string
 	trace     string
+	plot      string
 	gray      bool
 	out       outputOptions
 }
@@ -40,6 +41,7 @@ func restoreCommand() *cli.Command {
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
 			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
+			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 		}, outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -52,7 +54,7 @@ func restoreCommand() *cli.Command {
 				return err
 			}
 			o := restoreOptions{c.Args().Slice(), spec, c.String("boundary"), solver,
-				c.String("reference"), c.String("trace"), c.Bool("gray"), outputFrom(c)}
+				c.String("reference"), c.String("trace"), c.String("plot"), c.Bool("gray"), outputFrom(c)}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -90,13 +92,8 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	if batch && o.trace != "" {
-		return usagef("--trace goes with one input")
-	}
-	if o.trace != "" {
-		if err := mayWrite(o.trace, o.out.force); err != nil {
-			return err
-		}
+	if err := o.checkRecords(batch); err != nil {
+		return err
 	}
 	if o.reference != "" {
 		if _, err := referenceFor(o.reference, inputs[0]); err != nil && !batch {
@@ -120,6 +117,44 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		}
 		return r, r.line(), nil
 	})
+}
+
+// checkRecords checks where the trace and the plot go.
+func (o restoreOptions) checkRecords(batch bool) error {
+	for _, to := range []string{o.trace, o.plot} {
+		switch {
+		case to == "":
+			continue
+		case batch:
+			return usagef("--trace and --plot go with one input")
+		}
+		if err := mayWrite(to, o.out.force); err != nil {
+			return err
+		}
+	}
+	if o.plot != "" {
+		if _, err := plotFormat(o.plot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record writes the trace and the plot of a run.
+func (o restoreOptions) record(trace []solvers.TracePoint) error {
+	if o.trace != "" {
+		if err := writeFile(o.trace, func(w io.Writer) error { return writeTrace(w, trace) }); err != nil {
+			return err
+		}
+	}
+	if o.plot != "" {
+		format, err := plotFormat(o.plot)
+		if err != nil {
+			return err
+		}
+		return writeFile(o.plot, func(w io.Writer) error { return plotTrace(w, format, trace) })
+	}
+	return nil
 }
 
 // restore restores one input.
@@ -176,10 +211,8 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err := ctx.Err(); err != nil { // nothing is written after Ctrl-C
 		return restored{}, err
 	}
-	if o.trace != "" {
-		if err := writeFile(o.trace, func(w io.Writer) error { return writeTrace(w, s.Trace) }); err != nil {
-			return restored{}, err
-		}
+	if err := o.record(s.Trace); err != nil {
+		return restored{}, err
 	}
 	return r, o.out.writePicture(con, j.to, result)
 }
