@@ -37,7 +37,7 @@ func guarded(t *testing.T, n int, low bool) []float32 {
 
 // TestConvGuarded faults where a routine reads or writes outside its slices.
 func TestConvGuarded(t *testing.T) {
-	check := func(t *testing.T, s ConvShape, seed uint64, plans ...func(s ConvShape) *Conv) {
+	check := func(t *testing.T, s ConvShape, seed uint64, cw *ConvW, plans ...func(s ConvShape) *Conv) {
 		for _, low := range []bool{false, true} {
 			rng := rand.New(rand.NewPCG(seed, 5))
 			get := func(n int) []float32 {
@@ -60,7 +60,6 @@ func TestConvGuarded(t *testing.T) {
 					c.Part(out, in, f, p, seed%2 == 0, scratch)
 				}
 			}
-			cw := NewConvWDirect(s)
 			scratch := get(cw.ScratchLen())
 			for p := range cw.Parts() {
 				cw.Part(w, x, y, p, scratch)
@@ -69,10 +68,10 @@ func TestConvGuarded(t *testing.T) {
 	}
 	levels(t, func(t *testing.T) {
 		for i, s := range convCases {
-			check(t, s, uint64(i), NewConvDirect, NewConvTDirect)
+			check(t, s, uint64(i), NewConvWDirect(s), NewConvDirect, NewConvTDirect)
 		}
 		for i, s := range fiveCases {
-			check(t, s, uint64(i), func(s ConvShape) *Conv {
+			check(t, s, uint64(i), newConvW(s, newFiveW(s)), func(s ConvShape) *Conv {
 				return newConv(s, newFive(s, false), s.lenX(), s.lenY())
 			}, func(s ConvShape) *Conv {
 				return newConv(s, newFive(s, true), s.lenY(), s.lenX())

@@ -19,22 +19,56 @@ type fiveConv struct {
 	oh, ow int // output
 	co     int
 	pad    int
-	ty, tx int // tiles in an image, down and across
-	per    int // parts of an image
+	grid   fiveGrid
 	cols   []colBlock
 	starts []int // where the packed filters of a block begin
 	packed int
 	cip    int // ci in whole vectors
 
-	rowsMost       int // rows of tiles in a part
-	band           int // tiles across that are in work at a time
 	pitch          int // floats in a row of the padded input
 	vPlane, mPlane int // between the 36 places of tiles and of products
 }
 
+// A fiveGrid is the 2x2 tiles of an output: tall of them down, wide across.
+// They are computed in bands of rows, high at most, and if these are long also
+// of columns, band at most.
+type fiveGrid struct{ tall, wide, bands, high, band int }
+
 // fiveTiles is about how many tiles are in work at a time: their transforms fit
 // the second-level cache.
 const fiveTiles = 48
+
+func newFiveGrid(oh, ow int) fiveGrid {
+	g := fiveGrid{tall: (oh + 1) / 2, wide: (ow + 1) / 2}
+	pieces := (g.wide + 2*fiveTiles - 1) / (2 * fiveTiles)
+	g.band = (g.wide + pieces - 1) / pieces
+	high := max(1, fiveTiles/g.wide)
+	g.bands = (g.tall + high - 1) / high
+	g.high = (g.tall + g.bands - 1) / g.bands
+	return g
+}
+
+// rows is the rows of tiles of band i.
+func (g fiveGrid) rows(i int) (lo, hi int) { return g.tall * i / g.bands, g.tall * (i + 1) / g.bands }
+
+// most is how many tiles are in work at a time, at most.
+func (g fiveGrid) most() int { return g.high * g.band }
+
+// pitch is the length of a row of c channels of the input with its padding.
+func (g fiveGrid) pitch(c int) int { return (2*g.wide + 4) * c }
+
+// pad copies the input that rows [lo,hi) of tiles see, zero outside the image x
+// of h rows of w pixels of c channels.
+func (g fiveGrid) pad(dst, x []float32, lo, hi, h, w, c, pad int) {
+	for i := range 2*(hi-lo) + 4 {
+		d := dst[i*g.pitch(c):][:g.pitch(c)]
+		if y := 2*lo - pad + i; y < 0 || y >= h {
+			clear(d)
+		} else {
+			padCopy(d, x[y*w*c:][:w*c], -pad*c)
+		}
+	}
+}
 
 func newFive(s ConvShape, adj bool) *fiveConv {
 	oh, ow := s.Out()
@@ -45,14 +79,9 @@ func newFive(s ConvShape, adj bool) *fiveConv {
 	if adj {
 		c.ih, c.iw, c.ci, c.oh, c.ow, c.co, c.pad = oh, ow, s.Co, s.H, s.W, s.Ci, 4-s.Pad
 	}
-	c.ty, c.tx = (c.oh+1)/2, (c.ow+1)/2
+	c.grid = newFiveGrid(c.oh, c.ow)
 	c.cip = (c.ci + 15) / 16 * 16
-	bands := (c.tx + 2*fiveTiles - 1) / (2 * fiveTiles)
-	c.band = (c.tx + bands - 1) / bands
-	rows := max(1, fiveTiles/c.tx)
-	c.per = (c.ty + rows - 1) / rows
-	c.rowsMost = (c.ty + c.per - 1) / c.per
-	c.pitch = (2*c.tx + 4) * c.ci
+	c.pitch = c.grid.pitch(c.ci)
 	c.cols = c.eng.blocks(c.co)
 	wide := 0
 	for _, b := range c.cols {
@@ -60,8 +89,8 @@ func newFive(s ConvShape, adj bool) *fiveConv {
 		c.packed += 36 * fivePlane(c.ci*b.vecs*c.eng.lanes)
 		wide = max(wide, b.vecs*c.eng.lanes)
 	}
-	c.vPlane = fivePlane(c.rowsMost * c.band * c.cip)
-	c.mPlane = fivePlane(c.rowsMost * c.band * wide)
+	c.vPlane = fivePlane(c.grid.most() * c.cip)
+	c.mPlane = fivePlane(c.grid.most() * wide)
 	return c
 }
 
@@ -118,24 +147,19 @@ func fiveLine(g0, g1, g2, g3, g4 float32) [6]float32 {
 	return [6]float32{g0 / 4, a + b, a - b, c + d, c - d, g4}
 }
 
-func (c *fiveConv) parts() int { return c.n * c.per }
-
-func (c *fiveConv) tileRows(part int) (lo, hi int) {
-	part %= c.per
-	return c.ty * part / c.per, c.ty * (part + 1) / c.per
-}
+func (c *fiveConv) parts() int { return c.n * c.grid.bands }
 
 func (c *fiveConv) rows(part int) (lo, hi int) {
-	a, b := c.tileRows(part)
-	n := part / c.per * c.oh
-	return n + 2*a, n + min(2*b, c.oh)
+	lo, hi = c.grid.rows(part % c.grid.bands)
+	n := part / c.grid.bands * c.oh
+	return n + 2*lo, n + min(2*hi, c.oh)
 }
 
 // fiveTmp is what the transform of the input needs.
 const fiveTmp = 36 * 16
 
 func (c *fiveConv) scratchLen() int {
-	return 36*(c.vPlane+c.mPlane) + fiveTmp + 4*c.co + (2*c.rowsMost+4)*c.pitch
+	return 36*(c.vPlane+c.mPlane) + fiveTmp + 4*c.co + (2*c.grid.high+4)*c.pitch
 }
 
 func (c *fiveConv) part(dst, x, f []float32, part int, acc bool, scratch []float32) {
@@ -144,22 +168,13 @@ func (c *fiveConv) part(dst, x, f []float32, part int, acc bool, scratch []float
 	w.m, scratch = scratch[:36*c.mPlane], scratch[36*c.mPlane:]
 	w.tmp, scratch = scratch[:fiveTmp], scratch[fiveTmp:]
 	w.corner, w.padded = scratch[:4*c.co], scratch[4*c.co:]
-	lo, hi := c.tileRows(part)
-	img := part / c.per
+	lo, hi := c.grid.rows(part % c.grid.bands)
+	img := part / c.grid.bands
 	x = x[img*c.ih*c.iw*c.ci:][:c.ih*c.iw*c.ci]
 	dst = dst[img*c.oh*c.ow*c.co:][:c.oh*c.ow*c.co]
-
-	first := 2*lo - c.pad
-	for i := range 2*(hi-lo) + 4 {
-		d := w.padded[i*c.pitch:][:c.pitch]
-		if y := first + i; y < 0 || y >= c.ih {
-			clear(d)
-		} else {
-			padCopy(d, x[y*c.iw*c.ci:][:c.iw*c.ci], -c.pad*c.ci)
-		}
-	}
-	for left := 0; left < c.tx; left += c.band {
-		c.tiles(dst, f, lo, hi, left, min(left+c.band, c.tx), acc, &w)
+	c.grid.pad(w.padded, x, lo, hi, c.ih, c.iw, c.ci, c.pad)
+	for left := 0; left < c.grid.wide; left += c.grid.band {
+		c.tiles(dst, f, lo, hi, left, min(left+c.grid.band, c.grid.wide), acc, &w)
 	}
 }
 

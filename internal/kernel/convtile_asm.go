@@ -27,3 +27,25 @@ func fiveOutput(l Level, dst, m []float32, n, pixel, row, plane int, acc bool) {
 		fiveOutputavx2(&dst[0], &m[0], n, pixel, row, plane)
 	}
 }
+
+func fiveGradient(l Level, v, g []float32, n, pixel, row, plane int) {
+	switch l {
+	case AVX512:
+		fiveGradientavx512(&v[0], &g[0], n, pixel, row, plane)
+	case AVX2:
+		fiveGradientavx2(&v[0], &g[0], n, pixel, row, plane)
+	default:
+		fiveGradientGo(v, g, n, pixel, row, plane)
+	}
+}
+
+func fiveWeights(l Level, dw, m, tmp []float32, n, tap, plane int) {
+	switch l {
+	case AVX512:
+		fiveWeightsavx512(&dw[0], &m[0], &tmp[0], n, tap, plane)
+	case AVX2:
+		fiveWeightsavx2(&dw[0], &m[0], &tmp[0], n, tap, plane)
+	default:
+		fiveWeightsGo(dw, m, n, tap, plane)
+	}
+}

@@ -283,6 +283,12 @@ func fiveOutputavx512(dst, m *float32, n, pixel, row, plane int)
 //go:noescape
 func fiveOutputAddavx512(dst, m *float32, n, pixel, row, plane int)
 
+//go:noescape
+func fiveGradientavx512(v, y *float32, n, pixel, row, plane int)
+
+//go:noescape
+func fiveWeightsavx512(dw, m, tmp *float32, n, tap, plane int)
+
 // tileavx2 runs t with p rows and nv vectors.
 func tileavx2(t *tile, p, nv int) {
 	switch nv<<8 | p {
@@ -386,3 +392,9 @@ func fiveOutputavx2(dst, m *float32, n, pixel, row, plane int)
 
 //go:noescape
 func fiveOutputAddavx2(dst, m *float32, n, pixel, row, plane int)
+
+//go:noescape
+func fiveGradientavx2(v, y *float32, n, pixel, row, plane int)
+
+//go:noescape
+func fiveWeightsavx2(dw, m, tmp *float32, n, tap, plane int)

@@ -7,3 +7,11 @@ func (e *engine) one(t *tile, p, nv int) { tileGo(t, p, nv) }
 func fiveOutput(_ Level, dst, m []float32, n, pixel, row, plane int, acc bool) {
 	fiveOutputGo(dst, m, n, pixel, row, plane, acc)
 }
+
+func fiveGradient(_ Level, v, g []float32, n, pixel, row, plane int) {
+	fiveGradientGo(v, g, n, pixel, row, plane)
+}
+
+func fiveWeights(_ Level, dw, m, _ []float32, n, tap, plane int) {
+	fiveWeightsGo(dw, m, n, tap, plane)
+}

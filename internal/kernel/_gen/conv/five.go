@@ -126,8 +126,203 @@ func genFiveOutput(s isa, add bool) {
 	RET()
 }
 
-func copyOf(r reg.GPVirtual) reg.GPVirtual {
+func copyOf(r reg.Register) reg.GPVirtual {
 	c := GP64()
 	MOVQ(r, c)
 	return c
+}
+
+// constants is a table of float32 in the code, of which load broadcasts one.
+var constants struct {
+	mem Mem
+	at  map[float32]int
+}
+
+func defineConstants(values ...float32) {
+	constants.mem = GLOBL("convConsts", 8|16) // RODATA|NOPTR
+	constants.at = map[float32]int{}
+	for i, v := range values {
+		DATA(4*i, F32(v))
+		constants.at[v] = 4 * i
+	}
+}
+
+func konst(s isa, v float32) reg.VecVirtual {
+	r := s.vec()
+	VBROADCASTSS(constants.mem.Offset(constants.at[v]), r)
+	return r
+}
+
+func scaled(s isa, a, k reg.VecVirtual) reg.VecVirtual {
+	r := s.vec()
+	VMULPS(k, a, r)
+	return r
+}
+
+func sum(s isa, a reg.VecVirtual, b Op) reg.VecVirtual {
+	r := s.vec()
+	VADDPS(b, a, r)
+	return r
+}
+
+func diff(s isa, a reg.VecVirtual, b Op) reg.VecVirtual {
+	r := s.vec()
+	VSUBPS(b, a, r)
+	return r
+}
+
+// fma is a*k + b.
+func fma(s isa, a, k, b reg.VecVirtual) reg.VecVirtual {
+	r := s.vec()
+	VMOVAPS(b, r)
+	VFMADD231PS(k, a, r)
+	return r
+}
+
+// genFiveGradient is v = A g A' for the 2x2 pixels of g, pixel and row floats
+// apart, of each of n channels; v has whole vectors, plane floats apart.
+func genFiveGradient(s isa) {
+	name := "fiveGradient" + s.name()
+	TEXT(name, NOSPLIT, "func(v, y *float32, n, pixel, row, plane int)")
+	v, g := Load(Param("v"), GP64()), Load(Param("y"), GP64())
+	n := Load(Param("n"), GP64())
+	pixel, row, plane := Load(Param("pixel"), GP64()), Load(Param("row"), GP64()), Load(Param("plane"), GP64())
+	restore := flush()
+	for _, r := range []reg.Register{pixel, row, plane} {
+		SHLQ(U8(2), r)
+	}
+	lanes := GP64()
+	line := func(y0, y1 reg.VecVirtual) [6]reg.VecVirtual {
+		two := sum(s, y1, y1)
+		return [6]reg.VecVirtual{y0, sum(s, y0, y1), diff(s, y0, y1), sum(s, y0, two), diff(s, y0, two), y1}
+	}
+	Label("next_" + name)
+	MOVQ(U32(s.width()/4), lanes)
+	CMPQ(n, lanes)
+	CMOVQLT(n, lanes)
+	mask := s.setMask(copyOf(lanes))
+	p := copyOf(g)
+	var y [2][2]reg.VecVirtual
+	for i := range 2 {
+		for j := range 2 {
+			y[i][j] = s.vec()
+			m := Mem{Base: p}
+			if j == 1 {
+				m = Mem{Base: p, Index: pixel, Scale: 1}
+			}
+			s.loadMasked(m, mask, y[i][j])
+		}
+		if i == 0 {
+			ADDQ(row, p)
+		}
+	}
+	// Rows of the transform one at a time, for the sake of registers.
+	d := copyOf(v)
+	for i := range 6 {
+		part := func(j int) reg.VecVirtual {
+			switch a, b := y[0][j], y[1][j]; i {
+			case 0:
+				return a
+			case 1:
+				return sum(s, a, b)
+			case 2:
+				return diff(s, a, b)
+			case 3:
+				return sum(s, a, sum(s, b, b))
+			case 4:
+				return diff(s, a, sum(s, b, b))
+			default:
+				return b
+			}
+		}
+		for _, o := range line(part(0), part(1)) {
+			s.store(o, Mem{Base: d})
+			ADDQ(plane, d)
+		}
+	}
+	ADDQ(U32(s.width()), v)
+	ADDQ(U32(s.width()), g)
+	SUBQ(lanes, n)
+	JG(LabelRef("next_" + name))
+	VZEROUPPER()
+	restore()
+	RET()
+}
+
+// genFiveWeights is the 5x5 weights G'mG, tap floats apart, of each of n
+// channels; m has whole vectors, plane floats apart, and tmp room for 30.
+func genFiveWeights(s isa) {
+	name := "fiveWeights" + s.name()
+	TEXT(name, NOSPLIT, "func(dw, m, tmp *float32, n, tap, plane int)")
+	dw, m, tmp := Load(Param("dw"), GP64()), Load(Param("m"), GP64()), Load(Param("tmp"), GP64())
+	n := Load(Param("n"), GP64())
+	tap, plane := Load(Param("tap"), GP64()), Load(Param("plane"), GP64())
+	restore := flush()
+	for _, r := range []reg.Register{tap, plane} {
+		SHLQ(U8(2), r)
+	}
+	plane6 := GP64()
+	LEAQ(Mem{Base: plane, Index: plane, Scale: 2}, plane6)
+	ADDQ(plane6, plane6)
+	sixth, r24, quarter := konst(s, -1./6), konst(s, 1./24), konst(s, 1./4)
+	two, four, eight, sixteen := konst(s, 2), konst(s, 4), konst(s, 8), konst(s, 16)
+	line := func(x func(i int) reg.VecVirtual) [5]reg.VecVirtual {
+		m1, m2 := x(1), x(2)
+		a, b := scaled(s, sum(s, m1, m2), sixth), scaled(s, diff(s, m1, m2), sixth)
+		m3, m4 := x(3), x(4)
+		e, f := scaled(s, sum(s, m3, m4), r24), scaled(s, diff(s, m3, m4), r24)
+		return [5]reg.VecVirtual{
+			fma(s, x(0), quarter, sum(s, a, e)),
+			fma(s, f, two, b),
+			fma(s, e, four, a),
+			fma(s, f, eight, b),
+			sum(s, fma(s, e, sixteen, a), x(5)),
+		}
+	}
+	lanes := GP64()
+	Label("next_" + name)
+	MOVQ(U32(s.width()/4), lanes)
+	CMPQ(n, lanes)
+	CMOVQLT(n, lanes)
+	mask := s.setMask(copyOf(lanes))
+	at := func(i, j int) Mem { return Mem{Base: tmp, Disp: (6*i + j) * s.width()} }
+	p, p3 := copyOf(m), GP64()
+	for j := range 6 {
+		LEAQ(Mem{Base: p, Index: plane6, Scale: 2}, p3)
+		ADDQ(plane6, p3)
+		for i, o := range line(func(i int) reg.VecVirtual {
+			base, k := p, i
+			if i >= 3 {
+				base, k = p3, i-3
+			}
+			v := s.vec()
+			if k == 0 {
+				s.load(Mem{Base: base}, v)
+			} else {
+				s.load(Mem{Base: base, Index: plane6, Scale: uint8(k)}, v)
+			}
+			return v
+		}) {
+			s.store(o, at(i, j))
+		}
+		ADDQ(plane, p)
+	}
+	d := copyOf(dw)
+	for i := range 5 {
+		for _, o := range line(func(k int) reg.VecVirtual {
+			v := s.vec()
+			s.load(at(i, k), v)
+			return v
+		}) {
+			s.storeMasked(o, mask, Mem{Base: d})
+			ADDQ(tap, d)
+		}
+	}
+	ADDQ(U32(s.width()), dw)
+	ADDQ(U32(s.width()), m)
+	SUBQ(lanes, n)
+	JG(LabelRef("next_" + name))
+	VZEROUPPER()
+	restore()
+	RET()
 }

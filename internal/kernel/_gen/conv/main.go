@@ -42,6 +42,7 @@ func main() {
 	flag.Parse()
 	ConstraintExpr("!noasm")
 	masks := maskTable()
+	defineConstants(-1./6, 1./24, 1./4, 2, 4, 8, 16)
 	for nv := 1; nv <= 4; nv++ {
 		for p := 1; p <= maxRows["avx512"][nv]; p++ {
 			gen(isa512{}, p, nv)
@@ -55,6 +56,8 @@ func main() {
 	for _, s := range []isa{isa512{}, isa2{masks: masks}} {
 		genFiveOutput(s, false)
 		genFiveOutput(s, true)
+		genFiveGradient(s)
+		genFiveWeights(s)
 	}
 	Generate()
 	if err := os.WriteFile(*dispatch, dispatcher(), 0o644); err != nil {
@@ -78,8 +81,13 @@ func dispatcher() []byte {
 				fmt.Fprintf(&b, "\n//go:noescape\nfunc tile%s_%dx%d(t *tile)\n", l, p, nv)
 			}
 		}
-		for _, name := range []string{"fiveOutput", "fiveOutputAdd"} {
-			fmt.Fprintf(&b, "\n//go:noescape\nfunc %s%s(dst, m *float32, n, pixel, row, plane int)\n", name, l)
+		for _, f := range []string{
+			"fiveOutput%s(dst, m *float32, n, pixel, row, plane int)",
+			"fiveOutputAdd%s(dst, m *float32, n, pixel, row, plane int)",
+			"fiveGradient%s(v, y *float32, n, pixel, row, plane int)",
+			"fiveWeights%s(dw, m, tmp *float32, n, tap, plane int)",
+		} {
+			fmt.Fprintf(&b, "\n//go:noescape\nfunc "+f+"\n", l)
 		}
 	}
 	out, err := format.Source(b.Bytes())
