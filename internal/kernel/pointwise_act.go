@@ -160,33 +160,63 @@ func LogSumExp(z, s, x []float32, per int) {
 	if logSumExpVec(z, s, x, per) {
 		return
 	}
-	for j := range len(x) / per {
-		r := x[j*per : (j+1)*per]
-		top := r[0]
-		for _, v := range r {
-			top = max(top, v)
+	if s == nil {
+		for j := range z {
+			z[j] = logSumExp(x[j*per : (j+1)*per])
 		}
-		var sum float32
-		if s == nil {
-			for _, v := range r {
-				sum += exp32(max(v-top, actFloor))
-			}
-		} else {
-			d := s[j*per : (j+1)*per]
-			for i, v := range r {
-				e := exp32(max(v-top, actFloor))
-				d[i] = e
-				sum += e
-			}
-			k := 1 / sum
-			for i := range d {
-				d[i] *= k
-			}
+		return
+	}
+	for j := 0; j < len(x); j += per {
+		top := largest(x[j : j+per])
+		for i, v := range x[j : j+per] {
+			s[j+i] = max(v-top, actFloor)
 		}
 		if z != nil {
-			z[j] = top + float32(math.Log(float64(sum)))
+			z[j/per] = top
 		}
 	}
+	Exp(s, s)
+	for j := 0; j < len(s); j += per {
+		d := s[j : j+per]
+		var sum float32
+		for _, e := range d {
+			sum += e
+		}
+		k := 1 / sum
+		for i := range d {
+			d[i] *= k
+		}
+		if z != nil {
+			z[j/per] += float32(math.Log(float64(sum)))
+		}
+	}
+}
+
+func largest(x []float32) float32 {
+	top := x[0]
+	for _, v := range x {
+		top = max(top, v)
+	}
+	return top
+}
+
+// logSumExp is log(sum(exp(x))).
+func logSumExp(x []float32) float32 {
+	top := largest(x)
+	var block [64]float32
+	var sum float32
+	for len(x) > 0 {
+		b := block[:min(len(x), len(block))]
+		for i := range b {
+			b[i] = max(x[i]-top, actFloor)
+		}
+		Exp(b, b)
+		for _, e := range b {
+			sum += e
+		}
+		x = x[len(b):]
+	}
+	return top + float32(math.Log(float64(sum)))
 }
 
 // SoftmaxGrad applies the derivative of the softmax, which is symmetric:

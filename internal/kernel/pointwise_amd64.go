@@ -263,47 +263,69 @@ func absErrorVec(sum *[lanes]float64, x, y []float32) int {
 }
 
 func expandVec(dst, x []float32, per int) bool {
-	if level != AVX512 || per != 16 {
+	switch {
+	case per != 16 || level == Generic:
 		return false
+	case level == AVX512:
+		expand16AVX512(dst, x)
+	default:
+		expand16AVX2(dst, x)
 	}
-	expand16AVX512(dst, x)
 	return true
 }
 
 func groupSumVec(dst, x []float32, per int) bool {
-	if level != AVX512 || per != 16 {
+	switch {
+	case per != 16 || level == Generic:
 		return false
+	case level == AVX512:
+		groupSum16AVX512(dst, x)
+	default:
+		groupSum16AVX2(dst, x)
 	}
-	groupSum16AVX512(dst, x)
 	return true
 }
 
 func expandMulVec(dst, s, v []float32, per int) bool {
-	if level != AVX512 || per != 16 {
+	switch {
+	case per != 16 || level == Generic:
 		return false
+	case level == AVX512:
+		expandMul16AVX512(dst, s, v)
+	default:
+		expandMul16AVX2(dst, s, v)
 	}
-	expandMul16AVX512(dst, s, v)
 	return true
 }
 
 func softmaxGradVec(dst, s, g []float32, per int) bool {
-	if level != AVX512 || per != 16 {
+	switch {
+	case per != 16 || level == Generic:
 		return false
+	case level == AVX512:
+		softmaxGrad16AVX512(dst, s, g)
+	default:
+		softmaxGrad16AVX2(dst, s, g)
 	}
-	softmaxGrad16AVX512(dst, s, g)
 	return true
 }
 
 func logSumExpVec(z, s, x []float32, per int) bool {
 	switch {
-	case level != AVX512 || per != 16:
+	case per != 16 || level == Generic:
 		return false
-	case s == nil:
+	case level == AVX512 && s == nil:
 		logSumExpZ16AVX512(z, x)
-	case z == nil:
+	case level == AVX512 && z == nil:
 		softmax16AVX512(s, x)
-	default:
+	case level == AVX512:
 		logSumExp16AVX512(z, s, x)
+	case s == nil:
+		logSumExpZ16AVX2(z, x)
+	case z == nil:
+		softmax16AVX2(s, x)
+	default:
+		logSumExp16AVX2(z, s, x)
 	}
 	return true
 }

@@ -1993,6 +1993,492 @@ end99:
 	VZEROUPPER
 	RET
 
+// func expand16AVX2(dst []float32, x []float32)
+// Requires: AVX, SSE
+TEXT ·expand16AVX2(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    x_len+32(FP), DX
+
+run100:
+	TESTQ        DX, DX
+	JZ           end101
+	VBROADCASTSS (CX), Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x00000004, CX
+	ADDQ         $0x00000040, AX
+	DECQ         DX
+	JMP          run100
+
+end101:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func expandMul16AVX2(dst []float32, s []float32, v []float32)
+// Requires: AVX, SSE
+TEXT ·expandMul16AVX2(SB), NOSPLIT, $8-72
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    s_base+24(FP), CX
+	MOVQ    v_base+48(FP), DX
+	MOVQ    v_len+56(FP), BX
+
+run102:
+	TESTQ        BX, BX
+	JZ           end103
+	VBROADCASTSS (DX), Y0
+	VMULPS       (CX), Y0, Y1
+	VMULPS       32(CX), Y0, Y0
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y0, 32(AX)
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, AX
+	DECQ         BX
+	JMP          run102
+
+end103:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func groupSum16AVX2(dst []float32, x []float32)
+// Requires: AVX, SSE
+TEXT ·groupSum16AVX2(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    dst_len+8(FP), DX
+
+run104:
+	TESTQ      DX, DX
+	JZ         end105
+	VMOVUPS    (CX), Y0
+	VMOVUPS    32(CX), Y1
+	VADDPS     Y1, Y0, Y0
+	VPERM2F128 $0x01, Y0, Y0, Y1
+	VADDPS     Y1, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y1
+	VADDPS     Y1, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y1
+	VADDPS     Y1, Y0, Y0
+	VMOVSS     X0, (AX)
+	ADDQ       $0x00000040, CX
+	ADDQ       $0x00000004, AX
+	DECQ       DX
+	JMP        run104
+
+end105:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func softmaxGrad16AVX2(dst []float32, s []float32, g []float32)
+// Requires: AVX, SSE
+TEXT ·softmaxGrad16AVX2(SB), NOSPLIT, $8-72
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    s_base+24(FP), CX
+	MOVQ    g_base+48(FP), DX
+	MOVQ    dst_len+8(FP), BX
+	SHRQ    $0x04, BX
+
+run106:
+	TESTQ      BX, BX
+	JZ         end107
+	VMOVUPS    (CX), Y0
+	VMOVUPS    32(CX), Y1
+	VMOVUPS    (DX), Y2
+	VMOVUPS    32(DX), Y3
+	VMULPS     Y0, Y2, Y4
+	VMULPS     Y1, Y3, Y5
+	VADDPS     Y5, Y4, Y4
+	VPERM2F128 $0x01, Y4, Y4, Y5
+	VADDPS     Y5, Y4, Y4
+	VPERMILPS  $0x4e, Y4, Y5
+	VADDPS     Y5, Y4, Y4
+	VPERMILPS  $0xb1, Y4, Y5
+	VADDPS     Y5, Y4, Y4
+	VSUBPS     Y4, Y2, Y2
+	VMULPS     Y0, Y2, Y2
+	VSUBPS     Y4, Y3, Y3
+	VMULPS     Y1, Y3, Y3
+	VMOVUPS    Y2, (AX)
+	VMOVUPS    Y3, 32(AX)
+	ADDQ       $0x00000040, CX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, AX
+	DECQ       BX
+	JMP        run106
+
+end107:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func logSumExp16AVX2(z []float32, s []float32, x []float32)
+// Requires: AVX, AVX2, CMOV, FMA3, SSE
+TEXT ·logSumExp16AVX2(SB), NOSPLIT, $72-72
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    z_base+0(FP), AX
+	MOVQ    s_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    x_len+56(FP), BX
+	SHRQ    $0x04, BX
+	VMOVUPS kc2700000<>+0(SB), Y0
+	VMOVUPS k3f800000<>+0(SB), Y1
+
+block108:
+	TESTQ   BX, BX
+	JZ      done110
+	MOVQ    $0x00000008, SI
+	CMPQ    BX, SI
+	CMOVQLT BX, SI
+	SUBQ    SI, BX
+	XORQ    DI, DI
+
+inner109:
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	VMAXPS       Y3, Y2, Y4
+	VPERM2F128   $0x01, Y4, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      k4b40007f<>+0(SB), Y5
+	VFMADD231PS  k3fb8aa3b<>+0(SB), Y2, Y5
+	VSUBPS       k4b40007f<>+0(SB), Y5, Y6
+	VFNMADD231PS k3f318000<>+0(SB), Y6, Y2
+	VFNMADD231PS kb95e8083<>+0(SB), Y6, Y2
+	VMOVUPS      k3ab511f9<>+0(SB), Y6
+	VFMADD213PS  k3c091d05<>+0(SB), Y2, Y6
+	VFMADD213PS  k3d2aac79<>+0(SB), Y2, Y6
+	VFMADD213PS  k3e2aaa49<>+0(SB), Y2, Y6
+	VFMADD213PS  k3efffffe<>+0(SB), Y2, Y6
+	VFMADD213PS  k3f800000<>+0(SB), Y2, Y6
+	VFMADD213PS  k3f800000<>+0(SB), Y2, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       Y4, Y3, Y3
+	VMAXPS       Y3, Y0, Y3
+	VMOVUPS      k4b40007f<>+0(SB), Y2
+	VFMADD231PS  k3fb8aa3b<>+0(SB), Y3, Y2
+	VSUBPS       k4b40007f<>+0(SB), Y2, Y5
+	VFNMADD231PS k3f318000<>+0(SB), Y5, Y3
+	VFNMADD231PS kb95e8083<>+0(SB), Y5, Y3
+	VMOVUPS      k3ab511f9<>+0(SB), Y5
+	VFMADD213PS  k3c091d05<>+0(SB), Y3, Y5
+	VFMADD213PS  k3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  k3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  k3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y5
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VADDPS       Y5, Y6, Y2
+	VPERM2F128   $0x01, Y2, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERMILPS    $0x4e, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERMILPS    $0xb1, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VDIVPS       Y2, Y1, Y3
+	VMULPS       Y3, Y6, Y6
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      Y5, 32(CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	VMOVSS       X4, 8(SP)(DI*4)
+	VMOVSS       X2, 40(SP)(DI*4)
+	INCQ         DI
+	CMPQ         DI, SI
+	JLT          inner109
+	VMOVUPS      40(SP), Y2
+	VPSRLD       $0x17, Y2, Y3
+	VCVTDQ2PS    Y3, Y3
+	VSUBPS       k42fe0000<>+0(SB), Y3, Y3
+	VPAND        k007fffff<>+0(SB), Y2, Y4
+	VPOR         k3f800000<>+0(SB), Y4, Y4
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      k3bafcb6d<>+0(SB), Y5
+	VFMADD213PS  kbcf64c8d<>+0(SB), Y4, Y5
+	VFMADD213PS  k3da235fe<>+0(SB), Y4, Y5
+	VFMADD213PS  kbe0cd6c5<>+0(SB), Y4, Y5
+	VFMADD213PS  k3e442229<>+0(SB), Y4, Y5
+	VFMADD213PS  kbe7e8990<>+0(SB), Y4, Y5
+	VFMADD213PS  k3eaa9aed<>+0(SB), Y4, Y5
+	VFMADD213PS  kbeffff8a<>+0(SB), Y4, Y5
+	VFMADD213PS  k3f800000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y5
+	VFMADD231PS  k3f317218<>+0(SB), Y3, Y5
+	VSUBPS       Y2, Y2, Y2
+	VADDPS       Y2, Y5, Y5
+	VADDPS       8(SP), Y5, Y5
+	LEAQ         mask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         SI, R8
+	VMOVDQU      (DI)(R8*4), Y2
+	VMASKMOVPS   Y5, Y2, (AX)
+	ADDQ         $0x00000020, AX
+	JMP          block108
+
+done110:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+DATA k3f317218<>+0(SB)/4, $0x3f317218
+DATA k3f317218<>+4(SB)/4, $0x3f317218
+DATA k3f317218<>+8(SB)/4, $0x3f317218
+DATA k3f317218<>+12(SB)/4, $0x3f317218
+DATA k3f317218<>+16(SB)/4, $0x3f317218
+DATA k3f317218<>+20(SB)/4, $0x3f317218
+DATA k3f317218<>+24(SB)/4, $0x3f317218
+DATA k3f317218<>+28(SB)/4, $0x3f317218
+GLOBL k3f317218<>(SB), RODATA|NOPTR, $32
+
+DATA k42fe0000<>+0(SB)/4, $0x42fe0000
+DATA k42fe0000<>+4(SB)/4, $0x42fe0000
+DATA k42fe0000<>+8(SB)/4, $0x42fe0000
+DATA k42fe0000<>+12(SB)/4, $0x42fe0000
+DATA k42fe0000<>+16(SB)/4, $0x42fe0000
+DATA k42fe0000<>+20(SB)/4, $0x42fe0000
+DATA k42fe0000<>+24(SB)/4, $0x42fe0000
+DATA k42fe0000<>+28(SB)/4, $0x42fe0000
+GLOBL k42fe0000<>(SB), RODATA|NOPTR, $32
+
+DATA k007fffff<>+0(SB)/4, $0x007fffff
+DATA k007fffff<>+4(SB)/4, $0x007fffff
+DATA k007fffff<>+8(SB)/4, $0x007fffff
+DATA k007fffff<>+12(SB)/4, $0x007fffff
+DATA k007fffff<>+16(SB)/4, $0x007fffff
+DATA k007fffff<>+20(SB)/4, $0x007fffff
+DATA k007fffff<>+24(SB)/4, $0x007fffff
+DATA k007fffff<>+28(SB)/4, $0x007fffff
+GLOBL k007fffff<>(SB), RODATA|NOPTR, $32
+
+// func logSumExpZ16AVX2(z []float32, x []float32)
+// Requires: AVX, AVX2, CMOV, FMA3, SSE
+TEXT ·logSumExpZ16AVX2(SB), NOSPLIT, $72-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    z_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    x_len+32(FP), DX
+	SHRQ    $0x04, DX
+	VMOVUPS kc2700000<>+0(SB), Y0
+	VMOVUPS k3f800000<>+0(SB), Y1
+
+block111:
+	TESTQ   DX, DX
+	JZ      done113
+	MOVQ    $0x00000008, BX
+	CMPQ    DX, BX
+	CMOVQLT DX, BX
+	SUBQ    BX, DX
+	XORQ    SI, SI
+
+inner112:
+	VMOVUPS      (CX), Y2
+	VMOVUPS      32(CX), Y3
+	VMAXPS       Y3, Y2, Y4
+	VPERM2F128   $0x01, Y4, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      k4b40007f<>+0(SB), Y5
+	VFMADD231PS  k3fb8aa3b<>+0(SB), Y2, Y5
+	VSUBPS       k4b40007f<>+0(SB), Y5, Y6
+	VFNMADD231PS k3f318000<>+0(SB), Y6, Y2
+	VFNMADD231PS kb95e8083<>+0(SB), Y6, Y2
+	VMOVUPS      k3ab511f9<>+0(SB), Y6
+	VFMADD213PS  k3c091d05<>+0(SB), Y2, Y6
+	VFMADD213PS  k3d2aac79<>+0(SB), Y2, Y6
+	VFMADD213PS  k3e2aaa49<>+0(SB), Y2, Y6
+	VFMADD213PS  k3efffffe<>+0(SB), Y2, Y6
+	VFMADD213PS  k3f800000<>+0(SB), Y2, Y6
+	VFMADD213PS  k3f800000<>+0(SB), Y2, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       Y4, Y3, Y3
+	VMAXPS       Y3, Y0, Y3
+	VMOVUPS      k4b40007f<>+0(SB), Y2
+	VFMADD231PS  k3fb8aa3b<>+0(SB), Y3, Y2
+	VSUBPS       k4b40007f<>+0(SB), Y2, Y5
+	VFNMADD231PS k3f318000<>+0(SB), Y5, Y3
+	VFNMADD231PS kb95e8083<>+0(SB), Y5, Y3
+	VMOVUPS      k3ab511f9<>+0(SB), Y5
+	VFMADD213PS  k3c091d05<>+0(SB), Y3, Y5
+	VFMADD213PS  k3d2aac79<>+0(SB), Y3, Y5
+	VFMADD213PS  k3e2aaa49<>+0(SB), Y3, Y5
+	VFMADD213PS  k3efffffe<>+0(SB), Y3, Y5
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y5
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VADDPS       Y5, Y6, Y2
+	VPERM2F128   $0x01, Y2, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERMILPS    $0x4e, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERMILPS    $0xb1, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	ADDQ         $0x00000040, CX
+	VMOVSS       X4, 8(SP)(SI*4)
+	VMOVSS       X2, 40(SP)(SI*4)
+	INCQ         SI
+	CMPQ         SI, BX
+	JLT          inner112
+	VMOVUPS      40(SP), Y2
+	VPSRLD       $0x17, Y2, Y3
+	VCVTDQ2PS    Y3, Y3
+	VSUBPS       k42fe0000<>+0(SB), Y3, Y3
+	VPAND        k007fffff<>+0(SB), Y2, Y4
+	VPOR         k3f800000<>+0(SB), Y4, Y4
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      k3bafcb6d<>+0(SB), Y5
+	VFMADD213PS  kbcf64c8d<>+0(SB), Y4, Y5
+	VFMADD213PS  k3da235fe<>+0(SB), Y4, Y5
+	VFMADD213PS  kbe0cd6c5<>+0(SB), Y4, Y5
+	VFMADD213PS  k3e442229<>+0(SB), Y4, Y5
+	VFMADD213PS  kbe7e8990<>+0(SB), Y4, Y5
+	VFMADD213PS  k3eaa9aed<>+0(SB), Y4, Y5
+	VFMADD213PS  kbeffff8a<>+0(SB), Y4, Y5
+	VFMADD213PS  k3f800000<>+0(SB), Y4, Y5
+	VMULPS       Y4, Y5, Y5
+	VFMADD231PS  k3f317218<>+0(SB), Y3, Y5
+	VSUBPS       Y2, Y2, Y2
+	VADDPS       Y2, Y5, Y5
+	VADDPS       8(SP), Y5, Y5
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         BX, DI
+	VMOVDQU      (SI)(DI*4), Y2
+	VMASKMOVPS   Y5, Y2, (AX)
+	ADDQ         $0x00000020, AX
+	JMP          block111
+
+done113:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func softmax16AVX2(s []float32, x []float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softmax16AVX2(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    s_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    x_len+32(FP), DX
+	SHRQ    $0x04, DX
+	VMOVUPS kc2700000<>+0(SB), Y0
+	VMOVUPS k3f800000<>+0(SB), Y1
+
+run114:
+	TESTQ        DX, DX
+	JZ           end115
+	VMOVUPS      (CX), Y2
+	VMOVUPS      32(CX), Y3
+	VMAXPS       Y3, Y2, Y4
+	VPERM2F128   $0x01, Y4, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y5
+	VMAXPS       Y5, Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VMAXPS       Y2, Y0, Y2
+	VMOVUPS      k4b40007f<>+0(SB), Y5
+	VFMADD231PS  k3fb8aa3b<>+0(SB), Y2, Y5
+	VSUBPS       k4b40007f<>+0(SB), Y5, Y6
+	VFNMADD231PS k3f318000<>+0(SB), Y6, Y2
+	VFNMADD231PS kb95e8083<>+0(SB), Y6, Y2
+	VMOVUPS      k3ab511f9<>+0(SB), Y6
+	VFMADD213PS  k3c091d05<>+0(SB), Y2, Y6
+	VFMADD213PS  k3d2aac79<>+0(SB), Y2, Y6
+	VFMADD213PS  k3e2aaa49<>+0(SB), Y2, Y6
+	VFMADD213PS  k3efffffe<>+0(SB), Y2, Y6
+	VFMADD213PS  k3f800000<>+0(SB), Y2, Y6
+	VFMADD213PS  k3f800000<>+0(SB), Y2, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       Y4, Y3, Y3
+	VMAXPS       Y3, Y0, Y3
+	VMOVUPS      k4b40007f<>+0(SB), Y2
+	VFMADD231PS  k3fb8aa3b<>+0(SB), Y3, Y2
+	VSUBPS       k4b40007f<>+0(SB), Y2, Y4
+	VFNMADD231PS k3f318000<>+0(SB), Y4, Y3
+	VFNMADD231PS kb95e8083<>+0(SB), Y4, Y3
+	VMOVUPS      k3ab511f9<>+0(SB), Y4
+	VFMADD213PS  k3c091d05<>+0(SB), Y3, Y4
+	VFMADD213PS  k3d2aac79<>+0(SB), Y3, Y4
+	VFMADD213PS  k3e2aaa49<>+0(SB), Y3, Y4
+	VFMADD213PS  k3efffffe<>+0(SB), Y3, Y4
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y4
+	VFMADD213PS  k3f800000<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y4, Y4
+	VADDPS       Y4, Y6, Y2
+	VPERM2F128   $0x01, Y2, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERMILPS    $0x4e, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VPERMILPS    $0xb1, Y2, Y3
+	VADDPS       Y3, Y2, Y2
+	VDIVPS       Y2, Y1, Y2
+	VMULPS       Y2, Y6, Y6
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y4, 32(AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	DECQ         DX
+	JMP          run114
+
+end115:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
 // func addAVX512(dst []float32, x []float32, y []float32)
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·addAVX512(SB), NOSPLIT, $8-72
@@ -2007,9 +2493,9 @@ TEXT ·addAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop101:
+loop117:
 	CMPQ    BX, $0x00000040
-	JLT     next102
+	JLT     next118
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VADDPS  Z1, Z0, Z0
@@ -2028,23 +2514,23 @@ loop101:
 	VMOVUPS Z0, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     loop101
+	JMP     loop117
 
-next102:
-loop103:
+next118:
+loop119:
 	CMPQ    BX, $0x00000010
-	JLT     next104
+	JLT     next120
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop103
+	JMP     loop119
 
-next104:
+next120:
 	TESTQ     BX, BX
-	JZ        done100
+	JZ        done116
 	MOVL      $-1, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -2053,7 +2539,7 @@ next104:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*1)
 
-done100:
+done116:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2072,9 +2558,9 @@ TEXT ·mulAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop106:
+loop122:
 	CMPQ    BX, $0x00000040
-	JLT     next107
+	JLT     next123
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VMULPS  Z1, Z0, Z0
@@ -2093,23 +2579,23 @@ loop106:
 	VMOVUPS Z0, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     loop106
+	JMP     loop122
 
-next107:
-loop108:
+next123:
+loop124:
 	CMPQ    BX, $0x00000010
-	JLT     next109
+	JLT     next125
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop108
+	JMP     loop124
 
-next109:
+next125:
 	TESTQ     BX, BX
-	JZ        done105
+	JZ        done121
 	MOVL      $-1, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -2118,7 +2604,7 @@ next109:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*1)
 
-done105:
+done121:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2137,9 +2623,9 @@ TEXT ·mulAddAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop111:
+loop127:
 	CMPQ        BX, $0x00000040
-	JLT         next112
+	JLT         next128
 	VMOVUPS     (AX)(SI*1), Z0
 	VMOVUPS     (DX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
@@ -2162,12 +2648,12 @@ loop111:
 	VMOVUPS     Z0, 192(AX)(SI*1)
 	ADDQ        $0x00000100, SI
 	SUBQ        $0x00000040, BX
-	JMP         loop111
+	JMP         loop127
 
-next112:
-loop113:
+next128:
+loop129:
 	CMPQ        BX, $0x00000010
-	JLT         next114
+	JLT         next130
 	VMOVUPS     (AX)(SI*1), Z0
 	VMOVUPS     (DX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
@@ -2175,11 +2661,11 @@ loop113:
 	VMOVUPS     Z0, (AX)(SI*1)
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop113
+	JMP         loop129
 
-next114:
+next130:
 	TESTQ       BX, BX
-	JZ          done110
+	JZ          done126
 	MOVL        $-1, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -2189,7 +2675,7 @@ next114:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(SI*1)
 
-done110:
+done126:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2208,9 +2694,9 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $8-52
 	VBROADCASTSS k+48(FP), Z0
 	XORQ         BX, BX
 
-loop116:
+loop132:
 	CMPQ    DX, $0x00000040
-	JLT     next117
+	JLT     next133
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -2225,22 +2711,22 @@ loop116:
 	VMOVUPS Z1, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     loop116
+	JMP     loop132
 
-next117:
-loop118:
+next133:
+loop134:
 	CMPQ    DX, $0x00000010
-	JLT     next119
+	JLT     next135
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop118
+	JMP     loop134
 
-next119:
+next135:
 	TESTQ     DX, DX
-	JZ        done115
+	JZ        done131
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -2248,7 +2734,7 @@ next119:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*1)
 
-done115:
+done131:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2267,9 +2753,9 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $8-56
 	VBROADCASTSS k+24(FP), Z0
 	XORQ         BX, BX
 
-loop121:
+loop137:
 	CMPQ        DX, $0x00000040
-	JLT         next122
+	JLT         next138
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z2, Z0, Z1
@@ -2288,23 +2774,23 @@ loop121:
 	VMOVUPS     Z1, 192(AX)(BX*1)
 	ADDQ        $0x00000100, BX
 	SUBQ        $0x00000040, DX
-	JMP         loop121
+	JMP         loop137
 
-next122:
-loop123:
+next138:
+loop139:
 	CMPQ        DX, $0x00000010
-	JLT         next124
+	JLT         next140
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop123
+	JMP         loop139
 
-next124:
+next140:
 	TESTQ       DX, DX
-	JZ          done120
+	JZ          done136
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -2313,7 +2799,7 @@ next124:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*1)
 
-done120:
+done136:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2332,9 +2818,9 @@ TEXT ·halfSquareAVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k3f000000<>+0(SB), Z0
 	XORQ         BX, BX
 
-loop126:
+loop142:
 	CMPQ    DX, $0x00000040
-	JLT     next127
+	JLT     next143
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2353,23 +2839,23 @@ loop126:
 	VMOVUPS Z2, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     loop126
+	JMP     loop142
 
-next127:
-loop128:
+next143:
+loop144:
 	CMPQ    DX, $0x00000010
-	JLT     next129
+	JLT     next145
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z2
 	VMULPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop128
+	JMP     loop144
 
-next129:
+next145:
 	TESTQ     DX, DX
-	JZ        done125
+	JZ        done141
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -2378,7 +2864,7 @@ next129:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*1)
 
-done125:
+done141:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2403,9 +2889,9 @@ TEXT ·blendAVX512(SB), NOSPLIT, $8-136
 	VBROADCASTSS ks+132(FP), Z3
 	XORQ         R8, R8
 
-loop131:
+loop147:
 	CMPQ        CX, $0x00000010
-	JLT         next132
+	JLT         next148
 	VMOVUPS     (DX)(R8*1), Z4
 	VMULPS      Z0, Z4, Z4
 	VMOVUPS     (BX)(R8*1), Z5
@@ -2417,11 +2903,11 @@ loop131:
 	VMOVUPS     Z4, (AX)(R8*1)
 	ADDQ        $0x00000040, R8
 	SUBQ        $0x00000010, CX
-	JMP         loop131
+	JMP         loop147
 
-next132:
+next148:
 	TESTQ       CX, CX
-	JZ          done130
+	JZ          done146
 	MOVL        $-1, R9
 	BZHIL       CX, R9, R9
 	KMOVW       R9, K1
@@ -2435,7 +2921,7 @@ next132:
 	VFMADD231PS Z0, Z3, Z4
 	VMOVUPS     Z4, K1, (AX)(R8*1)
 
-done130:
+done146:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2463,9 +2949,9 @@ TEXT ·adamStepAVX512(SB), NOSPLIT, $8-104
 	VBROADCASTSS 24(DI), Z6
 	XORQ         DI, DI
 
-loop134:
+loop150:
 	CMPQ        SI, $0x00000010
-	JLT         next135
+	JLT         next151
 	VMOVUPS     (CX)(DI*1), Z7
 	VMULPS      Z1, Z7, Z8
 	VMOVUPS     (DX)(DI*1), Z9
@@ -2486,11 +2972,11 @@ loop134:
 	VMOVUPS     Z7, (AX)(DI*1)
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop134
+	JMP         loop150
 
-next135:
+next151:
 	TESTQ       SI, SI
-	JZ          done133
+	JZ          done149
 	MOVL        $-1, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -2513,7 +2999,7 @@ next135:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*1)
 
-done133:
+done149:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2532,15 +3018,15 @@ TEXT ·addBiasAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	MOVQ    b_len+56(FP), SI
 
-row136:
+row152:
 	TESTQ BX, BX
-	JZ    end137
+	JZ    end153
 	MOVQ  SI, DI
 	XORQ  R8, R8
 
-loop139:
+loop155:
 	CMPQ    DI, $0x00000040
-	JLT     next140
+	JLT     next156
 	VMOVUPS (CX)(R8*1), Z0
 	VADDPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
@@ -2555,22 +3041,22 @@ loop139:
 	VMOVUPS Z0, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     loop139
+	JMP     loop155
 
-next140:
-loop141:
+next156:
+loop157:
 	CMPQ    DI, $0x00000010
-	JLT     next142
+	JLT     next158
 	VMOVUPS (CX)(R8*1), Z0
 	VADDPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     loop141
+	JMP     loop157
 
-next142:
+next158:
 	TESTQ     DI, DI
-	JZ        done138
+	JZ        done154
 	MOVL      $-1, R9
 	BZHIL     DI, R9, R9
 	KMOVW     R9, K1
@@ -2579,13 +3065,13 @@ next142:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(R8*1)
 
-done138:
+done154:
 	LEAQ (AX)(SI*4), AX
 	LEAQ (CX)(SI*4), CX
 	SUBQ SI, BX
-	JMP  row136
+	JMP  row152
 
-end137:
+end153:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2604,15 +3090,15 @@ TEXT ·mulChannelAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	MOVQ    c_len+56(FP), SI
 
-row143:
+row159:
 	TESTQ BX, BX
-	JZ    end144
+	JZ    end160
 	MOVQ  SI, DI
 	XORQ  R8, R8
 
-loop146:
+loop162:
 	CMPQ    DI, $0x00000040
-	JLT     next147
+	JLT     next163
 	VMOVUPS (CX)(R8*1), Z0
 	VMULPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
@@ -2627,22 +3113,22 @@ loop146:
 	VMOVUPS Z0, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     loop146
+	JMP     loop162
 
-next147:
-loop148:
+next163:
+loop164:
 	CMPQ    DI, $0x00000010
-	JLT     next149
+	JLT     next165
 	VMOVUPS (CX)(R8*1), Z0
 	VMULPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     loop148
+	JMP     loop164
 
-next149:
+next165:
 	TESTQ     DI, DI
-	JZ        done145
+	JZ        done161
 	MOVL      $-1, R9
 	BZHIL     DI, R9, R9
 	KMOVW     R9, K1
@@ -2651,13 +3137,13 @@ next149:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(R8*1)
 
-done145:
+done161:
 	LEAQ (AX)(SI*4), AX
 	LEAQ (CX)(SI*4), CX
 	SUBQ SI, BX
-	JMP  row143
+	JMP  row159
 
-end144:
+end160:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2678,18 +3164,18 @@ TEXT ·channelSumAVX512(SB), NOSPLIT, $8-32
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-row150:
+row166:
 	TESTQ     DX, DX
-	JZ        end151
+	JZ        end167
 	VCVTPS2PD (CX), Z2
 	VADDPD    Z2, Z0, Z0
 	VCVTPS2PD 32(CX), Z2
 	VADDPD    Z2, Z1, Z1
 	ADDQ      BX, CX
 	DECQ      DX
-	JMP       row150
+	JMP       row166
 
-end151:
+end167:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -2711,9 +3197,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop152:
+loop168:
 	TESTQ       BX, BX
-	JZ          end153
+	JZ          end169
 	VCVTPS2PD   (CX), Z2
 	VCVTPS2PD   (DX), Z3
 	VFMADD231PD Z3, Z2, Z0
@@ -2723,9 +3209,9 @@ loop152:
 	ADDQ        $0x00000040, CX
 	ADDQ        $0x00000040, DX
 	SUBQ        $0x00000010, BX
-	JMP         loop152
+	JMP         loop168
 
-end153:
+end169:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -2747,9 +3233,9 @@ TEXT ·squaredErrorAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop154:
+loop170:
 	TESTQ     BX, BX
-	JZ        end155
+	JZ        end171
 	VCVTPS2PD (CX), Z2
 	VCVTPS2PD (DX), Z3
 	VSUBPD    Z3, Z2, Z2
@@ -2763,9 +3249,9 @@ loop154:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x00000010, BX
-	JMP       loop154
+	JMP       loop170
 
-end155:
+end171:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -2787,9 +3273,9 @@ TEXT ·absErrorAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop156:
+loop172:
 	TESTQ     BX, BX
-	JZ        end157
+	JZ        end173
 	VCVTPS2PD (CX), Z2
 	VCVTPS2PD (DX), Z3
 	VSUBPD    Z3, Z2, Z2
@@ -2805,9 +3291,9 @@ loop156:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x00000010, BX
-	JMP       loop156
+	JMP       loop172
 
-end157:
+end173:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -2839,9 +3325,9 @@ TEXT ·expAVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k42b20000<>+0(SB), Z11
 	XORQ         BX, BX
 
-loop159:
+loop175:
 	CMPQ         DX, $0x00000010
-	JLT          next160
+	JLT          next176
 	VMOVUPS      (CX)(BX*1), Z12
 	VMAXPS       Z12, Z10, Z12
 	VMINPS       Z12, Z11, Z12
@@ -2863,11 +3349,11 @@ loop159:
 	VMOVUPS      Z14, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop159
+	JMP          loop175
 
-next160:
+next176:
 	TESTQ        DX, DX
-	JZ           done158
+	JZ           done174
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -2891,7 +3377,7 @@ next160:
 	VMULPS       Z10, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*1)
 
-done158:
+done174:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2933,9 +3419,9 @@ TEXT ·softplusAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS kbeffff8a<>+0(SB), Z22
 	XORQ         SI, SI
 
-loop162:
+loop178:
 	CMPQ         BX, $0x00000010
-	JLT          next163
+	JLT          next179
 	VMOVUPS      (DX)(SI*1), Z23
 	VMULPS       Z0, Z23, Z24
 	VORPS        Z12, Z24, Z25
@@ -2975,11 +3461,11 @@ loop162:
 	VMOVUPS      Z23, (AX)(SI*1)
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x00000010, BX
-	JMP          loop162
+	JMP          loop178
 
-next163:
+next179:
 	TESTQ        BX, BX
-	JZ           done161
+	JZ           done177
 	MOVL         $-1, DI
 	BZHIL        BX, DI, DI
 	KMOVW        DI, K1
@@ -3021,7 +3507,7 @@ next163:
 	VFMADD231PS  Z14, Z0, Z23
 	VMOVUPS      Z23, K1, (AX)(SI*1)
 
-done161:
+done177:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3062,9 +3548,9 @@ TEXT ·softplusZAVX512(SB), NOSPLIT, $8-56
 	VBROADCASTSS kbeffff8a<>+0(SB), Z22
 	XORQ         BX, BX
 
-loop165:
+loop181:
 	CMPQ         DX, $0x00000010
-	JLT          next166
+	JLT          next182
 	VMOVUPS      (CX)(BX*1), Z23
 	VMULPS       Z0, Z23, Z24
 	VORPS        Z12, Z24, Z24
@@ -3098,11 +3584,11 @@ loop165:
 	VMOVUPS      Z23, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop165
+	JMP          loop181
 
-next166:
+next182:
 	TESTQ        DX, DX
-	JZ           done164
+	JZ           done180
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3138,7 +3624,7 @@ next166:
 	VFMADD231PS  Z14, Z0, Z23
 	VMOVUPS      Z23, K1, (AX)(BX*1)
 
-done164:
+done180:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3170,9 +3656,9 @@ TEXT ·softplusSAVX512(SB), NOSPLIT, $8-56
 	VXORPS       Z13, Z13, Z13
 	XORQ         BX, BX
 
-loop168:
+loop184:
 	CMPQ         DX, $0x00000010
-	JLT          next169
+	JLT          next185
 	VMOVUPS      (CX)(BX*1), Z13
 	VMULPS       Z0, Z13, Z13
 	VORPS        Z12, Z13, Z14
@@ -3199,11 +3685,11 @@ loop168:
 	VMOVUPS      Z13, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop168
+	JMP          loop184
 
-next169:
+next185:
 	TESTQ        DX, DX
-	JZ           done167
+	JZ           done183
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3232,7 +3718,7 @@ next169:
 	VDIVPS       Z2, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*1)
 
-done167:
+done183:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3263,9 +3749,9 @@ TEXT ·softplusD2AVX512(SB), NOSPLIT, $8-52
 	VBROADCASTSS k80000000<>+0(SB), Z12
 	XORQ         BX, BX
 
-loop171:
+loop187:
 	CMPQ         DX, $0x00000010
-	JLT          next172
+	JLT          next188
 	VMOVUPS      (CX)(BX*1), Z13
 	VMULPS       Z0, Z13, Z13
 	VORPS        Z12, Z13, Z13
@@ -3291,11 +3777,11 @@ loop171:
 	VMOVUPS      Z15, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop171
+	JMP          loop187
 
-next172:
+next188:
 	TESTQ        DX, DX
-	JZ           done170
+	JZ           done186
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3323,7 +3809,7 @@ next172:
 	VDIVPS       Z2, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(BX*1)
 
-done170:
+done186:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3345,9 +3831,9 @@ TEXT ·hardGateAVX512(SB), NOSPLIT, $8-72
 	VXORPS       Z2, Z2, Z2
 	XORQ         SI, SI
 
-loop174:
+loop190:
 	CMPQ        BX, $0x00000020
-	JLT         next175
+	JLT         next191
 	VMOVUPS     (DX)(SI*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3370,12 +3856,12 @@ loop174:
 	VMOVUPS     Z3, 64(AX)(SI*1)
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         loop174
+	JMP         loop190
 
-next175:
-loop176:
+next191:
+loop192:
 	CMPQ        BX, $0x00000010
-	JLT         next177
+	JLT         next193
 	VMOVUPS     (DX)(SI*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3388,11 +3874,11 @@ loop176:
 	VMOVUPS     Z3, (AX)(SI*1)
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop176
+	JMP         loop192
 
-next177:
+next193:
 	TESTQ       BX, BX
-	JZ          done173
+	JZ          done189
 	MOVL        $-1, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -3407,7 +3893,7 @@ next177:
 	VFMADD231PS Z4, Z4, Z3
 	VMOVUPS     Z3, K1, (AX)(SI*1)
 
-done173:
+done189:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3428,9 +3914,9 @@ TEXT ·hardGateZAVX512(SB), NOSPLIT, $8-48
 	VXORPS       Z2, Z2, Z2
 	XORQ         BX, BX
 
-loop179:
+loop195:
 	CMPQ        DX, $0x00000020
-	JLT         next180
+	JLT         next196
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3451,12 +3937,12 @@ loop179:
 	VMOVUPS     Z3, 64(AX)(BX*1)
 	ADDQ        $0x00000080, BX
 	SUBQ        $0x00000020, DX
-	JMP         loop179
+	JMP         loop195
 
-next180:
-loop181:
+next196:
+loop197:
 	CMPQ        DX, $0x00000010
-	JLT         next182
+	JLT         next198
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3468,11 +3954,11 @@ loop181:
 	VMOVUPS     Z3, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop181
+	JMP         loop197
 
-next182:
+next198:
 	TESTQ       DX, DX
-	JZ          done178
+	JZ          done194
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -3486,7 +3972,7 @@ next182:
 	VFMADD231PS Z4, Z4, Z3
 	VMOVUPS     Z3, K1, (AX)(BX*1)
 
-done178:
+done194:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3507,9 +3993,9 @@ TEXT ·hardGateSAVX512(SB), NOSPLIT, $8-48
 	VXORPS       Z2, Z2, Z2
 	XORQ         BX, BX
 
-loop184:
+loop200:
 	CMPQ        DX, $0x00000020
-	JLT         next185
+	JLT         next201
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3524,12 +4010,12 @@ loop184:
 	VMOVUPS     Z4, 64(AX)(BX*1)
 	ADDQ        $0x00000080, BX
 	SUBQ        $0x00000020, DX
-	JMP         loop184
+	JMP         loop200
 
-next185:
-loop186:
+next201:
+loop202:
 	CMPQ        DX, $0x00000010
-	JLT         next187
+	JLT         next203
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3538,11 +4024,11 @@ loop186:
 	VMOVUPS     Z4, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop186
+	JMP         loop202
 
-next187:
+next203:
 	TESTQ       DX, DX
-	JZ          done183
+	JZ          done199
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -3553,7 +4039,7 @@ next187:
 	VMINPS      Z4, Z1, Z4
 	VMOVUPS     Z4, K1, (AX)(BX*1)
 
-done183:
+done199:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3574,9 +4060,9 @@ TEXT ·hardGateD2AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k80000000<>+0(SB), Z2
 	XORQ         BX, BX
 
-loop189:
+loop205:
 	CMPQ      DX, $0x00000020
-	JLT       next190
+	JLT       next206
 	VMOVUPS   (CX)(BX*1), Z3
 	VORPS     Z2, Z3, Z4
 	VADDPS    Z1, Z4, Z4
@@ -3597,12 +4083,12 @@ loop189:
 	VMOVUPS   Z4, 64(AX)(BX*1)
 	ADDQ      $0x00000080, BX
 	SUBQ      $0x00000020, DX
-	JMP       loop189
+	JMP       loop205
 
-next190:
-loop191:
+next206:
+loop207:
 	CMPQ      DX, $0x00000010
-	JLT       next192
+	JLT       next208
 	VMOVUPS   (CX)(BX*1), Z3
 	VORPS     Z2, Z3, Z4
 	VADDPS    Z1, Z4, Z4
@@ -3614,11 +4100,11 @@ loop191:
 	VMOVUPS   Z4, (AX)(BX*1)
 	ADDQ      $0x00000040, BX
 	SUBQ      $0x00000010, DX
-	JMP       loop191
+	JMP       loop207
 
-next192:
+next208:
 	TESTQ     DX, DX
-	JZ        done188
+	JZ        done204
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -3632,7 +4118,7 @@ next192:
 	VMOVAPS   Z3, K3, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*1)
 
-done188:
+done204:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3653,12 +4139,12 @@ TEXT ·avgPoolRowAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS k3e800000<>+0(SB), Z0
 	SHLQ         $0x02, SI
 
-pixel193:
+pixel209:
 	TESTQ BX, BX
-	JZ    end195
+	JZ    end211
 	MOVQ  SI, DI
 
-loop194:
+loop210:
 	VMOVUPS (CX), Z1
 	VADDPS  (CX)(SI*1), Z1, Z1
 	VMOVUPS (DX), Z2
@@ -3671,12 +4157,12 @@ loop194:
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
 	SUBQ    $0x00000040, DI
-	JNZ     loop194
+	JNZ     loop210
 	ADDQ    SI, CX
 	ADDQ    SI, DX
-	JMP     pixel193
+	JMP     pixel209
 
-end195:
+end211:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3697,12 +4183,12 @@ TEXT ·avgPoolTRowAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS k3e800000<>+0(SB), Z0
 	SHLQ         $0x02, SI
 
-pixel196:
+pixel212:
 	TESTQ BX, BX
-	JZ    end198
+	JZ    end214
 	MOVQ  SI, DI
 
-loop197:
+loop213:
 	VMOVUPS (DX), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
@@ -3714,12 +4200,458 @@ loop197:
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x00000010, BX
 	SUBQ    $0x00000040, DI
-	JNZ     loop197
+	JNZ     loop213
 	ADDQ    SI, AX
 	ADDQ    SI, CX
-	JMP     pixel196
+	JMP     pixel212
 
-end198:
+end214:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func expand16AVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·expand16AVX512(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    x_len+32(FP), DX
+
+run215:
+	TESTQ        DX, DX
+	JZ           end216
+	VBROADCASTSS (CX), Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x00000004, CX
+	ADDQ         $0x00000040, AX
+	DECQ         DX
+	JMP          run215
+
+end216:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func expandMul16AVX512(dst []float32, s []float32, v []float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·expandMul16AVX512(SB), NOSPLIT, $8-72
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    s_base+24(FP), CX
+	MOVQ    v_base+48(FP), DX
+	MOVQ    v_len+56(FP), BX
+
+run217:
+	TESTQ        BX, BX
+	JZ           end218
+	VBROADCASTSS (DX), Z0
+	VMULPS       (CX), Z0, Z0
+	VMOVUPS      Z0, (AX)
+	ADDQ         $0x00000004, DX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, AX
+	DECQ         BX
+	JMP          run217
+
+end218:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func groupSum16AVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·groupSum16AVX512(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    dst_len+8(FP), DX
+
+run219:
+	TESTQ      DX, DX
+	JZ         end220
+	VMOVUPS    (CX), Z0
+	VSHUFF32X4 $0x4e, Z0, Z0, Z1
+	VADDPS     Z1, Z0, Z0
+	VSHUFF32X4 $0xb1, Z0, Z0, Z1
+	VADDPS     Z1, Z0, Z0
+	VPERMILPS  $0x4e, Z0, Z1
+	VADDPS     Z1, Z0, Z0
+	VPERMILPS  $0xb1, Z0, Z1
+	VADDPS     Z1, Z0, Z0
+	VMOVSS     X0, (AX)
+	ADDQ       $0x00000040, CX
+	ADDQ       $0x00000004, AX
+	DECQ       DX
+	JMP        run219
+
+end220:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func softmaxGrad16AVX512(dst []float32, s []float32, g []float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·softmaxGrad16AVX512(SB), NOSPLIT, $8-72
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    s_base+24(FP), CX
+	MOVQ    g_base+48(FP), DX
+	MOVQ    dst_len+8(FP), BX
+	SHRQ    $0x04, BX
+
+run221:
+	TESTQ      BX, BX
+	JZ         end222
+	VMOVUPS    (CX), Z0
+	VMOVUPS    (DX), Z1
+	VMULPS     Z0, Z1, Z2
+	VSHUFF32X4 $0x4e, Z2, Z2, Z3
+	VADDPS     Z3, Z2, Z2
+	VSHUFF32X4 $0xb1, Z2, Z2, Z3
+	VADDPS     Z3, Z2, Z2
+	VPERMILPS  $0x4e, Z2, Z3
+	VADDPS     Z3, Z2, Z2
+	VPERMILPS  $0xb1, Z2, Z3
+	VADDPS     Z3, Z2, Z2
+	VSUBPS     Z2, Z1, Z1
+	VMULPS     Z0, Z1, Z1
+	VMOVUPS    Z1, (AX)
+	ADDQ       $0x00000040, CX
+	ADDQ       $0x00000040, DX
+	ADDQ       $0x00000040, AX
+	DECQ       BX
+	JMP        run221
+
+end222:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func logSumExp16AVX512(z []float32, s []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2, CMOV, SSE
+TEXT ·logSumExp16AVX512(SB), NOSPLIT, $136-72
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         z_base+0(FP), AX
+	MOVQ         s_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         x_len+56(FP), BX
+	SHRQ         $0x04, BX
+	VBROADCASTSS k4b40007f<>+0(SB), Z0
+	VBROADCASTSS k3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS k3f318000<>+0(SB), Z2
+	VBROADCASTSS kb95e8083<>+0(SB), Z3
+	VBROADCASTSS k3ab511f9<>+0(SB), Z4
+	VBROADCASTSS k3c091d05<>+0(SB), Z5
+	VBROADCASTSS k3d2aac79<>+0(SB), Z6
+	VBROADCASTSS k3e2aaa49<>+0(SB), Z7
+	VBROADCASTSS k3efffffe<>+0(SB), Z8
+	VBROADCASTSS k3f800000<>+0(SB), Z9
+	VBROADCASTSS kc2700000<>+0(SB), Z10
+	VBROADCASTSS k3bafcb6d<>+0(SB), Z11
+	VBROADCASTSS kbcf64c8d<>+0(SB), Z12
+	VBROADCASTSS k3da235fe<>+0(SB), Z13
+	VBROADCASTSS kbe0cd6c5<>+0(SB), Z14
+	VBROADCASTSS k3e442229<>+0(SB), Z15
+	VBROADCASTSS kbe7e8990<>+0(SB), Z16
+	VBROADCASTSS k3eaa9aed<>+0(SB), Z17
+	VBROADCASTSS kbeffff8a<>+0(SB), Z18
+	VBROADCASTSS k3f317218<>+0(SB), Z19
+	VBROADCASTSS k42fe0000<>+0(SB), Z20
+	VBROADCASTSS k007fffff<>+0(SB), Z21
+
+block223:
+	TESTQ   BX, BX
+	JZ      done225
+	MOVQ    $0x00000010, SI
+	CMPQ    BX, SI
+	CMOVQLT BX, SI
+	SUBQ    SI, BX
+	XORQ    DI, DI
+
+inner224:
+	VMOVUPS      (DX), Z22
+	VSHUFF32X4   $0x4e, Z22, Z22, Z24
+	VMAXPS       Z24, Z22, Z23
+	VSHUFF32X4   $0xb1, Z23, Z23, Z24
+	VMAXPS       Z24, Z23, Z23
+	VPERMILPS    $0x4e, Z23, Z24
+	VMAXPS       Z24, Z23, Z23
+	VPERMILPS    $0xb1, Z23, Z24
+	VMAXPS       Z24, Z23, Z23
+	VSUBPS       Z23, Z22, Z22
+	VMAXPS       Z22, Z10, Z22
+	VMOVUPS      Z0, Z24
+	VFMADD231PS  Z1, Z22, Z24
+	VSUBPS       Z0, Z24, Z25
+	VFNMADD231PS Z2, Z25, Z22
+	VFNMADD231PS Z3, Z25, Z22
+	VMOVUPS      Z4, Z25
+	VFMADD213PS  Z5, Z22, Z25
+	VFMADD213PS  Z6, Z22, Z25
+	VFMADD213PS  Z7, Z22, Z25
+	VFMADD213PS  Z8, Z22, Z25
+	VFMADD213PS  Z9, Z22, Z25
+	VFMADD213PS  Z9, Z22, Z25
+	VPSLLD       $0x17, Z24, Z24
+	VMULPS       Z24, Z25, Z25
+	VSHUFF32X4   $0x4e, Z25, Z25, Z24
+	VADDPS       Z24, Z25, Z22
+	VSHUFF32X4   $0xb1, Z22, Z22, Z24
+	VADDPS       Z24, Z22, Z22
+	VPERMILPS    $0x4e, Z22, Z24
+	VADDPS       Z24, Z22, Z22
+	VPERMILPS    $0xb1, Z22, Z24
+	VADDPS       Z24, Z22, Z22
+	VDIVPS       Z22, Z9, Z24
+	VMULPS       Z24, Z25, Z25
+	VMOVUPS      Z25, (CX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	VMOVSS       X23, 8(SP)(DI*4)
+	VMOVSS       X22, 72(SP)(DI*4)
+	INCQ         DI
+	CMPQ         DI, SI
+	JLT          inner224
+	VMOVUPS      72(SP), Z22
+	VPSRLD       $0x17, Z22, Z23
+	VCVTDQ2PS    Z23, Z23
+	VSUBPS       Z20, Z23, Z23
+	VPANDD       Z21, Z22, Z24
+	VPORD        Z9, Z24, Z24
+	VSUBPS       Z9, Z24, Z24
+	VMOVUPS      Z11, Z25
+	VFMADD213PS  Z12, Z24, Z25
+	VFMADD213PS  Z13, Z24, Z25
+	VFMADD213PS  Z14, Z24, Z25
+	VFMADD213PS  Z15, Z24, Z25
+	VFMADD213PS  Z16, Z24, Z25
+	VFMADD213PS  Z17, Z24, Z25
+	VFMADD213PS  Z18, Z24, Z25
+	VFMADD213PS  Z9, Z24, Z25
+	VMULPS       Z24, Z25, Z25
+	VFMADD231PS  Z19, Z23, Z25
+	VSUBPS       Z22, Z22, Z22
+	VADDPS       Z22, Z25, Z25
+	VADDPS       8(SP), Z25, Z25
+	MOVL         $-1, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS      Z25, K1, (AX)
+	ADDQ         $0x00000040, AX
+	JMP          block223
+
+done225:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func logSumExpZ16AVX512(z []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2, CMOV, SSE
+TEXT ·logSumExpZ16AVX512(SB), NOSPLIT, $136-48
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	SHRQ         $0x04, DX
+	VBROADCASTSS k4b40007f<>+0(SB), Z0
+	VBROADCASTSS k3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS k3f318000<>+0(SB), Z2
+	VBROADCASTSS kb95e8083<>+0(SB), Z3
+	VBROADCASTSS k3ab511f9<>+0(SB), Z4
+	VBROADCASTSS k3c091d05<>+0(SB), Z5
+	VBROADCASTSS k3d2aac79<>+0(SB), Z6
+	VBROADCASTSS k3e2aaa49<>+0(SB), Z7
+	VBROADCASTSS k3efffffe<>+0(SB), Z8
+	VBROADCASTSS k3f800000<>+0(SB), Z9
+	VBROADCASTSS kc2700000<>+0(SB), Z10
+	VBROADCASTSS k3bafcb6d<>+0(SB), Z11
+	VBROADCASTSS kbcf64c8d<>+0(SB), Z12
+	VBROADCASTSS k3da235fe<>+0(SB), Z13
+	VBROADCASTSS kbe0cd6c5<>+0(SB), Z14
+	VBROADCASTSS k3e442229<>+0(SB), Z15
+	VBROADCASTSS kbe7e8990<>+0(SB), Z16
+	VBROADCASTSS k3eaa9aed<>+0(SB), Z17
+	VBROADCASTSS kbeffff8a<>+0(SB), Z18
+	VBROADCASTSS k3f317218<>+0(SB), Z19
+	VBROADCASTSS k42fe0000<>+0(SB), Z20
+	VBROADCASTSS k007fffff<>+0(SB), Z21
+
+block226:
+	TESTQ   DX, DX
+	JZ      done228
+	MOVQ    $0x00000010, BX
+	CMPQ    DX, BX
+	CMOVQLT DX, BX
+	SUBQ    BX, DX
+	XORQ    SI, SI
+
+inner227:
+	VMOVUPS      (CX), Z22
+	VSHUFF32X4   $0x4e, Z22, Z22, Z24
+	VMAXPS       Z24, Z22, Z23
+	VSHUFF32X4   $0xb1, Z23, Z23, Z24
+	VMAXPS       Z24, Z23, Z23
+	VPERMILPS    $0x4e, Z23, Z24
+	VMAXPS       Z24, Z23, Z23
+	VPERMILPS    $0xb1, Z23, Z24
+	VMAXPS       Z24, Z23, Z23
+	VSUBPS       Z23, Z22, Z22
+	VMAXPS       Z22, Z10, Z22
+	VMOVUPS      Z0, Z24
+	VFMADD231PS  Z1, Z22, Z24
+	VSUBPS       Z0, Z24, Z25
+	VFNMADD231PS Z2, Z25, Z22
+	VFNMADD231PS Z3, Z25, Z22
+	VMOVUPS      Z4, Z25
+	VFMADD213PS  Z5, Z22, Z25
+	VFMADD213PS  Z6, Z22, Z25
+	VFMADD213PS  Z7, Z22, Z25
+	VFMADD213PS  Z8, Z22, Z25
+	VFMADD213PS  Z9, Z22, Z25
+	VFMADD213PS  Z9, Z22, Z25
+	VPSLLD       $0x17, Z24, Z24
+	VMULPS       Z24, Z25, Z25
+	VSHUFF32X4   $0x4e, Z25, Z25, Z22
+	VADDPS       Z22, Z25, Z24
+	VSHUFF32X4   $0xb1, Z24, Z24, Z22
+	VADDPS       Z22, Z24, Z24
+	VPERMILPS    $0x4e, Z24, Z22
+	VADDPS       Z22, Z24, Z24
+	VPERMILPS    $0xb1, Z24, Z22
+	VADDPS       Z22, Z24, Z24
+	ADDQ         $0x00000040, CX
+	VMOVSS       X23, 8(SP)(SI*4)
+	VMOVSS       X24, 72(SP)(SI*4)
+	INCQ         SI
+	CMPQ         SI, BX
+	JLT          inner227
+	VMOVUPS      72(SP), Z22
+	VPSRLD       $0x17, Z22, Z23
+	VCVTDQ2PS    Z23, Z23
+	VSUBPS       Z20, Z23, Z23
+	VPANDD       Z21, Z22, Z24
+	VPORD        Z9, Z24, Z24
+	VSUBPS       Z9, Z24, Z24
+	VMOVUPS      Z11, Z25
+	VFMADD213PS  Z12, Z24, Z25
+	VFMADD213PS  Z13, Z24, Z25
+	VFMADD213PS  Z14, Z24, Z25
+	VFMADD213PS  Z15, Z24, Z25
+	VFMADD213PS  Z16, Z24, Z25
+	VFMADD213PS  Z17, Z24, Z25
+	VFMADD213PS  Z18, Z24, Z25
+	VFMADD213PS  Z9, Z24, Z25
+	VMULPS       Z24, Z25, Z25
+	VFMADD231PS  Z19, Z23, Z25
+	VSUBPS       Z22, Z22, Z22
+	VADDPS       Z22, Z25, Z25
+	VADDPS       8(SP), Z25, Z25
+	MOVL         $-1, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS      Z25, K1, (AX)
+	ADDQ         $0x00000040, AX
+	JMP          block226
+
+done228:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func softmax16AVX512(s []float32, x []float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·softmax16AVX512(SB), NOSPLIT, $8-48
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         s_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	SHRQ         $0x04, DX
+	VBROADCASTSS k4b40007f<>+0(SB), Z0
+	VBROADCASTSS k3fb8aa3b<>+0(SB), Z1
+	VBROADCASTSS k3f318000<>+0(SB), Z2
+	VBROADCASTSS kb95e8083<>+0(SB), Z3
+	VBROADCASTSS k3ab511f9<>+0(SB), Z4
+	VBROADCASTSS k3c091d05<>+0(SB), Z5
+	VBROADCASTSS k3d2aac79<>+0(SB), Z6
+	VBROADCASTSS k3e2aaa49<>+0(SB), Z7
+	VBROADCASTSS k3efffffe<>+0(SB), Z8
+	VBROADCASTSS k3f800000<>+0(SB), Z9
+	VBROADCASTSS kc2700000<>+0(SB), Z10
+
+run229:
+	TESTQ        DX, DX
+	JZ           end230
+	VMOVUPS      (CX), Z11
+	VSHUFF32X4   $0x4e, Z11, Z11, Z13
+	VMAXPS       Z13, Z11, Z12
+	VSHUFF32X4   $0xb1, Z12, Z12, Z13
+	VMAXPS       Z13, Z12, Z12
+	VPERMILPS    $0x4e, Z12, Z13
+	VMAXPS       Z13, Z12, Z12
+	VPERMILPS    $0xb1, Z12, Z13
+	VMAXPS       Z13, Z12, Z12
+	VSUBPS       Z12, Z11, Z11
+	VMAXPS       Z11, Z10, Z11
+	VMOVUPS      Z0, Z12
+	VFMADD231PS  Z1, Z11, Z12
+	VSUBPS       Z0, Z12, Z13
+	VFNMADD231PS Z2, Z13, Z11
+	VFNMADD231PS Z3, Z13, Z11
+	VMOVUPS      Z4, Z13
+	VFMADD213PS  Z5, Z11, Z13
+	VFMADD213PS  Z6, Z11, Z13
+	VFMADD213PS  Z7, Z11, Z13
+	VFMADD213PS  Z8, Z11, Z13
+	VFMADD213PS  Z9, Z11, Z13
+	VFMADD213PS  Z9, Z11, Z13
+	VPSLLD       $0x17, Z12, Z12
+	VMULPS       Z12, Z13, Z13
+	VSHUFF32X4   $0x4e, Z13, Z13, Z12
+	VADDPS       Z12, Z13, Z11
+	VSHUFF32X4   $0xb1, Z11, Z11, Z12
+	VADDPS       Z12, Z11, Z11
+	VPERMILPS    $0x4e, Z11, Z12
+	VADDPS       Z12, Z11, Z11
+	VPERMILPS    $0xb1, Z11, Z12
+	VADDPS       Z12, Z11, Z11
+	VDIVPS       Z11, Z9, Z11
+	VMULPS       Z11, Z13, Z13
+	VMOVUPS      Z13, (AX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, CX
+	DECQ         DX
+	JMP          run229
+
+end230:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3742,7 +4674,7 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $8-40
 	LEAQ    (BX)(BX*2), DI
 	LEAQ    (SI)(SI*2), R8
 
-block199:
+block231:
 	LEAQ       (AX)(BX*4), R9
 	LEAQ       (CX)(SI*4), R10
 	VMOVUPS    (CX), Y0
@@ -3788,7 +4720,7 @@ block199:
 	ADDQ       $0x00000020, CX
 	LEAQ       (AX)(BX*8), AX
 	DECQ       DX
-	JNZ        block199
+	JNZ        block231
 	LDMXCSR    (SP)
 	VZEROUPPER
 	RET
@@ -3808,10 +4740,10 @@ TEXT ·spaceToDepth2AVX2(SB), NOSPLIT, $8-40
 	MOVQ    c+32(FP), SI
 	SHLQ    $0x02, SI
 
-pixel200:
+pixel232:
 	MOVQ SI, DI
 
-quad201:
+quad233:
 	VMOVUPS   (CX), X0
 	VMOVUPS   (CX)(SI*1), X2
 	VMOVUPS   (DX), X4
@@ -3832,11 +4764,11 @@ quad201:
 	ADDQ      $0x00000010, CX
 	ADDQ      $0x00000010, DX
 	SUBQ      $0x00000010, DI
-	JNZ       quad201
+	JNZ       quad233
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 	DECQ      BX
-	JNZ       pixel200
+	JNZ       pixel232
 	LDMXCSR   (SP)
 	VZEROUPPER
 	RET
@@ -3856,10 +4788,10 @@ TEXT ·depthToSpace2AVX2(SB), NOSPLIT, $8-40
 	MOVQ    c+32(FP), SI
 	SHLQ    $0x02, SI
 
-pixel202:
+pixel234:
 	MOVQ SI, DI
 
-quad203:
+quad235:
 	VMOVUPS   (AX), X0
 	VMOVUPS   16(AX), X2
 	VMOVUPS   32(AX), X4
@@ -3880,463 +4812,11 @@ quad203:
 	ADDQ      $0x00000010, CX
 	ADDQ      $0x00000010, DX
 	SUBQ      $0x00000010, DI
-	JNZ       quad203
+	JNZ       quad235
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 	DECQ      BX
-	JNZ       pixel202
+	JNZ       pixel234
 	LDMXCSR   (SP)
-	VZEROUPPER
-	RET
-
-// func expand16AVX512(dst []float32, x []float32)
-// Requires: AVX, AVX512F, SSE
-TEXT ·expand16AVX512(SB), NOSPLIT, $8-48
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 4(SP)
-	LDMXCSR 4(SP)
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    x_base+24(FP), CX
-	MOVQ    x_len+32(FP), DX
-
-run204:
-	TESTQ        DX, DX
-	JZ           end205
-	VBROADCASTSS (CX), Z0
-	VMOVUPS      Z0, (AX)
-	ADDQ         $0x00000004, CX
-	ADDQ         $0x00000040, AX
-	DECQ         DX
-	JMP          run204
-
-end205:
-	LDMXCSR (SP)
-	VZEROUPPER
-	RET
-
-// func expandMul16AVX512(dst []float32, s []float32, v []float32)
-// Requires: AVX, AVX512F, SSE
-TEXT ·expandMul16AVX512(SB), NOSPLIT, $8-72
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 4(SP)
-	LDMXCSR 4(SP)
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    s_base+24(FP), CX
-	MOVQ    v_base+48(FP), DX
-	MOVQ    v_len+56(FP), BX
-
-run206:
-	TESTQ        BX, BX
-	JZ           end207
-	VBROADCASTSS (DX), Z0
-	VMULPS       (CX), Z0, Z0
-	VMOVUPS      Z0, (AX)
-	ADDQ         $0x00000004, DX
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000040, AX
-	DECQ         BX
-	JMP          run206
-
-end207:
-	LDMXCSR (SP)
-	VZEROUPPER
-	RET
-
-// func groupSum16AVX512(dst []float32, x []float32)
-// Requires: AVX, AVX512F, SSE
-TEXT ·groupSum16AVX512(SB), NOSPLIT, $8-48
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 4(SP)
-	LDMXCSR 4(SP)
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    x_base+24(FP), CX
-	MOVQ    dst_len+8(FP), DX
-
-run208:
-	TESTQ      DX, DX
-	JZ         end209
-	VMOVUPS    (CX), Z0
-	VSHUFF32X4 $0x4e, Z0, Z0, Z1
-	VADDPS     Z1, Z0, Z0
-	VSHUFF32X4 $0xb1, Z0, Z0, Z1
-	VADDPS     Z1, Z0, Z0
-	VPERMILPS  $0x4e, Z0, Z1
-	VADDPS     Z1, Z0, Z0
-	VPERMILPS  $0xb1, Z0, Z1
-	VADDPS     Z1, Z0, Z0
-	VMOVSS     X0, (AX)
-	ADDQ       $0x00000040, CX
-	ADDQ       $0x00000004, AX
-	DECQ       DX
-	JMP        run208
-
-end209:
-	LDMXCSR (SP)
-	VZEROUPPER
-	RET
-
-// func softmaxGrad16AVX512(dst []float32, s []float32, g []float32)
-// Requires: AVX, AVX512F, SSE
-TEXT ·softmaxGrad16AVX512(SB), NOSPLIT, $8-72
-	STMXCSR (SP)
-	MOVL    (SP), AX
-	ORL     $0x00008040, AX
-	MOVL    AX, 4(SP)
-	LDMXCSR 4(SP)
-	MOVQ    dst_base+0(FP), AX
-	MOVQ    s_base+24(FP), CX
-	MOVQ    g_base+48(FP), DX
-	MOVQ    dst_len+8(FP), BX
-	SHRQ    $0x04, BX
-
-run210:
-	TESTQ      BX, BX
-	JZ         end211
-	VMOVUPS    (CX), Z0
-	VMOVUPS    (DX), Z1
-	VMULPS     Z0, Z1, Z2
-	VSHUFF32X4 $0x4e, Z2, Z2, Z3
-	VADDPS     Z3, Z2, Z2
-	VSHUFF32X4 $0xb1, Z2, Z2, Z3
-	VADDPS     Z3, Z2, Z2
-	VPERMILPS  $0x4e, Z2, Z3
-	VADDPS     Z3, Z2, Z2
-	VPERMILPS  $0xb1, Z2, Z3
-	VADDPS     Z3, Z2, Z2
-	VSUBPS     Z2, Z1, Z1
-	VMULPS     Z0, Z1, Z1
-	VMOVUPS    Z1, (AX)
-	ADDQ       $0x00000040, CX
-	ADDQ       $0x00000040, DX
-	ADDQ       $0x00000040, AX
-	DECQ       BX
-	JMP        run210
-
-end211:
-	LDMXCSR (SP)
-	VZEROUPPER
-	RET
-
-// func logSumExp16AVX512(z []float32, s []float32, x []float32)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV, SSE
-TEXT ·logSumExp16AVX512(SB), NOSPLIT, $8-72
-	STMXCSR      (SP)
-	MOVL         (SP), AX
-	ORL          $0x00008040, AX
-	MOVL         AX, 4(SP)
-	LDMXCSR      4(SP)
-	MOVQ         z_base+0(FP), AX
-	MOVQ         s_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         x_len+56(FP), BX
-	SHRQ         $0x04, BX
-	VBROADCASTSS k4b40007f<>+0(SB), Z0
-	VBROADCASTSS k3fb8aa3b<>+0(SB), Z1
-	VBROADCASTSS k3f318000<>+0(SB), Z2
-	VBROADCASTSS kb95e8083<>+0(SB), Z3
-	VBROADCASTSS k3ab511f9<>+0(SB), Z4
-	VBROADCASTSS k3c091d05<>+0(SB), Z5
-	VBROADCASTSS k3d2aac79<>+0(SB), Z6
-	VBROADCASTSS k3e2aaa49<>+0(SB), Z7
-	VBROADCASTSS k3efffffe<>+0(SB), Z8
-	VBROADCASTSS k3f800000<>+0(SB), Z9
-	VBROADCASTSS kc2700000<>+0(SB), Z10
-	VBROADCASTSS k3bafcb6d<>+0(SB), Z11
-	VBROADCASTSS kbcf64c8d<>+0(SB), Z12
-	VBROADCASTSS k3da235fe<>+0(SB), Z13
-	VBROADCASTSS kbe0cd6c5<>+0(SB), Z14
-	VBROADCASTSS k3e442229<>+0(SB), Z15
-	VBROADCASTSS kbe7e8990<>+0(SB), Z16
-	VBROADCASTSS k3eaa9aed<>+0(SB), Z17
-	VBROADCASTSS kbeffff8a<>+0(SB), Z18
-	VBROADCASTSS k3f317218<>+0(SB), Z19
-
-block212:
-	TESTQ   BX, BX
-	JZ      end214
-	VXORPS  Z20, Z20, Z20
-	VMOVAPS Z9, Z21
-	MOVQ    $0x00000010, R8
-	CMPQ    BX, R8
-	CMOVQLT BX, R8
-	SUBQ    R8, BX
-	MOVL    $0x00000001, SI
-	XORL    DI, DI
-
-run213:
-	VMOVUPS      (DX), Z22
-	VMOVAPS      Z22, Z23
-	VSHUFF32X4   $0x4e, Z23, Z23, Z24
-	VMAXPS       Z24, Z23, Z23
-	VSHUFF32X4   $0xb1, Z23, Z23, Z24
-	VMAXPS       Z24, Z23, Z23
-	VPERMILPS    $0x4e, Z23, Z24
-	VMAXPS       Z24, Z23, Z23
-	VPERMILPS    $0xb1, Z23, Z24
-	VMAXPS       Z24, Z23, Z23
-	VSUBPS       Z23, Z22, Z22
-	VMAXPS       Z22, Z10, Z22
-	VMOVUPS      Z0, Z24
-	VFMADD231PS  Z1, Z22, Z24
-	VSUBPS       Z0, Z24, Z25
-	VFNMADD231PS Z2, Z25, Z22
-	VFNMADD231PS Z3, Z25, Z22
-	VMOVUPS      Z4, Z25
-	VFMADD213PS  Z5, Z22, Z25
-	VFMADD213PS  Z6, Z22, Z25
-	VFMADD213PS  Z7, Z22, Z25
-	VFMADD213PS  Z8, Z22, Z25
-	VFMADD213PS  Z9, Z22, Z25
-	VFMADD213PS  Z9, Z22, Z25
-	VPSLLD       $0x17, Z24, Z24
-	VMULPS       Z24, Z25, Z25
-	VMOVAPS      Z25, Z22
-	VSHUFF32X4   $0x4e, Z22, Z22, Z24
-	VADDPS       Z24, Z22, Z22
-	VSHUFF32X4   $0xb1, Z22, Z22, Z24
-	VADDPS       Z24, Z22, Z22
-	VPERMILPS    $0x4e, Z22, Z24
-	VADDPS       Z24, Z22, Z22
-	VPERMILPS    $0xb1, Z22, Z24
-	VADDPS       Z24, Z22, Z22
-	VDIVPS       Z22, Z9, Z24
-	VMULPS       Z24, Z25, Z25
-	VMOVUPS      Z25, (CX)
-	ADDQ         $0x00000040, CX
-	ADDQ         $0x00000040, DX
-	KMOVW        SI, K1
-	VMOVAPS      Z23, K1, Z20
-	VMOVAPS      Z22, K1, Z21
-	ORL          SI, DI
-	SHLL         $0x01, SI
-	DECQ         R8
-	JNZ          run213
-	VGETEXPPS    Z21, Z22
-	VGETMANTPS   $0x00, Z21, Z21
-	VSUBPS       Z9, Z21, Z21
-	VMOVUPS      Z11, Z23
-	VFMADD213PS  Z12, Z21, Z23
-	VFMADD213PS  Z13, Z21, Z23
-	VFMADD213PS  Z14, Z21, Z23
-	VFMADD213PS  Z15, Z21, Z23
-	VFMADD213PS  Z16, Z21, Z23
-	VFMADD213PS  Z17, Z21, Z23
-	VFMADD213PS  Z18, Z21, Z23
-	VFMADD213PS  Z9, Z21, Z23
-	VMULPS       Z21, Z23, Z23
-	VFMADD231PS  Z19, Z22, Z23
-	VADDPS       Z20, Z23, Z23
-	KMOVW        DI, K1
-	VMOVUPS      Z23, K1, (AX)
-	ADDQ         $0x00000040, AX
-	JMP          block212
-
-end214:
-	LDMXCSR (SP)
-	VZEROUPPER
-	RET
-
-DATA k3f317218<>+0(SB)/4, $0x3f317218
-DATA k3f317218<>+4(SB)/4, $0x3f317218
-DATA k3f317218<>+8(SB)/4, $0x3f317218
-DATA k3f317218<>+12(SB)/4, $0x3f317218
-DATA k3f317218<>+16(SB)/4, $0x3f317218
-DATA k3f317218<>+20(SB)/4, $0x3f317218
-DATA k3f317218<>+24(SB)/4, $0x3f317218
-DATA k3f317218<>+28(SB)/4, $0x3f317218
-GLOBL k3f317218<>(SB), RODATA|NOPTR, $32
-
-// func logSumExpZ16AVX512(z []float32, x []float32)
-// Requires: AVX, AVX512DQ, AVX512F, CMOV, SSE
-TEXT ·logSumExpZ16AVX512(SB), NOSPLIT, $8-48
-	STMXCSR      (SP)
-	MOVL         (SP), AX
-	ORL          $0x00008040, AX
-	MOVL         AX, 4(SP)
-	LDMXCSR      4(SP)
-	MOVQ         z_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
-	SHRQ         $0x04, DX
-	VBROADCASTSS k4b40007f<>+0(SB), Z0
-	VBROADCASTSS k3fb8aa3b<>+0(SB), Z1
-	VBROADCASTSS k3f318000<>+0(SB), Z2
-	VBROADCASTSS kb95e8083<>+0(SB), Z3
-	VBROADCASTSS k3ab511f9<>+0(SB), Z4
-	VBROADCASTSS k3c091d05<>+0(SB), Z5
-	VBROADCASTSS k3d2aac79<>+0(SB), Z6
-	VBROADCASTSS k3e2aaa49<>+0(SB), Z7
-	VBROADCASTSS k3efffffe<>+0(SB), Z8
-	VBROADCASTSS k3f800000<>+0(SB), Z9
-	VBROADCASTSS kc2700000<>+0(SB), Z10
-	VBROADCASTSS k3bafcb6d<>+0(SB), Z11
-	VBROADCASTSS kbcf64c8d<>+0(SB), Z12
-	VBROADCASTSS k3da235fe<>+0(SB), Z13
-	VBROADCASTSS kbe0cd6c5<>+0(SB), Z14
-	VBROADCASTSS k3e442229<>+0(SB), Z15
-	VBROADCASTSS kbe7e8990<>+0(SB), Z16
-	VBROADCASTSS k3eaa9aed<>+0(SB), Z17
-	VBROADCASTSS kbeffff8a<>+0(SB), Z18
-	VBROADCASTSS k3f317218<>+0(SB), Z19
-
-block215:
-	TESTQ   DX, DX
-	JZ      end217
-	VXORPS  Z20, Z20, Z20
-	VMOVAPS Z9, Z21
-	MOVQ    $0x00000010, DI
-	CMPQ    DX, DI
-	CMOVQLT DX, DI
-	SUBQ    DI, DX
-	MOVL    $0x00000001, BX
-	XORL    SI, SI
-
-run216:
-	VMOVUPS      (CX), Z22
-	VMOVAPS      Z22, Z23
-	VSHUFF32X4   $0x4e, Z23, Z23, Z24
-	VMAXPS       Z24, Z23, Z23
-	VSHUFF32X4   $0xb1, Z23, Z23, Z24
-	VMAXPS       Z24, Z23, Z23
-	VPERMILPS    $0x4e, Z23, Z24
-	VMAXPS       Z24, Z23, Z23
-	VPERMILPS    $0xb1, Z23, Z24
-	VMAXPS       Z24, Z23, Z23
-	VSUBPS       Z23, Z22, Z22
-	VMAXPS       Z22, Z10, Z22
-	VMOVUPS      Z0, Z24
-	VFMADD231PS  Z1, Z22, Z24
-	VSUBPS       Z0, Z24, Z25
-	VFNMADD231PS Z2, Z25, Z22
-	VFNMADD231PS Z3, Z25, Z22
-	VMOVUPS      Z4, Z25
-	VFMADD213PS  Z5, Z22, Z25
-	VFMADD213PS  Z6, Z22, Z25
-	VFMADD213PS  Z7, Z22, Z25
-	VFMADD213PS  Z8, Z22, Z25
-	VFMADD213PS  Z9, Z22, Z25
-	VFMADD213PS  Z9, Z22, Z25
-	VPSLLD       $0x17, Z24, Z24
-	VMULPS       Z24, Z25, Z25
-	VMOVAPS      Z25, Z22
-	VSHUFF32X4   $0x4e, Z22, Z22, Z24
-	VADDPS       Z24, Z22, Z22
-	VSHUFF32X4   $0xb1, Z22, Z22, Z24
-	VADDPS       Z24, Z22, Z22
-	VPERMILPS    $0x4e, Z22, Z24
-	VADDPS       Z24, Z22, Z22
-	VPERMILPS    $0xb1, Z22, Z24
-	VADDPS       Z24, Z22, Z22
-	ADDQ         $0x00000040, CX
-	KMOVW        BX, K1
-	VMOVAPS      Z23, K1, Z20
-	VMOVAPS      Z22, K1, Z21
-	ORL          BX, SI
-	SHLL         $0x01, BX
-	DECQ         DI
-	JNZ          run216
-	VGETEXPPS    Z21, Z22
-	VGETMANTPS   $0x00, Z21, Z21
-	VSUBPS       Z9, Z21, Z21
-	VMOVUPS      Z11, Z23
-	VFMADD213PS  Z12, Z21, Z23
-	VFMADD213PS  Z13, Z21, Z23
-	VFMADD213PS  Z14, Z21, Z23
-	VFMADD213PS  Z15, Z21, Z23
-	VFMADD213PS  Z16, Z21, Z23
-	VFMADD213PS  Z17, Z21, Z23
-	VFMADD213PS  Z18, Z21, Z23
-	VFMADD213PS  Z9, Z21, Z23
-	VMULPS       Z21, Z23, Z23
-	VFMADD231PS  Z19, Z22, Z23
-	VADDPS       Z20, Z23, Z23
-	KMOVW        SI, K1
-	VMOVUPS      Z23, K1, (AX)
-	ADDQ         $0x00000040, AX
-	JMP          block215
-
-end217:
-	LDMXCSR (SP)
-	VZEROUPPER
-	RET
-
-// func softmax16AVX512(s []float32, x []float32)
-// Requires: AVX, AVX512F, SSE
-TEXT ·softmax16AVX512(SB), NOSPLIT, $8-48
-	STMXCSR      (SP)
-	MOVL         (SP), AX
-	ORL          $0x00008040, AX
-	MOVL         AX, 4(SP)
-	LDMXCSR      4(SP)
-	MOVQ         s_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         x_len+32(FP), DX
-	SHRQ         $0x04, DX
-	VBROADCASTSS k4b40007f<>+0(SB), Z0
-	VBROADCASTSS k3fb8aa3b<>+0(SB), Z1
-	VBROADCASTSS k3f318000<>+0(SB), Z2
-	VBROADCASTSS kb95e8083<>+0(SB), Z3
-	VBROADCASTSS k3ab511f9<>+0(SB), Z4
-	VBROADCASTSS k3c091d05<>+0(SB), Z5
-	VBROADCASTSS k3d2aac79<>+0(SB), Z6
-	VBROADCASTSS k3e2aaa49<>+0(SB), Z7
-	VBROADCASTSS k3efffffe<>+0(SB), Z8
-	VBROADCASTSS k3f800000<>+0(SB), Z9
-	VBROADCASTSS kc2700000<>+0(SB), Z10
-
-run218:
-	TESTQ        DX, DX
-	JZ           end219
-	VMOVUPS      (CX), Z11
-	VMOVAPS      Z11, Z12
-	VSHUFF32X4   $0x4e, Z12, Z12, Z13
-	VMAXPS       Z13, Z12, Z12
-	VSHUFF32X4   $0xb1, Z12, Z12, Z13
-	VMAXPS       Z13, Z12, Z12
-	VPERMILPS    $0x4e, Z12, Z13
-	VMAXPS       Z13, Z12, Z12
-	VPERMILPS    $0xb1, Z12, Z13
-	VMAXPS       Z13, Z12, Z12
-	VSUBPS       Z12, Z11, Z11
-	VMAXPS       Z11, Z10, Z11
-	VMOVUPS      Z0, Z12
-	VFMADD231PS  Z1, Z11, Z12
-	VSUBPS       Z0, Z12, Z13
-	VFNMADD231PS Z2, Z13, Z11
-	VFNMADD231PS Z3, Z13, Z11
-	VMOVUPS      Z4, Z13
-	VFMADD213PS  Z5, Z11, Z13
-	VFMADD213PS  Z6, Z11, Z13
-	VFMADD213PS  Z7, Z11, Z13
-	VFMADD213PS  Z8, Z11, Z13
-	VFMADD213PS  Z9, Z11, Z13
-	VFMADD213PS  Z9, Z11, Z13
-	VPSLLD       $0x17, Z12, Z12
-	VMULPS       Z12, Z13, Z13
-	VMOVAPS      Z13, Z11
-	VSHUFF32X4   $0x4e, Z11, Z11, Z12
-	VADDPS       Z12, Z11, Z11
-	VSHUFF32X4   $0xb1, Z11, Z11, Z12
-	VADDPS       Z12, Z11, Z11
-	VPERMILPS    $0x4e, Z11, Z12
-	VADDPS       Z12, Z11, Z11
-	VPERMILPS    $0xb1, Z11, Z12
-	VADDPS       Z12, Z11, Z11
-	VDIVPS       Z11, Z9, Z11
-	VMULPS       Z11, Z13, Z13
-	VMOVUPS      Z13, (AX)
-	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000040, CX
-	DECQ         DX
-	JMP          run218
-
-end219:
-	LDMXCSR (SP)
 	VZEROUPPER
 	RET

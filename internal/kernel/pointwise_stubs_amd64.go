@@ -129,6 +129,41 @@ func avgPoolRowAVX2(dst []float32, a []float32, b []float32, c int)
 //go:noescape
 func avgPoolTRowAVX2(a []float32, b []float32, x []float32, c int)
 
+// dst[i] = x[i/16]
+//
+//go:noescape
+func expand16AVX2(dst []float32, x []float32)
+
+// dst[i] = s[i]*v[i/16]
+//
+//go:noescape
+func expandMul16AVX2(dst []float32, s []float32, v []float32)
+
+// dst[j] = the sum of x[16*j:16*j+16]
+//
+//go:noescape
+func groupSum16AVX2(dst []float32, x []float32)
+
+// dst = s*(g - sum(g*s)) over runs of 16
+//
+//go:noescape
+func softmaxGrad16AVX2(dst []float32, s []float32, g []float32)
+
+// z = log(sum(exp(x))), s = exp(x-z) over runs of 16
+//
+//go:noescape
+func logSumExp16AVX2(z []float32, s []float32, x []float32)
+
+// z = log(sum(exp(x))), s = exp(x-z) over runs of 16
+//
+//go:noescape
+func logSumExpZ16AVX2(z []float32, x []float32)
+
+// z = log(sum(exp(x))), s = exp(x-z) over runs of 16
+//
+//go:noescape
+func softmax16AVX2(s []float32, x []float32)
+
 // dst = x + y
 //
 //go:noescape
@@ -254,21 +289,6 @@ func avgPoolRowAVX512(dst []float32, a []float32, b []float32, c int)
 //go:noescape
 func avgPoolTRowAVX512(a []float32, b []float32, x []float32, c int)
 
-// transpose8 turns 8 rows of 8*blocks columns into rows of 8
-//
-//go:noescape
-func transpose8AVX2(dst *float32, x *float32, blocks int, dstPitch int, xPitch int)
-
-// spaceToDepth2 turns the 2x2 blocks of the rows a and b into pixels of d
-//
-//go:noescape
-func spaceToDepth2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
-
-// depthToSpace2 is the inverse of spaceToDepth2: it reads d and writes a and b
-//
-//go:noescape
-func depthToSpace2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
-
 // dst[i] = x[i/16]
 //
 //go:noescape
@@ -303,3 +323,18 @@ func logSumExpZ16AVX512(z []float32, x []float32)
 //
 //go:noescape
 func softmax16AVX512(s []float32, x []float32)
+
+// transpose8 turns 8 rows of 8*blocks columns into rows of 8
+//
+//go:noescape
+func transpose8AVX2(dst *float32, x *float32, blocks int, dstPitch int, xPitch int)
+
+// spaceToDepth2 turns the 2x2 blocks of the rows a and b into pixels of d
+//
+//go:noescape
+func spaceToDepth2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
+
+// depthToSpace2 is the inverse of spaceToDepth2: it reads d and writes a and b
+//
+//go:noescape
+func depthToSpace2AVX2(d *float32, a *float32, b *float32, pixels int, c int)

@@ -244,40 +244,75 @@ func activations(t target) {
 	f.end()
 }
 
-// fold combines all lanes of v with op and leaves the result in every lane.
-func (f *fn) fold(v reg.VecVirtual, op func(a, b, c Op)) {
-	u := f.vec()
-	VSHUFF32X4(U8(0x4e), v, v, u)
-	op(u, v, v)
-	VSHUFF32X4(U8(0xb1), v, v, u)
-	op(u, v, v)
-	VPERMILPS(U8(0x4e), v, u)
-	op(u, v, v)
-	VPERMILPS(U8(0xb1), v, u)
-	op(u, v, v)
+// A run is 16 floats: one register, or two.
+type run []reg.VecVirtual
+
+func (f *fn) newRun() run {
+	v := make(run, 16/f.w)
+	for i := range v {
+		v[i] = f.vec()
+	}
+	return v
+}
+
+func (f *fn) loadRun(p reg.Register) run {
+	v := f.newRun()
+	for i := range v {
+		VMOVUPS(Mem{Base: p, Disp: 4 * f.w * i}, v[i])
+	}
+	return v
+}
+
+func storeRun(v run, p reg.Register) {
+	for i := range v {
+		VMOVUPS(v[i], Mem{Base: p, Disp: 64 / len(v) * i})
+	}
+}
+
+// fold combines the 16 elements of v with op; the result is in every lane.
+func (f *fn) fold(v run, op func(a, b, c Op)) reg.VecVirtual {
+	r, u := f.vec(), f.vec()
+	if f.w == 16 {
+		VSHUFF32X4(U8(0x4e), v[0], v[0], u)
+		op(u, v[0], r)
+		VSHUFF32X4(U8(0xb1), r, r, u)
+	} else {
+		op(v[1], v[0], r)
+		VPERM2F128(U8(0x01), r, r, u)
+	}
+	op(u, r, r)
+	VPERMILPS(U8(0x4e), r, u)
+	op(u, r, r)
+	VPERMILPS(U8(0xb1), r, u)
+	op(u, r, r)
+	return r
 }
 
 func vmax(a, b, c Op) { VMAXPS(a, b, c) }
 func vadd(a, b, c Op) { VADDPS(a, b, c) }
 
-// groups writes the routines over runs of 16 channels, a run to a register.
+// runs calls body n times.
+func runs(n reg.GPVirtual, body func()) {
+	top, done := label("run"), label("end")
+	Label(top)
+	TESTQ(n, n)
+	JZ(LabelRef(done))
+	body()
+	DECQ(n)
+	JMP(LabelRef(top))
+	Label(done)
+}
+
+// groups writes the routines over runs of 16 channels.
 func groups(t target) {
 	f := start(t, "expand16", "(dst, x []float32)", "dst[i] = x[i/16]")
 	d, x, n := ptr("dst"), ptr("x"), length("x")
-	run := func(body func()) {
-		top, done := label("run"), label("end")
-		Label(top)
-		TESTQ(n, n)
-		JZ(LabelRef(done))
-		body()
-		DECQ(n)
-		JMP(LabelRef(top))
-		Label(done)
-	}
-	run(func() {
+	runs(n, func() {
 		v := f.vec()
 		VBROADCASTSS(Mem{Base: x}, v)
-		VMOVUPS(v, Mem{Base: d})
+		for i := range 16 / f.w {
+			VMOVUPS(v, Mem{Base: d, Disp: 4 * f.w * i})
+		}
 		ADDQ(U32(4), x)
 		ADDQ(U32(64), d)
 	})
@@ -286,11 +321,13 @@ func groups(t target) {
 	f = start(t, "expandMul16", "(dst, s, v []float32)", "dst[i] = s[i]*v[i/16]")
 	d, s, x := ptr("dst"), ptr("s"), ptr("v")
 	n = length("v")
-	run(func() {
-		v := f.vec()
+	runs(n, func() {
+		v, r := f.vec(), f.newRun()
 		VBROADCASTSS(Mem{Base: x}, v)
-		VMULPS(Mem{Base: s}, v, v)
-		VMOVUPS(v, Mem{Base: d})
+		for i := range r {
+			VMULPS(Mem{Base: s, Disp: 4 * f.w * i}, v, r[i])
+		}
+		storeRun(r, d)
 		ADDQ(U32(4), x)
 		ADDQ(U32(64), s)
 		ADDQ(U32(64), d)
@@ -299,10 +336,8 @@ func groups(t target) {
 
 	f = start(t, "groupSum16", "(dst, x []float32)", "dst[j] = the sum of x[16*j:16*j+16]")
 	d, x, n = ptr("dst"), ptr("x"), length("dst")
-	run(func() {
-		v := f.vec()
-		VMOVUPS(Mem{Base: x}, v)
-		f.fold(v, vadd)
+	runs(n, func() {
+		v := f.fold(f.loadRun(x), vadd)
 		VMOVSS(v.AsX(), Mem{Base: d})
 		ADDQ(U32(64), x)
 		ADDQ(U32(4), d)
@@ -314,15 +349,17 @@ func groups(t target) {
 	g := ptr("g")
 	n = length("dst")
 	SHRQ(U8(4), n)
-	run(func() {
-		p, q, v := f.vec(), f.vec(), f.vec()
-		VMOVUPS(Mem{Base: s}, p)
-		VMOVUPS(Mem{Base: g}, q)
-		VMULPS(p, q, v)
-		f.fold(v, vadd)
-		VSUBPS(v, q, q)
-		VMULPS(p, q, q)
-		VMOVUPS(q, Mem{Base: d})
+	runs(n, func() {
+		p, q, v := f.loadRun(s), f.loadRun(g), f.newRun()
+		for i := range v {
+			VMULPS(p[i], q[i], v[i])
+		}
+		sum := f.fold(v, vadd)
+		for i := range v {
+			VSUBPS(sum, q[i], q[i])
+			VMULPS(p[i], q[i], q[i])
+		}
+		storeRun(q, d)
 		for _, r := range []reg.GPVirtual{s, g, d} {
 			ADDQ(U32(64), r)
 		}
@@ -352,82 +389,82 @@ func groups(t target) {
 		SHRQ(U8(4), n)
 		f.expConsts(127)
 		least, one := f.reg(floor), f.reg(1)
-		if variant.z {
-			f.use(log1pPoly...)
-			f.k(0.6931471805599453)
-		}
 		// softmax handles one run; it returns the largest element and the
 		// sum, each in all lanes.
 		softmax := func() (top, sum reg.VecVirtual) {
-			v, top := f.vec(), f.vec()
-			VMOVUPS(Mem{Base: x}, v)
-			VMOVAPS(v, top)
-			f.fold(top, vmax)
-			VSUBPS(top, v, v)
-			VMAXPS(v, least, v)
-			e := f.exp(v, 127)
-			sum = f.vec()
-			VMOVAPS(e, sum)
-			f.fold(sum, vadd)
+			v, e := f.loadRun(x), f.newRun()
+			top = f.fold(v, vmax)
+			for i := range v {
+				VSUBPS(top, v[i], v[i])
+				VMAXPS(v[i], least, v[i])
+				e[i] = f.exp(v[i], 127)
+			}
+			sum = f.fold(e, vadd)
 			if variant.s {
 				k := f.vec()
 				VDIVPS(sum, one, k)
-				VMULPS(k, e, e)
-				VMOVUPS(e, Mem{Base: s})
+				for i := range e {
+					VMULPS(k, e[i], e[i])
+				}
+				storeRun(e, s)
 				ADDQ(U32(64), s)
 			}
 			ADDQ(U32(64), x)
 			return top, sum
 		}
 		if !variant.z {
-			top, done := label("run"), label("end")
-			Label(top)
-			TESTQ(n, n)
-			JZ(LabelRef(done))
-			softmax()
-			DECQ(n)
-			JMP(LabelRef(top))
-			Label(done)
+			runs(n, func() { softmax() })
 			f.end()
 			continue
 		}
-		// Sixteen runs at a time, so that the logarithms fill a register: the
-		// results of run j go to lane j.
-		block, inner, done := label("block"), label("run"), label("end")
-		tops, sums, bit, all, take := f.vec(), f.vec(), GP32(), GP32(), GP64()
+		// As many runs at a time as fill a register with logarithms.
+		f.use(log1pPoly...)
+		f.use(0.6931471805599453, 127)
+		f.bits(0x7fffff)
+		f.bits(0x3f800000)
+		tops, sums := AllocLocal(4*f.w), AllocLocal(4*f.w)
+		block, inner, done := label("block"), label("inner"), label("done")
+		take, i := GP64(), GP64()
 		Label(block)
 		TESTQ(n, n)
 		JZ(LabelRef(done))
-		VXORPS(tops, tops, tops)
-		VMOVAPS(one, sums)
-		MOVQ(U32(16), take)
+		MOVQ(U32(uint32(f.w)), take)
 		CMPQ(n, take)
 		CMOVQLT(n, take)
 		SUBQ(take, n)
-		MOVL(U32(1), bit)
-		XORL(all, all)
+		XORQ(i, i)
 		Label(inner)
 		top, sum := softmax()
-		k := K()
-		KMOVW(bit, k)
-		VMOVAPS(top, k, tops)
-		VMOVAPS(sum, k, sums)
-		ORL(bit, all)
-		SHLL(U8(1), bit)
-		DECQ(take)
-		JNZ(LabelRef(inner))
+		VMOVSS(top.AsX(), tops.Idx(i, 4))
+		VMOVSS(sum.AsX(), sums.Idx(i, 4))
+		INCQ(i)
+		CMPQ(i, take)
+		JLT(LabelRef(inner))
 		// log(sum) = e*log(2) + log(1+t), sum = 2^e (1+t)
-		e, m := f.vec(), f.vec()
-		VGETEXPPS(sums, e)
-		VGETMANTPS(U8(0), sums, m)
+		v, e, m := f.vec(), f.vec(), f.vec()
+		VMOVUPS(sums, v)
+		VPSRLD(U8(23), v, e)
+		VCVTDQ2PS(e, e)
+		VSUBPS(f.k(127), e, e)
+		if f.w == 16 {
+			VPANDD(f.bits(0x7fffff), v, m)
+			VPORD(f.bits(0x3f800000), m, m)
+		} else {
+			VPAND(f.bits(0x7fffff), v, m)
+			VPOR(f.bits(0x3f800000), m, m)
+		}
 		VSUBPS(one, m, m)
 		p := f.log1p(m)
 		VFMADD231PS(f.k(0.6931471805599453), e, p)
+		VSUBPS(v, v, v) // 0, or NaN
+		VADDPS(v, p, p)
 		VADDPS(tops, p, p)
-		out := K()
-		KMOVW(all, out)
-		VMOVUPS(p, out, Mem{Base: z})
-		ADDQ(U32(64), z)
+		if mask := f.tailMask(take); f.w == 16 {
+			VMOVUPS(p, mask, Mem{Base: z})
+		} else {
+			VMASKMOVPS(p, mask, Mem{Base: z})
+		}
+		ADDQ(U32(4*f.w), z)
 		JMP(LabelRef(block))
 		Label(done)
 		f.end()

@@ -171,7 +171,7 @@ func (l lanes) store(v Op, p reg.Register) {
 	}
 }
 
-// tailMask is the first n lanes, n below w.
+// tailMask is the first n lanes, n at most w.
 func (f *fn) tailMask(n reg.GPVirtual) Op {
 	if f.w == 16 {
 		m, k := GP32(), K()
@@ -244,9 +244,9 @@ func main() {
 		reductions(t)
 		activations(t)
 		cells(t)
+		groups(t)
 	}
 	transpose(avx2)
 	blocks(avx2)
-	groups(avx512)
 	Generate()
 }
