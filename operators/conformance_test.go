@@ -15,6 +15,7 @@ func TestConformance(t *testing.T) {
 		"blur:motion,length=9,angle=30", "blur:motion,length=40,angle=-70", "blur:disk,radius=2.5",
 		"inpaint:ratio=0.4,seed=3",
 		"cs:ratio=0.3", "cs:ratio=1/16,kind=hadamard,seed=2", "cs:ratio=0.2,kind=fourier", "cs:ratio=0.1,kind=gaussian", "mri:accel=3",
+		"tomo:angles=20", "tomo:angles=11,detectors=30,span=100",
 		"sr:factor=2", "sr:factor=3,kernel=motion,length=5,angle=20", "sr:factor=4,kernel=uniform,size=4",
 	}
 	for _, text := range specs {

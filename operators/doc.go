@@ -26,6 +26,10 @@
 //	                 frame, and Valid, which assumes nothing beyond it
 //	NewDownsample    blur, then every n-th sample: super-resolution
 //	NewMask          missing pixels: inpainting
+//	NewCirculant, NewHadamard, NewPartialFourier, NewGaussianSensing
+//	                 compressed sensing
+//	NewMRI           rows of k-space, complex numbers as pairs of channels
+//	NewRadon         tomography, with filtered back-projection in NewFBP
 //	Compose, Stack, Scaled
 //	                 one operator after another, several measurements of one
 //	                 scene, multiples

@@ -601,8 +601,10 @@ func (sp Spec) build(s Shape, boundary string, open func(path string) (Image, er
 		return sp.sensing(s)
 	case "mri":
 		return NewMRI(s, sp.float("accel"), sp.float("center"), sp.seed())
+	case "tomo":
+		return NewRadon(s, sp.int("angles"), sp.int("detectors"), sp.float("span"))
 	}
-	return nil, fmt.Errorf("%s is not available yet", sp.form.name)
+	panic("operators: no constructor for " + sp.form.name)
 }
 
 func (sp Spec) sensing(s Shape) (Linear, error) {

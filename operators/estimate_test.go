@@ -1,0 +1,180 @@
+package operators
+
+import (
+	"flag"
+	"image"
+	_ "image/png"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+var bsdEvery = flag.Int("bsd68-every", 12, "test the noise estimate on every n-th picture of BSD68")
+
+// rendered is a picture with a ramp, edges and stripes.
+func rendered(h, w int) Image {
+	m := NewImage(Shape{1, h, w})
+	for y := range h {
+		for x := range w {
+			v := 0.2 + 0.4*float64(x)/float64(w)
+			if math.Hypot(float64(y)-0.6*float64(h), float64(x)-0.4*float64(w)) < 0.25*float64(h) {
+				v += 0.3
+			}
+			if y < h/4 {
+				v += 0.1 * math.Sin(float64(x)*0.9+float64(y)*0.5)
+			}
+			m.Pix[y*w+x] = float32(v)
+		}
+	}
+	return m
+}
+
+func TestEstimateNoiseRendered(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, sigma := range []float64{2, 5, 10, 25, 50} {
+		for _, size := range [][2]int{{128, 160}, {300, 420}, {900, 700}} {
+			m := rendered(size[0], size[1])
+			AddGaussian(m.Pix, m.Pix, sigma/255, rng)
+			if e := EstimateNoise(m)*255/sigma - 1; math.Abs(e) > 0.1 {
+				t.Errorf("%dx%d, sigma %g: off by %+.1f%%", size[0], size[1], sigma, 100*e)
+			}
+		}
+	}
+}
+
+// Channels are pooled.
+func TestEstimateNoiseColour(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	m := NewImage(Shape{3, 100, 90})
+	for c := range 3 {
+		copy(m.Plane(c), rendered(100, 90).Pix)
+	}
+	AddGaussian(m.Pix, m.Pix, 0.05, rng)
+	if e := EstimateNoise(m)/0.05 - 1; math.Abs(e) > 0.1 {
+		t.Errorf("off by %+.1f%%", 100*e)
+	}
+}
+
+// A night picture stored in 8 bits: half of the sky is clipped to 0 and holds
+// half of the noise, which must not count.
+func TestEstimateNoiseClipped(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	m := rendered(200, 300)
+	for i := range m.Pix[:100*300] {
+		m.Pix[i] = 0
+	}
+	AddGaussian(m.Pix, m.Pix, 0.05, rng)
+	for i, v := range m.Pix {
+		m.Pix[i] = float32(math.Round(255*float64(min(1, max(0, v)))) / 255)
+	}
+	if e := EstimateNoise(m)/0.05 - 1; math.Abs(e) > 0.1 {
+		t.Errorf("off by %+.1f%%", 100*e)
+	}
+}
+
+func TestEstimateNoiseEdges(t *testing.T) {
+	nan := float32(math.NaN())
+	flat := NewImage(Shape{1, 20, 20})
+	for i := range flat.Pix {
+		flat.Pix[i] = 0.3
+	}
+	spoilt := rendered(60, 60)
+	AddGaussian(spoilt.Pix, spoilt.Pix, 0.1, rand.New(rand.NewPCG(7, 8)))
+	spoilt.Pix[77], spoilt.Pix[2000] = nan, float32(math.Inf(1))
+	line := NewImage(Shape{1, 1, 20000})
+	AddGaussian(line.Pix, line.Pix, 0.1, rand.New(rand.NewPCG(9, 10)))
+	all := NewImage(Shape{1, 9, 9})
+	for i := range all.Pix {
+		all.Pix[i] = nan
+	}
+	for name, c := range map[string]struct {
+		m      Image
+		lo, hi float64
+	}{
+		"flat":       {flat, 0, 1e-6},
+		"black":      {NewImage(Shape{1, 30, 30}), 0, 0},
+		"one pixel":  {NewImage(Shape{1, 1, 1}), 0, 0},
+		"spoilt":     {spoilt, 0.085, 0.115},
+		"one line":   {line, 0.095, 0.105},
+		"no numbers": {all, 0, 0},
+	} {
+		if s := EstimateNoise(c.m); !(s >= c.lo && s <= c.hi) {
+			t.Errorf("%s: %g, want %g to %g", name, s, c.lo, c.hi)
+		}
+	}
+}
+
+// Photographs, sharp and blurred. -v prints the statistics; -bsd68-every=1 takes
+// all of them.
+func TestEstimateNoiseBSD68(t *testing.T) {
+	files, err := filepath.Glob("../../shared/data/bsd68/*.png")
+	if err != nil || len(files) == 0 {
+		t.Skip("BSD68 is not in ../shared/data/bsd68")
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	count, bad := 0, 0
+	for _, text := range []string{"denoise", "blur:gaussian,sigma=1.6"} {
+		spec, err := ParseSpec(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sigma := range []float64{2, 10, 50} {
+			n, out, sum, worst := 0, 0, 0.0, 0.0
+			for i := 0; i < len(files); i += *bsdEvery {
+				m := readGray(t, files[i])
+				a, err := spec.Build(m.Shape, "valid", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				y := NewImage(a.Codomain())
+				a.Apply(y.Pix, m.Pix)
+				AddGaussian(y.Pix, y.Pix, sigma/255, rng)
+				e := EstimateNoise(y)*255/sigma - 1
+				n, sum, worst = n+1, sum+math.Abs(e), max(worst, math.Abs(e))
+				if math.Abs(e) > 0.1 {
+					out++
+				}
+			}
+			t.Logf("%s, sigma %g/255: mean error %.1f%%, largest %.1f%%, %d of %d beyond 10%%", text, sigma, 100*sum/float64(n), 100*worst, out, n)
+			if sum/float64(n) > 0.06 {
+				t.Errorf("%s, sigma %g/255: mean error %.1f%%", text, sigma, 100*sum/float64(n))
+			}
+			count, bad = count+n, bad+out
+		}
+	}
+	if 20*bad > count {
+		t.Errorf("%d of %d estimates are off by more than 10%%", bad, count)
+	}
+}
+
+func readGray(t *testing.T, path string) Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	p, _, err := image.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := p.Bounds()
+	m := NewImage(Shape{1, b.Dy(), b.Dx()})
+	for y := range m.H {
+		for x := range m.W {
+			v, _, _, _ := p.At(b.Min.X+x, b.Min.Y+y).RGBA()
+			m.Pix[y*m.W+x] = float32(v) / 65535
+		}
+	}
+	return m
+}
+
+func BenchmarkEstimateNoise(b *testing.B) {
+	m := rendered(512, 512)
+	AddGaussian(m.Pix, m.Pix, 0.1, rand.New(rand.NewPCG(1, 1)))
+	for b.Loop() {
+		EstimateNoise(m)
+	}
+}
