@@ -164,10 +164,12 @@ type fftRoutines struct {
 	storeCols func(dst *complex64, stride int, re, im *float32, n int, k float32)
 	loadReal  func(d, src *float32, stride int, pos *int32, groups int)
 	loadRows  func(re, im *float32, src *complex64, stride int, pos *int32, groups int)
-	storeRows func(dst *float32, stride int, a, b *float32, step, groups int, k float32)
+	storeRows func(dst *float32, stride int, a, b *float32, stepA, stepB, groups int, k float32)
 	split     func(b, z, y *float32, n int)
 	join      func(d, a, b *float32, pos, neg *int32, n int)
 	twist     func(dre, dim *float32, pos *int32, sre, sim, w *float32, n int)
+	dctSplit  func(z, y, w *float32, n int)
+	dctJoin   func(d, a, b *float32, pos, neg *int32, w *float32, n int)
 	mul       func(dst, x, y *complex64, n int)
 	mulConj   func(dst, x, y *complex64, n int)
 	width     int // complex numbers of a vector

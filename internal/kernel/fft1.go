@@ -148,7 +148,7 @@ func (p *RowFFT) Forward(dst []complex64, src []float32, rows int) {
 	defer p.scratch.Put(s)
 	for i := 0; i < rows; i += fftPoint {
 		k := min(rows-i, fftPoint)
-		p.line.loadReal(s.d, src[i*n:], n, k)
+		fftLoadReal(s.d, p.line.pos, src[i*n:], n, k)
 		p.line.run(s.d, s.e)
 		p.line.storeHalf(dst[i*m:], m, k, s.d, s.e)
 	}
@@ -164,6 +164,6 @@ func (p *RowFFT) Inverse(dst []float32, src []complex64, rows int) {
 		k := min(rows-i, fftPoint)
 		p.line.loadHalf(s.d, src[i*m:], m, k, s.e)
 		p.line.run(s.d, s.e)
-		p.line.storeReal(dst[i*n:], n, k, s.d[fftLanes:], s.d, 1/float32(n))
+		fftStoreReal(dst[i*n:], n, k, n, fftPoints{s.d, 0, 2}, fftPoints{s.d, min(1, n-1), 2}, true, 1/float32(n))
 	}
 }

@@ -1455,73 +1455,74 @@ group:
 	VZEROUPPER
 	RET
 
-// func fftStoreRows_avx512(dst *float32, stride int, a *float32, b *float32, step int, groups int, k float32)
+// func fftStoreRows_avx512(dst *float32, stride int, a *float32, b *float32, stepA int, stepB int, groups int, k float32)
 // Requires: AVX, AVX512F, SSE
-TEXT ·fftStoreRows_avx512(SB), NOSPLIT, $0-52
+TEXT ·fftStoreRows_avx512(SB), NOSPLIT, $0-60
 	MOVQ         dst+0(FP), AX
 	MOVQ         stride+8(FP), CX
 	MOVQ         a+16(FP), DX
 	MOVQ         b+24(FP), BX
-	MOVQ         step+32(FP), SI
-	MOVQ         groups+40(FP), DI
-	LEAQ         (CX)(CX*2), R8
-	LEAQ         (AX)(CX*4), R9
-	LEAQ         (AX)(CX*8), R10
-	LEAQ         (R9)(CX*8), R11
-	MOVSS        k+48(FP), X0
+	MOVQ         groups+48(FP), SI
+	MOVQ         stepA+32(FP), DI
+	MOVQ         stepB+40(FP), R8
+	LEAQ         (CX)(CX*2), R9
+	LEAQ         (AX)(CX*4), R10
+	LEAQ         (AX)(CX*8), R11
+	LEAQ         (R10)(CX*8), R12
+	MOVSS        k+56(FP), X0
 	VBROADCASTSS X0, Z0
 
 group:
-	MOVQ       DX, R12
-	MOVQ       BX, R13
-	VMOVUPS    (R12), Z1
-	VMOVUPS    (R13), Z2
+	MOVQ       DX, R13
+	MOVQ       BX, R14
+	VMOVUPS    (R13), Z1
+	VMOVUPS    (R14), Z2
 	VMULPS     Z0, Z1, Z1
 	VMULPS     Z0, Z2, Z2
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Z3
-	VMOVUPS    (R13), Z4
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Z3
+	VMOVUPS    (R14), Z4
 	VMULPS     Z0, Z3, Z3
 	VMULPS     Z0, Z4, Z4
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Z5
-	VMOVUPS    (R13), Z6
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Z5
+	VMOVUPS    (R14), Z6
 	VMULPS     Z0, Z5, Z5
 	VMULPS     Z0, Z6, Z6
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Z7
-	VMOVUPS    (R13), Z8
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Z7
+	VMOVUPS    (R14), Z8
 	VMULPS     Z0, Z7, Z7
 	VMULPS     Z0, Z8, Z8
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Z9
-	VMOVUPS    (R13), Z10
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Z9
+	VMOVUPS    (R14), Z10
 	VMULPS     Z0, Z9, Z9
 	VMULPS     Z0, Z10, Z10
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Z11
-	VMOVUPS    (R13), Z12
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Z11
+	VMOVUPS    (R14), Z12
 	VMULPS     Z0, Z11, Z11
 	VMULPS     Z0, Z12, Z12
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Z13
-	VMOVUPS    (R13), Z14
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Z13
+	VMOVUPS    (R14), Z14
 	VMULPS     Z0, Z13, Z13
 	VMULPS     Z0, Z14, Z14
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Z15
-	VMOVUPS    (R13), Z16
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Z15
+	VMOVUPS    (R14), Z16
 	VMULPS     Z0, Z15, Z15
 	VMULPS     Z0, Z16, Z16
-	ADDQ       SI, R12
-	ADDQ       SI, R13
+	ADDQ       DI, R13
+	ADDQ       R8, R14
 	VUNPCKLPS  Z2, Z1, Z17
 	VUNPCKHPS  Z2, Z1, Z1
 	VUNPCKLPS  Z4, Z3, Z2
@@ -1589,26 +1590,26 @@ group:
 	VMOVUPS    Z11, (AX)
 	VMOVUPS    Z12, (AX)(CX*1)
 	VMOVUPS    Z14, (AX)(CX*2)
-	VMOVUPS    Z13, (AX)(R8*1)
-	VMOVUPS    Z16, (R9)
-	VMOVUPS    Z7, (R9)(CX*1)
-	VMOVUPS    Z17, (R9)(CX*2)
-	VMOVUPS    Z10, (R9)(R8*1)
-	VMOVUPS    Z15, (R10)
-	VMOVUPS    Z4, (R10)(CX*1)
-	VMOVUPS    Z8, (R10)(CX*2)
-	VMOVUPS    Z5, (R10)(R8*1)
-	VMOVUPS    Z3, (R11)
-	VMOVUPS    Z2, (R11)(CX*1)
-	VMOVUPS    Z6, (R11)(CX*2)
-	VMOVUPS    Z1, (R11)(R8*1)
-	LEAQ       (DX)(SI*8), DX
-	LEAQ       (BX)(SI*8), BX
+	VMOVUPS    Z13, (AX)(R9*1)
+	VMOVUPS    Z16, (R10)
+	VMOVUPS    Z7, (R10)(CX*1)
+	VMOVUPS    Z17, (R10)(CX*2)
+	VMOVUPS    Z10, (R10)(R9*1)
+	VMOVUPS    Z15, (R11)
+	VMOVUPS    Z4, (R11)(CX*1)
+	VMOVUPS    Z8, (R11)(CX*2)
+	VMOVUPS    Z5, (R11)(R9*1)
+	VMOVUPS    Z3, (R12)
+	VMOVUPS    Z2, (R12)(CX*1)
+	VMOVUPS    Z6, (R12)(CX*2)
+	VMOVUPS    Z1, (R12)(R9*1)
+	LEAQ       (DX)(DI*8), DX
+	LEAQ       (BX)(R8*8), BX
 	ADDQ       $+64, AX
-	ADDQ       $+64, R9
 	ADDQ       $+64, R10
 	ADDQ       $+64, R11
-	DECQ       DI
+	ADDQ       $+64, R12
+	DECQ       SI
 	JNZ        group
 	VZEROUPPER
 	RET
@@ -1714,6 +1715,105 @@ point:
 	ADDQ             $+4, DX
 	DECQ             R8
 	JNZ              point
+	VZEROUPPER
+	RET
+
+// func fftDCTSplit_avx512(z *float32, y *float32, w *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·fftDCTSplit_avx512(SB), NOSPLIT, $0-32
+	MOVQ z+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ n+24(FP), BX
+
+point:
+	VMOVUPS      (AX), Z0
+	VMOVUPS      64(AX), Z1
+	VMOVUPS      (CX), Z2
+	VMOVUPS      64(CX), Z3
+	VADDPS       Z2, Z0, Z4
+	VADDPS       Z3, Z1, Z5
+	VSUBPS       Z3, Z1, Z1
+	VSUBPS       Z0, Z2, Z0
+	VBROADCASTSS (DX), Z2
+	VMULPS       Z4, Z2, Z2
+	VBROADCASTSS 4(DX), Z3
+	VFNMADD231PS Z3, Z1, Z2
+	VBROADCASTSS (DX), Z3
+	VMULPS       Z5, Z3, Z3
+	VBROADCASTSS 4(DX), Z6
+	VFNMADD231PS Z6, Z0, Z3
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, 64(AX)
+	VBROADCASTSS 8(DX), Z2
+	VMULPS       Z4, Z2, Z2
+	VBROADCASTSS 12(DX), Z3
+	VFMADD231PS  Z3, Z1, Z2
+	VBROADCASTSS 8(DX), Z1
+	VMULPS       Z5, Z1, Z1
+	VBROADCASTSS 12(DX), Z3
+	VFMADD231PS  Z3, Z0, Z1
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         $+128, AX
+	SUBQ         $+128, CX
+	ADDQ         $+16, DX
+	DECQ         BX
+	JNZ          point
+	VZEROUPPER
+	RET
+
+// func fftDCTJoin_avx512(d *float32, a *float32, b *float32, pos *int32, neg *int32, w *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·fftDCTJoin_avx512(SB), NOSPLIT, $0-56
+	MOVQ d+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ pos+24(FP), BX
+	MOVQ neg+32(FP), SI
+	MOVQ w+40(FP), DI
+	MOVQ n+48(FP), R8
+
+point:
+	MOVLQSX      (BX), R9
+	SHLQ         $0x07, R9
+	MOVLQSX      (SI), R10
+	SHLQ         $0x07, R10
+	VMOVUPS      (CX), Z0
+	VMOVUPS      64(CX), Z1
+	VMOVUPS      (DX), Z2
+	VMOVUPS      64(DX), Z3
+	VADDPS       Z3, Z0, Z4
+	VSUBPS       Z2, Z1, Z5
+	VBROADCASTSS (DI), Z6
+	VMULPS       Z5, Z6, Z6
+	VBROADCASTSS 4(DI), Z7
+	VFNMADD231PS Z7, Z4, Z6
+	VBROADCASTSS (DI), Z7
+	VMULPS       Z4, Z7, Z4
+	VBROADCASTSS 4(DI), Z7
+	VFMADD231PS  Z7, Z5, Z4
+	VMOVUPS      Z6, (AX)(R9*1)
+	VMOVUPS      Z4, 64(AX)(R9*1)
+	VADDPS       Z1, Z2, Z1
+	VSUBPS       Z0, Z3, Z0
+	VBROADCASTSS 8(DI), Z2
+	VMULPS       Z0, Z2, Z2
+	VBROADCASTSS 12(DI), Z3
+	VFNMADD231PS Z3, Z1, Z2
+	VBROADCASTSS 8(DI), Z3
+	VMULPS       Z1, Z3, Z1
+	VBROADCASTSS 12(DI), Z3
+	VFMADD231PS  Z3, Z0, Z1
+	VMOVUPS      Z2, (AX)(R10*1)
+	VMOVUPS      Z1, 64(AX)(R10*1)
+	ADDQ         $+128, CX
+	SUBQ         $+128, DX
+	ADDQ         $+4, BX
+	SUBQ         $+4, SI
+	ADDQ         $+16, DI
+	DECQ         R8
+	JNZ          point
 	VZEROUPPER
 	RET
 
@@ -4080,49 +4180,50 @@ group:
 	VZEROUPPER
 	RET
 
-// func fftStoreRows_avx2(dst *float32, stride int, a *float32, b *float32, step int, groups int, k float32)
+// func fftStoreRows_avx2(dst *float32, stride int, a *float32, b *float32, stepA int, stepB int, groups int, k float32)
 // Requires: AVX, AVX2, SSE
-TEXT ·fftStoreRows_avx2(SB), NOSPLIT, $0-52
+TEXT ·fftStoreRows_avx2(SB), NOSPLIT, $0-60
 	MOVQ         dst+0(FP), AX
 	MOVQ         stride+8(FP), CX
 	MOVQ         a+16(FP), DX
 	MOVQ         b+24(FP), BX
-	MOVQ         step+32(FP), SI
-	MOVQ         groups+40(FP), DI
-	LEAQ         (CX)(CX*2), R8
-	LEAQ         (AX)(CX*4), R9
-	LEAQ         (AX)(CX*8), R10
-	LEAQ         (R9)(CX*8), R11
-	MOVSS        k+48(FP), X0
+	MOVQ         groups+48(FP), SI
+	MOVQ         stepA+32(FP), DI
+	MOVQ         stepB+40(FP), R8
+	LEAQ         (CX)(CX*2), R9
+	LEAQ         (AX)(CX*4), R10
+	LEAQ         (AX)(CX*8), R11
+	LEAQ         (R10)(CX*8), R12
+	MOVSS        k+56(FP), X0
 	VBROADCASTSS X0, Y0
 
 group:
-	MOVQ       DX, R12
-	MOVQ       BX, R13
-	VMOVUPS    (R12), Y1
-	VMOVUPS    (R13), Y2
+	MOVQ       DX, R13
+	MOVQ       BX, R14
+	VMOVUPS    (R13), Y1
+	VMOVUPS    (R14), Y2
 	VMULPS     Y0, Y1, Y1
 	VMULPS     Y0, Y2, Y2
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Y3
-	VMOVUPS    (R13), Y4
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Y3
+	VMOVUPS    (R14), Y4
 	VMULPS     Y0, Y3, Y3
 	VMULPS     Y0, Y4, Y4
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Y5
-	VMOVUPS    (R13), Y6
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Y5
+	VMOVUPS    (R14), Y6
 	VMULPS     Y0, Y5, Y5
 	VMULPS     Y0, Y6, Y6
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Y7
-	VMOVUPS    (R13), Y8
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Y7
+	VMOVUPS    (R14), Y8
 	VMULPS     Y0, Y7, Y7
 	VMULPS     Y0, Y8, Y8
-	ADDQ       SI, R12
-	ADDQ       SI, R13
+	ADDQ       DI, R13
+	ADDQ       R8, R14
 	VUNPCKLPS  Y2, Y1, Y9
 	VUNPCKHPS  Y2, Y1, Y1
 	VUNPCKLPS  Y4, Y3, Y2
@@ -4150,37 +4251,37 @@ group:
 	VMOVUPS    Y7, (AX)
 	VMOVUPS    Y8, (AX)(CX*1)
 	VMOVUPS    Y4, (AX)(CX*2)
-	VMOVUPS    Y9, (AX)(R8*1)
-	VMOVUPS    Y3, (R9)
-	VMOVUPS    Y2, (R9)(CX*1)
-	VMOVUPS    Y6, (R9)(CX*2)
-	VMOVUPS    Y1, (R9)(R8*1)
-	MOVQ       DX, R12
-	MOVQ       BX, R13
-	VMOVUPS    32(R12), Y1
-	VMOVUPS    32(R13), Y2
+	VMOVUPS    Y9, (AX)(R9*1)
+	VMOVUPS    Y3, (R10)
+	VMOVUPS    Y2, (R10)(CX*1)
+	VMOVUPS    Y6, (R10)(CX*2)
+	VMOVUPS    Y1, (R10)(R9*1)
+	MOVQ       DX, R13
+	MOVQ       BX, R14
+	VMOVUPS    32(R13), Y1
+	VMOVUPS    32(R14), Y2
 	VMULPS     Y0, Y1, Y1
 	VMULPS     Y0, Y2, Y2
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    32(R12), Y3
-	VMOVUPS    32(R13), Y4
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    32(R13), Y3
+	VMOVUPS    32(R14), Y4
 	VMULPS     Y0, Y3, Y3
 	VMULPS     Y0, Y4, Y4
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    32(R12), Y5
-	VMOVUPS    32(R13), Y6
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    32(R13), Y5
+	VMOVUPS    32(R14), Y6
 	VMULPS     Y0, Y5, Y5
 	VMULPS     Y0, Y6, Y6
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    32(R12), Y7
-	VMOVUPS    32(R13), Y8
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    32(R13), Y7
+	VMOVUPS    32(R14), Y8
 	VMULPS     Y0, Y7, Y7
 	VMULPS     Y0, Y8, Y8
-	ADDQ       SI, R12
-	ADDQ       SI, R13
+	ADDQ       DI, R13
+	ADDQ       R8, R14
 	VUNPCKLPS  Y2, Y1, Y9
 	VUNPCKHPS  Y2, Y1, Y1
 	VUNPCKLPS  Y4, Y3, Y2
@@ -4205,40 +4306,40 @@ group:
 	VPERM2F128 $0x31, Y6, Y9, Y6
 	VPERM2F128 $0x20, Y5, Y1, Y9
 	VPERM2F128 $0x31, Y5, Y1, Y1
-	VMOVUPS    Y7, (R10)
-	VMOVUPS    Y8, (R10)(CX*1)
-	VMOVUPS    Y4, (R10)(CX*2)
-	VMOVUPS    Y9, (R10)(R8*1)
-	VMOVUPS    Y3, (R11)
-	VMOVUPS    Y2, (R11)(CX*1)
-	VMOVUPS    Y6, (R11)(CX*2)
-	VMOVUPS    Y1, (R11)(R8*1)
-	LEAQ       (DX)(SI*4), R12
-	LEAQ       (BX)(SI*4), R13
-	VMOVUPS    (R12), Y1
-	VMOVUPS    (R13), Y2
+	VMOVUPS    Y7, (R11)
+	VMOVUPS    Y8, (R11)(CX*1)
+	VMOVUPS    Y4, (R11)(CX*2)
+	VMOVUPS    Y9, (R11)(R9*1)
+	VMOVUPS    Y3, (R12)
+	VMOVUPS    Y2, (R12)(CX*1)
+	VMOVUPS    Y6, (R12)(CX*2)
+	VMOVUPS    Y1, (R12)(R9*1)
+	LEAQ       (DX)(DI*4), R13
+	LEAQ       (BX)(R8*4), R14
+	VMOVUPS    (R13), Y1
+	VMOVUPS    (R14), Y2
 	VMULPS     Y0, Y1, Y1
 	VMULPS     Y0, Y2, Y2
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Y3
-	VMOVUPS    (R13), Y4
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Y3
+	VMOVUPS    (R14), Y4
 	VMULPS     Y0, Y3, Y3
 	VMULPS     Y0, Y4, Y4
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Y5
-	VMOVUPS    (R13), Y6
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Y5
+	VMOVUPS    (R14), Y6
 	VMULPS     Y0, Y5, Y5
 	VMULPS     Y0, Y6, Y6
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    (R12), Y7
-	VMOVUPS    (R13), Y8
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    (R13), Y7
+	VMOVUPS    (R14), Y8
 	VMULPS     Y0, Y7, Y7
 	VMULPS     Y0, Y8, Y8
-	ADDQ       SI, R12
-	ADDQ       SI, R13
+	ADDQ       DI, R13
+	ADDQ       R8, R14
 	VUNPCKLPS  Y2, Y1, Y9
 	VUNPCKHPS  Y2, Y1, Y1
 	VUNPCKLPS  Y4, Y3, Y2
@@ -4266,37 +4367,37 @@ group:
 	VMOVUPS    Y7, 32(AX)
 	VMOVUPS    Y8, 32(AX)(CX*1)
 	VMOVUPS    Y4, 32(AX)(CX*2)
-	VMOVUPS    Y9, 32(AX)(R8*1)
-	VMOVUPS    Y3, 32(R9)
-	VMOVUPS    Y2, 32(R9)(CX*1)
-	VMOVUPS    Y6, 32(R9)(CX*2)
-	VMOVUPS    Y1, 32(R9)(R8*1)
-	LEAQ       (DX)(SI*4), R12
-	LEAQ       (BX)(SI*4), R13
-	VMOVUPS    32(R12), Y1
-	VMOVUPS    32(R13), Y2
+	VMOVUPS    Y9, 32(AX)(R9*1)
+	VMOVUPS    Y3, 32(R10)
+	VMOVUPS    Y2, 32(R10)(CX*1)
+	VMOVUPS    Y6, 32(R10)(CX*2)
+	VMOVUPS    Y1, 32(R10)(R9*1)
+	LEAQ       (DX)(DI*4), R13
+	LEAQ       (BX)(R8*4), R14
+	VMOVUPS    32(R13), Y1
+	VMOVUPS    32(R14), Y2
 	VMULPS     Y0, Y1, Y1
 	VMULPS     Y0, Y2, Y2
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    32(R12), Y3
-	VMOVUPS    32(R13), Y4
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    32(R13), Y3
+	VMOVUPS    32(R14), Y4
 	VMULPS     Y0, Y3, Y3
 	VMULPS     Y0, Y4, Y4
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    32(R12), Y5
-	VMOVUPS    32(R13), Y6
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    32(R13), Y5
+	VMOVUPS    32(R14), Y6
 	VMULPS     Y0, Y5, Y5
 	VMULPS     Y0, Y6, Y6
-	ADDQ       SI, R12
-	ADDQ       SI, R13
-	VMOVUPS    32(R12), Y7
-	VMOVUPS    32(R13), Y8
+	ADDQ       DI, R13
+	ADDQ       R8, R14
+	VMOVUPS    32(R13), Y7
+	VMOVUPS    32(R14), Y8
 	VMULPS     Y0, Y7, Y7
 	VMULPS     Y0, Y8, Y8
-	ADDQ       SI, R12
-	ADDQ       SI, R13
+	ADDQ       DI, R13
+	ADDQ       R8, R14
 	VUNPCKLPS  Y2, Y1, Y9
 	VUNPCKHPS  Y2, Y1, Y1
 	VUNPCKLPS  Y4, Y3, Y2
@@ -4321,21 +4422,21 @@ group:
 	VPERM2F128 $0x31, Y6, Y9, Y6
 	VPERM2F128 $0x20, Y5, Y1, Y9
 	VPERM2F128 $0x31, Y5, Y1, Y1
-	VMOVUPS    Y7, 32(R10)
-	VMOVUPS    Y8, 32(R10)(CX*1)
-	VMOVUPS    Y4, 32(R10)(CX*2)
-	VMOVUPS    Y9, 32(R10)(R8*1)
-	VMOVUPS    Y3, 32(R11)
-	VMOVUPS    Y2, 32(R11)(CX*1)
-	VMOVUPS    Y6, 32(R11)(CX*2)
-	VMOVUPS    Y1, 32(R11)(R8*1)
-	LEAQ       (DX)(SI*8), DX
-	LEAQ       (BX)(SI*8), BX
+	VMOVUPS    Y7, 32(R11)
+	VMOVUPS    Y8, 32(R11)(CX*1)
+	VMOVUPS    Y4, 32(R11)(CX*2)
+	VMOVUPS    Y9, 32(R11)(R9*1)
+	VMOVUPS    Y3, 32(R12)
+	VMOVUPS    Y2, 32(R12)(CX*1)
+	VMOVUPS    Y6, 32(R12)(CX*2)
+	VMOVUPS    Y1, 32(R12)(R9*1)
+	LEAQ       (DX)(DI*8), DX
+	LEAQ       (BX)(R8*8), BX
 	ADDQ       $+64, AX
-	ADDQ       $+64, R9
 	ADDQ       $+64, R10
 	ADDQ       $+64, R11
-	DECQ       DI
+	ADDQ       $+64, R12
+	DECQ       SI
 	JNZ        group
 	VZEROUPPER
 	RET
@@ -4476,6 +4577,161 @@ point:
 	ADDQ         $+128, SI
 	ADDQ         $+8, DI
 	ADDQ         $+4, DX
+	DECQ         R8
+	JNZ          point
+	VZEROUPPER
+	RET
+
+// func fftDCTSplit_avx2(z *float32, y *float32, w *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·fftDCTSplit_avx2(SB), NOSPLIT, $0-32
+	MOVQ z+0(FP), AX
+	MOVQ y+8(FP), CX
+	MOVQ w+16(FP), DX
+	MOVQ n+24(FP), BX
+
+point:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      64(AX), Y1
+	VMOVUPS      (CX), Y2
+	VMOVUPS      64(CX), Y3
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VSUBPS       Y3, Y1, Y1
+	VSUBPS       Y0, Y2, Y0
+	VBROADCASTSS (DX), Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS 4(DX), Y3
+	VFNMADD231PS Y3, Y1, Y2
+	VBROADCASTSS (DX), Y3
+	VMULPS       Y5, Y3, Y3
+	VBROADCASTSS 4(DX), Y6
+	VFNMADD231PS Y6, Y0, Y3
+	VMOVUPS      Y2, (AX)
+	VMOVUPS      Y3, 64(AX)
+	VBROADCASTSS 8(DX), Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS 12(DX), Y3
+	VFMADD231PS  Y3, Y1, Y2
+	VBROADCASTSS 8(DX), Y1
+	VMULPS       Y5, Y1, Y1
+	VBROADCASTSS 12(DX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VMOVUPS      Y2, (CX)
+	VMOVUPS      Y1, 64(CX)
+	VMOVUPS      32(AX), Y0
+	VMOVUPS      96(AX), Y1
+	VMOVUPS      32(CX), Y2
+	VMOVUPS      96(CX), Y3
+	VADDPS       Y2, Y0, Y4
+	VADDPS       Y3, Y1, Y5
+	VSUBPS       Y3, Y1, Y1
+	VSUBPS       Y0, Y2, Y0
+	VBROADCASTSS (DX), Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS 4(DX), Y3
+	VFNMADD231PS Y3, Y1, Y2
+	VBROADCASTSS (DX), Y3
+	VMULPS       Y5, Y3, Y3
+	VBROADCASTSS 4(DX), Y6
+	VFNMADD231PS Y6, Y0, Y3
+	VMOVUPS      Y2, 32(AX)
+	VMOVUPS      Y3, 96(AX)
+	VBROADCASTSS 8(DX), Y2
+	VMULPS       Y4, Y2, Y2
+	VBROADCASTSS 12(DX), Y3
+	VFMADD231PS  Y3, Y1, Y2
+	VBROADCASTSS 8(DX), Y1
+	VMULPS       Y5, Y1, Y1
+	VBROADCASTSS 12(DX), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VMOVUPS      Y2, 32(CX)
+	VMOVUPS      Y1, 96(CX)
+	ADDQ         $+128, AX
+	SUBQ         $+128, CX
+	ADDQ         $+16, DX
+	DECQ         BX
+	JNZ          point
+	VZEROUPPER
+	RET
+
+// func fftDCTJoin_avx2(d *float32, a *float32, b *float32, pos *int32, neg *int32, w *float32, n int)
+// Requires: AVX, FMA3
+TEXT ·fftDCTJoin_avx2(SB), NOSPLIT, $0-56
+	MOVQ d+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ pos+24(FP), BX
+	MOVQ neg+32(FP), SI
+	MOVQ w+40(FP), DI
+	MOVQ n+48(FP), R8
+
+point:
+	MOVLQSX      (BX), R9
+	SHLQ         $0x07, R9
+	MOVLQSX      (SI), R10
+	SHLQ         $0x07, R10
+	VMOVUPS      (CX), Y0
+	VMOVUPS      64(CX), Y1
+	VMOVUPS      (DX), Y2
+	VMOVUPS      64(DX), Y3
+	VADDPS       Y3, Y0, Y4
+	VSUBPS       Y2, Y1, Y5
+	VBROADCASTSS (DI), Y6
+	VMULPS       Y5, Y6, Y6
+	VBROADCASTSS 4(DI), Y7
+	VFNMADD231PS Y7, Y4, Y6
+	VBROADCASTSS (DI), Y7
+	VMULPS       Y4, Y7, Y4
+	VBROADCASTSS 4(DI), Y7
+	VFMADD231PS  Y7, Y5, Y4
+	VMOVUPS      Y6, (AX)(R9*1)
+	VMOVUPS      Y4, 64(AX)(R9*1)
+	VADDPS       Y1, Y2, Y1
+	VSUBPS       Y0, Y3, Y0
+	VBROADCASTSS 8(DI), Y2
+	VMULPS       Y0, Y2, Y2
+	VBROADCASTSS 12(DI), Y3
+	VFNMADD231PS Y3, Y1, Y2
+	VBROADCASTSS 8(DI), Y3
+	VMULPS       Y1, Y3, Y1
+	VBROADCASTSS 12(DI), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VMOVUPS      Y2, (AX)(R10*1)
+	VMOVUPS      Y1, 64(AX)(R10*1)
+	VMOVUPS      32(CX), Y0
+	VMOVUPS      96(CX), Y1
+	VMOVUPS      32(DX), Y2
+	VMOVUPS      96(DX), Y3
+	VADDPS       Y3, Y0, Y4
+	VSUBPS       Y2, Y1, Y5
+	VBROADCASTSS (DI), Y6
+	VMULPS       Y5, Y6, Y6
+	VBROADCASTSS 4(DI), Y7
+	VFNMADD231PS Y7, Y4, Y6
+	VBROADCASTSS (DI), Y7
+	VMULPS       Y4, Y7, Y4
+	VBROADCASTSS 4(DI), Y7
+	VFMADD231PS  Y7, Y5, Y4
+	VMOVUPS      Y6, 32(AX)(R9*1)
+	VMOVUPS      Y4, 96(AX)(R9*1)
+	VADDPS       Y1, Y2, Y1
+	VSUBPS       Y0, Y3, Y0
+	VBROADCASTSS 8(DI), Y2
+	VMULPS       Y0, Y2, Y2
+	VBROADCASTSS 12(DI), Y3
+	VFNMADD231PS Y3, Y1, Y2
+	VBROADCASTSS 8(DI), Y3
+	VMULPS       Y1, Y3, Y1
+	VBROADCASTSS 12(DI), Y3
+	VFMADD231PS  Y3, Y0, Y1
+	VMOVUPS      Y2, 32(AX)(R10*1)
+	VMOVUPS      Y1, 96(AX)(R10*1)
+	ADDQ         $+128, CX
+	SUBQ         $+128, DX
+	ADDQ         $+4, BX
+	SUBQ         $+4, SI
+	ADDQ         $+16, DI
 	DECQ         R8
 	JNZ          point
 	VZEROUPPER

@@ -50,7 +50,7 @@ func fftLoadReal_avx512(d *float32, src *float32, stride int, pos *int32, groups
 func fftLoadRows_avx512(re *float32, im *float32, src *complex64, stride int, pos *int32, groups int)
 
 //go:noescape
-func fftStoreRows_avx512(dst *float32, stride int, a *float32, b *float32, step int, groups int, k float32)
+func fftStoreRows_avx512(dst *float32, stride int, a *float32, b *float32, stepA int, stepB int, groups int, k float32)
 
 //go:noescape
 func fftSplit_avx512(b *float32, z *float32, y *float32, n int)
@@ -60,6 +60,12 @@ func fftJoin_avx512(d *float32, a *float32, b *float32, pos *int32, neg *int32, 
 
 //go:noescape
 func fftTwist_avx512(dre *float32, dim *float32, pos *int32, sre *float32, sim *float32, w *float32, n int)
+
+//go:noescape
+func fftDCTSplit_avx512(z *float32, y *float32, w *float32, n int)
+
+//go:noescape
+func fftDCTJoin_avx512(d *float32, a *float32, b *float32, pos *int32, neg *int32, w *float32, n int)
 
 //go:noescape
 func fftMul_avx512(dst *complex64, x *complex64, y *complex64, n int)
@@ -113,7 +119,7 @@ func fftLoadReal_avx2(d *float32, src *float32, stride int, pos *int32, groups i
 func fftLoadRows_avx2(re *float32, im *float32, src *complex64, stride int, pos *int32, groups int)
 
 //go:noescape
-func fftStoreRows_avx2(dst *float32, stride int, a *float32, b *float32, step int, groups int, k float32)
+func fftStoreRows_avx2(dst *float32, stride int, a *float32, b *float32, stepA int, stepB int, groups int, k float32)
 
 //go:noescape
 func fftSplit_avx2(b *float32, z *float32, y *float32, n int)
@@ -123,6 +129,12 @@ func fftJoin_avx2(d *float32, a *float32, b *float32, pos *int32, neg *int32, n 
 
 //go:noescape
 func fftTwist_avx2(dre *float32, dim *float32, pos *int32, sre *float32, sim *float32, w *float32, n int)
+
+//go:noescape
+func fftDCTSplit_avx2(z *float32, y *float32, w *float32, n int)
+
+//go:noescape
+func fftDCTJoin_avx2(d *float32, a *float32, b *float32, pos *int32, neg *int32, w *float32, n int)
 
 //go:noescape
 func fftMul_avx2(dst *complex64, x *complex64, y *complex64, n int)

@@ -388,3 +388,37 @@ func FuzzFFT2(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkDCT2(b *testing.B) {
+	for _, s := range [][2]int{{256, 256}, {512, 512}, {321, 481}} {
+		h, w := s[0], s[1]
+		p := NewDCT2(h, w)
+		x, z := randomReal(h*w, 1), make([]float32, h*w)
+		b.Run(fmt.Sprintf("forward/%dx%d", h, w), func(b *testing.B) {
+			for b.Loop() {
+				p.Forward(z, x)
+			}
+		})
+		b.Run(fmt.Sprintf("inverse/%dx%d", h, w), func(b *testing.B) {
+			for b.Loop() {
+				p.Inverse(z, x)
+			}
+		})
+	}
+}
+
+func BenchmarkRFFT1(b *testing.B) {
+	const n = 512 * 512
+	p := NewRFFT1(n)
+	x, z := randomReal(n, 1), make([]complex64, n/2+1)
+	b.Run("forward", func(b *testing.B) {
+		for b.Loop() {
+			p.Forward(z, x)
+		}
+	})
+	b.Run("inverse", func(b *testing.B) {
+		for b.Loop() {
+			p.Inverse(x, z)
+		}
+	})
+}

@@ -68,7 +68,7 @@ func fftStoreRows(dst []complex64, stride, lanes, n int, re, im []float32, k flo
 	if v := fftVec(); v != nil && lanes == fftLanes && n >= 8 {
 		_ = dst[(lanes-1)*stride+n-1]
 		done = n &^ 7
-		v.storeRows((*float32)(unsafe.Pointer(&dst[0])), stride*complexBytes, &re[0], &im[0], fftPoint*floatBytes, done/8, k)
+		v.storeRows((*float32)(unsafe.Pointer(&dst[0])), stride*complexBytes, &re[0], &im[0], fftPoint*floatBytes, fftPoint*floatBytes, done/8, k)
 	}
 	for l := range lanes {
 		row := dst[l*stride : l*stride+n]
@@ -78,19 +78,20 @@ func fftStoreRows(dst []complex64, stride, lanes, n int, re, im []float32, k flo
 	}
 }
 
-// loadReal loads up to 32 real rows of src to the points f.pos, the first 16
-// as real parts and the others as imaginary parts.
-func (f *fftLine) loadReal(d, src []float32, stride, rows int) {
+// fftLoadReal loads the first len(pos) samples of up to 32 real rows of src to
+// the points pos, the first 16 rows as real parts and the others as imaginary
+// parts.
+func fftLoadReal(d []float32, pos []int32, src []float32, stride, rows int) {
 	for _, part := range [][]float32{d, d[fftLanes:]} {
 		lanes := max(0, min(rows, fftLanes))
 		done := 0
-		if v := fftVec(); v != nil && lanes == fftLanes && f.n >= 16 {
-			_ = src[(lanes-1)*stride+f.n-1]
-			done = f.n &^ 15
-			v.loadReal(&part[0], &src[0], stride*floatBytes, &f.pos[0], done/16)
+		if v := fftVec(); v != nil && lanes == fftLanes && len(pos) >= 16 {
+			_ = src[(lanes-1)*stride+len(pos)-1]
+			done = len(pos) &^ 15
+			v.loadReal(&part[0], &src[0], stride*floatBytes, &pos[0], done/16)
 		}
-		for t := done; t < f.n; t++ {
-			p := part[f.pos[t]*fftPoint:][:fftLanes]
+		for t := done; t < len(pos); t++ {
+			p := part[pos[t]*fftPoint:][:fftLanes]
 			clear(p[lanes:])
 			for l := range lanes {
 				p[l] = src[l*stride+t]
@@ -103,24 +104,35 @@ func (f *fftLine) loadReal(d, src []float32, stride, rows int) {
 	}
 }
 
-// storeReal stores k times the points 0..f.n-1 as real rows of dst: the first
-// 16 from re, the others from im.
-func (f *fftLine) storeReal(dst []float32, stride, rows int, re, im []float32, k float32) {
-	for _, part := range [][]float32{re, im} {
+// fftStoreReal stores n samples of up to 32 real rows of dst, times k: sample
+// 2i from point i*step of a, sample 2i+1 from point i*step of b, with a step
+// that may differ. Real parts are the first 16 rows, imaginary ones the others;
+// with exchange it is the other way round.
+func fftStoreReal(dst []float32, stride, rows, n int, a, b fftPoints, exchange bool, k float32) {
+	parts := [2]int{0, fftLanes}
+	if exchange {
+		parts = [2]int{fftLanes, 0}
+	}
+	for _, part := range parts {
 		lanes := min(rows, fftLanes)
 		if lanes <= 0 {
 			return
 		}
 		done := 0
-		if v := fftVec(); v != nil && lanes == fftLanes && f.n >= 16 {
-			_ = dst[(lanes-1)*stride+f.n-1]
-			done = f.n &^ 15
-			v.storeRows(&dst[0], stride*floatBytes, &part[0], &part[fftPoint], 2*fftPoint*floatBytes, done/16, k)
+		if v := fftVec(); v != nil && lanes == fftLanes && n >= 16 {
+			_ = dst[(lanes-1)*stride+n-1]
+			done = n &^ 15
+			v.storeRows(&dst[0], stride*floatBytes, &a.d[a.first*fftPoint+part], &b.d[b.first*fftPoint+part],
+				a.step*fftPoint*floatBytes, b.step*fftPoint*floatBytes, done/16, k)
 		}
-		for l := range lanes {
-			row := dst[l*stride : l*stride+f.n]
-			for t := done; t < f.n; t++ {
-				row[t] = k * part[t*fftPoint+l]
+		for t := done; t < n; t++ {
+			p := a
+			if t%2 == 1 {
+				p = b
+			}
+			from := p.d[(p.first+t/2*p.step)*fftPoint+part:]
+			for l := range lanes {
+				dst[l*stride+t] = k * from[l]
 			}
 		}
 		rows -= lanes
@@ -130,7 +142,13 @@ func (f *fftLine) storeReal(dst []float32, stride, rows int, re, im []float32, k
 	}
 }
 
-// storeHalf stores the transforms of the rows loaded by loadReal, n/2+1
+// fftPoints are the points first, first+step, ... of d.
+type fftPoints struct {
+	d           []float32
+	first, step int
+}
+
+// storeHalf stores the transforms of the rows loaded by fftLoadReal, n/2+1
 // samples each: with z = a + ib, A(k) = (Z(k)+conj Z(n-k))/2 and
 // B(k) = (Z(k)-conj Z(n-k))/2i. d is changed; e is scratch.
 func (f *fftLine) storeHalf(dst []complex64, stride, rows int, d, e []float32) {

@@ -33,6 +33,8 @@ func main() {
 		s.split()
 		s.join()
 		s.twist()
+		s.dctSplit()
+		s.dctJoin()
 		s.mul(false)
 		s.mul(true)
 	}
@@ -723,10 +725,11 @@ func (s isa) loadRows() {
 }
 
 // storeRows writes k times 16 groups numbers to each of 16 rows; number 2i of
-// all the rows lies at a, 2i+1 at b, step bytes after the pair before.
+// all the rows lies at a, stepA bytes after the one before, and 2i+1 at b.
 func (s isa) storeRows() {
-	s.text("StoreRows", "dst *float32, stride int, a, b *float32, step, groups int, k float32")
-	dst, stride, a, b, step, n := ptr("dst"), ptr("stride"), ptr("a"), ptr("b"), ptr("step"), ptr("groups")
+	s.text("StoreRows", "dst *float32, stride int, a, b *float32, stepA, stepB, groups int, k float32")
+	dst, stride, a, b, n := ptr("dst"), ptr("stride"), ptr("a"), ptr("b"), ptr("groups")
+	stepA, stepB := ptr("stepA"), ptr("stepB")
 	rows := newRows16(dst, stride)
 	k := s.vec()
 	kx := Load(Param("k"), XMM())
@@ -739,23 +742,23 @@ func (s isa) storeRows() {
 			MOVQ(a, x)
 			MOVQ(b, y)
 		} else {
-			LEAQ(Mem{Base: a, Index: step, Scale: 4}, x)
-			LEAQ(Mem{Base: b, Index: step, Scale: 4}, y)
+			LEAQ(Mem{Base: a, Index: stepA, Scale: 4}, x)
+			LEAQ(Mem{Base: b, Index: stepB, Scale: 4}, y)
 		}
 		r := make([]reg.VecVirtual, size)
 		for j := 0; j < size; j += 2 {
 			r[j], r[j+1] = s.load(Mem{Base: x, Disp: 4 * col}), s.load(Mem{Base: y, Disp: 4 * col})
 			VMULPS(k, r[j], r[j])
 			VMULPS(k, r[j+1], r[j+1])
-			ADDQ(step, x)
-			ADDQ(step, y)
+			ADDQ(stepA, x)
+			ADDQ(stepB, y)
 		}
 		for j, v := range s.transpose(r) {
 			VMOVUPS(v, rows.at(col+j, 4*row))
 		}
 	})
-	LEAQ(Mem{Base: a, Index: step, Scale: 8}, a)
-	LEAQ(Mem{Base: b, Index: step, Scale: 8}, b)
+	LEAQ(Mem{Base: a, Index: stepA, Scale: 8}, a)
+	LEAQ(Mem{Base: b, Index: stepB, Scale: 8}, b)
 	rows.advance(64)
 	DECQ(n)
 	JNZ(LabelRef("group"))
@@ -833,6 +836,71 @@ func (s isa) twist() {
 	}
 	ADDQ(I32(8), w)
 	ADDQ(I32(4), pos)
+	DECQ(n)
+	JNZ(LabelRef("point"))
+	VZEROUPPER()
+	RET()
+}
+
+// combine returns the number at w times v, plus or minus (as sign) that at w2
+// times v2.
+func (s isa) combine(w Mem, v reg.VecVirtual, sign int, w2 Mem, v2 reg.VecVirtual) reg.VecVirtual {
+	sum := s.mul2(s.bcast(w), v)
+	if sign > 0 {
+		VFMADD231PS(s.bcast(w2), v2, sum)
+	} else {
+		VFNMADD231PS(s.bcast(w2), v2, sum)
+	}
+	return sum
+}
+
+// dctSplit turns Z(k) at z and Z(-k) at y into the cosine transforms of the
+// two real signals; w holds cos and sin for k and for -k. n points, k ascending.
+func (s isa) dctSplit() {
+	s.text("DCTSplit", "z, y, w *float32, n int")
+	z, y, w, n := ptr("z"), ptr("y"), ptr("w"), ptr("n")
+	c, sn, cm, sm := Mem{Base: w}, Mem{Base: w, Disp: 4}, Mem{Base: w, Disp: 8}, Mem{Base: w, Disp: 12}
+	Label("point")
+	s.halves(func(off int) {
+		p, q := s.cload(Mem{Base: z, Disp: off}), s.cload(Mem{Base: y, Disp: off})
+		sum := s.cadd(p, q)
+		d := cpx{s.sub(p.im, q.im), s.sub(q.re, p.re)}
+		s.cstore(cpx{s.combine(c, sum.re, -1, sn, d.re), s.combine(c, sum.im, -1, sn, d.im)}, Mem{Base: z, Disp: off})
+		s.cstore(cpx{s.combine(cm, sum.re, 1, sm, d.re), s.combine(cm, sum.im, 1, sm, d.im)}, Mem{Base: y, Disp: off})
+	})
+	ADDQ(I32(point), z)
+	SUBQ(I32(point), y)
+	ADDQ(I32(16), w)
+	DECQ(n)
+	JNZ(LabelRef("point"))
+	VZEROUPPER()
+	RET()
+}
+
+// dctJoin is the inverse: from X(k) at a and X(-k) at b to the points at pos
+// and neg of d, parts exchanged.
+func (s isa) dctJoin() {
+	s.text("DCTJoin", "d, a, b *float32, pos, neg *int32, w *float32, n int")
+	d, a, b, pos, neg, w, n := ptr("d"), ptr("a"), ptr("b"), ptr("pos"), ptr("neg"), ptr("w"), ptr("n")
+	c, sn, cm, sm := Mem{Base: w}, Mem{Base: w, Disp: 4}, Mem{Base: w, Disp: 8}, Mem{Base: w, Disp: 12}
+	i, j := GP64(), GP64()
+	Label("point")
+	MOVLQSX(Mem{Base: pos}, i)
+	SHLQ(U8(7), i)
+	MOVLQSX(Mem{Base: neg}, j)
+	SHLQ(U8(7), j)
+	s.halves(func(off int) {
+		x, y := s.cload(Mem{Base: a, Disp: off}), s.cload(Mem{Base: b, Disp: off})
+		p, q := s.add(x.re, y.im), s.sub(x.im, y.re)
+		s.cstore(cpx{s.combine(c, q, -1, sn, p), s.combine(c, p, 1, sn, q)}, Mem{Base: d, Index: i, Scale: 1, Disp: off})
+		p, q = s.add(y.re, x.im), s.sub(y.im, x.re)
+		s.cstore(cpx{s.combine(cm, q, -1, sm, p), s.combine(cm, p, 1, sm, q)}, Mem{Base: d, Index: j, Scale: 1, Disp: off})
+	})
+	ADDQ(I32(point), a)
+	SUBQ(I32(point), b)
+	ADDQ(I32(4), pos)
+	SUBQ(I32(4), neg)
+	ADDQ(I32(16), w)
 	DECQ(n)
 	JNZ(LabelRef("point"))
 	VZEROUPPER()
