@@ -3,7 +3,6 @@ package solvers
 import (
 	"fmt"
 	"iter"
-	"math"
 )
 
 // ADMM is the alternating direction method of multipliers in the order of
@@ -18,7 +17,7 @@ import (
 //
 // Certified when both are convex (any rho; Boyd et al. 2011), or when
 // rho > L = Lip(grad F) and G is the exact prox of a strongly convex potential
-// and bounded below (Themelis & Patrinos 2020; Fang et al., Theorem 4.2).
+// and bounded below (Themelis & Patrinos 2020; Fang et al. 2024).
 // Outside it runs and says so. F need not fall at every iteration.
 //
 // The iterate is z. Residual is (||x-z|| + ||z_{k+1}-z_k||) / ||z||.
@@ -88,11 +87,8 @@ func (a ADMM) Steps(x0 []float32) iter.Seq[Iterate] {
 
 // valueOf is f(x) where f has a value, NaN otherwise.
 func valueOf(f any, x []float32) float64 {
-	switch f := f.(type) {
-	case Smooth:
-		return f.Value(x)
-	case interface{ Value(x []float32) float64 }:
-		return f.Value(x)
+	if v, ok := f.(interface{ Value(x []float32) float64 }); ok {
+		return v.Value(x)
 	}
-	return math.NaN()
+	return unset()
 }

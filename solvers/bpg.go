@@ -119,8 +119,9 @@ func (b BPG) Certificate() (bool, string) {
 type dualPoint struct {
 	y, x, g []float32
 	h, r, f float64
-	// noise bounds the rounding error of f, scale is the residual's
-	// denominator, gg is ||g||^2.
+	// noise bounds the rounding error of f (its terms are sums over pixels,
+	// whose roundings largely cancel), scale is the residual's denominator, gg
+	// is ||g||^2.
 	noise, scale, gg float64
 }
 
@@ -145,7 +146,7 @@ func (b BPG) eval(p *dualPoint) {
 	}
 	p.r = yx - xx/2 - psi
 	p.f = p.h + b.Lambda*p.r
-	p.noise = 3e-7 * (math.Abs(p.h) + b.Lambda*(math.Abs(yx)+xx/2+math.Abs(psi)))
+	p.noise = 3e-8 * (math.Abs(p.h) + b.Lambda*(math.Abs(yx)+xx/2+math.Abs(psi)))
 	p.scale = gh + b.Lambda*math.Sqrt(dd)
 	p.gg = dot(p.g, p.g)
 }
