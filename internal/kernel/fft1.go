@@ -97,10 +97,14 @@ func (p *RFFT1) Forward(dst []complex64, src []float32) {
 	p.half.Forward(z, unsafe.Slice((*complex64)(unsafe.Pointer(&src[0])), m))
 	z0 := z[0]
 	dst[0], dst[m] = complex(real(z0)+imag(z0), 0), complex(real(z0)-imag(z0), 0)
+	// X(k) = (Z(k)+conj Z(m-k))/2 - i exp(-2 pi i k/n) (Z(k)-conj Z(m-k))/2, in
+	// parts: the compiler multiplies complex64 in double precision.
 	for k := 1; k <= m/2; k++ {
-		a, b := z[k], conj64(z[m-k])
-		even, odd := (a+b)*0.5, (a-b)*complex(0, -0.5)*p.tw[k]
-		dst[k], dst[m-k] = even+odd, conj64(even-odd)
+		a, b, w := z[k], z[m-k], p.tw[k]
+		er, ei := 0.5*(real(a)+real(b)), 0.5*(imag(a)-imag(b))
+		dr, di := 0.5*(imag(a)+imag(b)), -0.5*(real(a)-real(b))
+		or, oi := dr*real(w)-di*imag(w), dr*imag(w)+di*real(w)
+		dst[k], dst[m-k] = complex(er+or, ei+oi), complex(er-or, oi-ei)
 	}
 }
 
@@ -116,14 +120,14 @@ func (p *RFFT1) Inverse(dst []float32, src []complex64) {
 	lo, hi := real(src[0]), real(src[m])
 	z[0] = complex(0.5*(lo+hi), 0.5*(lo-hi))
 	for k := 1; k <= m/2; k++ {
-		a, b := src[k], conj64(src[m-k])
-		even, odd := (a+b)*0.5, (a-b)*complex(0, 0.5)*conj64(p.tw[k])
-		z[k], z[m-k] = even+odd, conj64(even-odd)
+		a, b, w := src[k], src[m-k], p.tw[k]
+		er, ei := 0.5*(real(a)+real(b)), 0.5*(imag(a)-imag(b))
+		dr, di := -0.5*(imag(a)+imag(b)), 0.5*(real(a)-real(b))
+		or, oi := dr*real(w)+di*imag(w), di*real(w)-dr*imag(w)
+		z[k], z[m-k] = complex(er+or, ei+oi), complex(er-or, oi-ei)
 	}
 	p.half.Inverse(unsafe.Slice((*complex64)(unsafe.Pointer(&dst[0])), m), z)
 }
-
-func conj64(z complex64) complex64 { return complex(real(z), -imag(z)) }
 
 // RowFFT is the plan of the Fourier transforms of the rows of a real array, n
 // samples each, in float32. A plan is immutable and safe for concurrent use.

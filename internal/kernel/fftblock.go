@@ -105,9 +105,8 @@ func fftLoadReal(d []float32, pos []int32, src []float32, stride, rows int) {
 }
 
 // fftStoreReal stores n samples of up to 32 real rows of dst, times k: sample
-// 2i from point i*step of a, sample 2i+1 from point i*step of b, with a step
-// that may differ. Real parts are the first 16 rows, imaginary ones the others;
-// with exchange it is the other way round.
+// 2i is point i of a, sample 2i+1 point i of b. Real parts are the first 16
+// rows, imaginary parts the others; with exchange it is the other way round.
 func fftStoreReal(dst []float32, stride, rows, n int, a, b fftPoints, exchange bool, k float32) {
 	parts := [2]int{0, fftLanes}
 	if exchange {
