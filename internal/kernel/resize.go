@@ -22,14 +22,11 @@ func avgPoolRow(dst, a, b []float32, c int) {
 	if avgPoolRowVec(dst, a, b, c) {
 		return
 	}
-	if c == 1 {
-		for i := range dst {
-			dst[i] = 0.25 * ((a[2*i] + a[2*i+1]) + (b[2*i] + b[2*i+1]))
+	for o := 0; o < len(dst); o += c {
+		for k := o; k < o+c; k++ {
+			i := o + k // channel k-o of pixel 2*o/c
+			dst[k] = 0.25 * ((a[i] + a[i+c]) + (b[i] + b[i+c]))
 		}
-		return
-	}
-	for i := 0; i < len(dst); i += c {
-		blend(dst[i:i+c], a[2*i:2*i+c], a[2*i+c:2*i+2*c], b[2*i:2*i+c], b[2*i+c:2*i+2*c], 0.25, 0.25, 0.25, 0.25)
 	}
 }
 
@@ -53,14 +50,10 @@ func avgPoolTRow(a, b, x []float32, c int) {
 	if avgPoolTRowVec(a, b, x, c) {
 		return
 	}
-	if c == 1 {
-		for i, v := range x {
-			a[2*i], a[2*i+1] = 0.25*v, 0.25*v
-		}
-	} else {
-		for i := 0; i < len(x); i += c {
-			Scale(a[2*i:2*i+c], x[i:i+c], 0.25)
-			copy(a[2*i+c:2*i+2*c], a[2*i:2*i+c])
+	for o := 0; o < len(x); o += c {
+		for k := o; k < o+c; k++ {
+			v := 0.25 * x[k]
+			a[o+k], a[o+k+c] = v, v
 		}
 	}
 	copy(b, a)

@@ -13,7 +13,7 @@ import "unsafe"
 // where * is elementwise. It needs 36 multiplications for 16 outputs, not
 // 144. The sums over ci of all the tiles are 36 matrix products, one for each
 // place of the 6x6 tile. In float32 the error is some ten times that of the
-// direct sum.
+// direct sum, and a NaN or infinity spoils all 16 outputs of its tiles.
 //
 // The adjoint is the convolution with the filters turned by half a circle, the
 // channels swapped and the padding 2-Pad.
