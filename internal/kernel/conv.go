@@ -64,8 +64,9 @@ type Conv struct {
 	scratch       sync.Pool // of *[]float32, for Run
 }
 
-// NewConv plans y = conv(x, w). Where it pays, the plan uses Winograd's
-// algorithm, whose error is some ten times that of the direct sum.
+// NewConv plans y = conv(x, w) for the instruction set in use. Where it pays,
+// for filters of 3x3 and 5x5, the plan uses Winograd's algorithm, whose error is
+// some ten times that of the direct sum.
 func NewConv(s ConvShape) *Conv {
 	s.check()
 	if useWinograd(s, false) {
@@ -78,7 +79,7 @@ func NewConv(s ConvShape) *Conv {
 }
 
 // NewConvT plans the adjoint in x of NewConv(s): it takes y (N,OH,OW,Co) to
-// x (N,H,W,Ci).
+// x (N,H,W,Ci). It chooses an algorithm like NewConv.
 func NewConvT(s ConvShape) *Conv {
 	s.check()
 	if useWinograd(s, true) {

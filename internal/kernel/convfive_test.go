@@ -24,58 +24,78 @@ var fiveCases = []ConvShape{
 	{1, 5, 403, 2, 3, 5, 1, 2},
 }
 
+// checkFive compares forward, adjoint and weight gradient of s with the
+// definition and returns the largest error.
+func checkFive(t *testing.T, s ConvShape, seed uint64) (worst float64) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 6))
+	x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+	ySum, ySize := make([]float64, len(y)), make([]float64, len(y))
+	xSum, xSize := make([]float64, len(x)), make([]float64, len(x))
+	wSum, wSize := make([]float64, len(w)), make([]float64, len(w))
+	eachTerm(s, func(iy, ix, iw int) {
+		p := float64(x[ix]) * float64(w[iw])
+		ySum[iy] += p
+		ySize[iy] += p * p
+		p = float64(y[iy]) * float64(w[iw])
+		xSum[ix] += p
+		xSize[ix] += p * p
+		p = float64(x[ix]) * float64(y[iy])
+		wSum[iw] += p
+		wSize[iw] += p * p
+	})
+	run := func(what string, c *Conv, in, old []float32, sum, size []float64) {
+		t.Helper()
+		checkRows(t, c, len(old))
+		f := c.Pack(c.Pack(nil, w), w)
+		floor := math.Sqrt(25 * float64(s.Ci)) // where padding leaves few terms
+		for _, acc := range []bool{false, true} {
+			dst := append([]float32(nil), old...)
+			c.Run(dst, in, f, acc)
+			for i, got := range dst {
+				want := sum[i]
+				if acc {
+					want += float64(old[i])
+				}
+				err := math.Abs(float64(got)-want) / (math.Sqrt(size[i]) + floor)
+				if worst = max(worst, err); !(err <= fiveTol) {
+					t.Fatalf("%+v: %s, acc %v: element %d is %g, want %g", s, what, acc, i, got, want)
+				}
+			}
+		}
+	}
+	run("forward", newConv(s, newFive(s, false), len(x), len(y)), x, y, ySum, ySize)
+	run("adjoint", newConv(s, newFive(s, true), len(y), len(x)), y, x, xSum, xSize)
+	dw := make([]float32, len(w))
+	floor := math.Sqrt(float64(len(y) / s.Co))
+	newConvW(s, newFiveW(s)).Run(dw, x, y)
+	for i, got := range dw {
+		err := math.Abs(float64(got)-wSum[i]) / (math.Sqrt(wSize[i]) + floor)
+		if worst = max(worst, err); !(err <= fiveTol) {
+			t.Fatalf("%+v: weight gradient: element %d is %g, want %g", s, i, got, wSum[i])
+		}
+	}
+	return worst
+}
+
 func TestConvFive(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		worst := 0.0
 		for i, s := range fiveCases {
-			rng := rand.New(rand.NewPCG(uint64(i), 6))
-			x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
-			ySum, ySize := make([]float64, len(y)), make([]float64, len(y))
-			xSum, xSize := make([]float64, len(x)), make([]float64, len(x))
-			wSum, wSize := make([]float64, len(w)), make([]float64, len(w))
-			eachTerm(s, func(iy, ix, iw int) {
-				p := float64(x[ix]) * float64(w[iw])
-				ySum[iy] += p
-				ySize[iy] += p * p
-				p = float64(y[iy]) * float64(w[iw])
-				xSum[ix] += p
-				xSize[ix] += p * p
-				p = float64(x[ix]) * float64(y[iy])
-				wSum[iw] += p
-				wSize[iw] += p * p
-			})
-			run := func(what string, c *Conv, in, old []float32, sum, size []float64) {
-				t.Helper()
-				checkRows(t, c, len(old))
-				f := c.Pack(c.Pack(nil, w), w)
-				floor := math.Sqrt(25 * float64(s.Ci)) // where padding leaves few terms
-				for _, acc := range []bool{false, true} {
-					dst := append([]float32(nil), old...)
-					c.Run(dst, in, f, acc)
-					for i, got := range dst {
-						want := sum[i]
-						if acc {
-							want += float64(old[i])
-						}
-						err := math.Abs(float64(got)-want) / (math.Sqrt(size[i]) + floor)
-						if worst = max(worst, err); !(err <= fiveTol) {
-							t.Fatalf("%+v: %s, acc %v: element %d is %g, want %g", s, what, acc, i, got, want)
-						}
-					}
-				}
-			}
-			run("forward", newConv(s, newFive(s, false), len(x), len(y)), x, y, ySum, ySize)
-			run("adjoint", newConv(s, newFive(s, true), len(y), len(x)), y, x, xSum, xSize)
-			dw, oh := make([]float32, len(w)), s.H+2*s.Pad-4
-			newConvW(s, newFiveW(s)).Run(dw, x, y)
-			for i, got := range dw {
-				err := math.Abs(float64(got)-wSum[i]) / (math.Sqrt(wSize[i]) + math.Sqrt(float64(s.N*oh*oh)))
-				if worst = max(worst, err); !(err <= fiveTol) {
-					t.Fatalf("%+v: weight gradient: element %d is %g, want %g", s, i, got, wSum[i])
-				}
-			}
+			worst = max(worst, checkFive(t, s, uint64(i)))
 		}
 		t.Logf("largest error %.1e", worst)
+	})
+}
+
+func FuzzConvFive(f *testing.F) {
+	f.Add(uint8(2), uint8(9), uint8(12), uint8(16), uint8(33), uint8(2), uint64(1))
+	f.Fuzz(func(t *testing.T, n, h, w, ci, co, pad uint8, seed uint64) {
+		s := ConvShape{1 + int(n)%3, 1 + int(h)%20, 1 + int(w)%40, 1 + int(ci)%36, 1 + int(co)%70, 5, 1, int(pad) % 5}
+		if s.H+2*s.Pad < s.K || s.W+2*s.Pad < s.K {
+			t.Skip()
+		}
+		levels(t, func(t *testing.T) { checkFive(t, s, seed) })
 	})
 }
 
