@@ -23,6 +23,7 @@ type console struct {
 	terminal bool // err is one
 	colour   bool // out is a terminal that shows colours
 	bar      *progressbar.ProgressBar
+	said     map[string]bool // what remarkOnce has said
 }
 
 func newConsole(c *cli.Context) *console {
@@ -42,6 +43,18 @@ func isTerminal(w io.Writer) bool {
 func (con *console) remark(format string, args ...any) {
 	if !con.quiet {
 		con.complain(format, args...)
+	}
+}
+
+// remarkOnce is remark, but for what has been said before.
+func (con *console) remarkOnce(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if con.said == nil {
+		con.said = map[string]bool{}
+	}
+	if !con.said[line] {
+		con.said[line] = true
+		con.remark("%s", line)
 	}
 }
 

@@ -95,7 +95,7 @@ func solverFlags() []cli.Flag {
 		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits channels and noise"},
 		&cli.StringFlag{Name: "solver", Value: "bpg", Usage: "`NAME` of the solver: " + strings.Join(solverNames, ", ")},
 		&cli.IntFlag{Name: "iters", Value: 200, Usage: "at most `N` iterations"},
-		&cli.Float64Flag{Name: "tol", Value: 1e-4, Usage: "stop when an iteration moves the picture by less than `T`, relative"},
+		&cli.Float64Flag{Name: "tol", Usage: "stop when an iteration moves the picture by less than `T`, relative; 0 never stops", DefaultText: "1e-4 for bpg, 1e-6 for the others, whose steps are shorter"},
 		&cli.Float64Flag{Name: "step", Usage: "step `E` of pgd, apgd and bpg (default: from the operator)"},
 		&cli.Float64Flag{Name: "rho", Usage: "penalty `R` of admm and hqs, 1/R the step of drs (default: from the operator)"},
 		&cli.Float64Flag{Name: "strength", Value: 1, Usage: "regularise `T` times as much as the noise level asks for"},
@@ -107,7 +107,14 @@ func solverFrom(c *cli.Context) (solverOptions, error) {
 	if err != nil {
 		return solverOptions{}, err
 	}
-	o := solverOptions{noise, c.String("prior"), c.String("solver"), c.Int("iters"), c.Float64("tol"),
+	tol := c.Float64("tol")
+	if !c.IsSet("tol") {
+		tol = 1e-6
+		if c.String("solver") == "bpg" {
+			tol = 1e-4
+		}
+	}
+	o := solverOptions{noise, c.String("prior"), c.String("solver"), c.Int("iters"), tol,
 		c.Float64("step"), c.Float64("rho"), c.Float64("strength"), c.Int("threads")}
 	return o, o.check()
 }
@@ -185,13 +192,13 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 		return s, fmt.Errorf("prior %s: %w", s.prior, err)
 	}
 	if c := net.Config().Channels; c != m.scene.C {
-		con.remark("the prior %s is gray: a colour picture is restored channel by channel", s.prior)
+		con.remarkOnce("the prior %s is gray: a colour picture is restored channel by channel", s.prior)
 	}
 	s.a = a
 	sigma := net.Config().Sigma
 	s.lambda = o.strength * math.Pow(max(s.noise, leastNoise)/sigma, 2)
 	h := &solvers.LeastSquares{A: a, Y: m.y.Pix}
-	method, err := o.method(h, psi, s.lambda)
+	method, err := o.method(h, psi, s.lambda, m.scene.Len())
 	if err != nil {
 		return s, err
 	}
@@ -246,12 +253,46 @@ func bind(net *lpn.Network, s operators.Shape, threads int) (*lpn.Bound, error) 
 	return net.On(s, opts...)
 }
 
-// method is the solver of F(x) = h(x) + lambda R(x).
-func (o solverOptions) method(h *solvers.LeastSquares, psi *lpn.Bound, lambda float64) (solvers.Method, error) {
+// method is the solver of F(x) = h(x) + lambda R(x). Where the step t of a
+// prox is not given it is the largest certified one with t lambda <= 1, the
+// range in which the prox of t lambda R is a convex problem.
+func (o solverOptions) method(h *solvers.LeastSquares, psi *lpn.Bound, lambda float64, n int) (solvers.Method, error) {
 	if o.solver == "bpg" {
 		return solvers.BPG{H: h, Psi: psi, Lambda: lambda, Step: o.step}, nil
 	}
-	return nil, usagef("--solver: %s is not available yet", o.solver)
+	step, rho := o.step, o.rho
+	if step*lambda > 1+exactTau {
+		return nil, usagef("--step: %.4g at strength lambda %.4g; want at most 1/lambda = %.4g", step, lambda, 1/lambda)
+	}
+	if rho > 0 && rho < lambda*(1-exactTau) {
+		return nil, usagef("--rho: %.4g at strength lambda %.4g; want at least lambda", rho, lambda)
+	}
+	l := h.Lipschitz()
+	if step == 0 {
+		step = min(1/l, 1/lambda)
+	}
+	g := newWeighted(psi, lambda, n)
+	switch o.solver {
+	case "pgd":
+		return solvers.PGD{H: h, G: g, Step: step}, nil
+	case "apgd":
+		return solvers.APGD{H: h, G: g, Step: step}, nil
+	case "admm":
+		if rho == 0 {
+			rho = max(1.01*l, lambda)
+		}
+		return solvers.ADMM{F: h, G: g, Rho: rho}, nil
+	case "hqs":
+		if rho == 0 {
+			rho = max(l/10, lambda)
+		}
+		return solvers.HQS{F: h, G: g, Rho: rho}, nil
+	}
+	t := min(0.99/l, 1/lambda)
+	if rho > 0 {
+		t = 1 / rho
+	}
+	return solvers.DRS{F: h, G: g, T: t}, nil
 }
 
 // start is the first picture: the measurement itself when it is a noisy
