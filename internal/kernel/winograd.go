@@ -52,14 +52,16 @@ func newWinograd(s ConvShape, adj bool) *winograd {
 	c.ty, c.tx = (c.oh+3)/4, (c.ow+3)/4
 	c.cip = (c.ci + winoLane - 1) / winoLane * winoLane
 
+	// Parts for a dozen workers, but not too small: each reads all the filters.
 	// Few tiles stay in the second-level cache; many share the reading of
 	// filters that do not.
-	c.tiles = 36
+	all := c.n * c.ty * c.tx
+	c.tiles = min(max(all/12, 12), 36)
 	if 36*c.ci*c.co > 1<<19 {
-		c.tiles = 64
+		c.tiles = min(max(all/6, 32), 64)
 	}
 	c.per = (c.tiles + c.tx - 1) / c.tx
-	c.tiles = min(c.tiles, c.n*c.ty*c.tx)
+	c.tiles = min(c.tiles, all)
 
 	most := 4
 	if c.level != AVX512 {
@@ -97,7 +99,7 @@ func useWinograd(s ConvShape, adj bool) bool {
 	lanes := func(c int) int { return (c + winoLane - 1) / winoLane * winoLane }
 	tile := 36*ci*co + 400*lanes(ci) + 300*lanes(co) + 2000
 	border := min(2*(ty+tx), ty*tx) * 3000
-	parts := max(1, s.N*ty*tx/36)
+	parts := max(1, s.N*ty*tx/24)
 	read := 36 * ci * co * 2
 	if 4*36*ci*co > 3<<19 {
 		read *= 4 // beyond the second-level cache
