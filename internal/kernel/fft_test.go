@@ -383,8 +383,13 @@ func FuzzFFT2(f *testing.F) {
 	f.Add(uint8(3), uint8(5))
 	f.Add(uint8(211), uint8(16))
 	f.Fuzz(func(t *testing.T, h, w uint8) {
-		if h > 0 && w > 0 {
+		if h == 0 || w == 0 {
+			return
+		}
+		for _, l := range []Level{Generic, AVX2, AVX512} {
+			restore := SetLevel(l)
 			checkFFT2(t, int(h), int(w))
+			restore()
 		}
 	})
 }
