@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 )
@@ -18,12 +17,10 @@ type Bound struct {
 	n       int
 	threads int
 	direct  bool
-	once    sync.Once
-	eval    *program
-	evals   sync.Pool
-	honce   sync.Once
-	hess    *program
-	hesses  sync.Pool
+	tile    int
+	memory  int64
+	eval    func() *layout
+	hess    func() *layout
 }
 
 var _ solvers.Potential = (*Bound)(nil)
@@ -43,6 +40,14 @@ func Batch(n int) Option { return func(b *Bound) { b.n = n } }
 // times that of the plain sum.
 func Direct() Option { return func(b *Bound) { b.direct = true } }
 
+// Tile cuts pictures into tiles of n x n pixels, rounded to the network's
+// grid, instead of choosing by the memory. The numbers stay the same.
+func Tile(n int) Option { return func(b *Bound) { b.tile = n } }
+
+// Memory sets about how many bytes an evaluation may take; a larger picture is
+// evaluated in tiles. The default is 768 MiB.
+func Memory(bytes int64) Option { return func(b *Bound) { b.memory = bytes } }
+
 // On binds the network to pictures of shape s.
 func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
 	c := n.cfg
@@ -58,6 +63,15 @@ func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
 	for _, o := range opts {
 		o(b)
 	}
+	b.eval = sync.OnceValue(func() *layout {
+		return b.newLayout(func(r *builder) Value { return n.cfg.Record(r) })
+	})
+	b.hess = sync.OnceValue(func() *layout {
+		return b.newLayout(func(r *builder) Value {
+			r.Input()
+			return n.cfg.Record(dual{r, r.addInput()}).(pair).t
+		})
+	})
 	return b, nil
 }
 
@@ -67,55 +81,32 @@ func (b *Bound) Shape() operators.Shape { return b.shape }
 // Network is the network that was bound.
 func (b *Bound) Network() *Network { return b.net }
 
-func (b *Bound) builder() *builder {
-	return &builder{
-		params: b.net.params, specs: b.net.specs(), direct: b.direct,
-		dims: Dims{b.n * b.shape.C, b.shape.H, b.shape.W, 1},
-		p:    &program{n: b.n},
-	}
-}
-
 func (b *Bound) len() int { return b.n * b.shape.Len() }
 
 // Eval writes f(y) to dst and returns psi(y), with
 // psi(y) = Unit^2 psi_net(y/Unit) so that f = grad psi. dst may equal y.
 func (b *Bound) Eval(dst, y []float32) float64 {
 	s := 0.0
-	x := b.run(dst, y)
-	for _, v := range x.psi {
-		s += v
-	}
-	b.evals.Put(x)
-	u := b.net.cfg.Unit
-	return u * u * s
+	b.evaluate(dst, y, func(_ int, psi float64) { s += psi })
+	return s
 }
 
 // EvalEach is Eval for a batch, writing psi of each picture to psi.
 func (b *Bound) EvalEach(dst, y []float32, psi []float64) {
-	x := b.run(dst, y)
-	u := b.net.cfg.Unit
-	for i, v := range x.psi {
-		psi[i] = u * u * v
-	}
-	b.evals.Put(x)
+	b.evaluate(dst, y, func(i int, v float64) { psi[i] = v })
 }
 
-func (b *Bound) run(dst, y []float32) *exec {
+func (b *Bound) evaluate(dst, y []float32, psi func(i int, v float64)) {
 	b.check(dst)
 	b.check(y)
-	b.once.Do(func() {
-		r := b.builder()
-		b.eval = r.finish(b.net.cfg.Record(r))
-	})
-	x, _ := b.evals.Get().(*exec)
-	if x == nil {
-		x = newExec(b.eval, b.threads)
+	l := b.eval()
+	s := l.session(b.threads)
+	u := b.net.cfg.Unit
+	l.run(s, b.shape, dst, float32(1/u), y)
+	for i, v := range s.psi {
+		psi(i, u*u*v)
 	}
-	u := float32(b.net.cfg.Unit)
-	kernel.Scale(x.buf(b.eval.inputs[0]), y, 1/u)
-	x.run()
-	kernel.Scale(dst, x.buf(b.eval.out), u)
-	return x
+	l.release(s)
 }
 
 // Hess writes Hess psi(y) v, the Jacobian of f at y applied to v, to dst,
@@ -124,21 +115,10 @@ func (b *Bound) Hess(dst, y, v []float32) {
 	b.check(dst)
 	b.check(y)
 	b.check(v)
-	b.honce.Do(func() {
-		r := b.builder()
-		r.Input()
-		d := dual{r, r.addInput()}
-		b.hess = r.finish(b.net.cfg.Record(d).(pair).t)
-	})
-	x, _ := b.hesses.Get().(*exec)
-	if x == nil {
-		x = newExec(b.hess, b.threads)
-	}
-	kernel.Scale(x.buf(b.hess.inputs[0]), y, float32(1/b.net.cfg.Unit))
-	copy(x.buf(b.hess.inputs[1]), v)
-	x.run()
-	copy(dst, x.buf(b.hess.out))
-	b.hesses.Put(x)
+	l := b.hess()
+	s := l.session(b.threads)
+	l.run(s, b.shape, dst, float32(1/b.net.cfg.Unit), y, v)
+	l.release(s)
 }
 
 func (b *Bound) check(x []float32) {

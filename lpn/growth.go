@@ -32,11 +32,15 @@ func (n *Network) measureGrowth() float64 {
 func (n *Network) growthOperator(side int) *growthOperator {
 	b := &builder{params: n.params, specs: n.specs(), dims: Dims{n.cfg.Channels, side, side, 1}, p: &program{n: 1}}
 	p := b.finish(n.cfg.RecordGrowth(b))
-	return &growthOperator{newExec(p, 1)}
+	s := newSession([]*program{p}, 1)
+	return &growthOperator{s, s.execs[0]}
 }
 
 // A growthOperator is Q on one picture size.
-type growthOperator struct{ x *exec }
+type growthOperator struct {
+	s *session
+	x *exec
+}
 
 func (g *growthOperator) apply(dst, x []float32) {
 	copy(g.x.buf(g.x.inputs[0]), x)

@@ -74,33 +74,47 @@ func (s *stage) bounds(part int) (lo, hi int) {
 	return part * s.per, min(s.rows, (part+1)*s.per)
 }
 
-// An exec is the memory in which one goroutine at a time runs a program.
+// An exec runs a program in memory that it may share with others, one at a
+// time.
 type exec struct {
 	*program
-	arena []float32
-	local [][]float32
-	conv  [][]float32
-	pool  *kernel.Pool
+	*memory
 	sums  [][]float64 // by stage, then part, then picture: partial sums of psi
 	stage int         // the current one
 	psi   []float64
 }
 
-func newExec(p *program, threads int) *exec {
-	x := &exec{program: p, pool: kernel.NewPool(threads)}
-	x.arena = make([]float32, p.arena)
-	for range x.pool.Workers() {
-		x.local = append(x.local, make([]float32, p.local))
-		x.conv = append(x.conv, make([]float32, p.conv))
+// memory is what execs of one session share.
+type memory struct {
+	arena []float32
+	local [][]float32
+	conv  [][]float32
+	pool  *kernel.Pool
+}
+
+func newSession(ps []*program, threads int) *session {
+	m := &memory{pool: kernel.NewPool(threads)}
+	arena, local, conv := 0, 0, 0
+	for _, p := range ps {
+		arena, local, conv = max(arena, p.arena), max(local, p.local), max(conv, p.conv)
 	}
-	for _, s := range p.stages {
-		x.sums = append(x.sums, make([]float64, s.parts*p.n))
+	m.arena = make([]float32, arena)
+	for range m.pool.Workers() {
+		m.local = append(m.local, make([]float32, local))
+		m.conv = append(m.conv, make([]float32, conv))
 	}
-	x.psi = make([]float64, p.n)
-	// The workers know the pool only, so an exec that nobody holds is freed
+	s := &session{psi: make([]float64, ps[0].n)}
+	for _, p := range ps {
+		x := &exec{program: p, memory: m, psi: make([]float64, p.n)}
+		for _, st := range p.stages {
+			x.sums = append(x.sums, make([]float64, st.parts*p.n))
+		}
+		s.execs = append(s.execs, x)
+	}
+	// The workers know the pool only, so a session that nobody holds is freed
 	// and takes them along.
-	runtime.AddCleanup(x, func(p *kernel.Pool) { p.Close() }, x.pool)
-	return x
+	runtime.AddCleanup(s, func(p *kernel.Pool) { p.Close() }, m.pool)
+	return s
 }
 
 // Part runs one part of the current stage.
@@ -141,7 +155,7 @@ func (x *exec) buf(n *node) []float32 {
 	if n.konst != nil {
 		return n.konst
 	}
-	return x.arena[n.off : n.off+n.dims.Len()]
+	return x.memory.arena[n.off : n.off+n.dims.Len()]
 }
 
 // image is picture i of n's buffer.
@@ -157,17 +171,18 @@ func (x *exec) rows(n *node, worker, lo, hi int) []float32 {
 	case n.konst != nil:
 		return n.konst[lo*k : hi*k]
 	case n.local:
-		return x.local[worker][n.off : n.off+(hi-lo)*k]
+		return x.memory.local[worker][n.off : n.off+(hi-lo)*k]
 	}
-	return x.arena[n.off+lo*k : n.off+hi*k]
+	return x.memory.arena[n.off+lo*k : n.off+hi*k]
 }
 
 // A builder is the Recorder that lays out a program.
 type builder struct {
 	params map[string][]float32
 	specs  map[string]ParamSpec
-	direct bool // no Winograd
-	dims   Dims // of the input planes
+	direct bool     // no Winograd
+	dims   Dims     // of the input planes
+	core   *[2]span // rows and columns whose terms psi counts; nil for all
 	p      *program
 }
 
@@ -327,10 +342,41 @@ func (b *builder) conv(in, w *node, c *kernel.Conv, d Dims) Value {
 	s.conv, s.whole = c, false
 	b.p.conv = max(b.p.conv, c.ScratchLen())
 	s.part = func(x *exec, worker, part int) {
-		c.Part(x.buf(out), x.buf(in), f, part, false, x.conv[worker])
+		c.Part(x.buf(out), x.buf(in), f, part, false, x.memory.conv[worker])
 	}
 	return out
 }
+
+// convRows appends a 1x1 convolution, which mixes channels only, as a row-wise
+// operation; plan makes its plan for a number of rows.
+func (b *builder) convRows(in, w *node, c int, plan func(rows int) *kernel.Conv) Value {
+	type packed struct {
+		*kernel.Conv
+		f *kernel.Filter
+	}
+	byRows := map[int]packed{}
+	out := b.unary(in, c, nil)
+	s := b.p.stages[out.def]
+	for part := range s.parts {
+		lo, hi := s.bounds(part)
+		if _, ok := byRows[hi-lo]; !ok {
+			k := plan(hi - lo)
+			byRows[hi-lo] = packed{k, k.Pack(nil, w.konst)}
+			b.p.conv = max(b.p.conv, k.ScratchLen())
+		}
+	}
+	s.ops[len(s.ops)-1].run = func(x *exec, worker, lo, hi int) {
+		k := byRows[hi-lo]
+		dst, src := x.rows(out, worker, lo, hi), x.rows(in, worker, lo, hi)
+		for part := range k.Parts() {
+			k.Part(dst, src, k.f, part, false, x.memory.conv[worker])
+		}
+	}
+	return out
+}
+
+// pixelwise says whether a convolution mixes channels only.
+func (g Geom) pixelwise() bool { return g.K == 1 && g.Stride == 1 && g.Pad == 0 }
 
 func convShape(d Dims, w *node, g Geom) kernel.ConvShape {
 	return kernel.ConvShape{N: d.N, H: d.H, W: d.W, Ci: w.dims.W, Co: w.dims.C, K: g.K, Stride: g.Stride, Pad: g.Pad}
@@ -343,6 +389,11 @@ func (b *builder) Conv(xv, wv Value, g Geom) Value {
 		panic(fmt.Sprintf("lpn: filter of dims %v on input %v", w.dims, x.dims))
 	}
 	oh, ow := s.Out()
+	if g.pixelwise() && x.konst == nil {
+		return b.convRows(x, w, s.Co, func(rows int) *kernel.Conv {
+			return kernel.NewConvDirect(kernel.ConvShape{N: 1, H: rows, W: s.W, Ci: s.Ci, Co: s.Co, K: 1, Stride: 1})
+		})
+	}
 	make := kernel.NewConv
 	if b.direct {
 		make = kernel.NewConvDirect
@@ -354,6 +405,11 @@ func (b *builder) ConvT(yv, wv Value, g Geom, h, width int) Value {
 	y, w := b.material(yv), wv.(*node)
 	d := Dims{y.dims.N, h, width, w.dims.W}
 	s := convShape(d, w, g)
+	if g.pixelwise() && y.konst == nil {
+		return b.convRows(y, w, s.Ci, func(rows int) *kernel.Conv {
+			return kernel.NewConvTDirect(kernel.ConvShape{N: 1, H: rows, W: s.W, Ci: s.Ci, Co: s.Co, K: 1, Stride: 1})
+		})
+	}
 	make := kernel.NewConvT
 	if b.direct {
 		make = kernel.NewConvTDirect
@@ -547,24 +603,54 @@ func (b *builder) Energy(k float64, u, v Value) {
 		in = append(in, n)
 	}
 	picture := d.H * (d.N / b.p.n) // rows of one picture, all planes
+	y0, y1, x0, x1 := b.counted(d)
 	b.rowwise(d, rowOp{nil, in, func(x *exec, w, lo, hi int) {
 		sums := x.sums[x.stage][x.stages[x.stage].partAt(lo)*x.n:]
 		xs, ys := x.rows(m, w, lo, hi), []float32(nil)
 		if n.outer == nil {
 			ys = x.rows(n, w, lo, hi)
 		}
-		for lo < hi {
-			rows := min(hi-lo, d.H-lo%d.H)
-			size := rows * d.W * d.C
+		dot := func(from, to, at int) float64 { // pixels of this part; at is from's place in the plane
 			if n.outer != nil {
-				sums[lo/picture] += k * kernel.DotOuter(xs[:size], n.outer.m[lo%d.H*d.W:][:rows*d.W], n.outer.c)
-			} else {
-				sums[lo/picture] += k * kernel.Dot(xs[:size], ys[:size])
-				ys = ys[size:]
+				return kernel.DotOuter(xs[from*d.C:to*d.C], n.outer.m[at:at+to-from], n.outer.c)
 			}
-			xs, lo = xs[size:], lo+rows
+			return kernel.Dot(xs[from*d.C:to*d.C], ys[from*d.C:to*d.C])
+		}
+		for row := lo; row < hi; {
+			y := row % d.H
+			if x0 == 0 && x1 == d.W && y0 == 0 && y1 == d.H {
+				rows := min(hi-row, d.H-y)
+				sums[row/picture] += k * dot((row-lo)*d.W, (row-lo+rows)*d.W, y*d.W)
+				row += rows
+				continue
+			}
+			if y >= y0 && y < y1 {
+				sums[row/picture] += k * dot((row-lo)*d.W+x0, (row-lo)*d.W+x1, y*d.W+x0)
+			}
+			row++
 		}
 	}})
+}
+
+// counted is the range of rows and columns of a grid whose terms psi counts:
+// those of the core. Grids are the picture itself, or its cells.
+func (b *builder) counted(d Dims) (y0, y1, x0, x1 int) {
+	if b.core == nil {
+		return 0, d.H, 0, d.W
+	}
+	on := func(s span, picture, grid int) (int, int) {
+		n, px := s.hi-s.lo, 1
+		for grid*px < picture {
+			px *= 2
+		}
+		if s.keepHi == n { // up to the border, where the last cell may stick out
+			return s.keepLo / px, grid
+		}
+		return s.keepLo / px, s.keepHi / px
+	}
+	y0, y1 = on(b.core[0], b.dims.H, d.H)
+	x0, x1 = on(b.core[1], b.dims.W, d.W)
+	return y0, y1, x0, x1
 }
 
 func (s *stage) partAt(lo int) int {

@@ -1,0 +1,241 @@
+package lpn
+
+import (
+	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+// This file evaluates pictures in tiles. A fully convolutional network sees
+// only so far: f at a pixel depends on y within halo pixels. A tile is
+// evaluated together with that margin, of which only the core is kept, so the
+// numbers are those of the whole picture and memory is bounded.
+
+// halo returns how far f sees, and the pitch of the grid on which tiles must
+// lie for every level's cells to be the same ones; ok is false for networks
+// that cannot be cut.
+func (c Config) halo() (halo, pitch int, ok bool) {
+	if c.Height > 0 {
+		return 0, 0, false
+	}
+	if c.Softplus != nil {
+		for _, l := range c.Softplus.Layers {
+			if l.Stride != 1 || 2*l.Pad != l.K-1 {
+				return 0, 0, false
+			}
+			halo += 2 * l.Pad
+		}
+		return halo, 1, true
+	}
+	levels := c.Pyramid.Levels
+	n := len(levels)
+	reach := make([]int, n) // of h_l in x
+	gate := make([]int, n)  // of p_l in x
+	maps := 0
+	for l, v := range levels {
+		px := 2 << l
+		maps += v.WK / 2 * px
+		reach[l] = maps + v.AK/2*px + px
+		gate[l] = reach[l] + v.NK/2*px
+		if l > 0 {
+			gate[l] = max(gate[l], gate[l-1]+px)
+		}
+	}
+	above := 0 // of u_{l+1} in x, seen from level l
+	for l := n - 1; l >= 0; l-- {
+		px := 2 << l
+		u := max(gate[l], above)
+		halo = max(halo, u+levels[l].NK/2*px+reach[l])
+		above = u + px
+	}
+	halo = max(halo, 2*(c.Pyramid.LowpassSize/2))
+	pitch = 1 << n
+	return (halo + pitch - 1) / pitch * pitch, pitch, true
+}
+
+// A span is a stretch of rows or columns: the window that is evaluated and,
+// relative to it, the core that is kept.
+type span struct{ lo, hi, keepLo, keepHi int }
+
+// spans cuts n into windows of cores of size core.
+func spans(n, core, halo int) []span {
+	var out []span
+	for at := 0; at < n; at += core {
+		end := min(n, at+core)
+		s := span{lo: max(0, at-halo), hi: min(n, end+halo)}
+		s.keepLo, s.keepHi = at-s.lo, end-s.lo
+		out = append(out, s)
+	}
+	return out
+}
+
+// A tile is one window of the picture.
+type tile struct {
+	y, x span
+	prog int // index into layout.programs
+}
+
+// A layout is how a picture is evaluated: the tiles, and one program for each
+// different kind of tile.
+type layout struct {
+	tiles    []tile
+	programs []*program
+	mu       sync.Mutex
+	free     []*session // memory of past evaluations, for the next one
+}
+
+// tileBytes is the memory that an evaluation may take before the picture is
+// cut, unless the caller says otherwise.
+const tileBytes = 768 << 20
+
+// newLayout decides on the tiles and builds their programs; record writes the
+// function to be evaluated.
+func (b *Bound) newLayout(record func(*builder) Value) *layout {
+	h, w := b.shape.H, b.shape.W
+	build := func(h, w int, core *[2]span) *program {
+		r := &builder{
+			params: b.net.params, specs: b.net.specs(), direct: b.direct, core: core,
+			dims: Dims{b.n * b.shape.C, h, w, 1}, p: &program{n: b.n},
+		}
+		return r.finish(record(r))
+	}
+	coreH, coreW := h, w
+	halo, pitch, ok := b.net.cfg.halo()
+	if ok && b.n == 1 {
+		coreH, coreW = b.core(halo, pitch, func() float64 {
+			const side = 128
+			return 4 * float64(build(side, side, nil).arena) / (side * side)
+		})
+	}
+	l := &layout{}
+	kinds := map[[6]int]int{}
+	for _, y := range spans(h, coreH, halo) {
+		for _, x := range spans(w, coreW, halo) {
+			kind := [6]int{y.hi - y.lo, y.keepLo, y.keepHi, x.hi - x.lo, x.keepLo, x.keepHi}
+			i, ok := kinds[kind]
+			if !ok {
+				i = len(l.programs)
+				kinds[kind] = i
+				core := &[2]span{y, x}
+				if y.keepHi-y.keepLo == h && x.keepHi-x.keepLo == w {
+					core = nil
+				}
+				l.programs = append(l.programs, build(y.hi-y.lo, x.hi-x.lo, core))
+			}
+			l.tiles = append(l.tiles, tile{y, x, i})
+		}
+	}
+	return l
+}
+
+// core chooses the size of a tile's core: the whole picture if it fits the
+// memory, else strips of full width, which have the least margin, else square
+// tiles.
+func (b *Bound) core(halo, pitch int, perPixel func() float64) (h, w int) {
+	h, w = b.shape.H, b.shape.W
+	down := func(n int) int { return max(pitch, n/pitch*pitch) }
+	if b.tile > 0 {
+		return min(h, down(b.tile)), min(w, down(b.tile))
+	}
+	limit := b.memory
+	if limit <= 0 {
+		limit = tileBytes
+	}
+	if float64(h)*float64(w)*64 <= float64(limit) && h*w <= 1<<20 {
+		return h, w
+	}
+	pixels := float64(limit) / perPixel()
+	if float64(h)*float64(w) <= pixels {
+		return h, w
+	}
+	if rows := int(pixels/float64(w)) - 2*halo; rows >= 4*halo {
+		return even(h, rows, pitch), w
+	}
+	side := 1
+	for (side+1)*(side+1) <= int(pixels) {
+		side++
+	}
+	side = max(side-2*halo, pitch, halo)
+	return even(h, side, pitch), even(w, side, pitch)
+}
+
+// even returns the core size, at most size, that cuts n into equal pieces.
+func even(n, size, pitch int) int {
+	size = max(pitch, size/pitch*pitch)
+	pieces := (n + size - 1) / size
+	per := (n + pieces - 1) / pieces
+	return min(size, (per+pitch-1)/pitch*pitch)
+}
+
+// A session is the memory in which one goroutine evaluates a layout.
+type session struct {
+	execs  []*exec // one for each program, all in the same memory
+	psi    []float64
+	copyOf []float32
+}
+
+func (l *layout) session(threads int) *session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.free); n > 0 {
+		s := l.free[n-1]
+		l.free = l.free[:n-1]
+		return s
+	}
+	return newSession(l.programs, threads)
+}
+
+func (l *layout) release(s *session) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free = append(l.free, s)
+}
+
+// run evaluates the layout on the inputs, which are multiplied by scale, and
+// writes the result, divided by it, to dst. psi, one a picture of the batch, in
+// network units, is left in the session.
+func (l *layout) run(s *session, shape operators.Shape, dst []float32, scale float32, in ...[]float32) {
+	clear(s.psi)
+	if len(l.tiles) == 1 {
+		x := s.execs[0]
+		for i, v := range in {
+			kernel.Scale(x.buf(x.inputs[i]), v, scale)
+		}
+		x.run()
+		kernel.Scale(dst, x.buf(x.out), 1/scale)
+		copy(s.psi, x.psi)
+		return
+	}
+	for i := range in {
+		if &in[i][0] == &dst[0] { // a tile reads what its neighbours have written
+			s.copyOf = append(s.copyOf[:0], in[i]...)
+			in[i] = s.copyOf
+		}
+	}
+	for _, t := range l.tiles {
+		x := s.execs[t.prog]
+		h, w := t.y.hi-t.y.lo, t.x.hi-t.x.lo
+		for i, v := range in {
+			buf := x.buf(x.inputs[i])
+			for c := range shape.C {
+				for r := range h {
+					src := v[(c*shape.H+t.y.lo+r)*shape.W+t.x.lo:]
+					kernel.Scale(buf[(c*h+r)*w:][:w], src[:w], scale)
+				}
+			}
+		}
+		x.run()
+		buf := x.buf(x.out)
+		keep := t.x.keepHi - t.x.keepLo
+		for c := range shape.C {
+			for r := t.y.keepLo; r < t.y.keepHi; r++ {
+				to := dst[(c*shape.H+t.y.lo+r)*shape.W+t.x.lo+t.x.keepLo:]
+				kernel.Scale(to[:keep], buf[(c*h+r)*w+t.x.keepLo:][:keep], 1/scale)
+			}
+		}
+		for i, v := range x.psi {
+			s.psi[i] += v
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package lpn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+func picture(s operators.Shape, seed uint64) []float32 {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	x := make([]float32, s.Len())
+	for i := range x {
+		x[i] = float32(0.5+0.3*math.Sin(float64(i)/17)) + 0.1*float32(rng.NormFloat64())
+	}
+	return x
+}
+
+// A tiled evaluation gives the numbers of the whole picture, to the rounding
+// that differently cut sums leave.
+func TestTilesEqualWhole(t *testing.T) {
+	cfgs := map[string]Config{
+		"pyramid":  Pyramid(1, 0.1),
+		"pyramid3": Pyramid3(1, 0.1),
+		"colour":   Pyramid(3, 0.1),
+		"softplus": SoftplusAny(1, 8, 3, 0.1),
+	}
+	hard := Pyramid(1, 0.1)
+	hard.Pyramid.Gate = "hard"
+	cfgs["hard"] = hard
+	for name, cfg := range cfgs {
+		for _, side := range []int{8, 40, 64} {
+			t.Run(fmt.Sprintf("%s/%d", name, side), func(t *testing.T) {
+				net, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				shape := operators.Shape{C: cfg.Channels, H: 83, W: 70}
+				if side == 8 {
+					shape.H, shape.W = 27, 21
+				}
+				y, v := picture(shape, 1), picture(shape, 2)
+				whole, _ := net.On(shape)
+				tiled, _ := net.On(shape, Tile(side))
+				f, g := make([]float32, len(y)), slices.Clone(y)
+				psi := whole.Eval(f, y)
+				if got := tiled.Eval(g, g); math.Abs(got-psi) > 1e-6*math.Abs(psi) {
+					t.Errorf("psi = %v in tiles, %v whole", got, psi)
+				}
+				if n := len(tiled.eval().tiles); n < 2 {
+					t.Fatalf("%d tiles", n)
+				}
+				// 1e-6 of the largest value: a dozen roundings of float32.
+				if e, top := distance(f, g); e > 1e-6*top {
+					t.Errorf("f differs by %.2g of %.2g", e, top)
+				}
+				whole.Hess(f, y, v)
+				tiled.Hess(g, y, v)
+				if e, top := distance(f, g); e > 2e-6*top {
+					t.Errorf("Hess differs by %.2g of %.2g", e, top)
+				}
+			})
+		}
+	}
+}
+
+// distance is the largest difference and the largest value.
+func distance(a, b []float32) (diff, top float64) {
+	for i := range a {
+		diff = max(diff, math.Abs(float64(a[i])-float64(b[i])))
+		top = max(top, math.Abs(float64(a[i])))
+	}
+	return diff, top
+}
+
+// The halo is not larger than it must be by much: with half of it the tiles
+// show. A test that could not fail would prove nothing.
+func TestHaloIsNeeded(t *testing.T) {
+	cfg := Pyramid(1, 0.1)
+	net, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	halo, _, _ := cfg.halo()
+	s := operators.Shape{C: 1, H: 4 * halo, W: 8}
+	b, _ := net.On(s)
+	y := picture(s, 1)
+	f, g := make([]float32, len(y)), make([]float32, len(y))
+	b.Eval(f, y)
+	at := 2*halo*8 + 3
+	reach := func(d int) (moved bool) {
+		z := slices.Clone(y)
+		z[at+d*8] += 5
+		b.Eval(g, z)
+		return g[at] != f[at]
+	}
+	if !reach(halo / 2) {
+		t.Errorf("a pixel %d away does not matter: halo %d is too wide", halo/2, halo)
+	}
+	if reach(halo) {
+		t.Errorf("a pixel %d away matters: halo %d is too narrow", halo, halo)
+	}
+}
