@@ -21,7 +21,6 @@ type console struct {
 	json     bool // out carries one JSON object and nothing else
 	quiet    bool // no progress, no remarks
 	terminal bool // err is one
-	colour   bool // out is a terminal that shows colours
 	bar      *progressbar.ProgressBar
 	said     map[string]bool // what remarkOnce has said
 }
@@ -30,7 +29,6 @@ func newConsole(c *cli.Context) *console {
 	con := &console{in: c.App.Reader, out: c.App.Writer, err: c.App.ErrWriter,
 		json: c.Bool("json"), quiet: c.Bool("quiet")}
 	con.terminal = isTerminal(con.err)
-	con.colour = isTerminal(con.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return con
 }
 
@@ -71,14 +69,6 @@ func (con *console) printJSON(v any) error {
 	e := json.NewEncoder(con.out)
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
-}
-
-// bold is s, emphasised where the terminal can.
-func (con *console) bold(s string) string {
-	if con.colour {
-		return "\x1b[1m" + s + "\x1b[0m"
-	}
-	return s
 }
 
 // A number is a float64 that JSON can hold: null when it is not finite.
