@@ -213,18 +213,27 @@ func (a *blur) fold(x, canvas []float32) {
 
 // newValidConv picks the fastest way for this kernel and canvas.
 func newValidConv(hp, wp int, k Kernel) validConv {
-	if u, v, ok := k.factors(); ok {
-		if taps := k.H + k.W; taps <= fftTaps {
-			return newSeparableConv(hp, wp, u, v)
-		}
-	} else if k.H*k.W <= fftTaps {
-		return newDirectConv(hp, wp, k)
+	u, v, ok := k.factors()
+	switch {
+	case !summed(k):
+		return newSpectralConv(hp, wp, k)
+	case ok:
+		return newSeparableConv(hp, wp, u, v)
 	}
-	return newSpectralConv(hp, wp, k)
+	return newDirectConv(hp, wp, k)
 }
 
-// fftTaps is the number of multiplications a sample above which the transform
-// wins over the sum, measured on 512x512.
+// summed says whether the sum over the kernel's taps is faster than the
+// transform.
+func summed(k Kernel) bool {
+	if _, _, ok := k.factors(); ok {
+		return k.H+k.W <= fftTaps
+	}
+	return k.H*k.W <= fftTaps
+}
+
+// fftTaps is the number of multiplications a sample up to which the sum wins,
+// measured on 512x512.
 const fftTaps = 14
 
 // directConv is the double sum.

@@ -559,6 +559,9 @@ func (sp Spec) seed() uint64 {
 func (sp Spec) Build(s Shape, boundary string, open func(path string) (Image, error)) (Linear, error) {
 	sp = sp.orDenoise()
 	a, err := sp.build(s, boundary, open)
+	if err == nil && a.Codomain().Len() > MaxSamples {
+		err = fmt.Errorf("a measurement of %v; want at most %d numbers", a.Codomain(), MaxSamples)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("operator %q: %w", clip(sp.text), err)
 	}
@@ -566,7 +569,7 @@ func (sp Spec) Build(s Shape, boundary string, open func(path string) (Image, er
 }
 
 func (sp Spec) build(s Shape, boundary string, open func(path string) (Image, error)) (Linear, error) {
-	if err := checkShape(s); err != nil {
+	if err := checkScene(s); err != nil {
 		return nil, err
 	}
 	b, err := ParseBoundary(boundary)
@@ -607,6 +610,7 @@ func (sp Spec) build(s Shape, boundary string, open func(path string) (Image, er
 	panic("operators: no constructor for " + sp.form.name)
 }
 
+// sensing makes the operator of a cs.
 func (sp Spec) sensing(s Shape) (Linear, error) {
 	switch ratio := sp.float("ratio"); sp.Get("kind") {
 	case "hadamard":

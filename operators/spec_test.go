@@ -157,7 +157,9 @@ func TestSpecBuild(t *testing.T) {
 		{"blur:kernel=none", "", Shape{1, 2, 2}, Shape{}, "none is not there"},
 		{"blur:kernel=k.npy", "vaild", Shape{1, 2, 2}, Shape{}, `did you mean "valid"`},
 		{"blur:uniform,size=9", "valid", Shape{1, 8, 8}, Shape{}, "larger than the scene"},
-		{"denoise", "", Shape{}, Shape{}, "empty"},
+		{"denoise", "", Shape{}, Shape{}, "at least 1"},
+		{"denoise", "", Shape{1 << 20, 1 << 20, 1 << 20}, Shape{}, "at most"},
+		{"tomo:angles=16384,detectors=32768", "", Shape{1, 8, 8}, Shape{}, "1x16384x32768"},
 	} {
 		s, err := ParseSpec(c.spec)
 		if err != nil {

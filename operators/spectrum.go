@@ -73,9 +73,12 @@ type circularBlur struct {
 }
 
 func newCircularBlur(s Shape, k Kernel) *circularBlur {
-	a := &circularBlur{blur: newBlur(s, k, Circular), plans: newSpectrum(s.H, s.W)}
-	_, spectral := a.conv.(*spectralConv)
-	a.direct = !spectral
+	a := &circularBlur{direct: summed(k), plans: newSpectrum(s.H, s.W)}
+	if a.direct {
+		a.blur = newBlur(s, k, Circular)
+	} else {
+		a.blur = &blur{domain: s, codomain: s, kernel: k, boundary: Circular}
+	}
 	a.gain = a.plans.gain(k, k.H/2, k.W/2)
 	a.norm = sync.OnceValue(func() float64 {
 		top := 0.0
