@@ -70,14 +70,9 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if !o.spec.ImageShaped() {
 		ext = func(input) string { return measurementExt }
 	}
-	jobs, err := o.out.plan(inputs, batch, "_degraded", ext)
+	jobs, err := o.out.plan(inputs, batch, "_degraded", ext, o.fits)
 	if err != nil {
 		return err
-	}
-	for _, j := range jobs {
-		if !o.spec.ImageShaped() && !isMeasurement(j.to) {
-			return usagef("%s: a measurement of %s is no picture: write it to a %s file", j.to, o.spec.Name(), measurementExt)
-		}
 	}
 	return con.each(ctx, jobs, batch, o.out.skip, "degrading", func(ctx context.Context, j job) (any, string, error) {
 		p, err := readPicture(con, j.path)
@@ -90,6 +85,17 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 		return degraded{j.path, j.to, o.spec.String(), o.noise, o.seed},
 			fmt.Sprintf("%s -> %s: %s, noise %.4g", j.path, j.to, o.spec, o.noise), nil
 	})
+}
+
+// fits refuses files that cannot hold the measurement.
+func (o degradeOptions) fits(to string) error {
+	switch {
+	case isMeasurement(to):
+		return nil
+	case !o.spec.ImageShaped():
+		return usagef("%s: a measurement of %s is no picture: write it to a %s file", to, o.spec.Name(), measurementExt)
+	}
+	return o.out.fitsPicture(to)
 }
 
 func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {

@@ -198,6 +198,9 @@ func TestBadInput(t *testing.T) {
 		{"restore --prior DIR/good.png G -o OUT", 1, "good.png"},
 		{"restore --prior DIR/three.safetensors --noise 0.1 G -o OUT", 2, "it is for 3 channels, the picture has 1"},
 		{"restore --prior PRIOR G -o DIR/out.gif --noise 0.1", 2, "cannot write .gif"},
+		{"restore --prior PRIOR G -o DIR/out.npz", 2, "cannot write .npz"},
+		{"restore --prior PRIOR G -o DIR/out.jpg --format png", 2, "does not go with"},
+		{"restore --prior PRIOR G -o OUT --tile -1", 2, "--tile: -1"},
 		{"restore --prior PRIOR G -o G --force", 2, "would overwrite itself"},
 		{"restore --prior PRIOR G -o DIR/other.png", 2, "exists: --force overwrites it"},
 		{"restore --prior PRIOR G -o OUT --force --skip-existing", 2, "contradict"},
@@ -313,15 +316,15 @@ func TestNpyKeepsRange(t *testing.T) {
 	}
 }
 
-// TestThreads: the same bits on any number of cores.
+// TestThreads: the same bits on any number of cores, and in tiles.
 func TestThreads(t *testing.T) {
 	dir := t.TempDir()
 	pr := prior(t)
 	y := save(t, filepath.Join(dir, "y.png"), picture(1, 40, 33, 8))
 	var files [][]byte
-	for _, n := range []string{"1", "2", "3"} {
-		to := filepath.Join(dir, n+".npy")
-		must(t, "restore", "--prior", pr, "--noise", "0.1", "--iters", "5", "--threads", n, "--operator", "blur:gaussian,sigma=1.2", y, "-o", to)
+	for i, how := range [][]string{{"--threads", "1"}, {"--threads", "3"}, {"--tile", "16"}} {
+		to := filepath.Join(dir, fmt.Sprint(i, ".npy"))
+		must(t, "restore", "--prior", pr, "--noise", "0.1", "--iters", "5", how[0], how[1], "--operator", "blur:gaussian,sigma=1.2", y, "-o", to)
 		b, err := os.ReadFile(to)
 		if err != nil {
 			t.Fatal(err)
@@ -329,7 +332,7 @@ func TestThreads(t *testing.T) {
 		files = append(files, b)
 	}
 	if !bytes.Equal(files[0], files[1]) || !bytes.Equal(files[0], files[2]) {
-		t.Error("the number of threads changed the result")
+		t.Error("threads or tiles changed the result")
 	}
 }
 

@@ -84,8 +84,9 @@ type job struct {
 }
 
 // plan gives every input its output. suffix marks outputs that land beside
-// their inputs; ext overrides the extension that an input asks for ("").
-func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(input) string) ([]job, error) {
+// their inputs, ext is the extension that an input asks for, and fits refuses
+// files that cannot hold the output.
+func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(input) string, fits func(to string) error) ([]job, error) {
 	var jobs []job
 	taken := map[string]string{}
 	dir := o.folder(batch)
@@ -95,6 +96,9 @@ func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(
 			return nil, err
 		}
 		if to != "-" {
+			if err := fits(to); err != nil {
+				return nil, err
+			}
 			if other, twice := taken[to]; twice {
 				return nil, usagef("%s and %s would both be written to %s", other, in.path, to)
 			}
@@ -169,18 +173,36 @@ func pictureExt(in input) string {
 	return ext
 }
 
+// formatOf is the format of a picture file: what its extension says, or
+// --format where it says nothing.
+func (o outputOptions) formatOf(to string) (string, error) {
+	format, err := imageio.FormatOf(to)
+	switch {
+	case err != nil && o.format != "" && filepath.Ext(to) == "":
+		return o.format, nil
+	case err != nil:
+		return "", usageError{err}
+	case o.format != "" && o.format != format:
+		return "", usagef("--format %s does not go with %s", o.format, to)
+	}
+	return format, nil
+}
+
+// fitsPicture refuses files that no picture can be written to.
+func (o outputOptions) fitsPicture(to string) error {
+	_, err := o.formatOf(to)
+	return err
+}
+
 // writePicture writes p to the job's place.
 func (o outputOptions) writePicture(con *console, to string, p *imageio.Picture) error {
 	opts := o.write()
 	if to == "-" {
 		return imageio.Encode(con.out, p, opts)
 	}
-	format, err := imageio.FormatOf(to)
+	format, err := o.formatOf(to)
 	if err != nil {
-		return usageError{err}
-	}
-	if o.format != "" && o.format != format {
-		return usagef("--format %s does not go with %s", o.format, to)
+		return err
 	}
 	opts.Format = format
 	if p.Alpha != nil && !imageio.KeepsAlpha(format) {

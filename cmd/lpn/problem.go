@@ -84,6 +84,7 @@ type solverOptions struct {
 	step     float64
 	rho      float64
 	strength float64
+	tile     int
 	threads  int
 }
 
@@ -99,6 +100,7 @@ func solverFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "step", Usage: "step `E` of pgd, apgd and bpg (default: from the operator)"},
 		&cli.Float64Flag{Name: "rho", Usage: "penalty `R` of admm and hqs, 1/R the step of drs (default: from the operator)"},
 		&cli.Float64Flag{Name: "strength", Value: 1, Usage: "regularise `T` times as much as the noise level asks for"},
+		&cli.IntFlag{Name: "tile", Usage: "evaluate the network in tiles of `N` pixels (0: chosen by memory); the result is the same"},
 	}
 }
 
@@ -115,7 +117,7 @@ func solverFrom(c *cli.Context) (solverOptions, error) {
 		}
 	}
 	o := solverOptions{noise, c.String("prior"), c.String("solver"), c.Int("iters"), tol,
-		c.Float64("step"), c.Float64("rho"), c.Float64("strength"), c.Int("threads")}
+		c.Float64("step"), c.Float64("rho"), c.Float64("strength"), c.Int("tile"), c.Int("threads")}
 	return o, o.check()
 }
 
@@ -132,6 +134,8 @@ func (o solverOptions) check() error {
 		return usagef("--step: %v; want a positive number", o.step)
 	case o.rho != 0 && !positive(o.rho):
 		return usagef("--rho: %v; want a positive number", o.rho)
+	case o.tile < 0:
+		return usagef("--tile: %d; want at least 1, or 0 to choose by memory", o.tile)
 	case !positive(o.strength):
 		return usagef("--strength: %v; want a positive number", o.strength)
 	case o.step != 0 && !slices.Contains([]string{"pgd", "apgd", "bpg"}, o.solver):
@@ -187,7 +191,7 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 	if err != nil {
 		return s, err
 	}
-	psi, err := bind(net, m.scene, o.threads)
+	psi, err := bind(net, m.scene, lpn.Threads(o.threads), lpn.Tile(o.tile))
 	if err != nil {
 		return s, fmt.Errorf("prior %s: %w", s.prior, err)
 	}
@@ -239,9 +243,8 @@ func (o solverOptions) level(m measured) (float64, error) {
 
 // bind binds a network to a scene: as it is, or a gray network to each
 // channel of a colour scene.
-func bind(net *lpn.Network, s operators.Shape, threads int) (*lpn.Bound, error) {
+func bind(net *lpn.Network, s operators.Shape, opts ...lpn.Option) (*lpn.Bound, error) {
 	c := net.Config().Channels
-	opts := []lpn.Option{lpn.Threads(threads)}
 	switch {
 	case c == s.C:
 	case c == 1:

@@ -100,7 +100,7 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 			return usagef("--reference: %s: %v", o.reference, cause(err))
 		}
 	}
-	jobs, err := o.out.plan(inputs, batch, "_lpn", pictureExt)
+	jobs, err := o.out.plan(inputs, batch, "_lpn", pictureExt, o.out.fitsPicture)
 	if err != nil {
 		return err
 	}
