@@ -169,10 +169,10 @@ func (a *MRI) SolveNormal(dst, b []float32, rho float64) {
 	for c := range a.domain.C {
 		a.fft.Forward(*p, b[c*n:(c+1)*n])
 		for u, m := range a.weight {
-			k := complex(float32(1/(float64(m)+rho)), 0)
+			k := float32(1 / (float64(m) + rho))
 			row := (*p)[u*wc : (u+1)*wc]
-			for v := range row {
-				row[v] *= k
+			for v, z := range row {
+				row[v] = complex(k*real(z), k*imag(z))
 			}
 		}
 		a.fft.Inverse(dst[c*n:(c+1)*n], *p)

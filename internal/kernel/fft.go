@@ -35,7 +35,7 @@ type fftPass struct {
 
 // fftPrime is the largest prime factor that is transformed by its definition
 // and not as a convolution.
-const fftPrime = 97
+const fftPrime = 163
 
 func newFFTLine(n int) *fftLine {
 	if n < 1 {

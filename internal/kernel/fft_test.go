@@ -17,7 +17,7 @@ var fftSizes = func() []int {
 	for n := 1; n <= 70; n++ {
 		s = append(s, n)
 	}
-	return append(s, 97, 101, 107, 127, 128, 180, 211, 243, 256, 321, 400, 481, 512)
+	return append(s, 97, 101, 107, 127, 128, 163, 167, 180, 211, 243, 256, 321, 400, 481, 512)
 }()
 
 // fftTol bounds the relative error in the 2-norm: rounding grows with the
