@@ -13,6 +13,17 @@ func winoInput(l Level, v, x, tmp []float32, n, pixel, row, plane int) {
 	}
 }
 
+func winoTile(l Level, v, x, tmp []float32, n, pixel, row, plane int) {
+	switch l {
+	case AVX512:
+		winoTileAVX512(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
+	case AVX2:
+		winoTileAVX2(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
+	default:
+		winoTileGo(v, x, n, pixel, row, plane)
+	}
+}
+
 func winoOutput(l Level, dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
 	switch {
 	case l == Generic:

@@ -6,6 +6,10 @@ func winoInput(_ Level, v, x, _ []float32, n, pixel, row, plane int) {
 	winoInputGo(v, x, n, pixel, row, plane)
 }
 
+func winoTile(_ Level, v, x, _ []float32, n, pixel, row, plane int) {
+	winoTileGo(v, x, n, pixel, row, plane)
+}
+
 func winoOutput(_ Level, dst, m, _ []float32, n, pixel, row, plane int, acc bool) {
 	winoOutputGo(dst, m, n, pixel, row, plane, acc)
 }

@@ -9,6 +9,11 @@ package kernel
 //go:noescape
 func winoInputAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
 
+// winoTile is the transform of one 6x6 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func winoTileAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
+
 // winoOutput is the 4x4 outputs of one tile of n channels.
 //
 //go:noescape
@@ -98,6 +103,11 @@ func winoSum6x2AVX2(m *float32, a *float32, b *float32, k int, blocks int, pitch
 //
 //go:noescape
 func winoInputAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// winoTile is the transform of one 6x6 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func winoTileAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
 
 // winoOutput is the 4x4 outputs of one tile of n channels.
 //

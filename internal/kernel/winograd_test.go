@@ -8,9 +8,12 @@ import (
 )
 
 // winoTol is the largest error, relative to the root of the sum of the squares
-// of the products: the transforms multiply by numbers up to 8 and cancel, so
-// it is larger than that of the direct sum. Measured: up to 4e-6.
-const winoTol = 2e-5
+// of the products, with a floor: the transforms add terms that cancel, so it is
+// larger than that of the direct sum. The largest error measured on normal
+// numbers, relative to the root mean square of the result, is 6e-6 for 64
+// channels and 1e-5 for 256 (direct: 1e-6); the root mean square error is 8e-7
+// and 1.5e-6 (direct: 2e-7).
+const winoTol = 1e-5
 
 func checkWinograd(t *testing.T, s ConvShape, seed uint64) {
 	t.Helper()

@@ -120,11 +120,11 @@ func (c *winogradW) input(v, x []float32, t int, b winoBlock, tmp, tile []float3
 	y, u = y-s.Pad, u-s.Pad
 	x = x[img*s.H*s.W*s.Ci:][:s.H*s.W*s.Ci]
 	if y >= 0 && u >= 0 && y+6 <= s.H && u+6 <= s.W {
-		winoInput(c.level, v, x[(y*s.W+u)*s.Ci+b.from:], tmp, b.used, s.Ci, s.W*s.Ci, c.vPlane)
+		winoTile(c.level, v, x[(y*s.W+u)*s.Ci+b.from:], tmp, b.used, s.Ci, s.W*s.Ci, c.vPlane)
 		return
 	}
 	gather(tile, x, 6, y, u, s.H, s.W, s.Ci, b)
-	winoInput(c.level, v, tile, tmp, b.used, b.used, 6*b.used, c.vPlane)
+	winoTile(c.level, v, tile, tmp, b.used, b.used, 6*b.used, c.vPlane)
 }
 
 // gradient transforms channels b of tile t of the output's gradient, panel by

@@ -180,17 +180,12 @@ func add(t target, a, b reg.VecVirtual) reg.VecVirtual {
 // tmp is the place of element (i,j) of the half-transformed tile.
 func (t target) tmp(p reg.Register, i, j int) Mem { return Mem{Base: p, Disp: (6*i + j) * 4 * t.w} }
 
-// input writes the input transform B'dB of the tiles of all channels.
-func input(t target) {
-	end := start(t, "winoInput", "(v, x, tmp *float32, n, pixel, row, plane int)",
-		"winoInput is the transform of one 6x6 tile of n channels; v is padded to whole vectors.")
-	v, x, tmp, n := arg("v"), arg("x"), arg("tmp"), arg("n")
-	pixel := bytes("pixel")
-	rows, planes := newSix(bytes("row")), newSix(bytes("plane"))
-	planes6 := times(planes.s, 6)
+// A line is the transform of six values; put takes the results.
+type line = func(d [6]reg.VecVirtual, put func(i int, v reg.VecVirtual))
+
+func integerLine(t target) line {
 	four, five, two := t.konst(4), t.konst(5), t.konst(2)
-	// line is the transform of six values; put takes the results.
-	line := func(d [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
+	return func(d [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
 		a, b := t.vec(), t.vec()
 		VMOVAPS(d[4], a)
 		VFNMADD231PS(four, d[2], a) // d4-4d2
@@ -211,6 +206,53 @@ func input(t target) {
 		VFNMADD231PS(five, d[3], d[5])
 		VFMADD231PS(four, d[1], d[5]) // 4d1-5d3+d5
 		put(5, d[5])
+	}
+}
+
+func balancedLine(t target) line {
+	half, two, r := t.konst(0.5), t.konst(2), t.konst(2.5)
+	p, q := t.konst(math.Sqrt2/2), t.konst(math.Sqrt2)
+	return func(d [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
+		// pair is d4-k*d2 +- w*(d3-k*d1).
+		pair := func(i int, k, w reg.VecVirtual) {
+			a, b, o := t.vec(), t.vec(), t.vec()
+			VMOVAPS(d[4], a)
+			VFNMADD231PS(k, d[2], a)
+			VMOVAPS(d[3], b)
+			VFNMADD231PS(k, d[1], b)
+			VMOVAPS(a, o)
+			VFMADD231PS(w, b, o)
+			put(i, o)
+			VFNMADD231PS(w, b, a)
+			put(i+1, a)
+		}
+		pair(1, two, p)
+		pair(3, half, q)
+		VFNMADD231PS(r, d[2], d[4])
+		VADDPS(d[0], d[4], d[4]) // d0-2.5d2+d4
+		put(0, d[4])
+		VFNMADD231PS(r, d[3], d[5])
+		VADDPS(d[1], d[5], d[5]) // d1-2.5d3+d5
+		put(5, d[5])
+	}
+}
+
+// input writes the transform B'dB of 6x6 tiles, at the points 0, 1, -1, 2, -2
+// and infinity, or, if balanced, at those of F(4x4,3x3).
+func input(t target, balanced bool) {
+	name := "winoInput"
+	if balanced {
+		name = "winoTile"
+	}
+	end := start(t, name, "(v, x, tmp *float32, n, pixel, row, plane int)",
+		name+" is the transform of one 6x6 tile of n channels; v is padded to whole vectors.")
+	v, x, tmp, n := arg("v"), arg("x"), arg("tmp"), arg("n")
+	pixel := bytes("pixel")
+	rows, planes := newSix(bytes("row")), newSix(bytes("plane"))
+	planes6 := times(planes.s, 6)
+	line := integerLine(t)
+	if balanced {
+		line = balancedLine(t)
 	}
 	top := label("channels")
 	Label(top)
@@ -257,18 +299,21 @@ func output(t target) {
 		pixels, row := newSix(bytes("pixel")), bytes("row")
 		plane := bytes("plane")
 		planes := newSix(times(plane, 6))
-		two, four, eight := t.konst(2), t.konst(4), t.konst(8)
+		half, two := t.konst(0.5), t.konst(2)
+		p1, q1, p3, q3 := t.konst(math.Sqrt2/2), t.konst(math.Sqrt2), t.konst(math.Sqrt2/4), t.konst(2*math.Sqrt2)
 		line := func(m [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
 			s1, d1 := add(t, m[1], m[2]), sub(t, m[1], m[2])
 			s2, d2 := add(t, m[3], m[4]), sub(t, m[3], m[4])
 			VADDPS(s1, m[0], m[0])
 			VADDPS(s2, m[0], m[0])
 			put(0, m[0])
-			VADDPS(d1, m[5], m[5])
-			VFMADD231PS(eight, d2, m[5])
-			VFMADD231PS(two, d2, d1)
+			VFMADD231PS(p3, d1, m[5])
+			VFMADD231PS(q3, d2, m[5])
+			VMULPS(p1, d1, d1)
+			VFMADD231PS(q1, d2, d1)
 			put(1, d1)
-			VFMADD231PS(four, s2, s1)
+			VMULPS(half, s1, s1)
+			VFMADD231PS(two, s2, s1)
 			put(2, s1)
 			put(3, m[5])
 		}
@@ -321,18 +366,20 @@ func filter(t target) {
 	taps3 := times(tap, 3)
 	planes := newSix(bytes("plane"))
 	planes6 := times(planes.s, 6)
-	quarter, sixth, m6, c24, c12 := t.konst(0.25), t.konst(1./6), t.konst(-1./6), t.konst(1./24), t.konst(1./12)
+	half, third, sixth, m23 := t.konst(0.5), t.konst(1./3), t.konst(1./6), t.konst(-2./3)
+	p, q := t.konst(math.Sqrt2/3), t.konst(math.Sqrt2/6)
 	line := func(g [3]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
-		o0, s, a, b, e := t.vec(), add(t, g[0], g[2]), t.vec(), t.vec(), t.vec()
-		VMULPS(quarter, g[0], o0)
-		put(0, o0)
-		VMULPS(m6, s, s)
-		VMULPS(sixth, g[1], a)
+		put(0, g[0])
+		s, a, b, e := t.vec(), t.vec(), t.vec(), t.vec()
+		VMOVAPS(g[0], s)
+		VFMADD231PS(half, g[2], s)
+		VMULPS(m23, s, s)
+		VMULPS(p, g[1], a)
 		put(1, sub(t, s, a))
 		put(2, add(t, s, a))
-		VMULPS(c24, g[0], b)
-		VFMADD231PS(sixth, g[2], b)
-		VMULPS(c12, g[1], e)
+		VMULPS(sixth, g[0], b)
+		VFMADD231PS(third, g[2], b)
+		VMULPS(q, g[1], e)
 		put(3, add(t, b, e))
 		put(4, sub(t, b, e))
 		put(5, g[2])
@@ -340,30 +387,30 @@ func filter(t target) {
 	top := label("channels")
 	Label(top)
 	l := newTail(t, n)
-	p := GP64()
-	MOVQ(w, p)
+	at := GP64()
+	MOVQ(w, at)
 	for j := range 3 {
-		q := GP64()
-		MOVQ(p, q)
+		row := GP64()
+		MOVQ(at, row)
 		var g [3]reg.VecVirtual
 		for i := range g {
-			g[i] = l.load(Mem{Base: q})
+			g[i] = l.load(Mem{Base: row})
 			if i < 2 {
-				ADDQ(taps3, q)
+				ADDQ(taps3, row)
 			}
 		}
 		line(g, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
-		ADDQ(tap, p)
+		ADDQ(tap, at)
 	}
-	MOVQ(u, p)
+	MOVQ(u, at)
 	for i := range 6 {
 		var g [3]reg.VecVirtual
 		for j := range g {
 			g[j] = load(t, t.tmp(tmp, i, j))
 		}
-		line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
+		line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(at, j)) })
 		if i < 5 {
-			ADDQ(planes6, p)
+			ADDQ(planes6, at)
 		}
 	}
 	ADDQ(U32(4*t.w), w)
@@ -455,21 +502,26 @@ func gradient(t target) {
 	pixel := bytes("pixel")
 	rows, planes := newSix(bytes("row")), newSix(bytes("plane"))
 	planes6 := times(planes.s, 6)
-	two, four := t.konst(2), t.konst(4)
+	half, two := t.konst(0.5), t.konst(2)
+	p1, q1 := t.konst(math.Sqrt2/2), t.konst(math.Sqrt2)
 	line := func(y [4]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
 		put(0, y[0])
-		e, f := add(t, y[0], y[2]), add(t, y[1], y[3])
-		put(1, add(t, e, f))
-		put(2, sub(t, e, f))
 		put(5, y[3])
-		VFMADD231PS(four, y[2], y[0]) // y0+4y2
-		VFMADD231PS(four, y[3], y[1]) // y1+4y3
-		o3 := t.vec()
-		VMOVAPS(y[0], o3)
-		VFMADD231PS(two, y[1], o3)
-		put(3, o3)
-		VFNMADD231PS(two, y[1], y[0])
-		put(4, y[0])
+		// pair is y0+k*y2 +- w*(y1+k*y3).
+		pair := func(i int, k, w reg.VecVirtual) {
+			a, b, o := t.vec(), t.vec(), t.vec()
+			VMOVAPS(y[0], a)
+			VFMADD231PS(k, y[2], a)
+			VMOVAPS(y[1], b)
+			VFMADD231PS(k, y[3], b)
+			VMOVAPS(a, o)
+			VFMADD231PS(w, b, o)
+			put(i, o)
+			VFNMADD231PS(w, b, a)
+			put(i+1, a)
+		}
+		pair(1, half, p1)
+		pair(3, two, q1)
 	}
 	top := label("channels")
 	Label(top)
@@ -512,19 +564,19 @@ func weights(t target) {
 	tap, plane := bytes("tap"), bytes("plane")
 	taps3 := times(tap, 3)
 	planes := newSix(times(plane, 6))
-	quarter, sixth, c24, c12 := t.konst(0.25), t.konst(1./6), t.konst(1./24), t.konst(1./12)
+	third, sixth, c23 := t.konst(1./3), t.konst(1./6), t.konst(2./3)
+	p3, q6 := t.konst(math.Sqrt2/3), t.konst(math.Sqrt2/6)
 	line := func(p [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
 		s1, d1 := add(t, p[1], p[2]), sub(t, p[2], p[1])
 		s2, d2 := add(t, p[3], p[4]), sub(t, p[3], p[4])
-		VMULPS(quarter, p[0], p[0])
-		VFNMADD231PS(sixth, s1, p[0])
-		VFMADD231PS(c24, s2, p[0])
+		VFNMADD231PS(c23, s1, p[0])
+		VFMADD231PS(sixth, s2, p[0])
 		put(0, p[0])
-		VMULPS(c12, d2, d2)
-		VFMADD231PS(sixth, d1, d2)
+		VMULPS(q6, d2, d2)
+		VFMADD231PS(p3, d1, d2)
 		put(1, d2)
 		VSUBPS(s1, s2, s2)
-		VFMADD231PS(sixth, s2, p[5])
+		VFMADD231PS(third, s2, p[5])
 		put(2, p[5])
 	}
 	top := label("channels")
@@ -639,7 +691,8 @@ func sum(t target, r, v int) {
 func main() {
 	ConstraintExpr("amd64,!noasm")
 	for _, t := range []target{{"AVX2", 8}, {"AVX512", 16}} {
-		input(t)
+		input(t, false)
+		input(t, true)
 		output(t)
 		filter(t)
 		gradient(t)
