@@ -688,23 +688,28 @@ func (b *builder) finish(out Value) *program {
 	p := b.p
 	p.out = b.material(out)
 	p.out.reads++
-	for i := len(p.stages) - 1; i >= 0; i-- {
-		s := p.stages[i]
-		s.ops = slices.DeleteFunc(s.ops, func(op rowOp) bool {
-			for _, o := range op.out {
-				if o.reads > 0 {
-					return false
+	// Last things first: an operation dropped may leave another unread.
+	for _, s := range slices.Backward(p.stages) {
+		var kept []rowOp
+		for _, op := range slices.Backward(s.ops) {
+			if op.out != nil && !slices.ContainsFunc(op.out, func(n *node) bool { return n.reads > 0 }) {
+				for _, n := range op.in {
+					n.reads--
 				}
+				continue
 			}
-			if op.out == nil {
-				return false
-			}
-			for _, n := range op.in {
+			kept = append(kept, op)
+		}
+		slices.Reverse(kept)
+		s.ops = kept
+		if len(s.ops) == 0 && (s.out == nil || s.out.reads == 0) {
+			for _, n := range s.in {
 				n.reads--
 			}
-			return true
-		})
+			s.in, s.out, s.part, s.parts = nil, nil, nil, 0
+		}
 	}
+	p.stages = slices.DeleteFunc(p.stages, func(s *stage) bool { return s.parts == 0 })
 	p.place()
 	return p
 }

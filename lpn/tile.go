@@ -13,8 +13,9 @@ import (
 // numbers are those of the whole picture and memory is bounded.
 
 // halo returns how far f sees, and the pitch of the grid on which tiles must
-// lie for every level's cells to be the same ones; ok is false for networks
-// that cannot be cut.
+// lie for every level's cells, and the 4x4 blocks of cells that the Winograd
+// algorithm works on, to be the same ones; ok is false for networks that cannot
+// be cut.
 func (c Config) halo() (halo, pitch int, ok bool) {
 	if c.Height > 0 {
 		return 0, 0, false
@@ -26,7 +27,7 @@ func (c Config) halo() (halo, pitch int, ok bool) {
 			}
 			halo += 2 * l.Pad
 		}
-		return halo, 1, true
+		return (halo + 3) &^ 3, 4, true
 	}
 	levels := c.Pyramid.Levels
 	n := len(levels)
@@ -50,7 +51,7 @@ func (c Config) halo() (halo, pitch int, ok bool) {
 		above = u + px
 	}
 	halo = max(halo, 2*(c.Pyramid.LowpassSize/2))
-	pitch = 1 << n
+	pitch = 4 << n
 	return (halo + pitch - 1) / pitch * pitch, pitch, true
 }
 
