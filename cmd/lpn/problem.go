@@ -202,10 +202,7 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 	sigma := net.Config().Sigma
 	s.lambda = o.strength * math.Pow(max(s.noise, leastNoise)/sigma, 2)
 	h := &solvers.LeastSquares{A: a, Y: m.y.Pix}
-	method, err := o.method(h, psi, s.lambda, m.scene.Len())
-	if err != nil {
-		return s, err
-	}
+	method, prox := o.method(h, psi, s.lambda)
 	stop := solvers.Stop{MaxIters: o.iters, RelChange: o.tol}
 	h0, w0 := m.frame()
 	if truth != nil && h0 == m.scene.H && w0 == m.scene.W {
@@ -223,6 +220,9 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 	s.seconds = time.Since(start).Seconds()
 	if err != nil {
 		return s, err
+	}
+	if ok, why := prox(); !ok && s.Certified {
+		s.Certified, s.Uncertified = false, why
 	}
 	s.image = centre(operators.Image{Shape: m.scene, Pix: s.X}, h0, w0)
 	return s, nil
@@ -258,44 +258,35 @@ func bind(net *lpn.Network, s operators.Shape, opts ...lpn.Option) (*lpn.Bound, 
 
 // method is the solver of F(x) = h(x) + lambda R(x). Where the step t of a
 // prox is not given it is the largest certified one with t lambda <= 1, the
-// range in which the prox of t lambda R is a convex problem.
-func (o solverOptions) method(h *solvers.LeastSquares, psi *lpn.Bound, lambda float64, n int) (solvers.Method, error) {
+// range in which the prox of t lambda R is a convex problem; prox says whether
+// the prox is exact at the step that was chosen.
+func (o solverOptions) method(h *solvers.LeastSquares, psi *lpn.Bound, lambda float64) (m solvers.Method, prox func() (bool, string)) {
 	if o.solver == "bpg" {
-		return solvers.BPG{H: h, Psi: psi, Lambda: lambda, Step: o.step}, nil
+		return solvers.BPG{H: h, Psi: psi, Lambda: lambda, Step: o.step}, func() (bool, string) { return true, "" }
 	}
-	step, rho := o.step, o.rho
-	if step*lambda > 1+exactTau {
-		return nil, usagef("--step: %.4g at strength lambda %.4g; want at most 1/lambda = %.4g", step, lambda, 1/lambda)
-	}
-	if rho > 0 && rho < lambda*(1-exactTau) {
-		return nil, usagef("--rho: %.4g at strength lambda %.4g; want at least lambda", rho, lambda)
-	}
+	g := lpn.Prior{Psi: psi, Weight: lambda}.WarmStarted()
 	l := h.Lipschitz()
+	step, rho := o.step, o.rho
 	if step == 0 {
 		step = min(1/l, 1/lambda)
 	}
-	g := newWeighted(psi, lambda, n)
+	if rho == 0 {
+		least := map[string]float64{"admm": 1.01 * l, "hqs": l / 10, "drs": l / 0.99}
+		rho = max(least[o.solver], lambda)
+	}
 	switch o.solver {
 	case "pgd":
-		return solvers.PGD{H: h, G: g, Step: step}, nil
+		m = solvers.PGD{H: h, G: g, Step: step}
 	case "apgd":
-		return solvers.APGD{H: h, G: g, Step: step}, nil
+		m = solvers.APGD{H: h, G: g, Step: step}
 	case "admm":
-		if rho == 0 {
-			rho = max(1.01*l, lambda)
-		}
-		return solvers.ADMM{F: h, G: g, Rho: rho}, nil
+		m, step = solvers.ADMM{F: h, G: g, Rho: rho}, 1/rho
 	case "hqs":
-		if rho == 0 {
-			rho = max(l/10, lambda)
-		}
-		return solvers.HQS{F: h, G: g, Rho: rho}, nil
+		m, step = solvers.HQS{F: h, G: g, Rho: rho}, 1/rho
+	case "drs":
+		m, step = solvers.DRS{F: h, G: g, T: 1 / rho}, 1/rho
 	}
-	t := min(0.99/l, 1/lambda)
-	if rho > 0 {
-		t = 1 / rho
-	}
-	return solvers.DRS{F: h, G: g, T: t}, nil
+	return m, func() (bool, string) { return g.ProxCertificate(step) }
 }
 
 // start is the first picture: the measurement itself when it is a noisy
