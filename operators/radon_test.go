@@ -125,6 +125,24 @@ func TestRadonThreads(t *testing.T) {
 	}
 }
 
+func TestTransformsDoNotAllocate(t *testing.T) {
+	s := Shape{1, 32, 40}
+	radon, _ := NewRadon(s, 20, 0, 180)
+	circulant, _ := NewCirculant(s, 0.3, 1)
+	hadamard, _ := NewHadamard(s, 0.3, 1)
+	fourier, _ := NewPartialFourier(s, 0.3, 1)
+	mri, _ := NewMRI(s, 4, 0.1, 1)
+	for _, a := range []Linear{radon, circulant, hadamard, fourier, mri} {
+		x, y := make([]float32, s.Len()), make([]float32, a.Codomain().Len())
+		if n := testing.AllocsPerRun(20, func() {
+			a.Apply(y, x)
+			a.Adjoint(x, y)
+		}); n > 0 {
+			t.Errorf("%T: %v allocations a run", a, n)
+		}
+	}
+}
+
 // Places are kept with 32 bits after the point; a ray that should end on the
 // last sample may be computed to end just beyond it. Nothing may be read or
 // written out of bounds, whatever the sizes.

@@ -52,8 +52,8 @@ func (p *planes) Domain() Shape { return p.domain }
 func (p *planes) Codomain() Shape { return p.codomain }
 
 func (p *planes) check(op string, codomain, domain []float32) {
-	checkLen(op+" measurements", len(codomain), p.codomain.Len())
-	checkLen(op+" image", len(domain), p.domain.Len())
+	checkLen(op, len(codomain), p.codomain.Len())
+	checkLen(op, len(domain), p.domain.Len())
 }
 
 // each calls f with every channel of the measurements and of the image.
