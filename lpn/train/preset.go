@@ -45,17 +45,35 @@ func PresetNamed(name string) (Preset, error) {
 }
 
 func presets() map[string]Preset {
-	m := map[string]Preset{}
-	pyramid := func(channels int, sigma float64, steps int, rate float64, from, doc string) Preset {
-		cfg := lpn.Pyramid3(channels, sigma)
+	natural := func(cfg lpn.Config, steps int, rate float64, from, doc string) Preset {
 		return Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
 			Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
 			Beta2: 0.99, Clip: 0.5, EMA: 0.995, Frame: 0.3, Growth: 0.1}
 	}
+	m := map[string]Preset{
+		"quick": natural(lpn.Pyramid(1, 25./255), 12000, 3e-3, "", "two levels, gray, ten minutes on one core"),
+		"ct": natural(lpn.Pyramid3(1, 10./255), 12000, 1.5e-3, "gray-25",
+			"chest CT slices, sigma 10/255, from the prior of natural pictures"),
+		"laplace": {
+			Doc: "scalars from a Laplace distribution, sigma 1 (Fang, Buchanan & Sulam 2024, figure 2)", Laplace: true,
+			Config: lpn.Dense(1, 50, 5), Patch: 1, Batch: 2000, Beta2: 0.999,
+			Plan: Plan{
+				{Loss: L1, Steps: 4000, Rate: 1e-3},
+				{Loss: PM, Steps: 4000, Rate: 1e-3, Gamma: 0.5},
+				{Loss: PM, Steps: 4000, Rate: 5e-4, Gamma: 0.4},
+				{Loss: PM, Steps: 4000, Rate: 3e-4, Gamma: 0.2},
+				{Loss: PM, Steps: 8000, Rate: 2e-4, Gamma: 0.1, Cosine: true},
+			},
+		},
+		"digits": {
+			Doc:    "28x28 digits, sigma 0.1, the paper's network and schedule with 32 channels",
+			Config: lpn.MNIST(32), Patch: 28, Batch: 64, Plan: Paper(6000), Beta2: 0.999,
+		},
+	}
 	for channels, name := range map[int]string{1: "gray", 3: "colour"} {
-		m[name+"-25"] = pyramid(channels, 25./255, 60000, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
+		m[name+"-25"] = natural(lpn.Pyramid3(channels, 25./255), 60000, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
 		for _, s := range []int{5, 15, 50} {
-			m[fmt.Sprintf("%s-%d", name, s)] = pyramid(channels, float64(s)/255, 12000, 1.5e-3, name+"-25",
+			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Pyramid3(channels, float64(s)/255), 8000, 1.5e-3, name+"-25",
 				fmt.Sprintf("natural pictures, sigma %d/255, from the prior at 25/255", s))
 		}
 	}
