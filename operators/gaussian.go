@@ -19,7 +19,8 @@ const MaxGaussian = 1 << 25
 // and Tao 2006). It takes 4mn bytes.
 type GaussianSensing struct {
 	planes
-	a blas32.General
+	a    blas32.General
+	norm func() float64
 
 	mu     sync.Mutex
 	gram   *mat.SymDense // A A'
@@ -48,8 +49,16 @@ func NewGaussianSensing(s Shape, ratio float64, seed uint64) (*GaussianSensing, 
 	for i := range g.a.Data {
 		g.a.Data[i] = float32(k * rng.NormFloat64())
 	}
+	g.norm = sync.OnceValue(func() float64 {
+		plane := &GaussianSensing{planes: planes{Shape{1, s.H, s.W}, Shape{1, 1, m}}, a: g.a}
+		return lanczosNorm(plane, 60, 1)
+	})
 	return g, nil
 }
+
+// Norm is ||A||, about 1 + sqrt(m/n), by 60 steps of the Lanczos method at the
+// first call.
+func (g *GaussianSensing) Norm() float64 { return g.norm() }
 
 // Apply writes the measurements of x to dst.
 func (g *GaussianSensing) Apply(dst, x []float32) {

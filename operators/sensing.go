@@ -79,6 +79,7 @@ type Circulant struct {
 	rows    []int32
 	conv    *circularConv
 	scratch sync.Pool // of *[]float32, H*W long
+	norm    func() float64
 }
 
 // NewCirculant draws the operator for scenes of shape s. ratio is the number of
@@ -102,8 +103,19 @@ func newCirculant(s Shape, filter, sign []float32, rows []int32) *Circulant {
 	a := &Circulant{planes: planes{s, Shape{s.C, 1, len(rows)}}, sign: sign, rows: rows}
 	a.conv = newCircularConv(filter)
 	a.scratch.New = func() any { p := make([]float32, s.H*s.W); return &p }
+	a.norm = sync.OnceValue(func() float64 {
+		plane := a
+		if s.C > 1 {
+			plane = newCirculant(Shape{1, s.H, s.W}, filter, sign, rows)
+		}
+		return lanczosNorm(plane, 60, 1)
+	})
 	return a
 }
+
+// Norm is ||A||, the same for any number of channels, by 60 steps of the
+// Lanczos method at the first call.
+func (a *Circulant) Norm() float64 { return a.norm() }
 
 // Apply writes the measurements of x to dst.
 func (a *Circulant) Apply(dst, x []float32) {

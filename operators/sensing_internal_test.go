@@ -3,6 +3,7 @@ package operators
 import (
 	"archive/zip"
 	"io"
+	"math"
 	"testing"
 )
 
@@ -64,5 +65,34 @@ func TestWalshHadamard(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The largest singular values of random operators lie close together.
+func TestLanczosNorm(t *testing.T) {
+	a, err := NewCirculant(Shape{3, 48, 48}, 0.25, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := PowerNorm(a, 5000, 1e-10, 1)
+	if got := a.Norm(); got < want*(1-1e-5) || got > want*(1+2e-3) {
+		t.Errorf("circulant: norm %v, want %v", got, want)
+	}
+	g, err := NewGaussianSensing(Shape{1, 20, 20}, 0.25, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = PowerNorm(g, 5000, 1e-10, 1)
+	if got := g.Norm(); got < want*(1-1e-5) || got > want*(1+2e-3) {
+		t.Errorf("gaussian: norm %v, want %v", got, want)
+	}
+	// Fewer dimensions than steps.
+	tiny, err := NewGaussianSensing(Shape{1, 1, 3}, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = PowerNorm(tiny, 5000, 1e-10, 1)
+	if got := tiny.Norm(); math.Abs(got-want) > 2e-3*want {
+		t.Errorf("tiny: norm %v, want %v", got, want)
 	}
 }
