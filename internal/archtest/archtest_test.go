@@ -1,0 +1,131 @@
+package archtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/lpn-imaging/lpn"
+
+// rooms lists, for every package of the module, the packages of the module
+// that it may import: the table of docs/architecture.md. A pattern ending in
+// /... stands for a package and those below it.
+var rooms = map[string][]string{
+	"internal/kernel":        {},
+	"operators":              {"internal/kernel"},
+	"operators/operatortest": {"operators"},
+	"solvers":                {"operators", "solvers/metrics", "internal/kernel"},
+	"solvers/metrics":        {"operators"},
+	"solvers/proxtest":       {"solvers"},
+	"lpn":                    {"internal/kernel", "operators", "solvers"},
+	"internal/imageio":       {"operators"},
+	"lpn/train":              {"internal/imageio", "internal/kernel", "operators", "solvers", "solvers/metrics", "lpn"},
+	"assets":                 {},
+	"internal/archtest":      {},
+	"internal/plot":          {"operators", "solvers", "lpn"},
+	"internal/peerbench":     {"internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
+	"cmd/lpn":                {"..."},
+}
+
+// fences lists who may import a library directly, and who may reach it at all.
+var fences = []struct {
+	library       string
+	direct, reach []string
+}{
+	{"gorgonia.org/gorgonia", []string{"lpn/train"}, []string{"lpn/train", "cmd/...", "internal/peerbench"}},
+	{"gorgonia.org/tensor", []string{"lpn/train"}, []string{"lpn/train", "cmd/...", "internal/peerbench"}},
+	{"github.com/urfave/cli/v2", []string{"cmd/..."}, []string{"cmd/..."}},
+	{"gonum.org/v1/plot", []string{"cmd/...", "internal/plot"}, []string{"cmd/...", "internal/plot"}},
+	// lpn/train reads photographs, so it reaches imaging through imageio.
+	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "lpn/train", "cmd/...", "internal/peerbench"}},
+}
+
+// A pkg is what go list says of a package.
+type pkg struct {
+	ImportPath    string
+	Imports, Deps []string
+	CgoFiles      []string
+}
+
+func (p pkg) name() string {
+	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+}
+
+func list(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,CgoFiles", module+"/...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.Bytes())
+	}
+	var all []pkg
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// matches says whether a package of the module is among patterns.
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		if p == name || p == "..." {
+			return true
+		}
+		dir, below := strings.CutSuffix(p, "/...")
+		return below && (name == dir || strings.HasPrefix(name, dir+"/"))
+	})
+}
+
+func TestImportsGoOneWay(t *testing.T) {
+	for _, p := range list(t) {
+		allowed, known := rooms[p.name()]
+		if !known {
+			t.Errorf("package %s is not in the table: add it here and in docs/architecture.md", p.name())
+			continue
+		}
+		for _, i := range p.Imports {
+			if in, ok := strings.CutPrefix(i, module+"/"); ok && !matches(allowed, in) {
+				t.Errorf("%s imports %s", p.name(), in)
+			}
+		}
+		if len(p.CgoFiles) > 0 {
+			t.Errorf("%s uses cgo", p.name())
+		}
+	}
+}
+
+func TestLibrariesStayFenced(t *testing.T) {
+	within := func(imp, library string) bool { return imp == library || strings.HasPrefix(imp, library+"/") }
+	for _, p := range list(t) {
+		for _, f := range fences {
+			is := func(imp string) bool { return within(imp, f.library) }
+			if slices.ContainsFunc(p.Imports, is) && !matches(f.direct, p.name()) {
+				t.Errorf("%s imports %s", p.name(), f.library)
+			}
+			if slices.ContainsFunc(p.Deps, is) && !matches(f.reach, p.name()) {
+				t.Errorf("%s depends on %s", p.name(), f.library)
+			}
+		}
+		if p.name() == "assets" {
+			for _, i := range p.Imports {
+				if i != "embed" && path.Dir(i) != "io" {
+					t.Errorf("assets imports %s, want embed and io/fs only", i)
+				}
+			}
+		}
+	}
+}
