@@ -1,9 +1,9 @@
 package main
 
 import (
+	"embed"
 	"io/fs"
-	"testing/fstest"
 )
 
 // builtinFiles holds the priors that ship with the program.
-var builtinFiles fs.FS = fstest.MapFS{}
+var builtinFiles fs.FS = embed.FS{}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn"
@@ -540,21 +542,26 @@ func TestInterrupt(t *testing.T) {
 }
 
 // TestMeasurementFile: what is no picture travels in a .npz that names its
-// operator.
+// operator, and any measurement may.
 func TestMeasurementFile(t *testing.T) {
 	dir := t.TempDir()
+	pr := prior(t)
 	truth := save(t, filepath.Join(dir, "truth.png"), picture(1, 24, 20, 8))
-	y := filepath.Join(dir, "y.npz")
-	must(t, "degrade", "--operator", "blur:gaussian,sigma=1", "--noise", "0.02", truth, "-o", y)
-	z, err := zip.OpenReader(y)
-	if err != nil {
-		t.Fatal(err)
+	for _, spec := range []string{"blur:gaussian,sigma=1", "cs:ratio=0.5", "mri:accel=2", "tomo:angles=30"} {
+		y := filepath.Join(dir, "y.npz")
+		must(t, "degrade", "--force", "--operator", spec, "--noise", "0.02", truth, "-o", y)
+		out := must(t, "restore", "--force", "--json", "--prior", pr, "--reference", truth, "--strength", "1e-3", "--iters", "20", y, "-o", filepath.Join(dir, "x.png"))
+		r := asJSON[restored](t, out)
+		if !strings.HasPrefix(r.Operator, spec) || r.Noise != 0.02 || r.PSNR == nil || *r.PSNR < 10 {
+			t.Errorf("%s: %+v", spec, r)
+		}
+		if got := load(t, filepath.Join(dir, "x.png")); got.Shape != (operators.Shape{C: 1, H: 24, W: 20}) {
+			t.Errorf("%s: restored to %v", spec, got.Shape)
+		}
 	}
-	z.Close()
-	out := must(t, "restore", "--json", "--prior", prior(t), "--reference", truth, y, "-o", filepath.Join(dir, "x.png"))
-	r := asJSON[restored](t, out)
-	if !strings.HasPrefix(r.Operator, "blur:gaussian,sigma=1") || r.Noise != 0.02 || r.PSNR == nil {
-		t.Errorf("%+v", r)
+	b, _ := os.ReadFile(filepath.Join(dir, "y.npz"))
+	if _, err := zip.NewReader(bytes.NewReader(b), int64(len(b))); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -699,6 +706,52 @@ func distance(a, b []float32) (most float64) {
 	return most
 }
 
+// TestBuiltins: the built-in priors are listed, found by name, and chosen by
+// channels and noise.
+func TestBuiltins(t *testing.T) {
+	files := fstest.MapFS{}
+	for name, cfg := range map[string]lpn.Config{
+		"gray-05": lpn.SoftplusAny(1, 4, 2, 0.05), "gray-20": lpn.SoftplusAny(1, 4, 2, 0.2), "digits": lpn.MNIST(2),
+	} {
+		n, err := lpn.New(cfg, rand.New(rand.NewPCG(1, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := n.Write(&b, true); err != nil {
+			t.Fatal(err)
+		}
+		files["priors/"+name+priorExt] = &fstest.MapFile{Data: b.Bytes()}
+	}
+	defer func(old fs.FS) { builtinFiles = old }(builtinFiles)
+	builtinFiles = files
+
+	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != 3 || got[1].Name != "gray-05" {
+		t.Errorf("%+v", got)
+	}
+	for _, c := range []struct {
+		channels int
+		noise    float64
+		want     string
+	}{{1, 0.01, "gray-05"}, {1, 0.09, "gray-05"}, {1, 0.11, "gray-20"}, {3, 1, "gray-20"}, {1, 0, "gray-05"}} {
+		if name, _, err := choosePrior(c.channels, c.noise); err != nil || name != c.want {
+			t.Errorf("%d channels, noise %v: %s, %v; want %s", c.channels, c.noise, name, err, c.want)
+		}
+	}
+	dir := t.TempDir()
+	y := save(t, filepath.Join(dir, "y.png"), picture(3, 12, 12, 8))
+	r := asJSON[restored](t, must(t, "restore", "--json", "--noise", "0.3", "--iters", "2", y, "-o", filepath.Join(dir, "x.png")))
+	if r.Prior != "gray-20" {
+		t.Errorf("restored with %s", r.Prior)
+	}
+	if _, _, stderr := call(t, "info", "gray-2"); !strings.Contains(stderr, `did you mean "gray-20"?`) {
+		t.Error(stderr)
+	}
+	if code, _, stderr := call(t, "restore", "--noise", "0.3", "--prior", "digits", y, "-o", filepath.Join(dir, "z.png")); code != exitFailed || !strings.Contains(stderr, "28x28") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+}
+
 func TestPriors(t *testing.T) {
 	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); got == nil {
 		t.Error("null; want an array")
@@ -761,4 +814,21 @@ func TestReadTable(t *testing.T) {
 			t.Errorf("%q was taken", s)
 		}
 	}
+}
+
+func FuzzReadTable(f *testing.F) {
+	f.Add("1 2\n3 4")
+	f.Add("# x\n1,2;3\n")
+	f.Add("1e39")
+	f.Fuzz(func(t *testing.T, s string) {
+		m, err := readTable(strings.NewReader(s))
+		if err == nil && (len(m.Pix) != m.Len() || m.Len() == 0) {
+			t.Errorf("%v with %d numbers", m.Shape, len(m.Pix))
+		}
+		for _, v := range m.Pix {
+			if v-v != 0 && err == nil {
+				t.Errorf("took %v", v)
+			}
+		}
+	})
 }
