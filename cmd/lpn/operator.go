@@ -1,13 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"strconv"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
@@ -50,68 +44,11 @@ func openOperatorFile(path string) (operators.Image, error) {
 	case !errors.As(err, &bad):
 		return operators.Image{}, missing(err)
 	}
-	f, ferr := os.Open(path)
-	if ferr != nil {
-		return operators.Image{}, ferr
-	}
-	defer f.Close()
-	m, terr := readTable(f)
-	if terr == errNoTable {
+	m, terr := imageio.ReadTable(path)
+	if errors.Is(terr, imageio.ErrNoTable) {
 		return operators.Image{}, err // it looked like an image: say what is wrong with it
 	}
-	if terr != nil {
-		return operators.Image{}, fmt.Errorf("%s: %w", path, terr)
-	}
-	return m, nil
-}
-
-var errNoTable = errors.New("no table of numbers")
-
-// maxTable is the most numbers that a text file may hold.
-const maxTable = 1 << 20
-
-// readTable reads rows of numbers separated by blanks, commas or semicolons;
-// what follows a # is a remark.
-func readTable(r io.Reader) (operators.Image, error) {
-	text, err := io.ReadAll(io.LimitReader(r, 32*maxTable))
-	if err != nil {
-		return operators.Image{}, err
-	}
-	if bytes.IndexByte(text, 0) >= 0 {
-		return operators.Image{}, errNoTable
-	}
-	var m operators.Image
-	m.C = 1
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, 32*maxTable)
-	for n := 1; lines.Scan(); n++ {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r,;", r) })
-		if len(words) == 0 {
-			continue
-		}
-		if m.H > 0 && len(words) != m.W {
-			return operators.Image{}, fmt.Errorf("line %d has %d numbers, the lines before it %d", n, len(words), m.W)
-		}
-		m.H, m.W = m.H+1, len(words)
-		for _, w := range words {
-			v, err := strconv.ParseFloat(w, 32)
-			if err != nil || v-v != 0 {
-				if len(m.Pix) == 0 {
-					return operators.Image{}, errNoTable
-				}
-				return operators.Image{}, fmt.Errorf("line %d: %.20q is not a number", n, w)
-			}
-			m.Pix = append(m.Pix, float32(v))
-		}
-		if len(m.Pix) > maxTable {
-			return operators.Image{}, fmt.Errorf("more than %d numbers", maxTable)
-		}
-	}
-	if len(m.Pix) == 0 {
-		return operators.Image{}, errNoTable
-	}
-	return m, nil
+	return m, terr
 }
 
 // withShape is p with other samples; alpha follows where the size changed:
