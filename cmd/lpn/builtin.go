@@ -1,9 +1,10 @@
 package main
 
 import (
-	"embed"
 	"io/fs"
+
+	"github.com/lpn-imaging/lpn/assets"
 )
 
 // builtinFiles holds the priors that ship with the program.
-var builtinFiles fs.FS = embed.FS{}
+var builtinFiles fs.FS = assets.Priors()

@@ -134,6 +134,8 @@ func TestBadInput(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	good := save(t, in("good.png"), picture(1, 24, 20, 8))
 	save(t, in("colour.png"), picture(3, 24, 20, 8))
+	defer func(old fs.FS) { builtinFiles = old }(builtinFiles)
+	builtinFiles = fstest.MapFS{}
 	save(t, in("other.png"), picture(1, 20, 20, 8))
 	os.WriteFile(in("text.png"), []byte("this is a text\n"), 0o666)
 	os.WriteFile(in("empty.png"), nil, 0o666)
@@ -194,6 +196,7 @@ func TestBadInput(t *testing.T) {
 		{"restore DIR/nan.npy -o OUT", 1, "nan.npy: not an image that lpn reads: sample 3 is NaN: every sample must be a finite number"},
 		{"restore DIR/bad.npz -o OUT", 1, "not a .npz archive"},
 		{"restore DIR/absent.npz -o OUT", 2, "absent.npz: no such file"},
+		{"restore --noise 0.1 G -o OUT", 2, "no prior is built in"},
 		{"restore --prior nosuch G -o OUT", 2, `no built-in prior and no file "nosuch"`},
 		{"restore --prior DIR/nosuch.safetensors G -o OUT", 2, "no such file"},
 		{"restore --prior DIR/broken.safetensors G -o OUT", 1, "broken.safetensors"},
