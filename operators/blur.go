@@ -42,7 +42,7 @@ type validConv interface {
 // The result is a NormalSolver where A'A is diagonal in a fast transform: with
 // Circular (Fourier), and with Symmetric if the kernel is even in x and in y
 // (cosine transform; Ng, Chan, Tang, SIAM J. Sci. Comput. 21, 1999). For the
-// others there is SolveNormalCG.
+// others there is CG.
 func NewBlur(s Shape, k Kernel, b Boundary) (Linear, error) {
 	if err := checkBlur(s, k, b); err != nil {
 		return nil, err

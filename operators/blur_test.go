@@ -259,7 +259,7 @@ func TestBlurSolveNormalAgainstCG(t *testing.T) {
 		}
 		rhs, x, z := randomSlice(rng, s.Len()), make([]float32, s.Len()), make([]float32, s.Len())
 		a.(NormalSolver).SolveNormal(x, rhs, 0.1)
-		if _, r := SolveNormalCG(a, z, rhs, 0.1, 1e-6, 200); r > 1e-6 {
+		if _, r := (CG{Apply: Normal(a, 0.1), Tol: 1e-6, MaxIters: 200}).Solve(z, rhs); r > 1e-6 {
 			t.Errorf("%v: CG stopped at %g", b, r)
 		}
 		// Both are within 1e-5 of the exact solution, whose condition is 11.
@@ -269,7 +269,7 @@ func TestBlurSolveNormalAgainstCG(t *testing.T) {
 	}
 }
 
-func TestSolveNormalCGWarm(t *testing.T) {
+func TestCGWarm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	k, _ := MotionKernel(5, 30)
 	a, err := NewBlur(Shape{1, 20, 20}, k, Replicate)
@@ -277,8 +277,8 @@ func TestSolveNormalCGWarm(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, x := randomSlice(rng, 400), make([]float32, 400)
-	cold, _ := SolveNormalCG(a, x, b, 0.01, 1e-5, 500)
-	warm, r := SolveNormalCG(a, x, b, 0.01, 2e-5, 500)
+	cold, _ := CG{Apply: Normal(a, 0.01), MaxIters: 500}.Solve(x, b)
+	warm, r := CG{Apply: Normal(a, 0.01), Tol: 2e-5, MaxIters: 500}.Solve(x, b)
 	if cold == 0 || warm != 0 || r > 2e-5 {
 		t.Errorf("cold %d iterations, warm %d with residual %g", cold, warm, r)
 	}

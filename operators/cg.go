@@ -1,56 +1,100 @@
 package operators
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
-// SolveNormalCG solves (A'A + rho I) x = b by conjugate gradients from the x
-// in dst on entry (zero it for a cold start), until the residual is below tol
-// times ||b|| or iters iterations are done. It returns the iterations done and
-// the relative residual reached, both of the recurrence. dst must not overlap
-// b.
-func SolveNormalCG(a Linear, dst, b []float32, rho, tol float64, iters int) (int, float64) {
-	n := a.Domain().Len()
-	checkLen("SolveNormalCG dst", len(dst), n)
-	checkLen("SolveNormalCG b", len(b), n)
+// CG solves M x = b for a symmetric positive definite M by conjugate
+// gradients (Hestenes & Stiefel 1952; Golub & Van Loan, 11.3 and 11.5):
+//
+//	alpha = <r,z>/<p,Mp>;  x += alpha p;  r -= alpha Mp
+//	z = P r;  beta = <r+,z+>/<r,z>;  p = z+ + beta p
+//
+// Vectors are float32, scalars float64; relative residuals below about 1e-6
+// are out of reach of single precision.
+type CG struct {
+	// Apply writes M x to dst. Normal makes it for A'A + rho I.
+	Apply func(dst, x []float32)
+	// Precondition writes P r, P symmetric positive definite and close to the
+	// inverse of M, to dst. Default: P = I.
+	Precondition func(dst, r []float32)
+	// Tol stops at ||Mx-b|| <= Tol ||b||. Default 1e-5.
+	Tol float64
+	// MaxIters bounds the iterations. Default 100.
+	MaxIters int
+}
+
+// Solve improves x, which holds the starting point on entry (the warm start),
+// and returns the iterations made and the relative residual reached, as the
+// recurrence sees it. x must not overlap b.
+func (c CG) Solve(x, b []float32) (iters int, residual float64) {
+	checkLen("CG.Solve", len(b), len(x))
+	tol, limit := c.Tol, c.MaxIters
+	if tol == 0 {
+		tol = 1e-5
+	}
+	if limit == 0 {
+		limit = 100
+	}
 	scale := math.Sqrt(dot(b, b))
 	if scale == 0 {
-		clear(dst)
+		clear(x)
 		return 0, 0
 	}
-	y := make([]float32, a.Codomain().Len())
-	r, p, q := make([]float32, n), make([]float32, n), make([]float32, n)
-	normal := func(dst, x []float32) {
-		a.Apply(y, x)
-		a.Adjoint(dst, y)
-		for i, v := range x {
-			dst[i] += float32(rho) * v
+	n := len(x)
+	r, p, q := borrow(n), borrow(n), borrow(n)
+	defer giveBack(r, p, q)
+	z := *r
+	if c.Precondition != nil {
+		own := borrow(n)
+		defer giveBack(own)
+		z = *own
+	}
+	precondition := func() {
+		if c.Precondition != nil {
+			c.Precondition(z, *r)
 		}
 	}
-	normal(r, dst)
+	c.Apply(*r, x)
 	for i, v := range b {
-		r[i] = v - r[i]
+		(*r)[i] = v - (*r)[i]
 	}
-	copy(p, r)
-	rr := dot(r, r)
-	k := 0
-	for ; k < iters && math.Sqrt(rr) > tol*scale; k++ {
-		normal(q, p)
-		pq := dot(p, q)
+	precondition()
+	copy(*p, z)
+	rz, size := dot(*r, z), math.Sqrt(dot(*r, *r))
+	for iters = 0; iters < limit && size > tol*scale; iters++ {
+		c.Apply(*q, *p)
+		pq := dot(*p, *q)
 		if !(pq > 0) {
 			break
 		}
-		step := float32(rr / pq)
-		for i := range dst {
-			dst[i] += step * p[i]
-			r[i] -= step * q[i]
+		alpha := float32(rz / pq)
+		for i, v := range *p {
+			x[i] += alpha * v
+			(*r)[i] -= alpha * (*q)[i]
 		}
-		next := dot(r, r)
-		beta := float32(next / rr)
-		rr = next
-		for i := range p {
-			p[i] = r[i] + beta*p[i]
+		size = math.Sqrt(dot(*r, *r))
+		precondition()
+		next := dot(*r, z)
+		beta := float32(next / rz)
+		for i, v := range z {
+			(*p)[i] = v + beta*(*p)[i]
 		}
+		rz = next
 	}
-	return k, math.Sqrt(rr) / scale
+	return iters, size / scale
+}
+
+// Normal returns x -> (A'A + rho I) x, not safe for concurrent use. With CG it
+// solves the normal equations of operators that are no NormalSolver.
+func Normal(a Linear, rho float64) func(dst, x []float32) {
+	y := make([]float32, a.Codomain().Len())
+	return func(dst, x []float32) {
+		a.Apply(y, x)
+		a.Adjoint(dst, y)
+		axpy(dst, x, float32(rho))
+	}
 }
 
 // dot is the inner product, accumulated in float64.
@@ -60,4 +104,24 @@ func dot(a, b []float32) float64 {
 		s += float64(v) * float64(b[i])
 	}
 	return s
+}
+
+// buffers holds scratch vectors, so that a running solver does not allocate.
+var buffers sync.Pool
+
+// borrow returns n samples of any content.
+func borrow(n int) *[]float32 {
+	b, ok := buffers.Get().(*[]float32)
+	if !ok || cap(*b) < n {
+		s := make([]float32, n)
+		return &s
+	}
+	*b = (*b)[:n]
+	return b
+}
+
+func giveBack(bs ...*[]float32) {
+	for _, b := range bs {
+		buffers.Put(b)
+	}
 }

@@ -43,8 +43,8 @@
 // Gradient steps need ||A||: Norm returns the operator's own value where it is
 // a Normer and runs the power method elsewhere. Splitting methods need
 // (A'A + rho I)^-1 b: a NormalSolver has it in closed form, by Fourier or
-// cosine transforms or sample by sample; for the others SolveNormalCG runs
-// conjugate gradients from a starting point.
+// cosine transforms or sample by sample; for the others CG runs conjugate
+// gradients from a starting point.
 //
 // # Specs
 //

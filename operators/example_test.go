@@ -69,7 +69,7 @@ func ExampleCompose() {
 	// Output: 1x32x32 -> 1x26x26
 }
 
-func ExampleSolveNormalCG() {
+func ExampleCG() {
 	k, err := operators.MotionKernel(3, 0)
 	if err != nil {
 		panic(err)
@@ -79,7 +79,7 @@ func ExampleSolveNormalCG() {
 		panic(err)
 	}
 	b, x := []float32{1, 2, 3, 2, 1}, make([]float32, 5)
-	n, _ := operators.SolveNormalCG(a, x, b, 0.5, 1e-5, 100)
+	n, _ := operators.CG{Apply: operators.Normal(a, 0.5)}.Solve(x, b)
 	fmt.Printf("%.3f after %d iterations\n", x, n)
 	// Output: [0.550 1.344 2.736 1.344 0.550] after 3 iterations
 }

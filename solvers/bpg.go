@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+
+	"github.com/lpn-imaging/lpn/operators"
 )
 
 // BPG minimises F(x) = h(x) + lambda R(x) for a learned prior R, at any
@@ -286,7 +288,7 @@ func (s *bpgState) krylov() {
 	}
 	product := s.H.(Hessian).HessianAt(s.at.x)
 	clear(s.d)
-	CG{
+	operators.CG{
 		Apply: func(dst, v []float32) {
 			product(dst, v)
 			axpy(s.c, v, dst)

@@ -113,14 +113,3 @@ func ExampleTune() {
 	fmt.Printf("strength %.3f, %.2f dB after %d trials\n", best.Params[0], best.Score, len(trials))
 	// Output: strength 0.020, 30.00 dB after 17 trials
 }
-
-func ExampleCG() {
-	// 2x2 system ((4,1),(1,3)) x = (1,2).
-	c := solvers.CG{Apply: func(dst, x []float32) {
-		dst[0], dst[1] = 4*x[0]+x[1], x[0]+3*x[1]
-	}}
-	x := make([]float32, 2)
-	n, _ := c.Solve(x, []float32{1, 2})
-	fmt.Printf("%.4f in %d iterations\n", x, n)
-	// Output: [0.0909 0.6364] in 2 iterations
-}

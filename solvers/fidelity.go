@@ -172,7 +172,7 @@ func (h *LeastSquares) solve(dst, b []float32, rho float64) {
 		limit = 50
 	}
 	product := h.HessianAt(nil)
-	CG{
+	operators.CG{
 		Apply: func(dst, x []float32) {
 			product(dst, x)
 			axpy(rho, x, dst)
@@ -350,7 +350,7 @@ func (h *Poisson) Prox(dst, v []float32, t float64) {
 			g[i] = -g[i]
 		}
 		copy(d, g)
-		CG{Tol: 1e-3, MaxIters: 50, Apply: func(dst, x []float32) {
+		operators.CG{Tol: 1e-3, MaxIters: 50, Apply: func(dst, x []float32) {
 			h.A.Apply(s, x)
 			for i := range s {
 				s[i] *= curv[i]

@@ -16,12 +16,12 @@ func TestCG(t *testing.T) {
 	}
 	want := eliminate(d.gram(0.1), rhs)
 	m := make([]float32, 12)
-	c := CG{Tol: 1e-6, Apply: func(dst, x []float32) {
+	c := operators.CG{Tol: 1e-6, Apply: func(dst, x []float32) {
 		d.Apply(m, x)
 		d.Adjoint(dst, m)
 		axpy(0.1, x, dst)
 	}}
-	run := func(name string, c CG, start []float32) int {
+	run := func(name string, c operators.CG, start []float32) int {
 		t.Helper()
 		iters, res := c.Solve(start, b)
 		worst := 0.0

@@ -47,7 +47,7 @@ func (t Tikhonov) Solve(dst, y []float32) {
 	if limit == 0 {
 		limit = 200
 	}
-	c := CG{
+	c := operators.CG{
 		Apply: func(dst, x []float32) {
 			t.A.Apply(m, x)
 			t.A.Adjoint(dst, m)
