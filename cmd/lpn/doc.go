@@ -1,4 +1,4 @@
-// Lpn restores images with learned proximal networks, trains such networks
+// Command lpn restores images with learned proximal networks, trains such networks
 // and explores the priors that they hold.
 //
 //	lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png

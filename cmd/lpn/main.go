@@ -1,5 +1,3 @@
-// Command lpn restores images with learned proximal networks, trains such
-// networks and explores the priors they hold. Run lpn help for its commands.
 package main
 
 import (
