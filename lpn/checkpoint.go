@@ -62,7 +62,7 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 			return nil, fmt.Errorf("weight %s has shape %v, want %v", s.Name, tensors[i].Shape, s.Dims)
 		}
 	}
-	// Half-precision storage rounds the constraints that are equalities.
+	// Rounding moves the constraints that are equalities by as much.
 	cfg.projectEqualities(params)
 	n, err := FromParams(cfg, params)
 	if err != nil {
@@ -73,8 +73,34 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 	return n, nil
 }
 
-// Save writes the network to path, whole or not at all. Weights are stored in
-// half precision when half is true.
+// halved says whether a weight is stored in half precision on request: large
+// ones are, but not thresholds and logarithms, for which it would be too
+// coarse, nor those whose equality constraints it would break.
+func (p ParamSpec) halved() bool {
+	return p.Len() >= 512 && (p.Constraint == Free || p.Constraint == NonNegative)
+}
+
+// Half returns the network with its large weights rounded to half precision,
+// and scaled again to be well posed: what Save then stores in half the space is
+// exactly this network.
+func (n *Network) Half() *Network {
+	params := map[string][]float32{}
+	for _, s := range n.cfg.Params() {
+		w := n.params[s.Name]
+		if s.halved() {
+			w = slices.Clone(w)
+			for i, v := range w {
+				w[i] = halfToFloat(floatToHalf(v))
+			}
+		}
+		params[s.Name] = w
+	}
+	out, _ := newNetwork(n.cfg, params, n.meta).WellPosed()
+	return out
+}
+
+// Save writes the network to path, whole or not at all. With half, large
+// weights are stored in half precision: see Half.
 func (n *Network) Save(path string, half bool) error {
 	return SaveAtomic(path, func(w io.Writer) error { return n.Write(w, half) })
 }
@@ -89,11 +115,12 @@ func (n *Network) Write(w io.Writer, half bool) error {
 	for k, v := range n.meta {
 		meta[k] = v
 	}
+	specs := n.specs()
 	var tensors []Tensor
 	for _, s := range n.cfg.Params() {
 		tensors = append(tensors, Tensor{s.Name, s.Dims, n.params[s.Name]})
 	}
-	return writeSafetensors(w, tensors, meta, func(string) bool { return half })
+	return writeSafetensors(w, tensors, meta, func(name string) bool { return half && specs[name].halved() })
 }
 
 // Meta returns a note stored with the network: how it was trained, what it

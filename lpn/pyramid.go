@@ -195,6 +195,8 @@ func Pyramid3(channels int, sigma float64) Config {
 	c.Name = "pyramid3"
 	if channels > 1 {
 		c.Pyramid.Levels[0].Maps = 24
+	} else {
+		c.Pyramid.Levels[0].NK = 3
 	}
 	c.Pyramid.Levels = append(c.Pyramid.Levels, PyramidLevel{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3})
 	return c

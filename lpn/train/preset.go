@@ -71,7 +71,8 @@ func presets() map[string]Preset {
 		},
 	}
 	for channels, name := range map[int]string{1: "gray", 3: "colour"} {
-		m[name+"-25"] = natural(lpn.Pyramid3(channels, 25./255), 60000, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
+		steps := map[int]int{1: 40000, 3: 60000}[channels]
+		m[name+"-25"] = natural(lpn.Pyramid3(channels, 25./255), steps, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
 		for _, s := range []int{5, 15, 50} {
 			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Pyramid3(channels, float64(s)/255), 8000, 1.5e-3, name+"-25",
 				fmt.Sprintf("natural pictures, sigma %d/255, from the prior at 25/255", s))
