@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -15,11 +16,13 @@ import (
 const MaxSamples = 1 << 28
 
 // A Measurement is what a camera gave and how. Files of it are NumPy .npz
-// archives with two arrays: y, the numbers, and operator, a JSON string,
+// archives of two arrays: y, the numbers, and operator, a JSON string,
 //
 //	{"spec": "cs:ratio=0.25", "scene": [1, 256, 256], "boundary": "symmetric", "noise": 0.01}
 //
-// in which boundary (default symmetric) and noise may be missing. From Python:
+// in which boundary (default symmetric) and noise may be missing. A third
+// array, file, holds the kernel or mask where the spec names one by a file; a
+// measurement without it needs that file to be restored. From Python:
 //
 //	np.savez("y.npz", y=y.astype(np.float32), operator=json.dumps({...}))
 //
@@ -32,15 +35,18 @@ type Measurement struct {
 	Operator Spec
 	Scene    Shape
 	Boundary string
+	// File is the content of the kernel or mask file that Operator names, as
+	// Spec.Load returns it; without samples where it names none.
+	File Image
 	// Noise is the standard deviation of the noise in the units of Y; NaN
 	// where it is not known.
 	Noise float64
 }
 
 // Build rebuilds the operator and checks that Y is a measurement of it. open
-// is Spec.Build's.
+// is Spec.Build's, and asked only where File is missing.
 func (m Measurement) Build(open func(path string) (Image, error)) (Linear, error) {
-	a, err := m.Operator.Build(m.Scene, m.Boundary, open)
+	a, err := m.Operator.Build(m.Scene, m.Boundary, m.Open(open))
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +54,15 @@ func (m Measurement) Build(open func(path string) (Image, error)) (Linear, error
 		return nil, fmt.Errorf("measurement of %d numbers; %s of a scene %v gives %d", len(m.Y.Pix), m.Operator, m.Scene, n)
 	}
 	return a, nil
+}
+
+// Open is what Spec.Build and Spec.SceneShape take to read the operator's file:
+// the one that m holds, or open where it holds none.
+func (m Measurement) Open(open func(path string) (Image, error)) func(path string) (Image, error) {
+	if m.File.Pix == nil {
+		return open
+	}
+	return func(string) (Image, error) { return m.File, nil }
 }
 
 // operatorJSON is the text of the array operator.
@@ -58,9 +73,15 @@ type operatorJSON struct {
 	Noise    *float64 `json:"noise,omitempty"`
 }
 
-// WriteMeasurement writes m as .npz. The same m gives the same bytes.
+// WriteMeasurement writes m as .npz. The same m gives the same bytes. It is an
+// error if Operator names a file and File is missing: what is written can be
+// restored wherever it goes.
 func WriteMeasurement(w io.Writer, m Measurement) error {
 	checkLen("WriteMeasurement", len(m.Y.Pix), m.Y.Len())
+	checkLen("WriteMeasurement", len(m.File.Pix), m.File.Len())
+	if path := m.Operator.File(); path != "" && m.File.Pix == nil {
+		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Operator, path)
+	}
 	o := operatorJSON{Spec: m.Operator, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Boundary}
 	if !math.IsNaN(m.Noise) {
 		o.Noise = &m.Noise
@@ -71,14 +92,23 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 	}
 	z := zip.NewWriter(w)
 	// Stored, as numpy.savez does: noise does not shrink.
-	e, err := z.CreateHeader(&zip.FileHeader{Name: "y.npy", Method: zip.Store})
+	floats := func(name string, v Image) error {
+		e, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+		if err != nil {
+			return err
+		}
+		return writeNpyFloats(e, v.dims(), v.Pix)
+	}
+	if err := floats("y.npy", m.Y); err != nil {
+		return err
+	}
+	if m.Operator.File() != "" {
+		if err := floats("file.npy", m.File); err != nil {
+			return err
+		}
+	}
+	e, err := z.CreateHeader(&zip.FileHeader{Name: "operator.npy", Method: zip.Store})
 	if err != nil {
-		return err
-	}
-	if err := writeNpyFloats(e, m.Y.dims(), m.Y.Pix); err != nil {
-		return err
-	}
-	if e, err = z.CreateHeader(&zip.FileHeader{Name: "operator.npy", Method: zip.Store}); err != nil {
 		return err
 	}
 	if err := writeNpyText(e, string(text)); err != nil {
@@ -130,7 +160,16 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 	if err != nil {
 		return Measurement{}, fmt.Errorf("operator: %w", err)
 	}
-	err = withArray(z, "y", func(h npyHeader, n int, r io.Reader) error {
+	err = withArray(z, "y", readInto(&m.Y))
+	if err == nil && m.Operator.File() != "" && hasArray(z, "file") {
+		err = withArray(z, "file", readInto(&m.File))
+	}
+	return m, err
+}
+
+// readInto reads an array of finite numbers into an image.
+func readInto(m *Image) func(h npyHeader, n int, r io.Reader) error {
+	return func(h npyHeader, n int, r io.Reader) error {
 		if n == 0 || len(h.shape) > 3 {
 			return fmt.Errorf("shape %v; want numbers in one, two or three dimensions", h.shape)
 		}
@@ -146,10 +185,9 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 				return fmt.Errorf("number %d is %v; want finite numbers", i, x)
 			}
 		}
-		m.Y = Image{shapeOf(h.shape), v}
+		*m = Image{shapeOf(h.shape), v}
 		return nil
-	})
-	return m, err
+	}
 }
 
 func parseOperatorJSON(text string) (Measurement, error) {
@@ -192,6 +230,10 @@ func checkScene(s Shape) error {
 		left /= d
 	}
 	return nil
+}
+
+func hasArray(z *zip.Reader, name string) bool {
+	return slices.ContainsFunc(z.File, func(e *zip.File) bool { return strings.TrimSuffix(e.Name, ".npy") == name })
 }
 
 // withArray opens the entry name.npy and passes its header, its number of

@@ -263,3 +263,57 @@ func FuzzNpy(f *testing.F) {
 		}) // an error is as good as a result
 	})
 }
+
+// A kernel or mask from a file travels with the measurement.
+func TestMeasurementHoldsFile(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 9))
+	for _, c := range []struct {
+		spec string
+		file Shape
+	}{
+		{"blur:kernel=psf.npy", Shape{1, 3, 3}},
+		{"sr:factor=2,kernel=psf.npy", Shape{1, 3, 5}},
+		{"inpaint:mask=mask.png", Shape{1, 6, 8}},
+	} {
+		s, err := ParseSpec(c.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := Measurement{Operator: s, Scene: Shape{1, 6, 8}, Boundary: "circular", Noise: 0.01}
+		file := NewImage(c.file)
+		for i := range file.Pix {
+			file.Pix[i] = float32(rng.Float64())
+		}
+		reads := 0
+		open := func(string) (Image, error) { reads++; return file, nil }
+		a, err := m.Build(open)
+		if err == nil || a != nil {
+			t.Errorf("%s: a measurement without numbers builds", c.spec)
+		}
+		if a, err = s.Build(m.Scene, m.Boundary, open); err != nil {
+			t.Fatal(err)
+		}
+		x := randomSlice(rng, m.Scene.Len())
+		m.Y = NewImage(a.Codomain())
+		a.Apply(m.Y.Pix, x)
+		if err := WriteMeasurement(io.Discard, m); err == nil || !strings.Contains(err.Error(), s.File()) {
+			t.Errorf("%s: written without its file: %v", c.spec, err)
+		}
+		if m.File, err = s.Load(open); err != nil {
+			t.Fatal(err)
+		}
+		b := written(t, m)
+		got, err := ReadMeasurement(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := got.Build(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		y := make([]float32, len(m.Y.Pix))
+		if again.Apply(y, x); maxDiff(y, m.Y.Pix) != 0 {
+			t.Errorf("%s: the operator read back is another", c.spec)
+		}
+	}
+}

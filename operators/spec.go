@@ -537,6 +537,25 @@ func (sp Spec) Get(key string) string {
 	return ""
 }
 
+// File is the kernel or mask file that the spec names, "" where it names none.
+func (sp Spec) File() string {
+	for _, d := range sp.orDenoise().form.fields {
+		if d.kind == file {
+			return sp.Get(d.key)
+		}
+	}
+	return ""
+}
+
+// Load reads File with open; the Image is empty where there is no file.
+func (sp Spec) Load(open func(path string) (Image, error)) (Image, error) {
+	path := sp.File()
+	if path == "" {
+		return Image{}, nil
+	}
+	return load(open, path)
+}
+
 func (sp Spec) float(key string) float64 {
 	v, _ := strconv.ParseFloat(sp.Get(key), 64)
 	return v
