@@ -99,7 +99,7 @@ func TestScaledValue(t *testing.T) {
 			t.Errorf("f(%g) = %g, want %g", v, f[i], want)
 		}
 	}
-	b := tiny(t)
+	b := tinyBound(t)
 	x, sx := []float32{0.2, -0.1, 0.3}, []float32{0.2 * s, -0.1 * s, 0.3 * s}
 	got, want := Prior{Psi: Scaled(b, s)}.At(x), Prior{Psi: b}.At(sx)
 	if math.Abs(got.R-want.R/(s*s)) > 1e-4*math.Abs(got.R)+got.Gap {

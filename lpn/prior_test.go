@@ -64,8 +64,8 @@ func smallPyramid() Config {
 	return c
 }
 
-// tiny is a softplus network for three numbers.
-func tiny(t testing.TB) *Bound {
+// tinyBound is a softplus network for three numbers.
+func tinyBound(t testing.TB) *Bound {
 	c := Dense(3, 8, 2)
 	c.Alpha = 0.1
 	c.Softplus.Beta = 3
@@ -124,7 +124,7 @@ func TestPriorSoft(t *testing.T) {
 
 // TestPriorOneCall: at strength 1 the prox is one evaluation, f itself.
 func TestPriorOneCall(t *testing.T) {
-	b := tiny(t)
+	b := tinyBound(t)
 	c := &counted{Potential: b}
 	v := randomVec(3, 1, 1)
 	x, want := make([]float32, 3), make([]float32, 3)
@@ -147,7 +147,7 @@ func (c *counted) Eval(dst, y []float32) float64 {
 
 // TestPriorProx: brute force finds no better point, with R by inversion.
 func TestPriorProx(t *testing.T) {
-	b := tiny(t)
+	b := tinyBound(t)
 	for _, w := range []float64{1, 0.3} {
 		p := Prior{Psi: b, Weight: w, Tol: 1e-6}
 		for _, q := range []Prior{p, p.WarmStarted()} {
@@ -167,7 +167,7 @@ func TestPriorProx(t *testing.T) {
 func TestPriorAt(t *testing.T) {
 	s := operators.Shape{C: 1, H: 12, W: 16}
 	for name, b := range map[string]*Bound{
-		"dense":   tiny(t),
+		"dense":   tinyBound(t),
 		"pyramid": bound(t, randomNet(t, smallPyramid(), 5), s),
 	} {
 		n := b.len()
@@ -194,7 +194,7 @@ func TestPriorAt(t *testing.T) {
 
 // TestPriorGradient: grad R(x) = y - x.
 func TestPriorGradient(t *testing.T) {
-	p := Prior{Psi: tiny(t), Tol: 1e-6}
+	p := Prior{Psi: tinyBound(t), Tol: 1e-6}
 	x := make([]float32, 3)
 	p.Psi.Eval(x, randomVec(3, 1, 9))
 	y := p.At(x).Dual

@@ -1,0 +1,289 @@
+package lpn
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+// LipschitzBound returns an upper bound on the Lipschitz constant of f, the
+// largest eigenvalue of Hess psi, for pictures of shape s whose samples lie
+// between lo and hi.
+//
+// A softplus network has one everywhere, whatever lo and hi. As slopes of the
+// softplus lie in [0,1], its curvatures in [0,beta/4] and the weights W_k and
+// w are non-negative, every element of Hess psi is at most that of
+//
+//	P = alpha I + sum_k J_k' diag(beta/4 u_k) J_k,
+//	J_1 = |H_0|,  J_{k+1} = W_k J_k + |H_k|,   u_K = w,  u_{k-1} = W_{k-1}'u_k,
+//
+// interval arithmetic that the signs make as cheap as an evaluation, and
+// max (P v)_i/v_i bounds the largest eigenvalue for any positive v (Collatz
+// 1942, Wielandt 1950): v comes from a few power iterations.
+//
+// A pyramid of gated energies has none everywhere: where two gates of one
+// log-sum-exp balance, f turns from one slope to another within a distance
+// that shrinks as the picture's contrast grows. In a box it has. There
+// |h_k| <= H_k, and the Cauchy-Schwarz inequality on dp_j = sum_k N_jk h_k dh_k
+// + ... bounds what the turning gates add by a diagonal form in dh:
+//
+//	Hess psi <= sum_l A_l'(D_l + D'_l)A_l + (1-alpha-slack) V'V + alpha I,
+//	E_j = sum_k N_jk H_k^2 + sum_m T_jm max_{i in m} E_i   (the level below),
+//	D'_k = sum_g max_{j in g} (w_g E_j + kappa_g) N_jk,
+//
+// D_l as in RecordGrowth, w_g the largest weight of gate group g and kappa_g
+// what the level above passes down by T in the same way. The largest
+// eigenvalue of this fixed operator is computed as GrowthBound's is. It is far
+// from tight: gates rarely turn together.
+func (n *Network) LipschitzBound(s operators.Shape, lo, hi float64) (float64, error) {
+	if !(hi > lo) {
+		return 0, fmt.Errorf("lpn: the box [%v,%v] is empty", lo, hi)
+	}
+	if _, err := n.On(s); err != nil {
+		return 0, err
+	}
+	if n.cfg.Softplus != nil {
+		return n.softplusLipschitz(s), nil
+	}
+	return n.pyramidLipschitz((hi - lo) / 2 / n.cfg.Unit), nil
+}
+
+// absolute returns a builder for pictures of shape s over the weights'
+// absolute values.
+func (n *Network) absolute(s operators.Shape) *builder {
+	params := map[string][]float32{}
+	for name, w := range n.params {
+		a := make([]float32, len(w))
+		for i, v := range w {
+			a[i] = float32(math.Abs(float64(v)))
+		}
+		params[name] = a
+	}
+	return &builder{params: params, specs: n.specs(), dims: Dims{s.C, s.H, s.W, 1}, p: &program{n: 1}}
+}
+
+func (n *Network) softplusLipschitz(s operators.Shape) float64 {
+	r := n.absolute(s)
+	p := r.finish(n.cfg.recordSoftplusBound(r))
+	g := operatorOf(p)
+	in := make([]float32, s.Len())
+	out := make([]float32, s.Len())
+	v := make([]float64, len(in))
+	for i := range v {
+		v[i] = 1
+	}
+	best := math.Inf(1)
+	for range 12 {
+		for i, u := range v {
+			in[i] = float32(u)
+		}
+		g.apply(out, in)
+		worst, top := 0.0, 0.0
+		for i, w := range out {
+			worst = max(worst, float64(w)/v[i])
+			top = max(top, float64(w))
+		}
+		best = min(best, worst)
+		for i, w := range out {
+			v[i] = max(float64(w)/top, 1e-6) // stays positive
+		}
+	}
+	return best * (1 + 1e-4) // single precision
+}
+
+// recordSoftplusBound writes P x; the recorder's weights are absolute values.
+func (c Config) recordSoftplusBound(r Recorder) Value {
+	s := c.Softplus
+	x := r.Interleave(r.Input(), c.Channels)
+	full := r.Dims(x)
+	n := len(s.Layers)
+	in := make([]Dims, n)
+	a := make([]Value, n)
+	lin := func(k int) Value { return r.Param(fmt.Sprintf("lin.%d.weight", k)) }
+	res := func(k int) Value { return r.Param(fmt.Sprintf("res.%d.weight", k-1)) }
+	geom := func(k int) Geom { l := s.Layers[k]; return Geom{l.K, l.Stride, l.Pad} }
+	z := x
+	for k := range n {
+		in[k] = r.Dims(z)
+		a[k] = r.Conv(z, lin(k), geom(k))
+		if k > 0 {
+			xs := x
+			if in[k].H != full.H || in[k].W != full.W {
+				xs = r.Resize(x, in[k].H, in[k].W)
+			}
+			a[k] = r.Add(a[k], r.Conv(xs, res(k), geom(k)))
+		}
+		z = a[k]
+	}
+	d := r.Dims(z)
+	ones := make([]float32, d.H*d.W)
+	for i := range ones {
+		ones[i] = 1
+	}
+	u := r.Outer(ones, lin(n), d)
+	var back, sum Value
+	for k := n - 1; k >= 0; k-- {
+		t := r.Scale(r.Mul(a[k], u), s.Beta/4)
+		if back != nil {
+			t = r.Add(t, back)
+		}
+		if k == 0 {
+			t = r.ConvT(t, lin(0), geom(0), full.H, full.W)
+		} else {
+			back = r.ConvT(t, lin(k), geom(k), in[k].H, in[k].W)
+			// Outer is a constant: give ConvT a value to work on.
+			u = r.ConvT(r.Add(u, r.Scale(a[k], 0)), lin(k), geom(k), in[k].H, in[k].W)
+			t = r.ConvT(t, res(k), geom(k), in[k].H, in[k].W)
+			if in[k].H != full.H || in[k].W != full.W {
+				t = r.ResizeT(t, full.H, full.W)
+			}
+		}
+		if sum == nil {
+			sum = t
+		} else {
+			sum = r.Add(sum, t)
+		}
+	}
+	return r.Deinterleave(r.Add(sum, r.Scale(x, c.Alpha)))
+}
+
+// pyramidLipschitz is LipschitzBound for pictures within +-half network units
+// of some constant.
+func (n *Network) pyramidLipschitz(half float64) float64 {
+	c, p := n.cfg, n.cfg.Pyramid
+	levels := len(p.Levels)
+	reach := n.featureBounds(half)
+
+	// Energies E_j from the first level up, and their largest by group (the
+	// sum where each gate of a group is open on its own).
+	energy := make([][]float64, levels)
+	var below []float64
+	for l, v := range p.Levels {
+		f := v.Features
+		e := make([]float64, f)
+		for i, w := range n.params[fmt.Sprintf("N.%d", l)] {
+			k, j := i/f%f, i%f
+			e[j] += float64(w) * reach[l][k] * reach[l][k]
+		}
+		if l > 0 {
+			for i, w := range n.params[fmt.Sprintf("T.%d", l)] {
+				e[i%f] += float64(w) * below[i/f]
+			}
+		}
+		below = make([]float64, f/p.Group)
+		for j, u := range e {
+			if p.Gate == "hard" {
+				below[j/p.Group] += u
+			} else {
+				below[j/p.Group] = max(below[j/p.Group], u)
+			}
+		}
+		energy[l] = e
+	}
+
+	// Slopes and curvatures from the last level down.
+	params := map[string][]float32{}
+	specs := n.specs()
+	for name, w := range n.params {
+		params[name] = w
+	}
+	above, kappa := make([]float64, p.Levels[levels-1].Features/p.Group), make([]float64, p.Levels[levels-1].Features/p.Group)
+	for l := levels - 1; l >= 0; l-- {
+		f := p.Levels[l].Features
+		slope, turn := make([]float64, f), make([]float64, f) // a gate's weights
+		for j := range f {
+			g := j / p.Group
+			slope[j] = math.Exp(float64(n.params[fmt.Sprintf("logc.%d", l)][g])) + above[g]
+			// A hard gate's slope changes by at most 1/2 per unit.
+			bend := 1.0
+			if p.Gate == "hard" {
+				bend = 0.5
+			}
+			turn[j] = bend*slope[j]*energy[l][j] + kappa[g]
+		}
+		d := make([]float32, f)
+		for k, v := range n.params[fmt.Sprintf("loga.%d", l)] {
+			d[k] = float32(math.Exp(float64(v)))
+		}
+		for k, v := range p.overGates(n.params[fmt.Sprintf("N.%d", l)], f, f, slope, turn) {
+			d[k] += float32(v)
+		}
+		name := fmt.Sprintf("lipschitz.%d", l)
+		params[name], specs[name] = d, ParamSpec{Name: name, Dims: []int{f}}
+		if l > 0 {
+			t := n.params[fmt.Sprintf("T.%d", l)]
+			zero := make([]float64, f)
+			above, kappa = p.overGates(t, len(t)/f, f, slope, zero), p.overGates(t, len(t)/f, f, zero, turn)
+			for m := range above {
+				above[m] /= 4
+				kappa[m] /= 4
+			}
+		}
+	}
+
+	b := &builder{params: params, specs: specs, dims: Dims{c.Channels, growthSide, growthSide, 1}, p: &program{n: 1}}
+	x := b.Input()
+	d := b.Dims(x)
+	_, h := c.pyramidLinear(b, x)
+	for l := range h {
+		f := b.Dims(h[l])
+		one := make([]float32, f.H*f.W)
+		for i := range one {
+			one[i] = 1
+		}
+		h[l] = b.Mul(h[l], b.Outer(one, b.Param(fmt.Sprintf("lipschitz.%d", l)), f))
+	}
+	prog := b.finish(b.Add(c.pyramidLinearT(b, h, d), c.pyramidLowpass(b, x)))
+	return operatorOf(prog).largest(60)
+}
+
+// overGates sums, for each of the ci input channels k of w, over taps and groups
+// the largest (slope_j + turn_j) w_kj in the group, j counting f gates; a hard
+// gate is a group of its own.
+func (p *PyramidConfig) overGates(w []float32, ci, f int, slope, turn []float64) []float64 {
+	per := p.Group
+	if p.Gate == "hard" {
+		per = 1
+	}
+	out := make([]float64, ci)
+	for i := 0; i < len(w); i += f {
+		for g := 0; g < f; g += per {
+			top := 0.0
+			for j := g; j < g+per; j++ {
+				top = max(top, (slope[j]+turn[j])*float64(w[i+j]))
+			}
+			out[i/f%ci] += top
+		}
+	}
+	return out
+}
+
+// operatorOf makes a linear program runnable.
+func operatorOf(p *program) *growthOperator {
+	s := newSession([]*program{p}, 1)
+	return &growthOperator{s, s.execs[0]}
+}
+
+// featureBounds is the largest |h_k| of each level for pictures within +-half
+// of a constant, which the first filters do not see.
+func (n *Network) featureBounds(half float64) [][]float64 {
+	c := n.cfg
+	var all [][]float64
+	for l, v := range c.Pyramid.Levels {
+		b := n.absolute(operators.Shape{C: c.Channels, H: growthSide, W: growthSide})
+		_, h := c.pyramidLinear(b, b.Input())
+		g := operatorOf(b.finish(h[l]))
+		in := g.x.buf(g.x.inputs[0])
+		for i := range in {
+			in[i] = float32(half)
+		}
+		g.x.run()
+		top := make([]float64, v.Features)
+		for i, u := range g.x.buf(g.x.out) {
+			top[i%v.Features] = max(top[i%v.Features], float64(u))
+		}
+		all = append(all, top)
+	}
+	return all
+}
