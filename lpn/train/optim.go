@@ -20,6 +20,8 @@ type Adam struct {
 	Step int
 	// M and V are the moments, one slice for each weight.
 	M, V [][]float32
+	// Scale multiplies the rate of each weight; nil means 1 for all.
+	Scale []float64
 }
 
 // NewAdam returns the optimiser for weights of the given lengths, with
@@ -46,7 +48,11 @@ func (a *Adam) Update(w, g [][]float32, rate float64) {
 	c1 := 1 - math.Pow(a.Beta1, float64(a.Step))
 	c2 := 1 - math.Pow(a.Beta2, float64(a.Step))
 	for i := range w {
-		kernel.AdamStep(w[i], g[i], a.M[i], a.V[i], float32(rate),
+		r := rate
+		if a.Scale != nil {
+			r *= a.Scale[i]
+		}
+		kernel.AdamStep(w[i], g[i], a.M[i], a.V[i], float32(r),
 			float32(a.Beta1), float32(a.Beta2), float32(a.Eps), float32(c1), float32(c2))
 	}
 }

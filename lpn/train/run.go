@@ -89,6 +89,11 @@ var ErrInterrupted = errors.New("train: interrupted")
 // checkpoint still holds the last good state.
 var ErrDiverged = errors.New("train: the loss is not a number")
 
+// lowpassRate slows the filters that are normalised to unit gain. Their
+// elements are about 1/81: at the full rate one could pass through gain 0,
+// where the normalisation explodes.
+const lowpassRate = 0.05
+
 // chunksOf fixes how a batch is cut, whatever the number of threads.
 func chunksOf(batch int) int { return min((batch+1)/2, 8) }
 
@@ -178,6 +183,13 @@ func newRun(o Options) (*runState, error) {
 		lengths = append(lengths, p.Len())
 	}
 	s.adam = NewAdam(lengths, o.Beta1, o.Beta2)
+	for _, p := range m.specs {
+		k := 1.0
+		if p.Constraint == lpn.UnitGain {
+			k = lowpassRate
+		}
+		s.adam.Scale = append(s.adam.Scale, k)
+	}
 	if o.EMA > 0 {
 		s.ema = NewEMA(s.w, o.EMA)
 	}
