@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/lpn-imaging/lpn/operators"
-	"github.com/lpn-imaging/lpn/solvers"
 	"gonum.org/v1/gonum/optimize"
 )
 
@@ -97,7 +96,7 @@ func newton(b *Bound, x, y []float32, goal float64) (float64, int, int) {
 	first := norm(g)
 	for norm(g) > goal && evals+products < 1000 {
 		clear(d)
-		solvers.CG{Apply: func(dst, v []float32) { b.Hess(dst, y, v); products++ },
+		operators.CG{Apply: func(dst, v []float32) { b.Hess(dst, y, v); products++ },
 			Tol: min(0.3, max(0.5*goal/norm(g), math.Sqrt(norm(g)/first)/3)), MaxIters: 60}.Solve(d, g)
 		for t := 1.0; ; t /= 2 {
 			for i := range next {

@@ -55,6 +55,7 @@ func randomNet(t testing.TB, cfg Config, seed uint64) *Network {
 func smallPyramid() Config {
 	c := Pyramid(1, 0.1)
 	c.Alpha = 0.05
+	c.Pyramid.Slack = 0.1
 	c.Pyramid.Group = 4
 	c.Pyramid.LowpassSize = 5
 	c.Pyramid.Levels = []PyramidLevel{

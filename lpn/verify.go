@@ -168,6 +168,9 @@ func Verify(psi solvers.Potential, s operators.Shape, o Probing) Certificate {
 	v.gradient(points)
 	worst := v.convexity(points)
 	v.jacobian(append(points[:min(4, len(points))], worst...))
+	if v.PsiConvexityViolations > 0 {
+		v.fail("psi is not convex on %d segments; the worst has <f(a)-f(b),a-b>/||a-b||^2 = %.3g", v.PsiConvexityViolations, v.PsiConvexity)
+	}
 	v.duality(points)
 	v.descent(points)
 	if !v.finite() {
@@ -291,9 +294,6 @@ func (v *verifier) convexity(points [][]float32) [][]float32 {
 		v.search(y, d, sign)
 		ends = append(ends, y)
 	}
-	if v.PsiConvexityViolations > 0 {
-		v.fail("psi is not convex on %d segments; the worst has <f(a)-f(b),a-b>/||a-b||^2 = %.3g", v.PsiConvexityViolations, v.PsiConvexity)
-	}
 	return ends
 }
 
@@ -365,19 +365,24 @@ func (v *verifier) jacobian(points [][]float32) {
 			}
 		}
 	}
-	ju, jv := make([]float32, n), make([]float32, n)
+	u, ju, jv := make([]float32, n), make([]float32, n), make([]float32, n)
 	for _, p := range points {
 		for range 2 {
-			u, d := v.noise(1), v.noise(1)
-			product(ju, p, u)
+			a, d := v.noise(1), v.noise(1)
+			product(ju, p, a)
 			product(jv, p, d)
-			off := math.Abs(dot(u, jv)-dot(d, ju)) * math.Sqrt(float64(n))
-			v.JacobianAsymmetry = max(v.JacobianAsymmetry, off/(norm(u)*norm(jv)+norm(d)*norm(ju)+1e-30))
+			off := math.Abs(dot(a, jv)-dot(d, ju)) * math.Sqrt(float64(n))
+			v.JacobianAsymmetry = max(v.JacobianAsymmetry, off/(norm(a)*norm(jv)+norm(d)*norm(ju)+1e-30))
 			v.Probes++
 		}
-		lo, hi := ritz(v.noise(1), 30, func(dst, d []float32) { product(dst, p, d) })
+		lo, hi, lowest := ritz(v.noise(1), 30, func(dst, d []float32) { product(dst, p, d) })
 		v.JacobianMinEig = min(v.JacobianMinEig, lo)
 		v.Lipschitz = max(v.Lipschitz, hi)
+		// Where psi bends least, look along the direction in which it does.
+		for _, k := range []float64{0.3, 0.03} {
+			scaleTo(u, lowest, k*v.o.Sigma*math.Sqrt(float64(n))/max(norm(lowest), 1e-30))
+			v.segment(p, u)
+		}
 	}
 	if !(v.JacobianAsymmetry <= tol) {
 		v.fail("the Jacobian is not symmetric: <u,Jv> and <v,Ju> differ by %.3g", v.JacobianAsymmetry)
@@ -390,8 +395,9 @@ func (v *verifier) jacobian(points [][]float32) {
 }
 
 // ritz returns the extreme Ritz values of a symmetric map, by the Lanczos
-// method with full reorthogonalisation: they lie within its spectrum.
-func ritz(q []float32, steps int, apply func(dst, x []float32)) (lo, hi float64) {
+// method with full reorthogonalisation, and the lowest Ritz vector. The values
+// lie within the map's spectrum.
+func ritz(q []float32, steps int, apply func(dst, x []float32)) (lo, hi float64, lowest []float32) {
 	scaleTo(q, q, 1/norm(q))
 	basis := [][]float32{q}
 	w := make([]float32, len(q))
@@ -417,11 +423,17 @@ func ritz(q []float32, steps int, apply func(dst, x []float32)) (lo, hi float64)
 		basis = append(basis, next)
 	}
 	var eig mat.EigenSym
-	if !eig.Factorize(t.SliceSym(0, m), false) {
-		return math.NaN(), math.NaN()
+	if !eig.Factorize(t.SliceSym(0, m), true) {
+		return math.NaN(), math.NaN(), q
 	}
 	values := eig.Values(nil)
-	return values[0], values[m-1]
+	var vectors mat.Dense
+	eig.VectorsTo(&vectors)
+	lowest = make([]float32, len(q))
+	for i, b := range basis[:m] {
+		axpy(vectors.At(i, 0), b, lowest)
+	}
+	return values[0], values[m-1], lowest
 }
 
 // duality inverts f where the answer is known, and checks the inequality of
