@@ -58,11 +58,11 @@ func presets() map[string]Preset {
 			Doc: "scalars from a Laplace distribution, sigma 1 (Fang, Buchanan & Sulam 2024, figure 2)", Laplace: true,
 			Config: lpn.Dense(1, 50, 5), Patch: 1, Batch: 2000, Beta2: 0.999,
 			Plan: Plan{
-				{Loss: L1, Steps: 4000, Rate: 1e-3},
-				{Loss: PM, Steps: 4000, Rate: 1e-3, Gamma: 0.5},
-				{Loss: PM, Steps: 4000, Rate: 5e-4, Gamma: 0.4},
-				{Loss: PM, Steps: 4000, Rate: 3e-4, Gamma: 0.2},
-				{Loss: PM, Steps: 8000, Rate: 2e-4, Gamma: 0.1, Cosine: true},
+				{Loss: L1, Steps: 2000, Rate: 2e-3},
+				{Loss: PM, Steps: 3000, Rate: 2e-3, Gamma: 0.5},
+				{Loss: PM, Steps: 3000, Rate: 2e-3, Gamma: 0.4},
+				{Loss: PM, Steps: 8000, Rate: 2e-3, Gamma: 0.2},
+				{Loss: PM, Steps: 12000, Rate: 2e-3, Gamma: 0.1, Cosine: true},
 			},
 		},
 		"digits": {
