@@ -239,6 +239,10 @@ func TestBadInput(t *testing.T) {
 		{"apply PRIOR DIR/nan.npy", 2, "wants -o"},
 		{"import DIR/absent.pt -o DIR/p.safetensors", 2, "no such file"},
 		{"import DIR/text.png -o DIR/p.safetensors", 1, "text.png"},
+		{"verify DIR/absent.safetensors", 2, "no such file"},
+		{"verify PRIOR --size -1", 2, "--size: -1"},
+		{"prior", 2, "prior wants one of"},
+		{"prior value DIR/absent.png", 2, "no such file"},
 		{"completion tcsh", 2, "want bash, zsh or fish"},
 	} {
 		args := strings.Fields(c.args)
@@ -707,6 +711,46 @@ func distance(a, b []float32) (most float64) {
 		most = max(most, math.Abs(float64(a[i]-b[i])))
 	}
 	return most
+}
+
+// TestVerify: a prior of the tests is certified; JSON has the contract's keys.
+func TestVerify(t *testing.T) {
+	out := must(t, "verify", "--json", "--size", "8", prior(t))
+	c := asJSON[map[string]any](t, out)
+	for _, k := range []string{"ok", "convex_weights", "jacobian_asymmetry", "jacobian_min_eig", "lipschitz", "fenchel_gap", "inversion_residual", "psi_convexity_violations", "probes"} {
+		if c[k] == nil {
+			t.Errorf("%s is missing", k)
+		}
+	}
+	if c["ok"] != true {
+		t.Errorf("%s", out)
+	}
+	if text := must(t, "verify", "--size", "8", prior(t)); !strings.Contains(text, "certified") {
+		t.Error(text)
+	}
+}
+
+// TestPriorValue: R at f(y) is <y,f(y)> - 1/2||f(y)||^2 - psi(y).
+func TestPriorValue(t *testing.T) {
+	dir := t.TempDir()
+	psi, err := testNet().On(operators.Shape{C: 1, H: 10, W: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := picture(1, 10, 9, 8)
+	x := picture(1, 10, 9, 8)
+	want := -psi.Eval(x.Pix, y.Pix)
+	for i := range x.Pix {
+		want += float64(y.Pix[i])*float64(x.Pix[i]) - float64(x.Pix[i])*float64(x.Pix[i])/2
+	}
+	file := save(t, filepath.Join(dir, "x.npy"), x)
+	v := asJSON[priorValue](t, must(t, "prior", "value", "--json", "--prior", prior(t), file))
+	if !v.InRange || math.Abs(float64(v.Value)-want) > 1e-3*(1+math.Abs(want)) {
+		t.Errorf("%+v, want %v", v, want)
+	}
+	if code, _, stderr := call(t, "prior", "valu", file); code != exitUsage || !strings.Contains(stderr, `did you mean "value"?`) {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
 }
 
 // TestBuiltins: the built-in priors are listed, found by name, and chosen by
