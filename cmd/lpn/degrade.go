@@ -104,7 +104,11 @@ func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
 	if isMeasurement(j.to) {
-		m := operators.Measurement{Y: y.Image, Operator: o.spec, Scene: p.Shape, Boundary: o.boundary, Noise: o.noise}
+		file, err := o.spec.Load(openOperatorFile)
+		if err != nil {
+			return err
+		}
+		m := operators.Measurement{Y: y.Image, Operator: o.spec, Scene: p.Shape, Boundary: o.boundary, Noise: o.noise, File: file}
 		return writeFile(j.to, func(w io.Writer) error { return operators.WriteMeasurement(w, m) })
 	}
 	o.remarkClipped(con, j, y)

@@ -25,10 +25,14 @@ type evalOptions struct {
 	solver   solverOptions
 	seed     uint64
 	baseline []string
-	gray     bool
-	recurse  bool
-	csv      string
-	force    bool
+	// strengths are those of the baselines; 1 where there is none.
+	strengths map[string]float64
+	tuneOn    string
+	set       tuneSet
+	gray      bool
+	recurse   bool
+	csv       string
+	force     bool
 }
 
 func evalCommand() *cli.Command {
@@ -37,11 +41,14 @@ func evalCommand() *cli.Command {
 		Usage:     "degrade and restore every image, table of PSNR and SSIM",
 		ArgsUsage: "DIR...",
 		Description: "The noise is known to the solver (--noise is what is added).\n\n" +
-			"Example: lpn eval --noise 25/255 --gray set12/",
-		Flags: common(slices.Concat(operatorFlags(), solverFlags(), []cli.Flag{
+			"Examples:\n" +
+			"lpn eval --noise 25/255 --gray set12/\n" +
+			"lpn eval --operator sr:factor=2 --noise 0.01 --baseline tv,wavelet --tune-on train/ set12/",
+		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
 			&cli.StringFlag{Name: "baseline", Usage: "also by these methods, a `LIST` of " + strings.Join(baselineNames, ", ")},
+			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strengths of these methods on the clean images in `DIR`; the prior's stays as it is"},
 			&cli.StringFlag{Name: "csv", Usage: "also write the table to `FILE`.csv"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		})...),
@@ -50,7 +57,7 @@ func evalCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			solver, err := solverFrom(c)
+			solver, p, err := solverFrom(c)
 			if err != nil {
 				return err
 			}
@@ -64,8 +71,12 @@ func evalCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			set, err := tuneSetFrom(c, spec)
+			if err != nil {
+				return err
+			}
 			o := evalOptions{c.Args().Slice(), spec, c.String("boundary"), solver, c.Uint64("seed"),
-				names, c.Bool("gray"), c.Bool("recursive"), c.String("csv"), c.Bool("force")}
+				names, p.Baselines, c.String("tune-on"), set, c.Bool("gray"), c.Bool("recursive"), c.String("csv"), c.Bool("force")}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -91,7 +102,9 @@ type evalMean struct {
 type evalResult struct {
 	Mean   evalMean  `json:"mean"`
 	Images []evalRow `json:"images"`
-	Failed []failure `json:"failed"`
+	// Strengths are the tuned strengths of the baselines.
+	Strengths map[string]float64 `json:"strengths,omitempty"`
+	Failed    []failure          `json:"failed"`
 }
 
 func (o evalOptions) run(ctx context.Context, con *console) error {
@@ -109,7 +122,19 @@ func (o evalOptions) run(ctx context.Context, con *console) error {
 			return err
 		}
 	}
-	all := evalResult{Images: []evalRow{}, Failed: []failure{}}
+	if o.tuneOn != "" {
+		t := tuneOptions{dirs: []string{o.tuneOn}, spec: o.spec, boundary: o.boundary, solver: o.solver, seed: o.seed,
+			set: o.set, trials: baselineTrials, baseline: o.baseline, gray: o.gray, recurse: o.recurse}
+		examples, err := t.examples(con)
+		if err != nil {
+			return err
+		}
+		if o.strengths, err = t.searchBaselines(ctx, con, examples); err != nil {
+			return err
+		}
+		con.remark("strengths tuned on %d images: %s", len(examples), strengthsText(o.strengths))
+	}
+	all := evalResult{Strengths: o.strengths, Images: []evalRow{}, Failed: []failure{}}
 	bar := con.progress("evaluating", len(inputs))
 	defer bar.end()
 	for i, in := range inputs {
@@ -157,7 +182,7 @@ func (o evalOptions) one(ctx context.Context, con *console, in input) (evalRow, 
 	if err != nil {
 		return fail(err)
 	}
-	m := measured{y.Image, o.spec, o.boundary, p.Shape, o.solver.noise}
+	m := measured{y: y.Image, spec: o.spec, boundary: o.boundary, scene: p.Shape, noise: o.solver.noise}
 	s, err := o.solver.solve(ctx, con, m, nil, nil)
 	if err != nil {
 		return fail(err)
@@ -170,7 +195,11 @@ func (o evalOptions) one(ctx context.Context, con *console, in input) (evalRow, 
 	}
 	row.PSNR, row.SSIM = q.PSNR, q.SSIM
 	for _, name := range o.baseline {
-		x, err := s.baseline(ctx, m, name)
+		strength, tuned := o.strengths[name]
+		if !tuned {
+			strength = 1
+		}
+		x, err := s.baseline(ctx, m, name, strength)
 		if err != nil {
 			return fail(err)
 		}

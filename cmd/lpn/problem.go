@@ -28,7 +28,16 @@ type measured struct {
 	spec     operators.Spec
 	boundary string
 	scene    operators.Shape
-	noise    float64 // auto when it is not known
+	noise    float64         // auto when it is not known
+	file     operators.Image // what the spec's file held, where a measurement file brought it along
+}
+
+// open reads the kernel or mask that the spec names.
+func (m measured) open(path string) (operators.Image, error) {
+	if m.file.Pix != nil {
+		return m.file, nil
+	}
+	return openOperatorFile(path)
 }
 
 // readMeasurement reads a measurement file.
@@ -46,7 +55,7 @@ func readMeasurement(path string) (measured, error) {
 	if err != nil {
 		return measured{}, fmt.Errorf("%s: %w", path, err)
 	}
-	out := measured{m.Y, m.Operator, m.Boundary, m.Scene, m.Noise}
+	out := measured{m.Y, m.Operator, m.Boundary, m.Scene, m.Noise, m.File}
 	if math.IsNaN(out.noise) {
 		out.noise = auto
 	}
@@ -56,7 +65,7 @@ func readMeasurement(path string) (measured, error) {
 // pictureMeasurement takes a picture for a measurement of a spec.
 func pictureMeasurement(y operators.Image, spec operators.Spec, boundary string) (measured, error) {
 	scene, err := spec.SceneShape(y.Shape, boundary, openOperatorFile)
-	return measured{y, spec, boundary, scene, auto}, err
+	return measured{y: y, spec: spec, boundary: boundary, scene: scene, noise: auto}, err
 }
 
 // frame is the part of the scene that the measurement is a picture of: all of
@@ -74,7 +83,7 @@ func (m measured) frame() (h, w int) {
 	return h, w
 }
 
-// solverOptions are the flags that restore and eval share.
+// solverOptions are the flags that restore, eval and tune share.
 type solverOptions struct {
 	noise    float64
 	prior    string
@@ -84,11 +93,16 @@ type solverOptions struct {
 	step     float64
 	rho      float64
 	strength float64
+	scale    float64 // 0: by defaultScale
 	tile     int
 	threads  int
 }
 
-var solverNames = []string{"bpg", "admm", "pgd", "apgd", "hqs", "drs"}
+var (
+	solverNames = []string{"bpg", "admm", "pgd", "apgd", "hqs", "drs"}
+	rhoSolvers  = []string{"admm", "hqs", "drs"}
+	stepSolvers = []string{"bpg", "pgd", "apgd"}
+)
 
 func solverFlags() []cli.Flag {
 	return []cli.Flag{
@@ -100,25 +114,34 @@ func solverFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "step", Usage: "step `E` of pgd, apgd and bpg (default: from the operator)"},
 		&cli.Float64Flag{Name: "rho", Usage: "penalty `R` of admm and hqs, 1/R the step of drs (default: from the operator)"},
 		&cli.Float64Flag{Name: "strength", Value: 1, Usage: "regularise `T` times as much as the noise level asks for"},
+		&cli.StringFlag{Name: "params", Usage: "take what flags leave open from `FILE`, made by lpn tune"},
+		&cli.Float64Flag{Name: "scale", Usage: "take the prior for one of `S` times less noise, R(S x)/S^2", DefaultText: "from the operator and the noise"},
 		&cli.IntFlag{Name: "tile", Usage: "evaluate the network in tiles of `N` pixels (0: chosen by memory); the result is the same"},
 	}
 }
 
-func solverFrom(c *cli.Context) (solverOptions, error) {
+// solverFrom reads the flags, and the file of --params where it is given.
+func solverFrom(c *cli.Context) (solverOptions, params, error) {
+	var p params
 	noise, err := parseNoise(c.String("noise"))
 	if err != nil {
-		return solverOptions{}, err
+		return solverOptions{}, p, err
 	}
-	tol := c.Float64("tol")
+	o := solverOptions{noise, c.String("prior"), c.String("solver"), c.Int("iters"), c.Float64("tol"),
+		c.Float64("step"), c.Float64("rho"), c.Float64("strength"), c.Float64("scale"), c.Int("tile"), c.Int("threads")}
+	if path := c.String("params"); path != "" {
+		if p, err = readParams(path); err != nil {
+			return o, p, err
+		}
+		o.fill(c, p)
+	}
 	if !c.IsSet("tol") {
-		tol = 1e-6
-		if c.String("solver") == "bpg" {
-			tol = 1e-4
+		o.tol = 1e-6
+		if o.solver == "bpg" {
+			o.tol = 1e-4
 		}
 	}
-	o := solverOptions{noise, c.String("prior"), c.String("solver"), c.Int("iters"), tol,
-		c.Float64("step"), c.Float64("rho"), c.Float64("strength"), c.Int("tile"), c.Int("threads")}
-	return o, o.check()
+	return o, p, o.check()
 }
 
 func (o solverOptions) check() error {
@@ -138,9 +161,11 @@ func (o solverOptions) check() error {
 		return usagef("--tile: %d; want at least 1, or 0 to choose by memory", o.tile)
 	case !positive(o.strength):
 		return usagef("--strength: %v; want a positive number", o.strength)
-	case o.step != 0 && !slices.Contains([]string{"pgd", "apgd", "bpg"}, o.solver):
+	case o.scale != 0 && !positive(o.scale):
+		return usagef("--scale: %v; want a positive number", o.scale)
+	case o.step != 0 && !slices.Contains(stepSolvers, o.solver):
 		return usagef("--step goes with pgd, apgd and bpg; %s has --rho", o.solver)
-	case o.rho != 0 && !slices.Contains([]string{"admm", "hqs", "drs"}, o.solver):
+	case o.rho != 0 && !slices.Contains(rhoSolvers, o.solver):
 		return usagef("--rho goes with admm, hqs and drs; %s has --step", o.solver)
 	}
 	return nil
@@ -151,6 +176,7 @@ type solution struct {
 	image   operators.Image // the frame
 	prior   string
 	noise   float64
+	scale   float64
 	lambda  float64
 	seconds float64
 	a       operators.Linear
@@ -158,8 +184,8 @@ type solution struct {
 }
 
 // baseline is what another method makes of the same measurement.
-func (s solution) baseline(ctx context.Context, m measured, name string) (operators.Image, error) {
-	x, err := baselines[name](ctx, m, s.a, s.noise)
+func (s solution) baseline(ctx context.Context, m measured, name string, strength float64) (operators.Image, error) {
+	x, err := baselines[name](ctx, m, s.a, s.noise, strength)
 	return centre(operators.Image{Shape: m.scene, Pix: x}, s.image.H, s.image.W), err
 }
 
@@ -167,11 +193,22 @@ func (s solution) baseline(ctx context.Context, m measured, name string) (operat
 // without noise there would be no prior at all.
 const leastNoise = 1e-3
 
+// defaultScale chooses R_s for a prior trained at noise level sigma. A noisy
+// picture wants the prior for its own noise, s = sigma/noise, which at the
+// statistical weight is one evaluation of the network. Other operators spread
+// and amplify the noise, and do best with a prior for much more of it.
+func defaultScale(spec operators.Spec, noise, sigma float64) float64 {
+	if spec.Name() == "denoise" {
+		return sigma / noise
+	}
+	return 1
+}
+
 // solve restores the scene of m. truth, of the frame's shape, may be nil; see
 // is called on every iterate and may be nil.
 func (o solverOptions) solve(ctx context.Context, con *console, m measured, truth *operators.Image, see func(solvers.Iterate)) (solution, error) {
 	var s solution
-	a, err := m.spec.Build(m.scene, m.boundary, openOperatorFile)
+	a, err := m.spec.Build(m.scene, m.boundary, m.open)
 	if err != nil {
 		return s, err
 	}
@@ -191,7 +228,7 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 	if err != nil {
 		return s, err
 	}
-	psi, err := bind(net, m.scene, lpn.Threads(o.threads), lpn.Tile(o.tile))
+	bound, err := bind(net, m.scene, lpn.Threads(o.threads), lpn.Tile(o.tile))
 	if err != nil {
 		return s, fmt.Errorf("prior %s: %w", s.prior, err)
 	}
@@ -199,8 +236,16 @@ func (o solverOptions) solve(ctx context.Context, con *console, m measured, trut
 		con.remarkOnce("the prior %s is gray: a colour picture is restored channel by channel", s.prior)
 	}
 	s.a = a
-	sigma := net.Config().Sigma
-	s.lambda = o.strength * math.Pow(max(s.noise, leastNoise)/sigma, 2)
+	sigma, noise := net.Config().Sigma, max(s.noise, leastNoise)
+	s.scale = o.scale
+	if s.scale == 0 {
+		s.scale = defaultScale(m.spec, noise, sigma)
+	}
+	var psi solvers.Potential = bound
+	if s.scale != 1 {
+		psi = lpn.Scaled(bound, s.scale)
+	}
+	s.lambda = o.strength * math.Pow(noise*s.scale/sigma, 2)
 	h := &solvers.LeastSquares{A: a, Y: m.y.Pix}
 	method, prox := o.method(h, psi, s.lambda)
 	stop := solvers.Stop{MaxIters: o.iters, RelChange: o.tol}
@@ -260,7 +305,7 @@ func bind(net *lpn.Network, s operators.Shape, opts ...lpn.Option) (*lpn.Bound, 
 // prox is not given it is the largest certified one with t lambda <= 1, the
 // range in which the prox of t lambda R is a convex problem; prox says whether
 // the prox is exact at the step that was chosen.
-func (o solverOptions) method(h *solvers.LeastSquares, psi *lpn.Bound, lambda float64) (m solvers.Method, prox func() (bool, string)) {
+func (o solverOptions) method(h *solvers.LeastSquares, psi solvers.Potential, lambda float64) (m solvers.Method, prox func() (bool, string)) {
 	if o.solver == "bpg" {
 		return solvers.BPG{H: h, Psi: psi, Lambda: lambda, Step: o.step}, func() (bool, string) { return true, "" }
 	}
@@ -293,9 +338,9 @@ func (o solverOptions) method(h *solvers.LeastSquares, psi *lpn.Bound, lambda fl
 // picture of the scene, else the quadratic estimate.
 func (o solverOptions) start(ctx context.Context, m measured, a operators.Linear, noise float64) ([]float32, error) {
 	if m.spec.Name() == "denoise" {
-		return inputBaseline(ctx, m, a, noise)
+		return inputBaseline(ctx, m, a, noise, 1)
 	}
-	return wienerBaseline(ctx, m, a, noise)
+	return wienerBaseline(ctx, m, a, noise, 1)
 }
 
 // referenceFor finds the true picture of an input: the file itself, or the

@@ -33,7 +33,9 @@ func restoreCommand() *cli.Command {
 		Name:      "restore",
 		Usage:     "restore images or measurement files",
 		ArgsUsage: "INPUT...",
-		Description: "Minimises 1/2||Ax-y||^2 + lambda R(x), R the prior, lambda = strength * noise^2/sigma^2.\n\n" +
+		Description: "Minimises 1/2||Ax-y||^2 + lambda R(scale x)/scale^2, R the prior trained at noise level\n" +
+			"sigma, lambda = strength (scale noise/sigma)^2. lpn tune finds better parameters for a\n" +
+			"given operator, noise and kind of image than the defaults.\n\n" +
 			"Examples:\n" +
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
 			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
@@ -49,7 +51,7 @@ func restoreCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			solver, err := solverFrom(c)
+			solver, _, err := solverFrom(c)
 			if err != nil {
 				return err
 			}
@@ -75,7 +77,8 @@ type restored struct {
 	Noise      number  `json:"noise"`
 	PSNR       *number `json:"psnr"`
 	SSIM       *number `json:"ssim"`
-	Strength   number  `json:"lambda"`
+	Lambda     number  `json:"lambda"`
+	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
 	// Uncertified says why Certified is false.
 	Uncertified string `json:"uncertified,omitempty"`
@@ -196,7 +199,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	r := restored{Input: j.path, Output: j.to, Operator: m.spec.String(), Prior: s.prior, Solver: o.solver.solver,
 		Iterations: s.Iterations, Seconds: number(s.seconds), Objective: number(s.Objective),
 		Converged: s.Converged, Certified: s.Certified, Noise: number(s.noise),
-		Strength: number(s.lambda), Reason: s.Reason, Uncertified: s.Uncertified}
+		Lambda: number(s.lambda), Scale: number(s.scale), Reason: s.Reason, Uncertified: s.Uncertified}
 	result := withShape(p, s.image, m.spec.Name() != "sr")
 	if truth != nil {
 		q, err := measure(truth, result, false)
