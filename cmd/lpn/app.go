@@ -102,6 +102,7 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 			infoCommand(),
 			applyCommand(),
 			importCommand(),
+			doctorCommand(),
 			completionCommand(),
 			versionCommand(),
 		},
