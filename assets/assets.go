@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed priors
+//go:embed priors/*.safetensors
 var files embed.FS
 
 // Priors holds the shipped priors, NAME.safetensors each.

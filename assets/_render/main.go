@@ -20,7 +20,7 @@ func main() {
 	gray := flag.String("gray", "", "gray 256x256 crop to write")
 	width := flag.Int("width", 481, "columns")
 	height := flag.Int("height", 321, "rows")
-	side := flag.Int("side", 20, "the square root of the samples a pixel")
+	side := flag.Int("side", 10, "the square root of the samples a pixel")
 	flag.Parse()
 	s := scene()
 	img := image.NewNRGBA(image.Rect(0, 0, *width, *height))

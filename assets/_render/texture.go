@@ -138,7 +138,7 @@ func apple(p, n vec) surface {
 	k := smooth(-0.1, 0.9, n.y*0.4-n.x*0.5+0.9*streak)
 	c := rgb(150, 18, 24).mix(rgb(224, 168, 60), 0.75*k)
 	spot := smooth(0.62, 0.75, noise(p.scale(34)))
-	return surface{c.mix(rgb(236, 214, 150), 0.6*spot), 0.05, 0.06, 0}
+	return surface{c.mix(rgb(236, 214, 150), 0.35*spot), 0.05, 0.06, 0}
 }
 
 func orange(p, _ vec) surface {
