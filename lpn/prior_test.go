@@ -258,3 +258,28 @@ func ExamplePrior_At() {
 	fmt.Println(v.InRange, v.Residual < 1e-5)
 	// Output: true true
 }
+
+// TestDecompose: the parts sum to R, and for |x| they are |x_i|.
+func TestDecompose(t *testing.T) {
+	s := operators.Shape{C: 1, H: 12, W: 16}
+	b := bound(t, randomNet(t, smallPyramid(), 5), s)
+	y, x := randomVec(s.Len(), 0.2, 7), make([]float32, s.Len())
+	p := Prior{Psi: b, Weight: 0.5}
+	psi := b.Eval(x, y)
+	want := 0.5 * (dot(y, x) - dot(x, x)/2 - psi)
+	parts, missed := p.Decompose(y, 1)
+	sum := 0.0
+	for _, v := range parts {
+		sum += v
+	}
+	if math.Abs(sum-want) > 1e-6*math.Abs(want) || math.Abs(missed) > 0.01*math.Abs(want) {
+		t.Errorf("the parts sum to %g, R is %g, the quadrature missed %g", sum, want, missed)
+	}
+	symmetric := []float32{2, -2, 4, -4}
+	parts, _ = Prior{Psi: soft{}}.Decompose(symmetric, 1)
+	for i, v := range symmetric {
+		if want := math.Abs(float64(v)) - 1; math.Abs(parts[i]-want) > 0.02 {
+			t.Errorf("part %d is %g, want %g", i, parts[i], want)
+		}
+	}
+}

@@ -14,9 +14,9 @@ func priorCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "prior",
 		Usage:       "explore a learned log-prior",
-		Subcommands: []*cli.Command{priorValueCommand()},
+		Subcommands: []*cli.Command{priorValueCommand(), priorPathCommand(), priorMapCommand(), priorCurveCommand(), priorSliceCommand()},
 		Action: func(c *cli.Context) error {
-			return usagef("prior wants one of: value (lpn help prior)")
+			return usagef("prior wants one of: value, path, map, curve, slice (lpn help prior)")
 		},
 	}
 }
