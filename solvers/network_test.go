@@ -196,7 +196,6 @@ func TestRestores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, _ = net.WellPosed()
 	s := operators.Shape{C: 1, H: 32, W: 32}
 	psi, err := net.On(s)
 	if err != nil {
@@ -213,8 +212,8 @@ func TestRestores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if before, after := metrics.PSNR(truth, x0), metrics.PSNR(truth, r.X); after < before+1 || !r.Certified {
-			t.Errorf("%v: from %.2f to %.2f dB, certified %v %s", spec, before, after, r.Certified, r.Uncertified)
+		if before, after := metrics.PSNR(truth, x0), metrics.PSNR(truth, r.X); after < before+1 {
+			t.Errorf("%v: from %.2f to %.2f dB: %s", spec, before, after, r.Reason)
 		}
 	}
 }
