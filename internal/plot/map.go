@@ -49,7 +49,7 @@ func colours(lo, hi float64) palette.ColorMap {
 		m.SetMax(top)
 		return m
 	}
-	m := moreland.Kindlmann()
+	m := moreland.ExtendedBlackBody()
 	if !(hi > lo) {
 		hi = lo + 1
 	}
@@ -154,7 +154,7 @@ type Mark struct {
 	X, Y float64
 }
 
-// Dims, Z, X and Y make Contours a plotter.GridXYZ.
+// grid is a plotter.GridXYZ of the heights.
 type grid struct{ Contours }
 
 func (g grid) Dims() (c, r int)   { return len(g.XS), len(g.YS) }
@@ -187,7 +187,7 @@ func (c Contours) panel() (panel, error) {
 			levels = append(levels, v)
 		}
 	}
-	m := moreland.Kindlmann()
+	m := moreland.ExtendedBlackBody()
 	m.SetMin(lo)
 	m.SetMax(hi)
 	p := plot.New()

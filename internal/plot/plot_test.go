@@ -1,0 +1,191 @@
+package plot
+
+import (
+	"bytes"
+	"fmt"
+	"image/png"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/sbinet/npyio/npz"
+)
+
+func picture(c, h, w int) operators.Image {
+	m := operators.NewImage(operators.Shape{C: c, H: h, W: w})
+	for i := range m.Pix {
+		m.Pix[i] = float32(i%w) / float32(w)
+	}
+	return m
+}
+
+// figures are one of each kind, with holes where numbers may be missing.
+func figures() map[string]Figure {
+	nan := math.NaN()
+	heat := Heat{Label: "R (nats)", H: 4, W: 6, Values: make([]float64, 24)}
+	c := Contours{X: "a", Y: "b", Label: "R", XS: []float64{-1, 0, 1}, YS: []float64{0, 1}, Z: []float64{3, 1, 3, 4, 2, 4}, Marks: []Mark{{"x", 0, 0}, {"y", 1, 1}}}
+	holes := c
+	holes.Z = []float64{3, nan, 3, 4, 2, 4}
+	for i := range heat.Values {
+		heat.Values[i] = float64(i) - 12
+	}
+	flat := Heat{H: 2, W: 2, Values: []float64{1, 1, nan, 1}}
+	a, b := picture(3, 10, 20), picture(3, 10, 20)
+	a.Pix[3] = 1
+	return map[string]Figure{
+		"lines": Lines{X: "noise (255ths)", Y: "R", Title: "t", Series: []Series{
+			{Name: "one", X: []float64{0, 1, 2, 3}, Y: []float64{1, 2, nan, 4}, Lo: []float64{0, 1, nan, 3}, Hi: []float64{2, 3, nan, 5}, Points: true},
+			{Name: "two", X: []float64{0, 3}, Y: []float64{4, 1}, Dashed: true},
+			{Name: "none", X: []float64{0}, Y: []float64{nan}},
+		}},
+		"log":      Lines{Y: "residual", LogX: true, LogY: true, Series: []Series{{X: []float64{0, 1, 10}, Y: []float64{1, 0, 1e-5}}, {X: []float64{1, 100}, Y: []float64{1, 1e-3}}}},
+		"boxes":    Boxes{X: "level", Y: "R", Groups: []Group{{"0", []float64{1, 2, 3, 9, nan}}, {"1", []float64{2, 2}}, {"empty", nil}}},
+		"heat":     heat,
+		"flat":     flat,
+		"contours": c,
+		"holes":    holes,
+		"sheet": Sheet{Title: "sheet", Rows: [][]Cell{
+			{{"input", a, false}, {"result", b, false}, ErrorMap("error", a, b)},
+			{Zoomed("crop", a, 8, 18, 4, 4)},
+		}},
+	}
+}
+
+func TestWrite(t *testing.T) {
+	for name, f := range figures() {
+		for _, format := range Formats {
+			var a, b bytes.Buffer
+			if err := Write(&a, format, f); err != nil {
+				t.Errorf("%s as %s: %v", name, format, err)
+				continue
+			}
+			Write(&b, format, f)
+			// The library draws the contours of one level in any order.
+			same := bytes.Equal(a.Bytes(), b.Bytes()) || name == "contours" && a.Len() == b.Len()
+			if a.Len() == 0 && !(name == "sheet" && format == "npz") || !same {
+				t.Errorf("%s as %s: %d bytes, then others", name, format, a.Len())
+			}
+			if format == "png" {
+				m, err := png.Decode(&a)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+					continue
+				}
+				colours := map[string]bool{}
+				for y := 0; y < m.Bounds().Dy(); y += 3 {
+					for x := 0; x < m.Bounds().Dx(); x += 3 {
+						colours[fmt.Sprint(m.At(x, y))] = true
+					}
+				}
+				if len(colours) < 3 {
+					t.Errorf("%s: the picture is empty", name)
+				}
+			}
+			if format == "svg" && name == "lines" && !strings.Contains(a.String(), "noise (255ths)") {
+				t.Errorf("%s: the axis has no label", name)
+			}
+		}
+	}
+	all := figures()
+	for _, format := range Formats {
+		if err := Write(io.Discard, format, all["lines"], all["heat"], all["log"]); err != nil {
+			t.Errorf("three figures as %s: %v", format, err)
+		}
+	}
+}
+
+func TestWriteRefuses(t *testing.T) {
+	for name, f := range map[string]Figure{
+		"no numbers":   Lines{Series: []Series{{X: []float64{1}, Y: []float64{math.Inf(1)}}}},
+		"lengths":      Lines{Series: []Series{{X: []float64{1, 2}, Y: []float64{1}}}},
+		"map size":     Heat{H: 2, W: 2, Values: []float64{1}},
+		"grid":         Contours{XS: []float64{1}, YS: []float64{1}, Z: []float64{1}},
+		"empty sheet":  Sheet{},
+		"no picture":   Sheet{Rows: [][]Cell{{{}}}},
+		"empty groups": Boxes{},
+	} {
+		if err := Write(io.Discard, "png", f); err == nil {
+			t.Errorf("%s: drawn", name)
+		}
+	}
+	if err := Write(io.Discard, "png"); err == nil {
+		t.Error("nothing drawn without error")
+	}
+	if err := Write(io.Discard, "gif", Sheet{}); err == nil {
+		t.Error("gif")
+	}
+	if _, err := FormatOf("a.gif"); err == nil {
+		t.Error("a.gif")
+	}
+	if f, err := FormatOf("dir/A.PNG"); f != "png" || err != nil {
+		t.Error(f, err)
+	}
+}
+
+func TestNPZ(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.npz")
+	w, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(w, "npz", figures()["heat"]); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	r, err := npz.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var v []float64
+	if err := r.Read("R.npy", &v); err != nil || len(v) != 24 || v[3] != -9 {
+		t.Errorf("%v, %v", v, err)
+	}
+}
+
+func TestConvergence(t *testing.T) {
+	nan := math.NaN()
+	steps := []Step{{1, 3, 0.1, nan}, {2, 2, 0.01, nan}, {3, 1.5, 0, nan}}
+	fs := Convergence(steps)
+	if len(fs) != 2 || fs[1].(Lines).X != "iteration" {
+		t.Errorf("%d panels", len(fs))
+	}
+	if err := Write(io.Discard, "svg", fs...); err != nil {
+		t.Error(err)
+	}
+	if len(Convergence(nil)) != 0 {
+		t.Error("a figure of nothing")
+	}
+}
+
+func TestBusiest(t *testing.T) {
+	m := operators.NewImage(operators.Shape{C: 1, H: 40, W: 40})
+	for i := 20; i < 30; i++ {
+		for j := 10; j < 20; j += 2 {
+			m.Pix[i*40+j] = 1
+		}
+	}
+	if y, x := Busiest(m, 10, 10); y < 14 || y > 26 || x < 4 || x > 16 {
+		t.Errorf("the busiest window is at %d,%d", y, x)
+	}
+	if y, x := Busiest(m, 100, 100); y != 0 || x != 0 {
+		t.Errorf("a window larger than the picture is at %d,%d", y, x)
+	}
+	c := Zoomed("", m, 35, 38, 10, 10)
+	if c.Picture.H != 10 || c.Picture.W != 10 {
+		t.Errorf("the crop is %v", c.Picture.Shape)
+	}
+}
+
+func ExampleWrite() {
+	f := Lines{X: "level", Y: "R", Series: []Series{{Name: "mean", X: []float64{0, 1}, Y: []float64{0.5, 2}}}}
+	Write(os.Stdout, "csv", f)
+	// Output:
+	// series,level,R
+	// mean,0,0.5
+	// mean,1,2
+}
