@@ -15,9 +15,9 @@ func BenchmarkEval(b *testing.B) {
 		cfg  Config
 		side int
 	}{
-		{"pyramid3", Pyramid3(1, 0.1), 256},
-		{"pyramid3", Pyramid3(1, 0.1), 512},
-		{"colour", Pyramid3(3, 0.1), 256},
+		{"natural", Natural(1, 0.1), 256},
+		{"natural", Natural(1, 0.1), 512},
+		{"colour", Natural(3, 0.1), 256},
 		{"softplus64x4", SoftplusAny(1, 64, 4, 0.1), 128},
 		{"softplus64x4", SoftplusAny(1, 64, 4, 0.1), 512},
 		{"paper128", Paper128(3, 256), 128},

@@ -6,13 +6,16 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 )
 
 // A Prior file is a safetensors file: the weights, and in the metadata the
-// config ("lpn.config"), the certificate ("lpn.certificate") and whatever the
+// config ("lpn.config"), the growth bound ("lpn.growth_bound"), the certificate
+// ("lpn.certificate") and whatever the
 // maker noted, all as text.
 const (
 	keyConfig      = "lpn.config"
+	keyGrowth      = "lpn.growth_bound"
 	keyCertificate = "lpn.certificate"
 )
 
@@ -68,7 +71,13 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The bound travels with the weights that the checksum ties it to; Verify
+	// measures it anew.
+	if g, err := strconv.ParseFloat(meta[keyGrowth], 64); err == nil && g > 0 {
+		n.growth = func() float64 { return g }
+	}
 	delete(meta, keyConfig)
+	delete(meta, keyGrowth)
 	n.meta = meta
 	return n, nil
 }
@@ -111,7 +120,7 @@ func (n *Network) Write(w io.Writer, half bool) error {
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{keyConfig: string(text)}
+	meta := map[string]string{keyConfig: string(text), keyGrowth: strconv.FormatFloat(n.GrowthBound(), 'g', 8, 64)}
 	for k, v := range n.meta {
 		meta[k] = v
 	}

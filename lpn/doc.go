@@ -48,7 +48,7 @@
 // Two families, both described completely by a Config: the softplus network of
 // the paper ([Dense], [MNIST], [Paper128], and [SoftplusAny] for any picture
 // size) and the pyramid of gated energies that the shipped priors use
-// ([Pyramid], [Pyramid3]). The network is written once, against [Recorder];
+// ([Pyramid], [Natural]). The network is written once, against [Recorder];
 // the engine here, the Hessian and package train all record that one
 // definition.
 //

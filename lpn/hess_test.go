@@ -11,7 +11,7 @@ import (
 // error of a float32 difference quotient.
 func TestHessIsDerivative(t *testing.T) {
 	nets := map[string]Config{
-		"pyramid": Pyramid(1, 0.1), "pyramid3": Pyramid3(3, 0.1),
+		"pyramid": Pyramid(1, 0.1), "natural": Natural(3, 0.1),
 		"softplus": SoftplusAny(1, 8, 3, 0.1), "mnist": MNIST(4),
 	}
 	for name, cfg := range nets {

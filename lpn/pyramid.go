@@ -188,16 +188,19 @@ func Pyramid(channels int, sigma float64) Config {
 			}}}
 }
 
-// Pyramid3 is the three-level pyramid that the shipped priors of natural
-// pictures use.
-func Pyramid3(channels int, sigma float64) Config {
+// Natural is the pyramid of the shipped priors of natural pictures: two wide
+// levels for gray, three levels for colour.
+func Natural(channels int, sigma float64) Config {
 	c := Pyramid(channels, sigma)
-	c.Name = "pyramid3"
-	if channels > 1 {
-		c.Pyramid.Levels[0].Maps = 24
-	} else {
-		c.Pyramid.Levels[0].NK = 3
+	c.Name = "natural"
+	if channels == 1 {
+		c.Pyramid.Levels = []PyramidLevel{
+			{Maps: 24, WK: 3, Features: 96, AK: 5, NK: 1},
+			{Maps: 48, WK: 3, Features: 96, AK: 5, NK: 3},
+		}
+		return c
 	}
+	c.Pyramid.Levels[0].Maps = 24
 	c.Pyramid.Levels = append(c.Pyramid.Levels, PyramidLevel{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3})
 	return c
 }

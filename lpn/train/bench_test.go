@@ -17,10 +17,10 @@ func BenchmarkStep(b *testing.B) {
 		chunks, thread int
 		penalty        float64
 	}{
-		{"pyramid3/4x48", lpn.Pyramid3(1, 0.1), 4, 48, 2, 1, 0},
-		{"pyramid3/4x48/penalty", lpn.Pyramid3(1, 0.1), 4, 48, 2, 1, 0.3},
-		{"pyramid3/4x48/2threads", lpn.Pyramid3(1, 0.1), 4, 48, 2, 2, 0},
-		{"colour/4x48", lpn.Pyramid3(3, 0.1), 4, 48, 2, 1, 0},
+		{"natural/4x48", lpn.Natural(1, 0.1), 4, 48, 2, 1, 0},
+		{"natural/4x48/penalty", lpn.Natural(1, 0.1), 4, 48, 2, 1, 0.3},
+		{"natural/4x48/2threads", lpn.Natural(1, 0.1), 4, 48, 2, 2, 0},
+		{"colour/4x48", lpn.Natural(3, 0.1), 4, 48, 2, 1, 0},
 		{"softplus64x4/4x64", lpn.SoftplusAny(1, 64, 4, 0.1), 4, 64, 2, 1, 0},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -52,7 +52,7 @@ func presets() map[string]Preset {
 	}
 	m := map[string]Preset{
 		"quick": natural(lpn.Pyramid(1, 25./255), 12000, 3e-3, "", "two levels, gray, ten minutes on one core"),
-		"ct": natural(lpn.Pyramid3(1, 10./255), 12000, 1.5e-3, "gray-25",
+		"ct": natural(lpn.Natural(1, 10./255), 12000, 1.5e-3, "gray-25",
 			"chest CT slices, sigma 10/255, from the prior of natural pictures"),
 		"laplace": {
 			Doc: "scalars from a Laplace distribution, sigma 1 (Fang, Buchanan & Sulam 2024, figure 2)", Laplace: true,
@@ -71,10 +71,10 @@ func presets() map[string]Preset {
 		},
 	}
 	for channels, name := range map[int]string{1: "gray", 3: "colour"} {
-		steps := map[int]int{1: 40000, 3: 60000}[channels]
-		m[name+"-25"] = natural(lpn.Pyramid3(channels, 25./255), steps, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
+		steps := map[int]int{1: 30000, 3: 60000}[channels]
+		m[name+"-25"] = natural(lpn.Natural(channels, 25./255), steps, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
 		for _, s := range []int{5, 15, 50} {
-			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Pyramid3(channels, float64(s)/255), 8000, 1.5e-3, name+"-25",
+			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 8000, 1.5e-3, name+"-25",
 				fmt.Sprintf("natural pictures, sigma %d/255, from the prior at 25/255", s))
 		}
 	}
