@@ -54,6 +54,11 @@ func explorerFrom(c *cli.Context) (explorer, error) {
 		if _, err := plot.FormatOf(to); err != nil {
 			return e, usageError{err}
 		}
+		for _, in := range append(c.Args().Slice(), c.StringSlice("overlay")...) {
+			if sameFile(to, in) || sameFile(to, e.prior) {
+				return e, usagef("%s is read: it would be overwritten", to)
+			}
+		}
 		if err := mayWrite(to, e.force); err != nil {
 			return e, err
 		}
@@ -473,7 +478,7 @@ func rotate(dst, src operators.Image, degrees float64) {
 	for i := range src.H {
 		for j := range src.W {
 			dy, dx := float64(i)-cy, float64(j)-cx
-			y, x := cy+cos*dy-sin*dx, cx+sin*dy+cos*dx
+			y, x := cy+cos*dy+sin*dx, cx-sin*dy+cos*dx
 			y0, x0 := math.Floor(y), math.Floor(x)
 			v, u := float32(y-y0), float32(x-x0)
 			a, b := mirror(int(y0), src.H), mirror(int(y0)+1, src.H)

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+// readTable reads the last column of a CSV file as its sum and its rows.
+func readTable(t *testing.T, path string) (head []string, rows [][]string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := csv.NewReader(bytes.NewReader(data)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0], all[1:]
+}
+
+func TestPriorPath(t *testing.T) {
+	dir, pr := t.TempDir(), prior(t)
+	a := save(t, filepath.Join(dir, "in", "a.png"), picture(1, 16, 20, 8))
+	b := save(t, filepath.Join(dir, "in", "b.png"), picture(3, 16, 20, 8))
+	type result struct {
+		Levels []float64 `json:"levels"`
+		Mean   []float64 `json:"mean"`
+		SD     []float64 `json:"sd"`
+		Images []struct {
+			Values   []float64 `json:"values"`
+			Residual float64   `json:"residual"`
+		} `json:"images"`
+	}
+	for _, kind := range perturbationNames() {
+		out := filepath.Join(dir, kind)
+		args := []string{"prior", "path", "--json", "--prior", pr, "--perturb", kind, "--levels", "0:0.4:3", a, b, "-o", out + ".png", "-o", out + ".csv"}
+		r := asJSON[result](t, must(t, args...))
+		if len(r.Mean) != 3 || len(r.Images) != 2 || r.Images[0].Residual > 1e-4 {
+			t.Fatalf("%s: %+v", kind, r)
+		}
+		for k := range r.Mean {
+			u, v := r.Images[0].Values[k], r.Images[1].Values[k]
+			if math.Abs(r.Mean[k]-(u+v)/2) > 1e-9 || math.Abs(r.SD[k]-math.Abs(u-v)/2) > 1e-9 {
+				t.Errorf("%s: mean %g sd %g of %g and %g", kind, r.Mean[k], r.SD[k], u, v)
+			}
+		}
+		if _, rows := readTable(t, out+".csv"); len(rows) != 3 {
+			t.Errorf("%s: %d rows", kind, len(rows))
+		}
+		if kind == "noise" {
+			if code, _, _ := call(t, args...); code != exitUsage {
+				t.Errorf("overwriting without --force: exit %d", code)
+			}
+		}
+	}
+	// The start of a path is the value itself.
+	v := asJSON[struct {
+		Value float64 `json:"value"`
+	}](t, must(t, "prior", "value", "--json", "--prior", pr, a))
+	r := asJSON[result](t, must(t, "prior", "path", "--json", "--prior", pr, "--levels", "0", a))
+	sigma := testNet().Config().Sigma
+	if want := v.Value / (sigma * sigma * 16 * 20); math.Abs(r.Mean[0]-want) > 1e-6*math.Abs(want) {
+		t.Errorf("R/sigma^2 a sample is %g on the path, %g by value", r.Mean[0], want)
+	}
+	if out := must(t, "prior", "path", "--prior", pr, "--overlay", pr, "--relative", "--scale", "2", "--ensemble", "--crop", "12", "--levels", "0,0.1", a); !strings.Contains(out, "0.1") {
+		t.Errorf("table %q", out)
+	}
+	must(t, "prior", "path", "--prior", pr, "--box", "--levels", "0,0.1", a, b, "-o", filepath.Join(dir, "box.svg"))
+}
+
+// TestPriorMap: the parts written sum to R/sigma^2.
+func TestPriorMap(t *testing.T) {
+	dir, pr := t.TempDir(), prior(t)
+	a := save(t, filepath.Join(dir, "a.png"), picture(1, 16, 20, 8))
+	out := filepath.Join(dir, "m")
+	v := asJSON[struct {
+		Value float64 `json:"value"`
+	}](t, must(t, "prior", "map", "--json", "--prior", pr, a, "-o", out+".png", "-o", out+".csv", "-o", out+".npz"))
+	_, rows := readTable(t, out+".csv")
+	sum := 0.0
+	for _, r := range rows {
+		sum += parse(t, r[2])
+	}
+	if len(rows) != 16*20 || math.Abs(sum-v.Value) > 1e-6*math.Abs(v.Value) {
+		t.Errorf("%d parts sum to %g, want %g", len(rows), sum, v.Value)
+	}
+}
+
+func parse(t *testing.T, s string) float64 {
+	t.Helper()
+	l, err := parseLevels(s)
+	if err != nil || len(l) != 1 {
+		t.Fatalf("%q is no number", s)
+	}
+	return l[0]
+}
+
+// TestPriorSlice: the middle of the plane is the image.
+func TestPriorSlice(t *testing.T) {
+	dir, pr := t.TempDir(), prior(t)
+	a := save(t, filepath.Join(dir, "a.png"), picture(1, 12, 12, 8))
+	v := asJSON[struct {
+		Value float64 `json:"value"`
+	}](t, must(t, "prior", "map", "--json", "--prior", pr, a, "-o", filepath.Join(dir, "m.csv")))
+	type slice struct {
+		A []float64 `json:"a"`
+		Z []float64 `json:"z"`
+	}
+	for _, dirs := range []string{"noise,blur", "grad,noise"} {
+		s := asJSON[slice](t, must(t, "prior", "slice", "--json", "--force", "--prior", pr, "--grid", "5", "--dirs", dirs, a, "-o", filepath.Join(dir, "s.png")))
+		if len(s.Z) != 25 || s.A[2] != 0 || math.Abs(s.Z[12]-v.Value) > 1e-5*math.Abs(v.Value) {
+			t.Errorf("%s: R is %g in the middle, %g at the image", dirs, s.Z[12], v.Value)
+		}
+	}
+	h := asJSON[slice](t, must(t, "prior", "slice", "--json", "--prior", pr, "--grid", "3", "--operator", "blur:gaussian,sigma=1", "--noise", "0.1", a, "-o", filepath.Join(dir, "h.csv")))
+	if h.Z[4] <= v.Value {
+		t.Errorf("with the fidelity %g, without %g", h.Z[4], v.Value)
+	}
+}
+
+func TestPriorCurve(t *testing.T) {
+	cfg := lpn.Dense(1, 10, 2)
+	n, err := lpn.New(cfg, rand.New(rand.NewPCG(3, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	pr := filepath.Join(dir, "one"+priorExt)
+	if err := n.Save(pr, false); err != nil {
+		t.Fatal(err)
+	}
+	c := asJSON[struct {
+		X   []float64  `json:"x"`
+		F   []float64  `json:"f"`
+		R   []*float64 `json:"r"`
+		Max float64    `json:"f_max_error"`
+	}](t, must(t, "prior", "curve", "--json", pr, "--points", "5", "-o", filepath.Join(dir, "c.png")))
+	b, err := n.On(operators.Shape{C: 1, H: 1, W: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	worst := 0.0
+	for i, x := range c.X {
+		f := []float32{float32(x)}
+		b.Eval(f, f)
+		if math.Abs(c.F[i]-float64(f[0])) > 1e-6 {
+			t.Errorf("f(%g) = %g, want %g", x, c.F[i], f[0])
+		}
+		worst = math.Max(worst, math.Abs(float64(f[0])-math.Copysign(math.Max(math.Abs(x)-1, 0), x)))
+	}
+	if len(c.X) != 5 || math.Abs(worst-c.Max) > 1e-6 {
+		t.Errorf("%d points, error %g, want %g", len(c.X), c.Max, worst)
+	}
+}
+
+// TestLaplacePosterior: against the closed form of the mean (Gribonval 2011
+// gives it by the error function), and the median as the point of half the
+// mass, known at 0 and far out, where the kink is not seen.
+func TestLaplacePosterior(t *testing.T) {
+	const b, sigma = 1.3, 0.7
+	// Each half is a Gaussian cut at 0, of centre y -+ sigma^2/b.
+	half := func(c float64) (mass, first float64) {
+		mass = math.Erfc(-c/(sigma*math.Sqrt2)) / 2
+		return mass, c*mass + sigma/math.Sqrt(2*math.Pi)*math.Exp(-c*c/(2*sigma*sigma))
+	}
+	for _, y := range []float64{-3, -0.5, 0, 0.2, 1, 5} {
+		s := sigma * sigma / b
+		mp, fp := half(y - s)
+		mm, fm := half(-y - s)
+		// exp((c^2 - y^2)/(2 sigma^2)) weighs the halves.
+		wp, wm := math.Exp(-y/b), math.Exp(y/b)
+		want := (wp*fp - wm*fm) / (wp*mp + wm*mm)
+		mean, median := laplacePosterior(y, b, sigma)
+		if math.Abs(mean-want) > 1e-8 {
+			t.Errorf("the mean at %g is %.10g, want %.10g", y, mean, want)
+		}
+		if y == 0 && math.Abs(median) > 1e-9 {
+			t.Errorf("the median at 0 is %g", median)
+		}
+		if y == 5 && math.Abs(median-(y-s)) > 1e-6 {
+			t.Errorf("the median at 5 is %g, want %g", median, y-s)
+		}
+	}
+}
+
+func TestPriorRefuses(t *testing.T) {
+	dir, pr := t.TempDir(), prior(t)
+	a := save(t, filepath.Join(dir, "a.png"), picture(1, 12, 12, 8))
+	for _, c := range []struct{ args, want string }{
+		{"path --perturb nose A", `unknown "nose" (did you mean "noise"?)`},
+		{"path --levels 1,x A", `"1,x"`},
+		{"path --levels 0:1:1 A", "0:1:1"},
+		{"path --perturb mix A", "another picture"},
+		{"path --box --overlay x A", "--box"},
+		{"path A -o x.gif", ".png"},
+		{"path --scale 0 A", "--scale"},
+		{"path --crop -1 A", "--crop"},
+		{"map A", "-o"},
+		{"map A --smooth -1 -o x.png", "--smooth"},
+		{"slice A --dirs noise -o x.png", "--dirs"},
+		{"slice A --grid 1 -o x.png", "--grid"},
+		{"slice A --noise auto -o x.png", "--noise"},
+		{"slice A", "-o"},
+		{"curve", "one prior"},
+		{"curve --points 1", "--points"},
+	} {
+		args := append([]string{"prior"}, strings.Fields(strings.ReplaceAll(c.args, " A", " "+a))...)
+		code, _, stderr := call(t, append(args, "--prior", pr)...)
+		if c.args == "curve" {
+			code, _, stderr = call(t, args...)
+		}
+		if code != exitUsage || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("prior %s: exit %d, %q, want %q", c.args, code, stderr, c.want)
+		}
+	}
+	// A prior for pictures has no curve.
+	if code, _, stderr := call(t, "prior", "curve", pr); code != exitUsage || !strings.Contains(stderr, "for pictures") {
+		t.Errorf("exit %d, %q", code, stderr)
+	}
+}
+
+// TestRotate: four quarter turns of a square are none, one is the transpose
+// mirrored.
+func TestRotate(t *testing.T) {
+	x := picture(1, 9, 9, 8).Image
+	m, err := perturbed(x, operators.Image{}, "rotation", 90, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 9 {
+		for j := range 9 {
+			if d := m.At(0, i, j) - x.At(0, j, 8-i); d > 1e-5 || d < -1e-5 {
+				t.Fatalf("pixel %d,%d is off by %g", i, j, d)
+			}
+		}
+	}
+}
