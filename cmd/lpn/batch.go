@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 )
 
@@ -31,6 +32,7 @@ func (con *console) each(ctx context.Context, jobs []job, batch, skip bool, what
 		defer bar.end()
 	}
 	skipped := 0
+	var done []job
 	for i, j := range jobs {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -43,12 +45,13 @@ func (con *console) each(ctx context.Context, jobs []job, batch, skip bool, what
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && (!batch || errors.As(err, new(usageError))):
+		case err != nil && !batch:
 			return err
 		case err != nil:
 			con.complain("%v", err)
 			all.Failed = append(all.Failed, failure{j.path, err.Error()})
 		default:
+			done = append(done, j)
 			all.Results = append(all.Results, result)
 			if !con.json && line != "" {
 				if con.bar != nil {
@@ -70,6 +73,9 @@ func (con *console) each(ctx context.Context, jobs []job, batch, skip bool, what
 	if skipped > 0 {
 		con.remark("%d of %d skipped: their outputs exist", skipped, len(jobs))
 	}
+	if batch {
+		all.Failed = append(all.Failed, con.vanished(done)...)
+	}
 	if con.json {
 		var v any = all
 		if !batch && len(all.Results) == 1 {
@@ -83,4 +89,20 @@ func (con *console) each(ctx context.Context, jobs []job, batch, skip bool, what
 		return partlyError{len(all.Failed), len(jobs)}
 	}
 	return nil
+}
+
+// vanished names the outputs that something else has removed since they were
+// written: a folder deleted under a long batch is no success.
+func (con *console) vanished(done []job) (gone []failure) {
+	for _, j := range done {
+		if j.to == "-" {
+			continue
+		}
+		if _, err := os.Lstat(j.to); errors.Is(err, fs.ErrNotExist) {
+			err := fmt.Errorf("%s: was written, but something else has removed it", j.to)
+			con.complain("%v", err)
+			gone = append(gone, failure{j.path, err.Error()})
+		}
+	}
+	return gone
 }

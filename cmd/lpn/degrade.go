@@ -74,6 +74,9 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
+	if err := checkOperatorFile(o.spec); err != nil {
+		return err
+	}
 	return con.each(ctx, jobs, batch, o.out.skip, "degrading", func(ctx context.Context, j job) (any, string, error) {
 		p, err := readPicture(con, j.path)
 		if err != nil {

@@ -35,7 +35,7 @@ func writeSelfTests(t *testing.T) {
 	pyramid := lpn.Pyramid(1, 0.1)
 	for i := range pyramid.Pyramid.Levels {
 		l := &pyramid.Pyramid.Levels[i]
-		l.Maps, l.Features = 8, 16
+		l.Maps, l.Features = 16, 32
 	}
 	for name, cfg := range map[string]lpn.Config{"pyramid": pyramid, "softplus": lpn.SoftplusAny(1, 8, 3, 0.1)} {
 		net, err := lpn.New(cfg, rand.New(rand.NewPCG(7, 7)))
@@ -98,4 +98,14 @@ func withBuiltins(t *testing.T, files fs.FS) {
 	old := builtinFiles
 	builtinFiles = files
 	t.Cleanup(func() { builtinFiles = old })
+}
+
+// eachLevel runs f with every set of instructions below the one in use.
+func eachLevel(t *testing.T, f func(level string)) {
+	t.Helper()
+	for level := kernel.CPU() - 1; level >= kernel.Generic; level-- {
+		restore := kernel.SetLevel(level)
+		f(level.String())
+		restore()
+	}
 }

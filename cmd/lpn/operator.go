@@ -33,6 +33,15 @@ func strip(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
 }
 
+// checkOperatorFile refuses a spec whose kernel or mask cannot be read.
+func checkOperatorFile(spec operators.Spec) error {
+	if spec.File() == "" {
+		return nil
+	}
+	_, err := openOperatorFile(spec.File())
+	return err
+}
+
 // openOperatorFile reads the kernel or mask that a spec names: an image, a
 // .npy array or a table of numbers in text. Colour becomes luma.
 func openOperatorFile(path string) (operators.Image, error) {

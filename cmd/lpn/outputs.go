@@ -88,6 +88,7 @@ type job struct {
 // files that cannot hold the output.
 func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(input) string, fits func(to string) error) ([]job, error) {
 	var jobs []job
+	var infos []os.FileInfo
 	taken := map[string]string{}
 	dir := o.folder(batch)
 	for _, in := range inputs {
@@ -103,8 +104,8 @@ func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(
 				return nil, usagef("%s and %s would both be written to %s", other, in.path, to)
 			}
 			taken[to] = in.path
-			if in.path != "-" && (filepath.Clean(in.path) == filepath.Clean(to) || sameFile(in.path, to)) {
-				return nil, usagef("%s would overwrite itself: choose another -o", in.path)
+			if err := noInput(to, in, inputs, &infos); err != nil {
+				return nil, err
 			}
 			if _, err := os.Lstat(to); err == nil && !o.force && !o.skip && isRegular(to) {
 				return nil, usagef("%s exists: --force overwrites it, --skip-existing passes it over", to)
@@ -113,6 +114,35 @@ func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(
 		jobs = append(jobs, job{in, to})
 	}
 	return jobs, nil
+}
+
+// noInput refuses an output that is one of the inputs, by name or by link:
+// that of in, or one that another input still waits in. infos are the inputs'
+// as they are found out.
+func noInput(to string, in input, inputs []input, infos *[]os.FileInfo) error {
+	if in.path != "-" && filepath.Clean(in.path) == filepath.Clean(to) {
+		return usagef("%s would overwrite itself: choose another -o", in.path)
+	}
+	st, err := os.Stat(to)
+	if err != nil {
+		return nil
+	}
+	if len(*infos) == 0 {
+		for _, o := range inputs {
+			info, _ := os.Stat(o.path) // nil for stdin
+			*infos = append(*infos, info)
+		}
+	}
+	for i, o := range inputs {
+		switch {
+		case (*infos)[i] == nil || !st.Mode().IsRegular() || !os.SameFile(st, (*infos)[i]):
+		case o == in:
+			return usagef("%s would overwrite itself: choose another -o", in.path)
+		default:
+			return usagef("%s would overwrite the input %s: choose another -o", in.path, o.path)
+		}
+	}
+	return nil
 }
 
 func isRegular(path string) bool {
@@ -144,22 +174,50 @@ func (o outputOptions) place(in input, dir, suffix string, ext func(input) strin
 		if strings.ContainsAny(to, "{}") && !strings.ContainsAny(in.path, "{}") {
 			return "", usagef("-o %s: unknown field; want {dir}, {name} or {ext}", o.to)
 		}
-		return to, nil
+		return to, o.inside(to, fill)
 	case dir != "":
 		below := filepath.Dir(in.rel)
-		return filepath.Join(dir, below, name+e), noLinks(dir, below)
+		to := filepath.Join(dir, below, name+e)
+		return to, noLinks(dir, filepath.Join(below, name+e))
 	}
 	return filepath.Clean(o.to), nil
 }
 
-// noLinks refuses a tree below dir that a symbolic link leads elsewhere.
+// inside refuses what a template makes of a file's name when that leaves the
+// folder that the template itself names: all before the name.
+func (o outputOptions) inside(to string, fill func(string) string) error {
+	at := len(o.to)
+	for _, field := range []string{"{name}", "{ext}"} {
+		if i := strings.Index(o.to, field); i >= 0 {
+			at = min(at, i)
+		}
+	}
+	base := "."
+	if i := strings.LastIndexByte(filepath.ToSlash(o.to[:at]), '/'); i == 0 {
+		base = "/"
+	} else if i > 0 {
+		base = filepath.Clean(fill(o.to[:i]))
+	}
+	below, err := filepath.Rel(base, to)
+	if err != nil || !filepath.IsLocal(below) {
+		return usagef("-o %s: %s lies outside the folder %s", o.to, to, base)
+	}
+	return noLinks(base, below)
+}
+
+// noLinks refuses a place below dir that a symbolic link leads elsewhere: a
+// link among its folders, or one in its own place to something that writing
+// would not replace, such as a device.
 func noLinks(dir, below string) error {
 	at := dir
-	for _, part := range strings.Split(filepath.ToSlash(below), "/") {
+	parts := strings.Split(filepath.ToSlash(below), "/")
+	for i, part := range parts {
 		at = filepath.Join(at, part)
-		if st, err := os.Lstat(at); err == nil && st.Mode()&os.ModeSymlink != 0 && at != dir {
-			return usagef("%s is a symbolic link: outputs stay inside %s", at, dir)
+		st, err := os.Lstat(at)
+		if err != nil || st.Mode()&os.ModeSymlink == 0 || at == dir || i == len(parts)-1 && isRegular(at) {
+			continue
 		}
+		return usagef("%s is a symbolic link: outputs stay inside %s", at, dir)
 	}
 	return nil
 }

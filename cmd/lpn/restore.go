@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -95,9 +96,6 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	if err := o.checkRecords(batch); err != nil {
-		return err
-	}
 	if o.reference != "" {
 		if _, err := referenceFor(o.reference, inputs[0]); err != nil && !batch {
 			return usagef("--reference: %s: %v", o.reference, cause(err))
@@ -107,7 +105,13 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
+	if err := o.checkRecords(jobs, batch); err != nil {
+		return err
+	}
 	// What is wrong with a kernel file or a prior is wrong with every input.
+	if err := checkOperatorFile(o.spec); err != nil {
+		return err
+	}
 	if o.solver.prior != "" {
 		if _, err := openPrior(o.solver.prior); err != nil {
 			return err
@@ -123,13 +127,18 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 }
 
 // checkRecords checks where the trace and the plot go.
-func (o restoreOptions) checkRecords(batch bool) error {
+func (o restoreOptions) checkRecords(jobs []job, batch bool) error {
 	for _, to := range []string{o.trace, o.plot} {
 		switch {
 		case to == "":
 			continue
 		case batch:
 			return usagef("--trace and --plot go with one input")
+		}
+		for _, other := range []string{jobs[0].path, jobs[0].to, o.reference, o.solver.prior, o.spec.File()} {
+			if sameFile(to, other) || filepath.Clean(to) == filepath.Clean(other) {
+				return usagef("%s would be written over %s", to, other)
+			}
 		}
 		if err := mayWrite(to, o.out.force); err != nil {
 			return err
@@ -138,6 +147,9 @@ func (o restoreOptions) checkRecords(batch bool) error {
 	if o.plot != "" {
 		if _, err := plotFormat(o.plot); err != nil {
 			return err
+		}
+		if filepath.Clean(o.plot) == filepath.Clean(o.trace) {
+			return usagef("--trace and --plot both write %s", o.plot)
 		}
 	}
 	return nil

@@ -44,13 +44,9 @@ func (o verifyOptions) run(_ context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	c := net.Config()
-	shape := operators.Shape{C: c.Channels, H: o.size, W: o.size}
-	if o.size == 0 {
-		shape.H, shape.W = 32, 32
-		if c.Height > 0 {
-			shape.H, shape.W = c.Height, c.Width
-		}
+	shape := probeShape(net.Config())
+	if o.size > 0 {
+		shape.H, shape.W = o.size, o.size
 	}
 	cert, err := net.Verify(shape, lpn.Probing{Seed: o.seed})
 	if err != nil {
@@ -65,6 +61,14 @@ func (o verifyOptions) run(_ context.Context, con *console) error {
 		err = fmt.Errorf("%s is not certified: %s", o.prior, strings.Join(cert.Reasons, "; "))
 	}
 	return err
+}
+
+// probeShape is the picture size at which a prior is certified.
+func probeShape(c lpn.Config) operators.Shape {
+	if c.Height > 0 {
+		return operators.Shape{C: c.Channels, H: c.Height, W: c.Width}
+	}
+	return operators.Shape{C: c.Channels, H: 32, W: 32}
 }
 
 func printCertificate(con *console, name string, c lpn.Certificate) error {

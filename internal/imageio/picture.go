@@ -107,7 +107,8 @@ func Decode(r io.Reader, name string) (*Picture, error) {
 }
 
 func decode(r io.Reader) (*Picture, error) {
-	head := make([]byte, len(npyMagic))
+	size := remaining(r)
+	head := make([]byte, magicLen)
 	n, err := io.ReadFull(r, head)
 	switch {
 	case n == 0 && err == io.EOF:
@@ -115,21 +116,39 @@ func decode(r io.Reader) (*Picture, error) {
 	case err != nil && err != io.ErrUnexpectedEOF:
 		return nil, reason(err)
 	}
+	head = head[:n]
+	r = io.MultiReader(bytes.NewReader(head), r)
 	// Arrays are streamed: at 8 bytes a sample they are the largest files.
-	size := remaining(r)
-	r = io.MultiReader(bytes.NewReader(head[:n]), r)
-	if string(head[:n]) == npyMagic {
-		if size >= 0 {
-			size += int64(n)
-		}
+	if bytes.HasPrefix(head, []byte(npyMagic)) {
 		return decodeNpy(r, size)
 	}
-	data, err := io.ReadAll(r)
+	// A stream that is no picture may have no end.
+	if sniff(head) == nil {
+		return nil, errNoPicture
+	}
+	data, err := readAll(r, size)
 	if err != nil {
 		return nil, reason(err)
 	}
 	return decodeRaster(data)
 }
+
+// readAll is io.ReadAll for a stream of size bytes, -1 when unknown, which it
+// reads without growing the memory step by step.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	var b bytes.Buffer
+	if size > 0 && size <= maxFile {
+		b.Grow(int(size) + bytes.MinRead)
+	}
+	n, err := b.ReadFrom(io.LimitReader(r, maxFile+1))
+	if err == nil && n > maxFile {
+		err = fmt.Errorf("longer than the limit of %d GiB", maxFile>>30)
+	}
+	return b.Bytes(), err
+}
+
+// maxFile is the longest raster file that is read, in bytes.
+const maxFile = 8 << 30
 
 // remaining is the number of bytes left in r, -1 when it cannot tell.
 func remaining(r io.Reader) int64 {

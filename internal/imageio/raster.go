@@ -43,6 +43,11 @@ var codecs = []codec{
 	{"gif", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, gif.Decode, 8256},
 }
 
+// magicLen is as much of a file as sniff looks at.
+const magicLen = 16
+
+var errNoPicture = errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF nor .npy")
+
 // decodeJPEG turns the picture upright. JPEG has 8 bits, so imaging's 8-bit
 // transforms lose nothing.
 func decodeJPEG(r io.Reader) (image.Image, error) {
@@ -75,7 +80,7 @@ func matches(data []byte, magic string) bool {
 func decodeRaster(data []byte) (p *Picture, err error) {
 	c := sniff(data)
 	if c == nil {
-		return nil, errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF nor .npy")
+		return nil, errNoPicture
 	}
 	format := strings.ToUpper(c.name)
 	// The decoders of others see hostile files: a panic in one is a bad file.
