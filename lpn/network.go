@@ -102,22 +102,7 @@ func (c Config) projectEqualities(params map[string][]float32) {
 		w := params[s.Name]
 		switch s.Constraint {
 		case ZeroMean:
-			ci, co := s.Dims[2], s.Dims[3]
-			per := ci / c.Channels // what one plane became
-			for k := range co {
-				for plane := range c.Channels {
-					each := func(f func(i int)) {
-						for tap := range s.Dims[0] * s.Dims[1] {
-							for q := plane * per; q < (plane+1)*per; q++ {
-								f((tap*ci+q)*co + k)
-							}
-						}
-					}
-					sum, n := 0.0, 0.0
-					each(func(i int) { sum += float64(w[i]); n++ })
-					each(func(i int) { w[i] -= float32(sum / n) })
-				}
-			}
+			c.centre(s, w)
 		case UnitGain:
 			sum := 0.0
 			for _, v := range w {
@@ -134,6 +119,54 @@ func (c Config) projectEqualities(params map[string][]float32) {
 					params[s.Name][i] *= k
 				}
 			}
+		}
+	}
+}
+
+// centre takes the mean of every output filter over each plane of the picture
+// away.
+func (c Config) centre(s ParamSpec, w []float32) {
+	ci, co := s.Dims[2], s.Dims[3]
+	per := ci / c.Channels // channels that one plane became
+	for k := range co {
+		for plane := range c.Channels {
+			each := func(f func(i int)) {
+				for tap := range s.Dims[0] * s.Dims[1] {
+					for q := plane * per; q < (plane+1)*per; q++ {
+						f((tap*ci+q)*co + k)
+					}
+				}
+			}
+			sum, n := 0.0, 0.0
+			each(func(i int) { sum += float64(w[i]); n++ })
+			each(func(i int) { w[i] -= float32(sum / n) })
+		}
+	}
+}
+
+// ProjectGradient takes from gradients, at weights that satisfy the equality
+// constraints, what Project would undo: they become the gradients of the loss as
+// a function of unconstrained weights that are centred and normalised before
+// use. Without it that part, which is large since pictures are far from zero
+// mean, would set the step of an optimiser that normalises its steps.
+func (c Config) ProjectGradient(grads, params map[string][]float32) {
+	var along float64 // <gradient, filters>
+	gains := map[string]float64{}
+	for _, s := range c.Params() {
+		g, w := grads[s.Name], params[s.Name]
+		switch s.Constraint {
+		case ZeroMean:
+			c.centre(s, g)
+		case UnitGain:
+			for i, v := range w {
+				along += float64(v) * float64(g[i])
+				gains[s.Name] += float64(v)
+			}
+		}
+	}
+	for name, gain := range gains {
+		for i := range grads[name] {
+			grads[name][i] -= float32(along * gain)
 		}
 	}
 }

@@ -188,19 +188,13 @@ func Pyramid(channels int, sigma float64) Config {
 			}}}
 }
 
-// Natural is the pyramid of the shipped priors of natural pictures: two wide
-// levels for gray, three levels for colour.
+// Natural is the three-level pyramid of the shipped priors of natural pictures.
 func Natural(channels int, sigma float64) Config {
 	c := Pyramid(channels, sigma)
 	c.Name = "natural"
-	if channels == 1 {
-		c.Pyramid.Levels = []PyramidLevel{
-			{Maps: 24, WK: 3, Features: 96, AK: 5, NK: 1},
-			{Maps: 48, WK: 3, Features: 96, AK: 5, NK: 3},
-		}
-		return c
+	if channels > 1 {
+		c.Pyramid.Levels[0].Maps = 24
 	}
-	c.Pyramid.Levels[0].Maps = 24
 	c.Pyramid.Levels = append(c.Pyramid.Levels, PyramidLevel{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3})
 	return c
 }

@@ -24,7 +24,7 @@ func picture(s operators.Shape, seed uint64) []float32 {
 func TestTilesEqualWhole(t *testing.T) {
 	cfgs := map[string]Config{
 		"pyramid":  Pyramid(1, 0.1),
-		"natural": Natural(1, 0.1),
+		"natural":  Natural(1, 0.1),
 		"colour":   Pyramid(3, 0.1),
 		"softplus": SoftplusAny(1, 8, 3, 0.1),
 	}

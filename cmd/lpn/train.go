@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -25,30 +27,63 @@ type architecture struct {
 	steps  int
 	plan   func(steps int, lr float64) train.Plan
 	tune   func(o *train.Options)
+	// laplace says that the samples are drawn, not read; upright that pictures
+	// are not to be flipped and turned.
+	laplace, upright bool
 }
 
 var architectures = map[string]architecture{
-	"pyramid": {lpn.Pyramid, 4, 48, 6e-3, 25000, cosinePlan, pyramidRecipe},
+	"pyramid": {lpn.Pyramid, 4, 48, 3e-3, 25000, cosinePlan, pyramidRecipe, false, false},
+	"natural": {lpn.Natural, 4, 48, 4e-3, 30000, cosinePlan, pyramidRecipe, false, false},
 	"softplus": {func(channels int, sigma float64) lpn.Config { return lpn.SoftplusAny(channels, 64, 4, sigma) },
-		16, 48, 1e-3, 20000, paperPlan, nil},
+		16, 48, 1e-3, 20000, paperPlan, nil, false, false},
 	"mnist": {func(_ int, sigma float64) lpn.Config {
 		c := lpn.MNIST(64)
 		c.Sigma = sigma
 		return c
-	}, 200, 0, 1e-3, 40000, paperPlan, nil},
+	}, 200, 0, 1e-3, 40000, paperPlan, nil, false, true},
 	"paper128": {func(channels int, sigma float64) lpn.Config {
 		c := lpn.Paper128(channels, 256)
 		c.Sigma = sigma
 		return c
-	}, 64, 0, 1e-3, 40000, paperPlan, nil},
+	}, 64, 0, 1e-3, 40000, paperPlan, nil, false, false},
 	"laplace": {func(_ int, sigma float64) lpn.Config {
 		c := lpn.Dense(1, 50, 4)
 		c.Sigma = sigma
 		return c
-	}, 2000, 0, 1e-3, 40000, paperPlan, nil},
+	}, 2000, 0, 1e-3, 40000, paperPlan, nil, true, false},
 }
 
-var architectureNames = []string{"pyramid", "softplus", "mnist", "paper128", "laplace"}
+// recipe is the architecture that the flags name, or the preset as one.
+func (o *trainOptions) recipe() (architecture, error) {
+	if o.preset == "" {
+		a, known := architectures[o.arch]
+		if !known {
+			return a, usagef("--arch: unknown network %q%s; want %s", o.arch, suggest(o.arch, architectureNames), strings.Join(architectureNames, ", "))
+		}
+		return a, nil
+	}
+	p, err := train.PresetNamed(o.preset, o.channels)
+	if err != nil {
+		return architecture{}, usagef("--preset: unknown recipe %q%s; want %s", o.preset, suggest(o.preset, train.PresetNames()), strings.Join(train.PresetNames(), ", "))
+	}
+	o.channels = p.Config.Channels
+	if o.start == "" {
+		o.start = p.From
+	}
+	return architecture{
+		config: func(int, float64) lpn.Config { return p.Config },
+		batch:  p.Batch, patch: p.Patch, lr: p.Plan[0].Rate, steps: p.Plan.Steps(),
+		plan: func(steps int, lr float64) train.Plan { return p.Plan.Stretched(steps, lr) },
+		tune: func(t *train.Options) {
+			q := p.Options()
+			t.Beta2, t.Clip, t.EMA, t.Frame, t.Growth = q.Beta2, q.Clip, q.EMA, q.Frame, q.Growth
+		},
+		laplace: p.Laplace, upright: p.Upright,
+	}, nil
+}
+
+var architectureNames = []string{"pyramid", "natural", "softplus", "mnist", "paper128", "laplace"}
 
 // cosinePlan is squared error at a rate that warms up and falls to zero.
 func cosinePlan(steps int, lr float64) train.Plan {
@@ -67,12 +102,13 @@ func paperPlan(steps int, lr float64) train.Plan {
 // pyramidRecipe is what the pyramid of gated energies trains with; the
 // penalty keeps its R bounded below.
 func pyramidRecipe(o *train.Options) {
-	o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth = 0.99, 0.5, 0.995, 0.3, 0.03
+	o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth = 0.99, 0.5, 0.995, 0.3, 0.1
 }
 
 type trainOptions struct {
 	data, valid string
 	arch        string
+	preset      string
 	config      string
 	sigma       float64
 	channels    int
@@ -105,6 +141,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "data", Usage: "`DIR` of images, an image, or an idx file; with --arch laplace none"},
 			&cli.StringFlag{Name: "valid", Usage: "`DIR` of images to validate on", DefaultText: "every 20th of the data"},
 			&cli.StringFlag{Name: "arch", Value: "pyramid", Usage: "`NAME` of the network: " + strings.Join(architectureNames, ", ")},
+			&cli.StringFlag{Name: "preset", Usage: "recipe `NAME` of a shipped prior, or quick: network, plan and all; --steps and --lr still count"},
 			&cli.StringFlag{Name: "config", Usage: "network described by `FILE`.json, as info --json shows it, instead of --arch"},
 			&cli.StringFlag{Name: "sigma", Value: "25/255", Usage: "noise level `S` to train for, as 0.1 or 25/255"},
 			&cli.IntFlag{Name: "channels", Value: 1, Usage: "`N` is 1 (gray) or 3 (colour)"},
@@ -132,8 +169,13 @@ func trainCommand() *cli.Command {
 			if c.IsSet("arch") && c.IsSet("config") {
 				return usagef("--arch and --config exclude each other")
 			}
+			for _, other := range []string{"arch", "config", "sigma", "plan"} {
+				if c.IsSet("preset") && c.IsSet(other) {
+					return usagef("--preset and --%s exclude each other", other)
+				}
+			}
 			o := trainOptions{
-				data: c.String("data"), valid: c.String("valid"), arch: c.String("arch"), config: c.String("config"),
+				preset: c.String("preset"), data: c.String("data"), valid: c.String("valid"), arch: c.String("arch"), config: c.String("config"),
 				sigma: sigma, channels: c.Int("channels"), patch: c.Int("patch"), batch: c.Int("batch"),
 				steps: c.Int("steps"), lr: c.Float64("lr"), plan: c.String("plan"), start: c.String("start"),
 				checkpoint: c.String("checkpoint"), every: c.Int("every"), resume: c.String("resume"), log: c.String("log"),
@@ -146,13 +188,14 @@ func trainCommand() *cli.Command {
 
 // check refuses flags that make no sense, before any work.
 func (o *trainOptions) check() error {
-	arch, known := architectures[o.arch]
+	arch, err := o.recipe()
+	if err != nil {
+		return err
+	}
 	switch {
-	case !known:
-		return usagef("--arch: unknown network %q%s; want %s", o.arch, suggest(o.arch, architectureNames), strings.Join(architectureNames, ", "))
 	case o.out == "":
 		return usagef("train wants -o PRIOR%s", priorExt)
-	case o.data == "" && o.arch != "laplace":
+	case o.data == "" && !arch.laplace:
 		return usagef("train wants --data DIR")
 	case o.channels != 1 && o.channels != 3:
 		return usagef("--channels: %d; want 1 or 3", o.channels)
@@ -178,6 +221,20 @@ func (o *trainOptions) check() error {
 
 // checkFiles settles the files that training reads and writes on the way.
 func (o *trainOptions) checkFiles() error {
+	seen := map[string]string{}
+	for _, f := range []struct{ flag, path string }{{"-o", o.out}, {"--checkpoint", o.checkpoint}, {"--log", o.log},
+		{"--start", o.start}, {"--config", o.config}, {"--plan", o.plan}, {"--data", o.data}, {"--valid", o.valid}} {
+		if f.path == "" {
+			continue
+		}
+		at := filepath.Clean(f.path)
+		// Only reading may be shared.
+		if other := seen[at]; other != "" && slices.Contains([]string{"-o", "--checkpoint", "--log"}, other) {
+			return usagef("%s and %s are both %s", other, f.flag, f.path)
+		} else if other == "" {
+			seen[at] = f.flag
+		}
+	}
 	if o.resume != "" {
 		if _, err := os.Stat(o.resume); err != nil {
 			return usagef("--resume: %s: %v", o.resume, cause(err))
@@ -211,6 +268,7 @@ type trained struct {
 	PSNR       number `json:"psnr"`
 	Parameters int    `json:"parameters"`
 	Scale      number `json:"scale"`
+	Certified  bool   `json:"certified"`
 }
 
 func (o trainOptions) run(ctx context.Context, con *console) error {
@@ -246,12 +304,32 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	if errors.Is(err, train.ErrInterrupted) {
 		return interruptedError{fmt.Sprintf("%s; the same command with --resume %s continues", strings.TrimPrefix(err.Error(), "train: "), t.Checkpoint)}
 	}
+	var disk *fs.PathError
+	if errors.As(err, &disk) && strings.Contains(filepath.Base(disk.Path), filepath.Base(t.Checkpoint)) {
+		return fmt.Errorf("%s: cannot be written: %w", t.Checkpoint, disk.Err)
+	}
+	if errors.Is(err, train.ErrDiverged) {
+		return fmt.Errorf("%s%s", strings.TrimPrefix(err.Error(), "train: "), lastGood(t.Checkpoint))
+	}
 	if err != nil {
 		return err
 	}
-	net := r.Network.WithMeta("plan", t.Plan.String()).WithMeta("steps", fmt.Sprint(r.Steps))
+	net := r.Network.WithMeta("plan", t.Plan.String()).WithMeta("preset", o.preset).WithMeta("seed", fmt.Sprint(o.seed)).WithMeta("seconds", fmt.Sprintf("%.0f", r.Seconds)).WithMeta("steps", fmt.Sprint(r.Steps))
 	if !math.IsNaN(r.PSNR) {
 		net = net.WithMeta("psnr", fmt.Sprintf("%.4f", r.PSNR))
+	}
+	if o.half {
+		net = net.Half()
+	}
+	cert, err := net.Verify(probeShape(net.Config()), lpn.Probing{Seed: o.seed})
+	if err != nil {
+		return err
+	}
+	if net, err = net.WithCertificate(cert); err != nil {
+		return err
+	}
+	if !cert.OK {
+		con.complain("%s: the prior is not certified: %s", o.out, strings.Join(cert.Reasons, "; "))
 	}
 	if err := net.Save(o.out, o.half); err != nil {
 		return fmt.Errorf("%s: %w", o.out, cause(err))
@@ -260,10 +338,19 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		os.Remove(t.Checkpoint)
 	}
 	if con.json {
-		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), number(r.Scale)})
+		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), number(r.Scale), cert.OK})
 	}
 	con.remark("%s: %d steps in %.0f s, validation %.2f dB", o.out, r.Steps, r.Seconds, r.PSNR)
 	return nil
+}
+
+// lastGood says where the state of training before a failure is, "" where
+// none was written yet.
+func lastGood(checkpoint string) string {
+	if _, err := os.Stat(checkpoint); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("; %s holds the last good state", checkpoint)
 }
 
 func (o *trainOptions) openLog() (*os.File, error) {
@@ -280,16 +367,19 @@ func (o *trainOptions) openLog() (*os.File, error) {
 
 // options turns the flags into those of the library.
 func (o *trainOptions) options(con *console) (train.Options, error) {
-	arch := architectures[o.arch]
+	arch, err := o.recipe()
+	if err != nil {
+		return train.Options{}, err
+	}
 	t := train.Options{Batch: o.batch, Seed: o.seed, Every: o.every, Checkpoint: o.checkpoint, Resume: o.resume != "", Threads: o.threads}
-	var err error
 	if t.Config, err = o.network(arch); err != nil {
 		return t, err
 	}
-	if t.Config.Pyramid != nil {
-		pyramidRecipe(&t)
-	} else if arch.tune != nil {
+	switch {
+	case arch.tune != nil && (o.config == "" || t.Config.Pyramid != nil):
 		arch.tune(&t)
+	case t.Config.Pyramid != nil:
+		pyramidRecipe(&t)
 	}
 	if t.Plan, err = o.stages(arch); err != nil {
 		return t, err
@@ -400,7 +490,7 @@ func (o *trainOptions) pictures(con *console, arch architecture, t *train.Option
 	} else {
 		data, held = data.Split(20)
 	}
-	t.Source = &train.Sampler{Images: data, Patch: patch, Seed: o.seed, Symmetries: o.arch != "mnist"}
+	t.Source = &train.Sampler{Images: data, Patch: patch, Seed: o.seed, Symmetries: !arch.upright}
 	for i := range min(held.Len(), 64) {
 		x, err := held.Image(i)
 		if err != nil {

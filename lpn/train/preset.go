@@ -24,6 +24,7 @@ type Preset struct {
 	Growth  float64
 	From    string // the built-in prior it starts from, "" for none
 	Laplace bool   // trained on Laplace samples, not on pictures
+	Upright bool   // the pictures have an up: no flips and rotations
 }
 
 // Options returns the recipe as options; the caller adds the source.
@@ -33,45 +34,47 @@ func (p Preset) Options() Options {
 }
 
 // PresetNames lists the presets.
-func PresetNames() []string { return slices.Sorted(maps.Keys(presets())) }
+func PresetNames() []string { return slices.Sorted(maps.Keys(presets(1))) }
 
-// PresetNamed returns a preset.
-func PresetNamed(name string) (Preset, error) {
-	p, ok := presets()[name]
+// PresetNamed returns a preset. channels matters to the preset quick only, the
+// others are for pictures of one kind.
+func PresetNamed(name string, channels int) (Preset, error) {
+	p, ok := presets(channels)[name]
 	if !ok {
 		return p, fmt.Errorf("train: no preset %q; there are %s", name, strings.Join(PresetNames(), ", "))
 	}
 	return p, nil
 }
 
-func presets() map[string]Preset {
+func presets(channels int) map[string]Preset {
 	natural := func(cfg lpn.Config, steps int, rate float64, from, doc string) Preset {
 		return Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
 			Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
 			Beta2: 0.99, Clip: 0.5, EMA: 0.995, Frame: 0.3, Growth: 0.1}
 	}
 	m := map[string]Preset{
-		"quick": natural(lpn.Pyramid(1, 25./255), 12000, 3e-3, "", "two levels, gray, ten minutes on one core"),
+		"quick": natural(lpn.Pyramid(channels, 25./255), 12000, 3e-3, "", "one's own pictures, gray or colour, in minutes"),
 		"ct": natural(lpn.Natural(1, 10./255), 12000, 1.5e-3, "gray-25",
 			"chest CT slices, sigma 10/255, from the prior of natural pictures"),
 		"laplace": {
 			Doc: "scalars from a Laplace distribution, sigma 1 (Fang, Buchanan & Sulam 2024, figure 2)", Laplace: true,
-			Config: lpn.Dense(1, 50, 5), Patch: 1, Batch: 2000, Beta2: 0.999,
+			Config: lpn.Dense(1, 50, 5), Patch: 1, Batch: 3000, Beta2: 0.999, EMA: 0.999,
 			Plan: Plan{
 				{Loss: L1, Steps: 2000, Rate: 2e-3},
-				{Loss: PM, Steps: 3000, Rate: 2e-3, Gamma: 0.5},
-				{Loss: PM, Steps: 3000, Rate: 2e-3, Gamma: 0.4},
-				{Loss: PM, Steps: 8000, Rate: 2e-3, Gamma: 0.2},
-				{Loss: PM, Steps: 12000, Rate: 2e-3, Gamma: 0.1, Cosine: true},
+				{Loss: PM, Steps: 2000, Rate: 2e-3, Gamma: 0.5},
+				{Loss: PM, Steps: 2000, Rate: 2e-3, Gamma: 0.3},
+				{Loss: PM, Steps: 4000, Rate: 2e-3, Gamma: 0.15},
+				{Loss: PM, Steps: 5000, Rate: 1e-3, Gamma: 0.07},
+				{Loss: PM, Steps: 9000, Rate: 1e-3, Gamma: 0.05, Cosine: true},
 			},
 		},
 		"digits": {
 			Doc:    "28x28 digits, sigma 0.1, the paper's network and schedule with 32 channels",
-			Config: lpn.MNIST(32), Patch: 28, Batch: 64, Plan: Paper(6000), Beta2: 0.999,
+			Config: lpn.MNIST(32), Patch: 28, Batch: 64, Plan: Paper(6000), Beta2: 0.999, Upright: true,
 		},
 	}
 	for channels, name := range map[int]string{1: "gray", 3: "colour"} {
-		steps := map[int]int{1: 30000, 3: 60000}[channels]
+		steps := map[int]int{1: 35000, 3: 35000}[channels]
 		m[name+"-25"] = natural(lpn.Natural(channels, 25./255), steps, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
 		for _, s := range []int{5, 15, 50} {
 			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 8000, 1.5e-3, name+"-25",

@@ -226,6 +226,7 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
+		o.Config.ProjectGradient(s.m.grads, s.m.params)
 		norm := ClipNorm(s.g, o.Clip)
 		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
 			return nil, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, o.Plan.RateAt(s.step))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -58,6 +59,20 @@ func (p Plan) Steps() int {
 		n += s.Steps
 	}
 	return n
+}
+
+// Stretched returns the plan with its stages in proportion over another number
+// of steps, and its rates scaled so that the first is rate.
+func (p Plan) Stretched(steps int, rate float64) Plan {
+	out := slices.Clone(p)
+	total, before, first := p.Steps(), 0, p[0].Rate
+	for i := range out {
+		end := before + p[i].Steps
+		out[i].Steps = end*steps/total - before*steps/total
+		out[i].Rate *= rate / first
+		before = end
+	}
+	return slices.DeleteFunc(out, func(s Stage) bool { return s.Steps == 0 })
 }
 
 // At returns the stage that contains a step, counted from 0, its index, and
