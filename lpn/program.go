@@ -158,12 +158,6 @@ func (x *exec) buf(n *node) []float32 {
 	return x.memory.arena[n.off : n.off+n.dims.Len()]
 }
 
-// image is picture i of n's buffer.
-func (x *exec) image(n *node, i int) []float32 {
-	k := n.dims.Len() / n.dims.N
-	return x.buf(n)[i*k : (i+1)*k]
-}
-
 // rows holds rows [lo,hi) of n.
 func (x *exec) rows(n *node, worker, lo, hi int) []float32 {
 	k := n.dims.W * n.dims.C

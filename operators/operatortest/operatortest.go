@@ -8,6 +8,7 @@
 package operatortest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -97,10 +98,10 @@ func checkInputs(a operators.Linear, rng *rand.Rand) error {
 	apply(a, x)
 	adjoint(a, y)
 	if !slices.Equal(x, x0) {
-		return fmt.Errorf("Apply changed x")
+		return errors.New("x is changed by Apply")
 	}
 	if !slices.Equal(y, y0) {
-		return fmt.Errorf("Adjoint changed y")
+		return errors.New("y is changed by Adjoint")
 	}
 	return nil
 }
