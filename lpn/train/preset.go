@@ -52,20 +52,21 @@ func presets(channels int) map[string]Preset {
 			Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
 			Beta2: 0.99, Clip: 0.5, EMA: 0.995, Frame: 0.3, Growth: 0.1}
 	}
+	laplace := lpn.Dense(1, 32, 3)
+	laplace.Softplus.Beta = 20
 	m := map[string]Preset{
 		"quick": natural(lpn.Pyramid(channels, 25./255), 12000, 3e-3, "", "one's own pictures, gray or colour, in minutes"),
 		"ct": natural(lpn.Natural(1, 10./255), 8000, 1.5e-3, "gray-25",
 			"chest CT slices, sigma 10/255, from the prior of natural pictures"),
 		"laplace": {
 			Doc: "scalars from a Laplace distribution, sigma 1 (Fang, Buchanan & Sulam 2024, figure 2)", Laplace: true,
-			Config: lpn.Dense(1, 50, 5), Patch: 1, Batch: 3000, Beta2: 0.999, EMA: 0.999,
+			Config: laplace, Patch: 1, Batch: 8000, Beta2: 0.999, EMA: 0.998,
 			Plan: Plan{
-				{Loss: L1, Steps: 2000, Rate: 2e-3},
-				{Loss: PM, Steps: 2000, Rate: 2e-3, Gamma: 0.5},
-				{Loss: PM, Steps: 2000, Rate: 2e-3, Gamma: 0.3},
-				{Loss: PM, Steps: 4000, Rate: 2e-3, Gamma: 0.15},
-				{Loss: PM, Steps: 5000, Rate: 1e-3, Gamma: 0.07},
-				{Loss: PM, Steps: 9000, Rate: 1e-3, Gamma: 0.05, Cosine: true},
+				{Loss: L1, Steps: 1500, Rate: 5e-3},
+				{Loss: PM, Steps: 1500, Rate: 5e-3, Gamma: 0.5},
+				{Loss: PM, Steps: 2000, Rate: 5e-3, Gamma: 0.25},
+				{Loss: PM, Steps: 3000, Rate: 4e-3, Gamma: 0.12},
+				{Loss: PM, Steps: 8000, Rate: 4e-3, Gamma: 0.08, Cosine: true},
 			},
 		},
 		"digits": {
