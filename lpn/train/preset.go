@@ -56,7 +56,7 @@ func presets(channels int) map[string]Preset {
 	laplace.Softplus.Beta = 20
 	m := map[string]Preset{
 		"quick": natural(lpn.Pyramid(channels, 25./255), 12000, 3e-3, "", "one's own pictures, gray or colour, in minutes"),
-		"ct": natural(lpn.Natural(1, 10./255), 8000, 1.5e-3, "gray-25",
+		"ct": natural(lpn.Natural(1, 10./255), 6000, 1.5e-3, "gray-25",
 			"chest CT slices, sigma 10/255, from the prior of natural pictures"),
 		"laplace": {
 			Doc: "scalars from a Laplace distribution, sigma 1 (Fang, Buchanan & Sulam 2024, figure 2)", Laplace: true,
@@ -71,13 +71,13 @@ func presets(channels int) map[string]Preset {
 		},
 		"digits": {
 			Doc:    "28x28 digits, sigma 0.1, the paper's network and schedule with 32 channels",
-			Config: lpn.MNIST(32), Patch: 28, Batch: 64, Plan: Paper(6000), Beta2: 0.999, Upright: true,
+			Config: lpn.MNIST(32), Patch: 28, Batch: 64, Plan: Paper(3000), Beta2: 0.999, Upright: true,
 		},
 	}
 	for channels, name := range map[int]string{1: "gray", 3: "colour"} {
 		m[name+"-25"] = natural(lpn.Natural(channels, 25./255), 35000, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
 		for _, s := range []int{5, 15, 50} {
-			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 6000, 1.5e-3, name+"-25",
+			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 4000, 1.5e-3, name+"-25",
 				fmt.Sprintf("natural pictures, sigma %d/255, from the prior at 25/255", s))
 		}
 	}
