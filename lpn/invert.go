@@ -142,7 +142,7 @@ const lbfgsMemory = 20
 // to the second order guess v + (v - f(v)) of the dual point.
 //
 // It ends when the gradient's norm is at most goal, after maxCalls calls, or
-// when twelve steps in a row have not lowered the least norm seen by 3%
+// when 25 steps in a row have not lowered the least norm seen by 3%
 // (rounding is all that is left); y is the best point found.
 func (q legendre) solve(y, f []float32, goal float64, maxCalls int) solved {
 	n := len(y)
@@ -155,7 +155,7 @@ func (q legendre) solve(y, f []float32, goal float64, maxCalls int) solved {
 	s.grad = norm(g)
 	best, stale := s, 0
 	copy(bestY, y)
-	for s.grad > goal && s.calls < maxCalls && stale < 12 && !math.IsNaN(s.grad) {
+	for s.grad > goal && s.calls < maxCalls && stale < 25 && !math.IsNaN(s.grad) {
 		mem.direction(d, g, 1/(q.a+q.b))
 		slope0 := dot(g, d)
 		if !(slope0 < 0) {

@@ -115,8 +115,11 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 		}
 	}
 	c.ConvexWeights = &signs
-	growth := n.GrowthBound()
+	growth := n.measureGrowth()
 	c.Growth = &growth
+	if ok, _ := b.BoundedBelow(); ok && growth > 1 {
+		c.fail("psi may grow like %.5g/2 ||y||^2, above what its file claims: R may be unbounded below", growth)
+	}
 	bound, err := n.LipschitzBound(s, o.Box[0], o.Box[1])
 	if err != nil {
 		return c, err
@@ -441,7 +444,7 @@ func ritz(q []float32, steps int, apply func(dst, x []float32)) (lo, hi float64,
 func (v *verifier) duality(points [][]float32) {
 	n := v.n()
 	x := make([]float32, n)
-	prior := Prior{Psi: v.psi, Tol: 1e-5, MaxCalls: 400}
+	prior := Prior{Psi: v.psi}
 	other, fo := points[0], make([]float32, n)
 	po := v.psi.Eval(fo, other)
 	for _, y := range points[:min(6, len(points))] {
