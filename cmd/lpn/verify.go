@@ -15,6 +15,9 @@ type verifyOptions struct {
 	prior string
 	size  int
 	seed  uint64
+	out   string // a copy of the prior with its certificate; "" for none
+	half  bool
+	force bool
 }
 
 func verifyCommand() *cli.Command {
@@ -26,12 +29,16 @@ func verifyCommand() *cli.Command {
 			"The rest is measured at random probes. Exit code 1 when anything fails.\n\n" +
 			"Example: lpn verify prior" + priorExt,
 		Flags: common(
-			&cli.IntFlag{Name: "size", Usage: "probe pictures of `N`xN pixels", DefaultText: "32, or the prior's own size"}),
+			&cli.IntFlag{Name: "size", Usage: "probe pictures of `N`xN pixels", DefaultText: "32, or the prior's own size"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior with its certificate to `FILE`" + priorExt},
+			&cli.BoolFlag{Name: "half", Usage: "store that file's weights in half precision"},
+			&cli.BoolFlag{Name: "force", Usage: "overwrite an output that exists"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 1, "one prior, built in or a file"); err != nil {
 				return err
 			}
-			return verifyOptions{c.Args().First(), c.Int("size"), c.Uint64("seed")}.run(c.Context, con)
+			o := verifyOptions{c.Args().First(), c.Int("size"), c.Uint64("seed"), c.String("output"), c.Bool("half"), c.Bool("force")}
+			return o.run(c.Context, con)
 		}),
 	}
 }
@@ -39,6 +46,14 @@ func verifyCommand() *cli.Command {
 func (o verifyOptions) run(_ context.Context, con *console) error {
 	if o.size < 0 || o.size > 1024 {
 		return usagef("--size: %d; want 1 to 1024", o.size)
+	}
+	if o.out != "" {
+		if sameFile(o.prior, o.out) {
+			return usagef("%s would overwrite itself: choose another output", o.prior)
+		}
+		if err := mayWrite(o.out, o.force); err != nil {
+			return err
+		}
 	}
 	net, err := openPrior(o.prior)
 	if err != nil {
@@ -56,6 +71,9 @@ func (o verifyOptions) run(_ context.Context, con *console) error {
 		err = con.printJSON(cert)
 	} else {
 		err = printCertificate(con, o.prior, cert)
+	}
+	if err == nil && cert.OK && o.out != "" {
+		err = saveCertified(net, cert, o.out, o.half)
 	}
 	if err == nil && !cert.OK {
 		err = fmt.Errorf("%s is not certified: %s", o.prior, strings.Join(cert.Reasons, "; "))
@@ -96,4 +114,16 @@ func printCertificate(con *console, name string, c lpn.Certificate) error {
 	row("descent violations", "%d", c.DescentViolations)
 	row("probes", "%d of %dx%dx%d", c.Probes, c.Shape[0], c.Shape[1], c.Shape[2])
 	return w.Flush()
+}
+
+// saveCertified writes a network with its certificate.
+func saveCertified(net *lpn.Network, c lpn.Certificate, path string, half bool) error {
+	net, err := net.WithCertificate(c)
+	if err != nil {
+		return err
+	}
+	if err := net.Save(path, half); err != nil {
+		return fmt.Errorf("%s: %w", path, cause(err))
+	}
+	return nil
 }
