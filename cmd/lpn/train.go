@@ -141,7 +141,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "data", Usage: "`DIR` of images, an image, or an idx file; with --arch laplace none"},
 			&cli.StringFlag{Name: "valid", Usage: "`DIR` of images to validate on", DefaultText: "every 20th of the data"},
 			&cli.StringFlag{Name: "arch", Value: "pyramid", Usage: "`NAME` of the network: " + strings.Join(architectureNames, ", ")},
-			&cli.StringFlag{Name: "preset", Usage: "recipe `NAME` of a shipped prior, or quick: network, plan and all; --steps and --lr still count"},
+			&cli.StringFlag{Name: "preset", Usage: "recipe `NAME` of a shipped prior, or quick: network, plan and all; --plan, --steps and --lr still count"},
 			&cli.StringFlag{Name: "config", Usage: "network described by `FILE`.json, as info --json shows it, instead of --arch"},
 			&cli.StringFlag{Name: "sigma", Value: "25/255", Usage: "noise level `S` to train for, as 0.1 or 25/255"},
 			&cli.IntFlag{Name: "channels", Value: 1, Usage: "`N` is 1 (gray) or 3 (colour)"},
@@ -169,7 +169,7 @@ func trainCommand() *cli.Command {
 			if c.IsSet("arch") && c.IsSet("config") {
 				return usagef("--arch and --config exclude each other")
 			}
-			for _, other := range []string{"arch", "config", "sigma", "plan"} {
+			for _, other := range []string{"arch", "config", "sigma"} {
 				if c.IsSet("preset") && c.IsSet(other) {
 					return usagef("--preset and --%s exclude each other", other)
 				}
