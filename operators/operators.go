@@ -58,6 +58,12 @@ type NormalSolver interface {
 	SolveNormal(dst, b []float32, rho float64)
 }
 
+// A NormalPreconditioner approximates (A'A + rho I)^-1 b by a symmetric
+// positive definite map, for conjugate gradients; rho > 0, and dst may equal b.
+type NormalPreconditioner interface {
+	PreconditionNormal(dst, b []float32, rho float64)
+}
+
 // Norm returns the spectral norm ||A||: the operator's own when it is a
 // Normer, otherwise the power method on A'A (Golub & Van Loan, 8.2), stopped
 // when the Rayleigh quotient moves by less than 1e-6 relative. The estimate is

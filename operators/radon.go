@@ -30,6 +30,7 @@ type Radon struct {
 	byRow, byCol     []int32   // the views sampled in rows, and in columns
 	scratch          sync.Pool // of *radonWork
 	norm             func() float64
+	ramp             func() *radonRamp
 }
 
 // A view is one angle. Its rays are sampled on lines i: rows, or columns as
@@ -74,6 +75,7 @@ func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
 	}
 	r.scratch.New = func() any { return newRadonWork(r) }
 	r.norm = sync.OnceValue(r.planeNorm)
+	r.ramp = onceRamp(s, angles)
 	return r, nil
 }
 

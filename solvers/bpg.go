@@ -279,8 +279,8 @@ func (s *bpgState) propose() {
 	addScaled(s.next.y, s.y, -1, s.d)
 }
 
-// krylov solves (H + c I) d = g to a few percent, from 0: so d is a positive
-// polynomial of H applied to g.
+// krylov solves (H + c I) d = g to a few percent, from 0: d is then a positive
+// definite map of g whatever the preconditioner, and tends to g/c.
 func (s *bpgState) krylov() {
 	inner := s.Inner
 	if inner == 0 {
@@ -293,7 +293,8 @@ func (s *bpgState) krylov() {
 			product(dst, v)
 			axpy(s.c, v, dst)
 		},
-		Tol: 0.05, MaxIters: inner,
+		Precondition: preconditioner(s.H, s.c),
+		Tol:          0.05, MaxIters: inner,
 	}.Solve(s.d, s.g)
 }
 

@@ -37,6 +37,19 @@ type CurvatureSolver interface {
 	SolveCurvature(dst, g []float32, c float64)
 }
 
+// A CurvaturePreconditioner returns a map close to the inverse of H + c I,
+// symmetric positive definite, for conjugate gradients; nil if it has none.
+type CurvaturePreconditioner interface {
+	Preconditioner(c float64) func(dst, r []float32)
+}
+
+func preconditioner(h any, c float64) func(dst, r []float32) {
+	if p, ok := h.(CurvaturePreconditioner); ok {
+		return p.Preconditioner(c)
+	}
+	return nil
+}
+
 func valueGradient(h Smooth, dst, x []float32) float64 {
 	if vg, ok := h.(ValueGradient); ok {
 		return vg.ValueGradient(dst, x)
@@ -77,6 +90,8 @@ var (
 	_ WarmProx        = (*LeastSquares)(nil)
 	_ CurvatureSolver = (*LeastSquares)(nil)
 	_ Hessian         = (*LeastSquares)(nil)
+
+	_ CurvaturePreconditioner = (*LeastSquares)(nil)
 )
 
 // Value is 1/2||A x - y||^2.
@@ -155,6 +170,15 @@ func (h *LeastSquares) SolveCurvature(dst, g []float32, c float64) {
 	h.A.(operators.NormalSolver).SolveNormal(dst, g, c)
 }
 
+// Preconditioner is A's own, where A is an operators.NormalPreconditioner.
+func (h *LeastSquares) Preconditioner(c float64) func(dst, r []float32) {
+	p, ok := h.A.(operators.NormalPreconditioner)
+	if !ok {
+		return nil
+	}
+	return func(dst, r []float32) { p.PreconditionNormal(dst, r, c) }
+}
+
 // HessianAt returns v -> A'A v.
 func (h *LeastSquares) HessianAt([]float32) func(dst, v []float32) {
 	return func(dst, v []float32) {
@@ -177,7 +201,8 @@ func (h *LeastSquares) solve(dst, b []float32, rho float64) {
 			product(dst, x)
 			axpy(rho, x, dst)
 		},
-		Tol: h.Tol, MaxIters: limit,
+		Precondition: h.Preconditioner(rho),
+		Tol:          h.Tol, MaxIters: limit,
 	}.Solve(dst, b)
 }
 

@@ -58,6 +58,8 @@ func (t Tikhonov) Solve(dst, y []float32) {
 	}
 	if ns, ok := t.A.(operators.NormalSolver); ok {
 		c.Precondition = func(dst, r []float32) { ns.SolveNormal(dst, r, rho+t.Mu) }
+	} else if p, ok := t.A.(operators.NormalPreconditioner); ok {
+		c.Precondition = func(dst, r []float32) { p.PreconditionNormal(dst, r, rho+t.Mu) }
 	}
 	clear(dst)
 	c.Solve(dst, b)

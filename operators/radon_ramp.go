@@ -1,0 +1,54 @@
+package operators
+
+import (
+	"math"
+	"sync"
+)
+
+// radonRamp is A'A as the Fourier domain sees it: projecting and smearing back
+// over all directions convolves with 1/r, a gain of 1/|frequency| (Natterer,
+// The Mathematics of Computerized Tomography, II.1). Its inverse is the ramp
+// of filtered back-projection.
+type radonRamp struct {
+	plans *spectrum
+	gain  []float32
+}
+
+func newRadonRamp(s Shape, angles int) *radonRamp {
+	p := &radonRamp{newSpectrum(s.H, s.W), make([]float32, 0, s.H*(s.W/2+1))}
+	least := 0.5 / float64(max(s.H, s.W)) // the picture ends: no lower frequencies
+	for u := range s.H {
+		fu := float64(min(u, s.H-u)) / float64(s.H)
+		for v := range s.W/2 + 1 {
+			f := math.Hypot(fu, float64(v)/float64(s.W))
+			p.gain = append(p.gain, float32(float64(angles)/math.Pi/max(f, least)))
+		}
+	}
+	return p
+}
+
+// onceRamp makes the ramp when it is first asked for.
+func onceRamp(s Shape, angles int) func() *radonRamp {
+	return sync.OnceValue(func() *radonRamp { return newRadonRamp(s, angles) })
+}
+
+// PreconditionNormal is a NormalPreconditioner: the circular filter
+// 1/(angles/(pi |frequency|) + rho). It takes the rays to be a pixel apart, to
+// cover the scene and to come from all directions; where they do not it is
+// still definite, but further from the inverse.
+func (r *Radon) PreconditionNormal(dst, b []float32, rho float64) {
+	checkLen("Radon.PreconditionNormal dst", len(dst), r.domain.Len())
+	checkLen("Radon.PreconditionNormal b", len(b), r.domain.Len())
+	p := r.ramp()
+	w := p.plans.get()
+	defer p.plans.put(w)
+	n := r.domain.H * r.domain.W
+	for c := range r.domain.C {
+		w.fft.Forward(w.freq, b[c*n:(c+1)*n])
+		for i, g := range p.gain {
+			k := 1 / (g + float32(rho))
+			w.freq[i] = complex(k*real(w.freq[i]), k*imag(w.freq[i]))
+		}
+		w.fft.Inverse(dst[c*n:(c+1)*n], w.freq)
+	}
+}
