@@ -35,13 +35,15 @@ func restoreCommand() *cli.Command {
 		Usage:     "restore images or measurement files",
 		ArgsUsage: "INPUT...",
 		Description: "Minimises 1/2||Ax-y||^2 + lambda R(scale x)/scale^2, R the prior trained at noise level\n" +
-			"sigma, lambda = strength (scale noise/sigma)^2. lpn tune finds better parameters for a\n" +
+			"sigma, lambda = strength c (scale noise/sigma)^2, with c = sqrt(0.012/noise) for blurs and\n" +
+			"c = 1 otherwise. lpn tune finds better parameters for a\n" +
 			"given operator, noise and kind of image than the defaults.\n\n" +
 			"Examples:\n" +
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
 			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
 			"lpn restore --boundary valid --operator blur:kernel=psf.npy photos/ -o restored/",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), []cli.Flag{
+			memoryFlag(),
 			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
 			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png or .svg"},
@@ -192,19 +194,21 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if truth != nil {
 		truthImage = &truth.Image
 	}
-	var see func(solvers.Iterate)
-	if !batch {
-		bar := con.progress("restoring", o.solver.iters)
-		defer bar.end()
-		see = func(it solvers.Iterate) {
-			detail := ""
-			if !math.IsNaN(it.Objective) {
-				detail = fmt.Sprintf("objective %.6g", it.Objective)
-			}
-			bar.at(it.K, detail)
-		}
+	solver := o.solver
+	cut, err := solver.plan(con, j.path, &m)
+	if err != nil {
+		return restored{}, err
 	}
-	s, err := o.solver.solve(ctx, con, m, truthImage, see)
+	var s solution
+	switch {
+	case cut == nil:
+		s, err = o.solveWhole(ctx, con, solver, m, truthImage, batch)
+	case o.trace != "" || o.plot != "":
+		err = usagef("--trace and --plot want the picture solved as a whole, which takes about %s of memory; %s are available (%s)",
+			byteSize(cut.need), byteSize(cut.budget.Available), cut.budget.Bound)
+	default:
+		s, err = solver.solveTiled(ctx, con, j.path, m, cut)
+	}
 	if err != nil {
 		return restored{}, named(err)
 	}
@@ -230,6 +234,24 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		return restored{}, err
 	}
 	return r, o.out.writePicture(con, j.to, result)
+}
+
+// solveWhole restores a picture as a whole, with a progress bar unless a batch
+// has its own.
+func (o restoreOptions) solveWhole(ctx context.Context, con *console, solver solverOptions, m measured, truth *operators.Image, batch bool) (solution, error) {
+	var see func(solvers.Iterate)
+	if !batch {
+		bar := con.progress("restoring", solver.iters)
+		defer bar.end()
+		see = func(it solvers.Iterate) {
+			detail := ""
+			if !math.IsNaN(it.Objective) {
+				detail = fmt.Sprintf("objective %.6g", it.Objective)
+			}
+			bar.at(it.K, detail)
+		}
+	}
+	return solver.solve(ctx, con, m, truth, see)
 }
 
 // read reads an input as the measurement that it is, together with the picture
