@@ -94,6 +94,7 @@ type solverOptions struct {
 	rho      float64
 	strength float64
 	scale    float64 // 0: by workLevel
+	ensemble bool
 	tile     int
 	threads  int
 	memory   int64 // 0: what is available
@@ -118,6 +119,7 @@ func solverFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "strength", Value: 1, Usage: "regularise `T` times as much as the noise level asks for"},
 		&cli.StringFlag{Name: "params", Usage: "take what flags leave open from `FILE`, made by lpn tune"},
 		&cli.Float64Flag{Name: "scale", Usage: "take the prior for one of `S` times less noise, R(S x)/S^2", DefaultText: "from the operator and the noise"},
+		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations: an exact prox too, a little better, 8 times the work"},
 		&cli.IntFlag{Name: "tile", Usage: "evaluate the network in tiles of `N` pixels (0: chosen by memory); the result is the same"},
 	}
 }
@@ -130,7 +132,7 @@ func solverFrom(c *cli.Context) (solverOptions, params, error) {
 		return solverOptions{}, p, err
 	}
 	o := solverOptions{noise, c.String("prior"), c.String("solver"), c.Int("iters"), c.Float64("tol"),
-		c.Float64("step"), c.Float64("rho"), c.Float64("strength"), c.Float64("scale"), c.Int("tile"), c.Int("threads"), 0, 0}
+		c.Float64("step"), c.Float64("rho"), c.Float64("strength"), c.Float64("scale"), c.Bool("ensemble"), c.Int("tile"), c.Int("threads"), 0, 0}
 	if text := c.String("memory"); text != "" {
 		if o.memory, err = parseBytes(text); err != nil {
 			return o, p, usagef("--memory: %w", err)
@@ -205,7 +207,7 @@ const leastNoise = 1e-3
 // noisy picture wants the prior for its own noise, which at the statistical
 // weight is one evaluation of the network. Other operators spread and amplify
 // the noise, and do best with a prior for much more of it. Means over six crops
-// of validation pictures, in dB, at noise 0.01 and the best strength, level
+// (docs/results.md), in dB, at noise 0.01 and the best strength, level
 // 25/255, 18/255, 12/255 and 9/255: Gaussian blur of 1.6 pixels 27.43, 27.44,
 // 27.43, 27.34; motion 29.93, 29.93, 29.73, 29.48; super-resolution 28.15,
 // 28.17, 28.14, 28.10; at noise 0.03 the motion 26.06, 25.93, 25.39, 24.86;
@@ -256,7 +258,13 @@ func (o solverOptions) solveWith(ctx context.Context, con *console, m measured, 
 	if s.prior, net, err = o.network(m); err != nil {
 		return s, err
 	}
-	bound, err := bind(net, m.scene, lpn.Threads(o.threads), lpn.Tile(o.tile), lpn.Memory(o.arena))
+	at := func(shape operators.Shape) (solvers.Potential, error) {
+		return bind(net, shape, lpn.Threads(o.threads), lpn.Tile(o.tile), lpn.Memory(o.arena))
+	}
+	psi, err := at(m.scene)
+	if err == nil && o.ensemble {
+		psi, err = lpn.Ensemble(at, m.scene)
+	}
 	if err != nil {
 		return s, fmt.Errorf("prior %s: %w", s.prior, err)
 	}
@@ -274,9 +282,8 @@ func (o solverOptions) solveWith(ctx context.Context, con *console, m measured, 
 			s.scale = sigma / workLevel(m.spec, noise)
 		}
 	}
-	var psi solvers.Potential = bound
 	if s.scale != 1 {
-		psi = lpn.Scaled(bound, s.scale)
+		psi = lpn.Scaled(psi, s.scale)
 	}
 	s.lambda = o.strength * workStrength(m.spec, noise) * math.Pow(noise*s.scale/sigma, 2)
 	h := &solvers.LeastSquares{A: a, Y: m.y.Pix}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/urfave/cli/v2"
@@ -25,6 +26,7 @@ type restoreOptions struct {
 	reference string
 	trace     string
 	plot      string
+	sheet     string
 	gray      bool
 	out       outputOptions
 }
@@ -47,6 +49,7 @@ func restoreCommand() *cli.Command {
 			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
 			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 		}, outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -59,7 +62,7 @@ func restoreCommand() *cli.Command {
 				return err
 			}
 			o := restoreOptions{c.Args().Slice(), spec, c.String("boundary"), solver,
-				c.String("reference"), c.String("trace"), c.String("plot"), c.Bool("gray"), outputFrom(c)}
+				c.String("reference"), c.String("trace"), c.String("plot"), c.String("sheet"), c.Bool("gray"), outputFrom(c)}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -128,14 +131,18 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 	})
 }
 
-// checkRecords checks where the trace and the plot go.
+// checkRecords checks where the trace, the plot and the sheet go.
 func (o restoreOptions) checkRecords(jobs []job, batch bool) error {
-	for _, to := range []string{o.trace, o.plot} {
+	for i, to := range []string{o.trace, o.plot, o.sheet} {
 		switch {
 		case to == "":
 			continue
 		case batch:
-			return usagef("--trace and --plot go with one input")
+			return usagef("--trace, --plot and --sheet go with one input")
+		case i > 0:
+			if _, err := plotFormat(to); err != nil {
+				return err
+			}
 		}
 		for _, other := range []string{jobs[0].path, jobs[0].to, o.reference, o.solver.prior, o.spec.File()} {
 			if sameFile(to, other) || filepath.Clean(to) == filepath.Clean(other) {
@@ -146,12 +153,9 @@ func (o restoreOptions) checkRecords(jobs []job, batch bool) error {
 			return err
 		}
 	}
-	if o.plot != "" {
-		if _, err := plotFormat(o.plot); err != nil {
-			return err
-		}
-		if filepath.Clean(o.plot) == filepath.Clean(o.trace) {
-			return usagef("--trace and --plot both write %s", o.plot)
+	for _, two := range [][2]string{{o.trace, o.plot}, {o.trace, o.sheet}, {o.plot, o.sheet}} {
+		if two[0] != "" && two[1] != "" && filepath.Clean(two[0]) == filepath.Clean(two[1]) {
+			return usagef("two of --trace, --plot and --sheet write %s", two[0])
 		}
 	}
 	return nil
@@ -165,13 +169,48 @@ func (o restoreOptions) record(trace []solvers.TracePoint) error {
 		}
 	}
 	if o.plot != "" {
-		format, err := plotFormat(o.plot)
-		if err != nil {
-			return err
+		steps := make([]plot.Step, len(trace))
+		for i, t := range trace {
+			steps[i] = plot.Step{K: t.K, Objective: t.Objective, Residual: t.Residual, PSNR: t.PSNR}
 		}
-		return writeFile(o.plot, func(w io.Writer) error { return plotTrace(w, format, trace) })
+		return drawTo(o.plot, plot.Convergence(steps)...)
 	}
 	return nil
+}
+
+// drawTo writes figures to a file in the format of its name.
+func drawTo(path string, figures ...plot.Figure) error {
+	format, err := plotFormat(path)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, func(w io.Writer) error { return plot.Write(w, format, figures...) })
+}
+
+// contact writes the contact sheet of a run.
+func (o restoreOptions) contact(m measured, result operators.Image, truth *operators.Image) error {
+	if o.sheet == "" {
+		return nil
+	}
+	whole := []plot.Cell{}
+	shown := result // what is zoomed into
+	if m.spec.ImageShaped() {
+		whole = append(whole, plot.Cell{Caption: "input", Picture: m.y})
+	}
+	whole = append(whole, plot.Cell{Caption: "result", Picture: result})
+	if truth != nil {
+		shown = *truth
+		whole = append(whole, plot.Cell{Caption: "reference", Picture: *truth}, plot.ErrorMap("result - reference", result, *truth))
+	}
+	h, w := max(1, result.H/4), max(1, result.W/4)
+	y, x := plot.Busiest(shown, h, w)
+	var crops []plot.Cell
+	for _, c := range whole {
+		if c.Picture.H == result.H && c.Picture.W == result.W && !c.Signed {
+			crops = append(crops, plot.Zoomed(c.Caption+", zoomed", c.Picture, y, x, h, w))
+		}
+	}
+	return drawTo(o.sheet, plot.Sheet{Rows: [][]plot.Cell{whole, crops}})
 }
 
 // restore restores one input.
@@ -231,6 +270,9 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		return restored{}, err
 	}
 	if err := o.record(s.Trace); err != nil {
+		return restored{}, err
+	}
+	if err := o.contact(m, s.image, truthImage); err != nil {
 		return restored{}, err
 	}
 	return r, o.out.writePicture(con, j.to, result)
