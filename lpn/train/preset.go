@@ -48,9 +48,13 @@ func PresetNamed(name string, channels int) (Preset, error) {
 
 func presets(channels int) map[string]Preset {
 	natural := func(cfg lpn.Config, steps int, rate float64, from, doc string) Preset {
-		return Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
+		p := Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
 			Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
 			Beta2: 0.99, Clip: 0.5, EMA: 0.995, Frame: 0.3, Growth: 0.1}
+		if from != "" { // well posed already: there is no time to become it again
+			p.Growth = 2
+		}
+		return p
 	}
 	laplace := lpn.Dense(1, 32, 3)
 	laplace.Softplus.Beta = 20
