@@ -46,29 +46,47 @@ func (e interruptedError) Error() string { return e.text }
 // run is the whole program: it does what args say and returns the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	app := newApp(in, out, errOut)
-	args, err := arrange(app, args)
+	words, err := arrange(app, args)
 	if err == nil {
-		err = app.RunContext(ctx, append([]string{"lpn"}, args...))
+		err = app.RunContext(ctx, append([]string{"lpn"}, words...))
 	}
-	return report(ctx, errOut, err)
+	say := func(line string) { fmt.Fprintln(errOut, "lpn: "+line) }
+	if logsJSON(args) {
+		say = func(line string) { newLogger(errOut).Error(line) }
+	}
+	return report(ctx, say, err)
 }
 
-// report prints err in one line and returns its exit code.
-func report(ctx context.Context, w io.Writer, err error) int {
+// logsJSON finds --log-format json in args, which need not be right otherwise.
+func logsJSON(args []string) bool {
+	for i, a := range args {
+		name, isFlag := flagName(a)
+		if !isFlag || name != "log-format" {
+			continue
+		}
+		if _, value, ok := strings.Cut(a, "="); ok {
+			return value == "json"
+		}
+		return i+1 < len(args) && args[i+1] == "json"
+	}
+	return false
+}
+
+// report says what err is in one line and returns its exit code.
+func report(ctx context.Context, say func(line string), err error) int {
 	if err == nil {
 		return exitOK
 	}
 	if errors.As(err, new(interruptedError)) {
-		fmt.Fprintln(w, "lpn: "+err.Error())
+		say(err.Error())
 		return exitInterrupt
 	}
 	if ctx.Err() != nil && !errors.As(err, new(partlyError)) || errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "lpn: interrupted")
+		say("interrupted")
 		return exitInterrupt
 	}
 	line := strings.TrimSpace(strings.ReplaceAll(err.Error(), "\n", " "))
-	line = strings.TrimPrefix(line, "lpn: ")
-	fmt.Fprintln(w, "lpn: "+line)
+	say(strings.TrimPrefix(line, "lpn: "))
 	switch {
 	case errors.As(err, new(usageError)):
 		return exitUsage
@@ -104,6 +122,7 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 			importCommand(),
 			doctorCommand(),
 			completionCommand(),
+			docsCommand(),
 			versionCommand(),
 		},
 		Action: func(c *cli.Context) error { return cli.ShowAppHelp(c) },
@@ -134,12 +153,16 @@ func plainUsage(err error) error {
 	return usagef("--%s: %q is not a number it can take", m[2], m[1])
 }
 
+// commonNames are the names of those that common adds.
+var commonNames = []string{"json", "quiet", "threads", "log-format", "seed"}
+
 // common are the flags of every command.
 func common(more ...cli.Flag) []cli.Flag {
 	return append(more,
 		&cli.BoolFlag{Name: "json", Usage: "print one JSON object on stdout and nothing else"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks on stderr"},
 		&cli.IntFlag{Name: "threads", Usage: "use `N` cores (default: all); the result is the same for any number"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "what goes to stderr is `FORMAT` text, or json: an object a line, with time, level and msg"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed `N` of everything random"},
 	)
 }
@@ -152,6 +175,9 @@ func action(f func(c *cli.Context, con *console) error) cli.ActionFunc {
 			return usagef("--threads: %d; want at least 1, or 0 for all cores", n)
 		case n > 0:
 			runtime.GOMAXPROCS(n)
+		}
+		if l := c.String("log-format"); l != "text" && l != "json" {
+			return usagef("--log-format: %q; want text or json", l)
 		}
 		return f(c, newConsole(c))
 	}

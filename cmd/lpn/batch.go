@@ -61,7 +61,12 @@ func (con *console) each(ctx context.Context, jobs []job, batch, skip bool, what
 				if j.to == "-" {
 					w = con.err
 				}
-				if !con.quiet || w == con.out {
+				switch {
+				case w == con.out:
+					fmt.Fprintln(w, line)
+				case con.log != nil && !con.quiet:
+					con.log.Info(line)
+				case !con.quiet:
 					fmt.Fprintln(w, line)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"time"
@@ -23,14 +24,21 @@ type console struct {
 	terminal bool // err is one
 	bar      *progressbar.ProgressBar
 	said     map[string]bool // what remarkOnce has said
+	log      *slog.Logger    // where what goes to err is structured, else nil
 }
 
 func newConsole(c *cli.Context) *console {
 	con := &console{in: c.App.Reader, out: c.App.Writer, err: c.App.ErrWriter,
 		json: c.Bool("json"), quiet: c.Bool("quiet")}
 	con.terminal = isTerminal(con.err)
+	if c.String("log-format") == "json" {
+		con.log, con.terminal = newLogger(con.err), false
+	}
 	return con
 }
+
+// newLogger writes one JSON object a line.
+func newLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(w, nil)) }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
@@ -39,7 +47,11 @@ func isTerminal(w io.Writer) bool {
 
 // remark says something worth knowing on stderr.
 func (con *console) remark(format string, args ...any) {
-	if !con.quiet {
+	switch {
+	case con.quiet:
+	case con.log != nil:
+		con.log.Info(fmt.Sprintf(format, args...))
+	default:
 		con.complain(format, args...)
 	}
 }
@@ -58,6 +70,10 @@ func (con *console) remarkOnce(format string, args ...any) {
 
 // complain prints a line on stderr, quiet or not.
 func (con *console) complain(format string, args ...any) {
+	if con.log != nil {
+		con.log.Warn(fmt.Sprintf(format, args...))
+		return
+	}
 	if con.bar != nil {
 		con.bar.Clear()
 	}
@@ -119,6 +135,10 @@ func (p *progress) at(done int, detail string) {
 		p.con.bar.Set(done)
 	case time.Since(p.last) >= progressEvery:
 		p.last = time.Now()
+		if p.con.log != nil {
+			p.con.log.Info(p.what, "done", done, "total", p.total, "seconds", time.Since(p.start).Seconds(), "detail", detail)
+			return
+		}
 		left := ""
 		if done > 0 && done < p.total {
 			eta := time.Duration(float64(time.Since(p.start)) / float64(done) * float64(p.total-done))

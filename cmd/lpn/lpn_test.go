@@ -812,7 +812,7 @@ func TestPriors(t *testing.T) {
 func TestHelpAndCompletion(t *testing.T) {
 	app := newApp(nil, nil, nil)
 	help := must(t, "help")
-	for _, c := range app.Commands {
+	for _, c := range app.VisibleCommands() {
 		if !strings.Contains(help, c.Name) {
 			t.Errorf("help does not name %s", c.Name)
 		}

@@ -134,9 +134,10 @@ func describe(name string, n *lpn.Network) priorInfo {
 
 func priorsCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "priors",
-		Usage: "list the built-in priors",
-		Flags: common(),
+		Name:        "priors",
+		Usage:       "list the built-in priors",
+		Description: "Example: lpn priors --json",
+		Flags:       common(),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 0, "no arguments"); err != nil {
 				return err
@@ -175,10 +176,11 @@ func levels(sigma float64) string { return fmt.Sprintf("%.3g/255", sigma*255) }
 
 func infoCommand() *cli.Command {
 	return &cli.Command{
-		Name:      "info",
-		Usage:     "what a prior holds",
-		ArgsUsage: "PRIOR",
-		Flags:     common(),
+		Name:        "info",
+		Usage:       "what a prior holds",
+		Description: "Example: lpn info prior" + priorExt,
+		ArgsUsage:   "PRIOR",
+		Flags:       common(),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 1, "one prior, built in or a file"); err != nil {
 				return err

@@ -19,9 +19,10 @@ func version() string {
 
 func versionCommand() *cli.Command {
 	return &cli.Command{
-		Name:  "version",
-		Usage: "print the version",
-		Flags: common(),
+		Name:        "version",
+		Usage:       "print the version",
+		Description: "Example: lpn version --json",
+		Flags:       common(),
 		Action: action(func(c *cli.Context, con *console) error {
 			if con.json {
 				return con.printJSON(map[string]string{"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
