@@ -107,7 +107,7 @@ func TestThreadsGiveTheSameBits(t *testing.T) {
 	for name, cfg := range map[string]lpn.Config{"pyramid": small(0.1), "softplus": lpn.SoftplusAny(1, 6, 2, 0.1)} {
 		var first []float32
 		for threads := 1; threads <= 3; threads++ {
-			o := quick(cfg, 6)
+			o := quick(cfg, 3)
 			o.Threads = threads
 			w := weights(mustRun(t, context.Background(), o).Network)
 			if first == nil {
@@ -122,10 +122,10 @@ func TestThreadsGiveTheSameBits(t *testing.T) {
 // TestResumeIsExact: stopped at any step and resumed, on another number of
 // cores, training ends at the same bits: weights, averages, momenta, penalty.
 func TestResumeIsExact(t *testing.T) {
-	o := quick(small(0.1), 12)
+	o := quick(small(0.1), 6)
 	o.Threads = 2
 	whole := mustRun(t, context.Background(), o)
-	for _, stop := range []int{0, 1, 5, 7, 11} {
+	for _, stop := range []int{0, 3} {
 		o := o
 		o.Checkpoint = filepath.Join(t.TempDir(), "state")
 		ctx, cancel := context.WithCancel(context.Background())
@@ -137,7 +137,7 @@ func TestResumeIsExact(t *testing.T) {
 				cancel()
 			}
 		}
-		if _, err := Run(ctx, o); !errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), fmt.Sprintf("after %d of 12 steps", stop)) {
+		if _, err := Run(ctx, o); !errors.Is(err, ErrInterrupted) || !strings.Contains(err.Error(), fmt.Sprintf("after %d of 6 steps", stop)) {
 			t.Fatalf("stopped at %d: %v", stop, err)
 		}
 		cancel()
