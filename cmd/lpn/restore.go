@@ -133,29 +133,32 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 
 // checkRecords checks where the trace, the plot and the sheet go.
 func (o restoreOptions) checkRecords(jobs []job, batch bool) error {
-	for i, to := range []string{o.trace, o.plot, o.sheet} {
+	names := []string{"--trace", "--plot", "--sheet"}
+	to := []string{o.trace, o.plot, o.sheet}
+	for i, path := range to {
 		switch {
-		case to == "":
+		case path == "":
 			continue
 		case batch:
 			return usagef("--trace, --plot and --sheet go with one input")
-		case i > 0:
-			if _, err := plotFormat(to); err != nil {
-				return err
-			}
 		}
 		for _, other := range []string{jobs[0].path, jobs[0].to, o.reference, o.solver.prior, o.spec.File()} {
-			if sameFile(to, other) || filepath.Clean(to) == filepath.Clean(other) {
-				return usagef("%s would be written over %s", to, other)
+			if sameFile(path, other) || filepath.Clean(path) == filepath.Clean(other) {
+				return usagef("%s would be written over %s", path, other)
 			}
 		}
-		if err := mayWrite(to, o.out.force); err != nil {
+		for k := range i {
+			if to[k] != "" && filepath.Clean(to[k]) == filepath.Clean(path) {
+				return usagef("%s and %s both write %s", names[k], names[i], path)
+			}
+		}
+		if err := mayWrite(path, o.out.force); err != nil {
 			return err
 		}
-	}
-	for _, two := range [][2]string{{o.trace, o.plot}, {o.trace, o.sheet}, {o.plot, o.sheet}} {
-		if two[0] != "" && two[1] != "" && filepath.Clean(two[0]) == filepath.Clean(two[1]) {
-			return usagef("two of --trace, --plot and --sheet write %s", two[0])
+		if i > 0 { // the trace is always a table
+			if _, err := plotFormat(path); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -242,8 +245,8 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	switch {
 	case cut == nil:
 		s, err = o.solveWhole(ctx, con, solver, m, truthImage, batch)
-	case o.trace != "" || o.plot != "":
-		err = usagef("--trace and --plot want the picture solved as a whole, which takes about %s of memory; %s are available (%s)",
+	case o.trace != "" || o.plot != "" || o.sheet != "":
+		err = usagef("--trace, --plot and --sheet want the picture solved as a whole, which takes about %s of memory; %s are available (%s)",
 			byteSize(cut.need), byteSize(cut.budget.Available), cut.budget.Bound)
 	default:
 		s, err = solver.solveTiled(ctx, con, j.path, m, cut)
