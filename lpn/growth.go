@@ -174,7 +174,7 @@ func (n *Network) dimmed() *Network {
 	if n.cfg.Pyramid == nil || bound <= 1 {
 		return n
 	}
-	k := (1 - alpha) / (bound - alpha) * (1 - 1e-6) // room for rounding
+	k := (1 - alpha) / (bound - alpha) * (1 - 1e-5) // room for rounding
 	out := n.gatesScaled(k)
 	p := *n.cfg.Pyramid
 	p.Slack = 1 - alpha - k*(1-alpha-p.Slack)
