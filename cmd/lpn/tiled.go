@@ -176,13 +176,14 @@ func (o solverOptions) solveTiled(ctx context.Context, con *console, name string
 		name, n, t.side, 2*t.halo, byteSize(t.need), byteSize(t.budget.Available), t.budget.Bound)
 	// Without a limit the garbage of past tiles may grow to as much as lives.
 	if old := debug.SetMemoryLimit(-1); old == math.MaxInt64 {
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
 		limit := t.budget.Available / 10 * 9
 		if t.budget.Bound != "--memory" {
-			var s runtime.MemStats
-			runtime.ReadMemStats(&s)
 			limit += int64(s.HeapAlloc)
 		}
-		debug.SetMemoryLimit(limit)
+		// A limit below what lives would keep the collector busy all the time.
+		debug.SetMemoryLimit(max(limit, int64(s.HeapAlloc)+256<<20))
 		defer debug.SetMemoryLimit(old)
 	}
 	h, w := m.frame()
