@@ -81,7 +81,9 @@ func choosePrior(channels int, noise float64) (name string, net *lpn.Network, er
 	}
 	rank := func(b builtin) (int, float64) {
 		c := b.net.Config()
-		if c.Height > 0 { // made for one size only
+		// Those of natural pictures are named after channels and noise level;
+		// the others are for those who ask for them.
+		if c.Height > 0 || !strings.HasPrefix(b.name, "gray-") && !strings.HasPrefix(b.name, "colour-") {
 			return 3, 0
 		}
 		far := math.Abs(math.Log(max(noise, 1e-4) / c.Sigma))
