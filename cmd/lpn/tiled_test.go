@@ -119,7 +119,7 @@ func TestTooLarge(t *testing.T) {
 		want string
 	}{
 		{[]string{"--memory", "much"}, `--memory: "much" is not a size such as 512M or 4GiB`},
-		{[]string{"--memory", "1M", "--trace", filepath.Join(dir, "t.csv")}, "--trace and --plot want the picture solved as a whole"},
+		{[]string{"--memory", "1M", "--trace", filepath.Join(dir, "t.csv")}, "want the picture solved as a whole, which takes about "},
 	} {
 		code, _, stderr := call(t, append([]string{"restore", "--prior", pr, "--noise", "0.1", y, "-o", out}, c.args...)...)
 		if code != exitUsage || !strings.Contains(stderr, c.want) {

@@ -152,7 +152,7 @@ func TestResumeIsExact(t *testing.T) {
 // TestDivergenceKeepsTheLastGoodState: a step of numbers that are none ends
 // training; the checkpoint is the one before, whole and finite, and resumes.
 func TestDivergenceKeepsTheLastGoodState(t *testing.T) {
-	o := quick(small(0.1), 12)
+	o := quick(lpn.SoftplusAny(1, 6, 2, 0.1), 12)
 	whole := mustRun(t, context.Background(), o)
 	o.Checkpoint = filepath.Join(t.TempDir(), "state")
 	o.Source = rendered{side: 16, spoilAt: 7}
