@@ -314,7 +314,7 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	net := r.Network.WithMeta("plan", t.Plan.String()).WithMeta("preset", o.preset).WithMeta("seed", fmt.Sprint(o.seed)).WithMeta("seconds", fmt.Sprintf("%.0f", r.Seconds)).WithMeta("steps", fmt.Sprint(r.Steps))
+	net := r.Network.WithMeta("plan", t.Plan.String()).WithMeta("preset", o.preset).WithMeta("seed", fmt.Sprint(o.seed)).WithMeta("steps", fmt.Sprint(r.Steps))
 	if !math.IsNaN(r.PSNR) {
 		net = net.WithMeta("psnr", fmt.Sprintf("%.4f", r.PSNR))
 	}
