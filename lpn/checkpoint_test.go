@@ -21,7 +21,7 @@ func tiny(channels int) Config {
 }
 
 func TestSaveAndOpen(t *testing.T) {
-	for name, cfg := range map[string]Config{"pyramid": tiny(3), "digits": MNIST(4), "paper": Paper128(1, 4)} {
+	for name, cfg := range map[string]Config{"pyramid": tiny(1), "digits": MNIST(4), "paper": Paper128(1, 4)} {
 		net, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
 		if err != nil {
 			t.Fatal(err)
