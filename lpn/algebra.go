@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 )
@@ -71,12 +72,7 @@ func (p curvedScaled) Hess(dst, y, v []float32) {
 	p.c.Hess(dst, sy, v)
 }
 
-func scaleTo(dst, x []float32, k float64) {
-	q := float32(k)
-	for i, v := range x {
-		dst[i] = q * v
-	}
-}
+func scaleTo(dst, x []float32, k float64) { kernel.Scale(dst, x, float32(k)) }
 
 // Mix returns the convex combination sum_i w_i psi_i of potentials on the same
 // pictures. Its gradient is the same combination of the f_i and an exact

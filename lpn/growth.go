@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-
-	"gonum.org/v1/gonum/mat"
 )
 
 // The bound is measured on a square picture of growthSide pixels. On larger
@@ -42,7 +40,7 @@ func (n *Network) growthOperator(side int) *growthOperator {
 
 // A growthOperator is Q on one picture size.
 type growthOperator struct {
-	s *session
+	s *session // keeps the workers of x
 	x *exec
 }
 
@@ -55,77 +53,13 @@ func (g *growthOperator) apply(dst, x []float32) {
 // largest is the largest eigenvalue by the Lanczos method (Golub & Van Loan,
 // 10.1) with full reorthogonalisation, from a fixed random start.
 func (g *growthOperator) largest(steps int) float64 {
-	n := g.x.inputs[0].dims.Len()
 	rng := rand.New(rand.NewPCG(1, 0x67726f77))
-	q := make([]float64, n)
+	q := make([]float32, g.x.inputs[0].dims.Len())
 	for i := range q {
-		q[i] = rng.NormFloat64()
+		q[i] = float32(rng.NormFloat64())
 	}
-	return lanczos(q, steps, func(dst, x []float64) {
-		in, out := make([]float32, n), make([]float32, n)
-		for i, v := range x {
-			in[i] = float32(v)
-		}
-		g.apply(out, in)
-		for i, v := range out {
-			dst[i] = float64(v)
-		}
-	})
-}
-
-// lanczos returns the largest Ritz value of a symmetric map after some steps: an
-// estimate of its largest eigenvalue from below, whose error falls like the
-// square of the residual.
-func lanczos(q []float64, steps int, apply func(dst, x []float64)) float64 {
-	scale := func(x []float64, k float64) {
-		for i := range x {
-			x[i] *= k
-		}
-	}
-	dot := func(x, y []float64) float64 {
-		s := 0.0
-		for i, v := range x {
-			s += v * y[i]
-		}
-		return s
-	}
-	scale(q, 1/math.Sqrt(dot(q, q)))
-	basis := [][]float64{slices.Clone(q)}
-	var alpha, beta []float64
-	w := make([]float64, len(q))
-	for k := range min(steps, len(q)) {
-		apply(w, basis[k])
-		alpha = append(alpha, dot(w, basis[k]))
-		for range 2 {
-			for _, v := range basis {
-				d := dot(w, v)
-				for i := range w {
-					w[i] -= d * v[i]
-				}
-			}
-		}
-		b := math.Sqrt(dot(w, w))
-		beta = append(beta, b)
-		if b < 1e-10 {
-			break
-		}
-		next := slices.Clone(w)
-		scale(next, 1/b)
-		basis = append(basis, next)
-	}
-	m := len(alpha)
-	t := mat.NewSymDense(m, nil)
-	for i := range m {
-		t.SetSym(i, i, alpha[i])
-		if i > 0 {
-			t.SetSym(i-1, i, beta[i-1])
-		}
-	}
-	var eig mat.EigenSym
-	if !eig.Factorize(t, false) {
-		return math.NaN()
-	}
-	return eig.Values(nil)[m-1]
+	_, top, _ := ritz(q, steps, g.apply)
+	return top
 }
 
 // dimming is how far beyond the bound WellPosed mends by passing the whole
@@ -134,6 +68,10 @@ func lanczos(q []float64, steps int, apply func(dst, x []float64)) float64 {
 // close them.
 const dimming = 2e-3
 
+// room is how far below 1 WellPosed stays, so that the bound holds with the
+// rounding of every processor.
+const room = 2e-5
+
 // WellPosed returns the network changed so that GrowthBound is at most 1: the
 // weights c and a of its gates are multiplied by one factor, at most 1, which is
 // returned, and then all but the alpha term of psi by another, at least
@@ -141,7 +79,7 @@ const dimming = 2e-3
 func (n *Network) WellPosed() (*Network, float64) {
 	const enough = 1 + dimming
 	best, lo, hi := n, 1.0, 1.0
-	if n.GrowthBound() <= 1 {
+	if n.GrowthBound() <= 1-room {
 		return n, 1
 	}
 	if n.GrowthBound() > enough {
@@ -171,10 +109,10 @@ func (n *Network) WellPosed() (*Network, float64) {
 // bound to 1.
 func (n *Network) dimmed() *Network {
 	bound, alpha := n.GrowthBound(), n.cfg.Alpha
-	if n.cfg.Pyramid == nil || bound <= 1 {
+	if n.cfg.Pyramid == nil || bound <= 1-room {
 		return n
 	}
-	k := (1 - alpha) / (bound - alpha) * (1 - 1e-5) // room for rounding
+	k := (1 - room - alpha) / (bound - alpha)
 	out := n.gatesScaled(k)
 	p := *n.cfg.Pyramid
 	p.Slack = 1 - alpha - k*(1-alpha-p.Slack)

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/lpn-imaging/lpn/solvers"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // A PriorValue is what is known of R at a point x.
@@ -287,29 +289,9 @@ func giveBack(bs ...[]float32) {
 }
 
 // dot is <a,b>, accumulated in float64.
-func dot(a, b []float32) float64 {
-	b = b[:len(a)]
-	var s0, s1, s2, s3 float64
-	i := 0
-	for ; i+4 <= len(a); i += 4 {
-		s0 += float64(a[i]) * float64(b[i])
-		s1 += float64(a[i+1]) * float64(b[i+1])
-		s2 += float64(a[i+2]) * float64(b[i+2])
-		s3 += float64(a[i+3]) * float64(b[i+3])
-	}
-	for ; i < len(a); i++ {
-		s0 += float64(a[i]) * float64(b[i])
-	}
-	return (s0 + s1) + (s2 + s3)
-}
+func dot(a, b []float32) float64 { return kernel.Dot(a, b) }
 
 func norm(a []float32) float64 { return math.Sqrt(dot(a, a)) }
 
 // axpy is y += k x.
-func axpy(k float64, x, y []float32) {
-	y = y[:len(x)]
-	q := float32(k)
-	for i, v := range x {
-		y[i] += q * v
-	}
-}
+func axpy(k float64, x, y []float32) { kernel.Axpy(y, float32(k), x) }

@@ -12,11 +12,13 @@ import (
 // evaluated together with that margin, of which only the core is kept, so the
 // numbers are those of the whole picture and memory is bounded.
 
-// halo returns how far f sees, and the pitch of the grid on which tiles must
-// lie for every level's cells, and the 4x4 blocks of cells that the Winograd
-// algorithm works on, to be the same ones; ok is false for networks that cannot
-// be cut.
-func (c Config) halo() (halo, pitch int, ok bool) {
+// Reach returns how far f sees: f at a pixel depends on the picture within halo
+// pixels of it, in rows and in columns. A window of the picture whose corner
+// lies on multiples of pitch, the grid on which every level's cells, and the 4x4
+// blocks of cells that the Winograd algorithm works on, are the same ones, is
+// evaluated as the picture is, but for its outer halo pixels. ok is false for
+// networks of one size, or of strides that no window fits.
+func (c Config) Reach() (halo, pitch int, ok bool) {
 	if c.Height > 0 {
 		return 0, 0, false
 	}
@@ -102,7 +104,7 @@ func (b *Bound) newLayout(record func(*builder) Value) *layout {
 		return r.finish(record(r))
 	}
 	coreH, coreW := h, w
-	halo, pitch, ok := b.net.cfg.halo()
+	halo, pitch, ok := b.net.cfg.Reach()
 	if ok && b.n == 1 {
 		coreH, coreW = b.core(halo, pitch, func() float64 {
 			const side = 128
