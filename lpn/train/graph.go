@@ -113,6 +113,10 @@ type shared struct {
 	convs  map[convKey]*packed
 }
 
+func newShared(params map[string][]float32) *shared {
+	return &shared{params: params, convs: map[convKey]*packed{}}
+}
+
 type convKey struct {
 	param     string
 	transpose bool

@@ -135,12 +135,12 @@ func TestGrowthGradientIsSlope(t *testing.T) {
 				m.params[w][i] += 3
 			}
 		}
-		g, err := newGrowth(cfg, m.shared, 0.3, 5, 1, 10)
+		g, err := newGrowth(cfg, m.params, 0.3, 5, 1, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
 		loss := func() float64 {
-			m.shared.pack()
+			g.filters.pack()
 			v, err := g.graph.run()
 			if err != nil {
 				t.Fatal(err)

@@ -26,6 +26,7 @@ const (
 // costs tenths of a decibel.
 type growth struct {
 	*graph
+	filters     *shared // packed only when they are used
 	frame, norm float64
 	every       uint64 // steps between two runs, made up for by the weights
 	seed        uint64
@@ -35,12 +36,13 @@ type growth struct {
 	err         error
 }
 
-func newGrowth(cfg lpn.Config, s *shared, frame, norm float64, seed uint64, steps int) (*growth, error) {
+func newGrowth(cfg lpn.Config, params map[string][]float32, frame, norm float64, seed uint64, steps int) (*growth, error) {
 	// The probes must hold the widest filters; larger ones are used less often.
 	levels := max(2, len(cfg.Pyramid.Levels))
 	side := 8 << levels
+	s := newShared(params)
 	b := newBuilder(cfg, s, lpn.Dims{N: 2 * cfg.Channels, H: side, W: side, C: 1})
-	g := &growth{every: 1 << (2 * (levels - 2)), seed: seed, steps: uint64(steps), size: cfg.Channels * side * side}
+	g := &growth{filters: s, every: 1 << (2 * (levels - 2)), seed: seed, steps: uint64(steps), size: cfg.Channels * side * side}
 	g.frame, g.norm = frame*float64(g.every), norm*float64(g.every)
 	var err error
 	if g.graph, err = b.compile(cfg.RecordGrowth(b), g.eval, g.grad); err != nil {
@@ -90,6 +92,7 @@ func (g *growth) grad(dst []float32, in [][]float32) {
 
 func (g *growth) run() {
 	g.draw()
+	g.filters.pack()
 	_, g.err = g.graph.run()
 }
 

@@ -47,7 +47,7 @@ func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks,
 			return nil, fmt.Errorf("train: weight %s has %d elements, want %d", p.Name, len(params[p.Name]), n)
 		}
 	}
-	m.shared = &shared{params: m.params, convs: map[convKey]*packed{}}
+	m.shared = newShared(m.params)
 	chunks = max(1, min(chunks, s.n))
 	for i := range chunks {
 		c := &chunk{first: i * s.n / chunks}

@@ -170,7 +170,7 @@ func newRun(o Options) (*runState, error) {
 		return nil, err
 	}
 	if o.Config.Pyramid != nil && (o.Frame > 0 || o.Growth > 0) {
-		if m.growth, err = newGrowth(o.Config, m.shared, o.Frame, o.Growth, o.Seed, o.Plan.Steps()); err != nil {
+		if m.growth, err = newGrowth(o.Config, m.params, o.Frame, o.Growth, o.Seed, o.Plan.Steps()); err != nil {
 			return nil, err
 		}
 	}
