@@ -105,46 +105,54 @@ func useFive(s ConvShape) bool {
 		s.Ci >= 16 && s.Co >= 16 && s.Ci*s.Co >= 512 && min(s.H, s.W, oh, ow) >= 4
 }
 
-func (c *fiveConv) packLen() int { return c.packed }
+// The packed filters are, for each block, 36 planes (ci,width), and then for an
+// adjoint the turned and transposed weights, which only pack reads.
+func (c *fiveConv) packLen() int {
+	n := c.packed + fiveTmp
+	if c.adj {
+		n += 25 * c.ci * c.co
+	}
+	return n
+}
 
 func (c *fiveConv) pack(dst, w []float32) {
-	clear(dst)
+	tmp := dst[c.packed:][:fiveTmp]
 	n := c.ci * c.co
+	if c.adj {
+		t := dst[c.packed+fiveTmp:]
+		for k := range 25 {
+			transpose(t[k*n:(k+1)*n], w[(24-k)*n:(25-k)*n], c.co, c.ci)
+		}
+		w = t
+	}
 	for i, b := range c.cols {
 		width := b.vecs * c.eng.lanes
 		plane := fivePlane(c.ci * width)
 		for k := range c.ci {
-			for o := range b.width {
-				at, step := k*c.co+b.from+o, n
-				if c.adj { // turned by half a circle
-					at, step = 24*n+(b.from+o)*c.ci+k, -n
-				}
-				fiveFilter(dst[c.starts[i]+k*width+o:], w, plane, at, step)
+			fiveFilter(c.level, dst[c.starts[i]+k*width:], w[k*c.co+b.from:], tmp, b.width, n, plane)
+		}
+	}
+}
+
+// fiveFilterGo is u[6*i+j][k] = (GgG')[i][j] of channel k.
+func fiveFilterGo(u, w []float32, n, tap, plane int) {
+	line := func(g0, g1, g2, g3, g4 float32) [6]float32 {
+		a, b := (g0+g2+g4)*(-1./6), (g1+g3)*(-1./6)
+		c, d := (g0+4*g2+16*g4)*(1./24), (g1+4*g3)*(1./12)
+		return [6]float32{g0 / 4, a + b, a - b, c + d, c - d, g4}
+	}
+	for k := range n {
+		var t [5][6]float32 // t[j][i]
+		for j := range t {
+			p := w[k+j*tap:]
+			t[j] = line(p[0], p[5*tap], p[10*tap], p[15*tap], p[20*tap])
+		}
+		for i := range 6 {
+			for j, o := range line(t[0][i], t[1][i], t[2][i], t[3][i], t[4][i]) {
+				u[(6*i+j)*plane+k] = o
 			}
 		}
 	}
-}
-
-// fiveFilter is u[6*i+j] = (GgG')[i][j] of one filter whose taps begin at w[at]
-// and lie step floats apart.
-func fiveFilter(u, w []float32, plane, at, step int) {
-	var t [5][6]float32
-	for i := range t {
-		t[i] = fiveLine(w[at], w[at+step], w[at+2*step], w[at+3*step], w[at+4*step])
-		at += 5 * step
-	}
-	for j := range 6 {
-		for i, v := range fiveLine(t[0][j], t[1][j], t[2][j], t[3][j], t[4][j]) {
-			u[(6*i+j)*plane] = v
-		}
-	}
-}
-
-// fiveLine is G times a line of a filter.
-func fiveLine(g0, g1, g2, g3, g4 float32) [6]float32 {
-	a, b := (g0+g2+g4)*(-1./6), (g1+g3)*(-1./6)
-	c, d := (g0+4*g2+16*g4)*(1./24), (g1+4*g3)*(1./12)
-	return [6]float32{g0 / 4, a + b, a - b, c + d, c - d, g4}
 }
 
 func (c *fiveConv) parts() int { return c.n * c.grid.bands }
@@ -155,7 +163,7 @@ func (c *fiveConv) rows(part int) (lo, hi int) {
 	return n + 2*lo, n + min(2*hi, c.oh)
 }
 
-// fiveTmp is what the transform of the input needs.
+// fiveTmp is what a transform needs.
 const fiveTmp = 36 * 16
 
 func (c *fiveConv) scratchLen() int {

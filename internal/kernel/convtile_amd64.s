@@ -24,12 +24,13 @@ GLOBL convMasks<>(SB), RODATA|NOPTR, $64
 
 DATA convConsts<>+0(SB)/4, $(-0.16666667)
 DATA convConsts<>+4(SB)/4, $(0.041666668)
-DATA convConsts<>+8(SB)/4, $(0.25)
-DATA convConsts<>+12(SB)/4, $(2.0)
-DATA convConsts<>+16(SB)/4, $(4.0)
-DATA convConsts<>+20(SB)/4, $(8.0)
-DATA convConsts<>+24(SB)/4, $(16.0)
-GLOBL convConsts<>(SB), RODATA|NOPTR, $28
+DATA convConsts<>+8(SB)/4, $(0.083333336)
+DATA convConsts<>+12(SB)/4, $(0.25)
+DATA convConsts<>+16(SB)/4, $(2.0)
+DATA convConsts<>+20(SB)/4, $(4.0)
+DATA convConsts<>+24(SB)/4, $(8.0)
+DATA convConsts<>+28(SB)/4, $(16.0)
+GLOBL convConsts<>(SB), RODATA|NOPTR, $32
 
 // func tileavx512_1x1(t *byte)
 // Requires: AVX, AVX512F, BMI2, SSE
@@ -11478,11 +11479,11 @@ TEXT ·fiveWeightsavx512(SB), NOSPLIT, $8-48
 	ADDQ         R8, R8
 	VBROADCASTSS convConsts<>+0(SB), Z0
 	VBROADCASTSS convConsts<>+4(SB), Z1
-	VBROADCASTSS convConsts<>+8(SB), Z2
-	VBROADCASTSS convConsts<>+12(SB), Z3
-	VBROADCASTSS convConsts<>+16(SB), Z4
-	VBROADCASTSS convConsts<>+20(SB), Z5
-	VBROADCASTSS convConsts<>+24(SB), Z6
+	VBROADCASTSS convConsts<>+12(SB), Z2
+	VBROADCASTSS convConsts<>+16(SB), Z3
+	VBROADCASTSS convConsts<>+20(SB), Z4
+	VBROADCASTSS convConsts<>+24(SB), Z5
+	VBROADCASTSS convConsts<>+28(SB), Z6
 
 next_fiveWeightsavx512:
 	MOVQ        $0x00000010, R9
@@ -11882,6 +11883,405 @@ next_fiveWeightsavx512:
 	ADDQ        $0x00000040, CX
 	SUBQ        R9, BX
 	JG          next_fiveWeightsavx512
+	VZEROUPPER
+	LDMXCSR     (SP)
+	RET
+
+// func fiveFilteravx512(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
+// Requires: AVX, AVX512F, BMI2, CMOV, SSE
+TEXT ·fiveFilteravx512(SB), NOSPLIT, $8-48
+	MOVQ         u+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         tmp+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         tap+32(FP), SI
+	MOVQ         plane+40(FP), DI
+	STMXCSR      (SP)
+	MOVL         (SP), R8
+	ORL          $0x00008040, R8
+	MOVL         R8, 4(SP)
+	LDMXCSR      4(SP)
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	LEAQ         (SI)(SI*4), R8
+	VBROADCASTSS convConsts<>+0(SB), Z0
+	VBROADCASTSS convConsts<>+4(SB), Z1
+	VBROADCASTSS convConsts<>+8(SB), Z2
+	VBROADCASTSS convConsts<>+12(SB), Z3
+	VBROADCASTSS convConsts<>+20(SB), Z4
+	VBROADCASTSS convConsts<>+28(SB), Z5
+
+next_fiveFilteravx512:
+	MOVQ        $0x00000010, R9
+	CMPQ        BX, R9
+	CMOVQLT     BX, R9
+	MOVQ        R9, R10
+	MOVQ        $-1, R11
+	BZHIQ       R10, R11, R11
+	KMOVW       R11, K1
+	MOVQ        CX, R10
+	MOVQ        R10, R11
+	VMOVUPS.Z   (R11), K1, Z6
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z7
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z8
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z9
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z10
+	VMULPS      Z3, Z6, Z11
+	VMOVUPS     Z11, (DX)
+	VMOVUPS     Z10, 1600(DX)
+	VADDPS      Z8, Z6, Z11
+	VADDPS      Z10, Z11, Z11
+	VMULPS      Z0, Z11, Z11
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z8, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z10, Z6
+	VMULPS      Z1, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VMULPS      Z0, Z8, Z8
+	VADDPS      Z8, Z11, Z10
+	VMOVUPS     Z10, 320(DX)
+	VSUBPS      Z8, Z11, Z8
+	VMOVUPS     Z8, 640(DX)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z9, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, 960(DX)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, 1280(DX)
+	ADDQ        SI, R10
+	MOVQ        R10, R11
+	VMOVUPS.Z   (R11), K1, Z6
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z7
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z8
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z9
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z10
+	VMULPS      Z3, Z6, Z11
+	VMOVUPS     Z11, 64(DX)
+	VMOVUPS     Z10, 1664(DX)
+	VADDPS      Z8, Z6, Z11
+	VADDPS      Z10, Z11, Z11
+	VMULPS      Z0, Z11, Z11
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z8, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z10, Z6
+	VMULPS      Z1, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VMULPS      Z0, Z8, Z8
+	VADDPS      Z8, Z11, Z10
+	VMOVUPS     Z10, 384(DX)
+	VSUBPS      Z8, Z11, Z8
+	VMOVUPS     Z8, 704(DX)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z9, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, 1024(DX)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, 1344(DX)
+	ADDQ        SI, R10
+	MOVQ        R10, R11
+	VMOVUPS.Z   (R11), K1, Z6
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z7
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z8
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z9
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z10
+	VMULPS      Z3, Z6, Z11
+	VMOVUPS     Z11, 128(DX)
+	VMOVUPS     Z10, 1728(DX)
+	VADDPS      Z8, Z6, Z11
+	VADDPS      Z10, Z11, Z11
+	VMULPS      Z0, Z11, Z11
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z8, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z10, Z6
+	VMULPS      Z1, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VMULPS      Z0, Z8, Z8
+	VADDPS      Z8, Z11, Z10
+	VMOVUPS     Z10, 448(DX)
+	VSUBPS      Z8, Z11, Z8
+	VMOVUPS     Z8, 768(DX)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z9, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, 1088(DX)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, 1408(DX)
+	ADDQ        SI, R10
+	MOVQ        R10, R11
+	VMOVUPS.Z   (R11), K1, Z6
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z7
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z8
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z9
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z10
+	VMULPS      Z3, Z6, Z11
+	VMOVUPS     Z11, 192(DX)
+	VMOVUPS     Z10, 1792(DX)
+	VADDPS      Z8, Z6, Z11
+	VADDPS      Z10, Z11, Z11
+	VMULPS      Z0, Z11, Z11
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z8, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z10, Z6
+	VMULPS      Z1, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VMULPS      Z0, Z8, Z8
+	VADDPS      Z8, Z11, Z10
+	VMOVUPS     Z10, 512(DX)
+	VSUBPS      Z8, Z11, Z8
+	VMOVUPS     Z8, 832(DX)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z9, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, 1152(DX)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, 1472(DX)
+	ADDQ        SI, R10
+	MOVQ        R10, R11
+	VMOVUPS.Z   (R11), K1, Z6
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z7
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z8
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z9
+	ADDQ        R8, R11
+	VMOVUPS.Z   (R11), K1, Z10
+	VMULPS      Z3, Z6, Z11
+	VMOVUPS     Z11, 256(DX)
+	VMOVUPS     Z10, 1856(DX)
+	VADDPS      Z8, Z6, Z11
+	VADDPS      Z10, Z11, Z11
+	VMULPS      Z0, Z11, Z11
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z8, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z10, Z6
+	VMULPS      Z1, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VMULPS      Z0, Z8, Z8
+	VADDPS      Z8, Z11, Z10
+	VMOVUPS     Z10, 576(DX)
+	VSUBPS      Z8, Z11, Z8
+	VMOVUPS     Z8, 896(DX)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z9, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, 1216(DX)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, 1536(DX)
+	ADDQ        SI, R10
+	LEAQ        (DI)(DI*2), R10
+	LEAQ        (DI)(DI*4), R11
+	LEAQ        (R10)(R10*1), R12
+	MOVQ        AX, R13
+	VMOVUPS     (DX), Z6
+	VMOVUPS     128(DX), Z7
+	VMOVUPS     256(DX), Z8
+	VMULPS      Z3, Z6, Z9
+	VMOVUPS     Z9, (R13)
+	VMOVUPS     Z8, (R13)(R11*1)
+	VADDPS      Z7, Z6, Z9
+	VADDPS      Z8, Z9, Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z7, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z8, Z6
+	VMULPS      Z1, Z6, Z6
+	VMOVUPS     64(DX), Z7
+	VMOVUPS     192(DX), Z8
+	VADDPS      Z8, Z7, Z10
+	VMULPS      Z0, Z10, Z10
+	VADDPS      Z10, Z9, Z11
+	VMOVUPS     Z11, (R13)(DI*1)
+	VSUBPS      Z10, Z9, Z9
+	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z8, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, (R13)(R10*1)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     320(DX), Z6
+	VMOVUPS     448(DX), Z7
+	VMOVUPS     576(DX), Z8
+	VMULPS      Z3, Z6, Z9
+	VMOVUPS     Z9, (R13)
+	VMOVUPS     Z8, (R13)(R11*1)
+	VADDPS      Z7, Z6, Z9
+	VADDPS      Z8, Z9, Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z7, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z8, Z6
+	VMULPS      Z1, Z6, Z6
+	VMOVUPS     384(DX), Z7
+	VMOVUPS     512(DX), Z8
+	VADDPS      Z8, Z7, Z10
+	VMULPS      Z0, Z10, Z10
+	VADDPS      Z10, Z9, Z11
+	VMOVUPS     Z11, (R13)(DI*1)
+	VSUBPS      Z10, Z9, Z9
+	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z8, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, (R13)(R10*1)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     640(DX), Z6
+	VMOVUPS     768(DX), Z7
+	VMOVUPS     896(DX), Z8
+	VMULPS      Z3, Z6, Z9
+	VMOVUPS     Z9, (R13)
+	VMOVUPS     Z8, (R13)(R11*1)
+	VADDPS      Z7, Z6, Z9
+	VADDPS      Z8, Z9, Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z7, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z8, Z6
+	VMULPS      Z1, Z6, Z6
+	VMOVUPS     704(DX), Z7
+	VMOVUPS     832(DX), Z8
+	VADDPS      Z8, Z7, Z10
+	VMULPS      Z0, Z10, Z10
+	VADDPS      Z10, Z9, Z11
+	VMOVUPS     Z11, (R13)(DI*1)
+	VSUBPS      Z10, Z9, Z9
+	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z8, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, (R13)(R10*1)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     960(DX), Z6
+	VMOVUPS     1088(DX), Z7
+	VMOVUPS     1216(DX), Z8
+	VMULPS      Z3, Z6, Z9
+	VMOVUPS     Z9, (R13)
+	VMOVUPS     Z8, (R13)(R11*1)
+	VADDPS      Z7, Z6, Z9
+	VADDPS      Z8, Z9, Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z7, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z8, Z6
+	VMULPS      Z1, Z6, Z6
+	VMOVUPS     1024(DX), Z7
+	VMOVUPS     1152(DX), Z8
+	VADDPS      Z8, Z7, Z10
+	VMULPS      Z0, Z10, Z10
+	VADDPS      Z10, Z9, Z11
+	VMOVUPS     Z11, (R13)(DI*1)
+	VSUBPS      Z10, Z9, Z9
+	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z8, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, (R13)(R10*1)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     1280(DX), Z6
+	VMOVUPS     1408(DX), Z7
+	VMOVUPS     1536(DX), Z8
+	VMULPS      Z3, Z6, Z9
+	VMOVUPS     Z9, (R13)
+	VMOVUPS     Z8, (R13)(R11*1)
+	VADDPS      Z7, Z6, Z9
+	VADDPS      Z8, Z9, Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z7, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z8, Z6
+	VMULPS      Z1, Z6, Z6
+	VMOVUPS     1344(DX), Z7
+	VMOVUPS     1472(DX), Z8
+	VADDPS      Z8, Z7, Z10
+	VMULPS      Z0, Z10, Z10
+	VADDPS      Z10, Z9, Z11
+	VMOVUPS     Z11, (R13)(DI*1)
+	VSUBPS      Z10, Z9, Z9
+	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z8, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, (R13)(R10*1)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     1600(DX), Z6
+	VMOVUPS     1728(DX), Z7
+	VMOVUPS     1856(DX), Z8
+	VMULPS      Z3, Z6, Z9
+	VMOVUPS     Z9, (R13)
+	VMOVUPS     Z8, (R13)(R11*1)
+	VADDPS      Z7, Z6, Z9
+	VADDPS      Z8, Z9, Z9
+	VMULPS      Z0, Z9, Z9
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z4, Z7, Z6
+	VMOVAPS     Z6, Z6
+	VFMADD231PS Z5, Z8, Z6
+	VMULPS      Z1, Z6, Z6
+	VMOVUPS     1664(DX), Z7
+	VMOVUPS     1792(DX), Z8
+	VADDPS      Z8, Z7, Z10
+	VMULPS      Z0, Z10, Z10
+	VADDPS      Z10, Z9, Z11
+	VMOVUPS     Z11, (R13)(DI*1)
+	VSUBPS      Z10, Z9, Z9
+	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVAPS     Z7, Z7
+	VFMADD231PS Z4, Z8, Z7
+	VMULPS      Z2, Z7, Z7
+	VADDPS      Z7, Z6, Z8
+	VMOVUPS     Z8, (R13)(R10*1)
+	VSUBPS      Z7, Z6, Z6
+	VMOVUPS     Z6, (R13)(DI*4)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	SUBQ        R9, BX
+	JG          next_fiveFilteravx512
 	VZEROUPPER
 	LDMXCSR     (SP)
 	RET
@@ -12359,11 +12759,11 @@ TEXT ·fiveWeightsavx2(SB), NOSPLIT, $8-48
 	ADDQ         R8, R8
 	VBROADCASTSS convConsts<>+0(SB), Y0
 	VBROADCASTSS convConsts<>+4(SB), Y1
-	VBROADCASTSS convConsts<>+8(SB), Y2
-	VBROADCASTSS convConsts<>+12(SB), Y3
-	VBROADCASTSS convConsts<>+16(SB), Y4
-	VBROADCASTSS convConsts<>+20(SB), Y5
-	VBROADCASTSS convConsts<>+24(SB), Y6
+	VBROADCASTSS convConsts<>+12(SB), Y2
+	VBROADCASTSS convConsts<>+16(SB), Y3
+	VBROADCASTSS convConsts<>+20(SB), Y4
+	VBROADCASTSS convConsts<>+24(SB), Y5
+	VBROADCASTSS convConsts<>+28(SB), Y6
 
 next_fiveWeightsavx2:
 	MOVQ        $0x00000008, R9
@@ -12763,6 +13163,405 @@ next_fiveWeightsavx2:
 	ADDQ        $0x00000020, CX
 	SUBQ        R9, BX
 	JG          next_fiveWeightsavx2
+	VZEROUPPER
+	LDMXCSR     (SP)
+	RET
+
+// func fiveFilteravx2(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
+// Requires: AVX, CMOV, FMA3, SSE
+TEXT ·fiveFilteravx2(SB), NOSPLIT, $8-48
+	MOVQ         u+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         tmp+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         tap+32(FP), SI
+	MOVQ         plane+40(FP), DI
+	STMXCSR      (SP)
+	MOVL         (SP), R8
+	ORL          $0x00008040, R8
+	MOVL         R8, 4(SP)
+	LDMXCSR      4(SP)
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	LEAQ         (SI)(SI*4), R8
+	VBROADCASTSS convConsts<>+0(SB), Y0
+	VBROADCASTSS convConsts<>+4(SB), Y1
+	VBROADCASTSS convConsts<>+8(SB), Y2
+	VBROADCASTSS convConsts<>+12(SB), Y3
+	VBROADCASTSS convConsts<>+20(SB), Y4
+	VBROADCASTSS convConsts<>+28(SB), Y5
+
+next_fiveFilteravx2:
+	MOVQ        $0x00000008, R9
+	CMPQ        BX, R9
+	CMOVQLT     BX, R9
+	MOVQ        R9, R10
+	LEAQ        convMasks<>+32(SB), R11
+	NEGQ        R10
+	VMOVDQU     (R11)(R10*4), Y6
+	MOVQ        CX, R10
+	MOVQ        R10, R11
+	VMASKMOVPS  (R11), Y6, Y7
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y8
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y9
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y10
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y11
+	VMULPS      Y3, Y7, Y12
+	VMOVUPS     Y12, (DX)
+	VMOVUPS     Y11, 800(DX)
+	VADDPS      Y9, Y7, Y12
+	VADDPS      Y11, Y12, Y12
+	VMULPS      Y0, Y12, Y12
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y11, Y7
+	VMULPS      Y1, Y7, Y7
+	VADDPS      Y10, Y8, Y9
+	VMULPS      Y0, Y9, Y9
+	VADDPS      Y9, Y12, Y11
+	VMOVUPS     Y11, 160(DX)
+	VSUBPS      Y9, Y12, Y9
+	VMOVUPS     Y9, 320(DX)
+	VMOVAPS     Y8, Y8
+	VFMADD231PS Y4, Y10, Y8
+	VMULPS      Y2, Y8, Y8
+	VADDPS      Y8, Y7, Y9
+	VMOVUPS     Y9, 480(DX)
+	VSUBPS      Y8, Y7, Y7
+	VMOVUPS     Y7, 640(DX)
+	ADDQ        SI, R10
+	MOVQ        R10, R11
+	VMASKMOVPS  (R11), Y6, Y7
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y8
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y9
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y10
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y11
+	VMULPS      Y3, Y7, Y12
+	VMOVUPS     Y12, 32(DX)
+	VMOVUPS     Y11, 832(DX)
+	VADDPS      Y9, Y7, Y12
+	VADDPS      Y11, Y12, Y12
+	VMULPS      Y0, Y12, Y12
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y11, Y7
+	VMULPS      Y1, Y7, Y7
+	VADDPS      Y10, Y8, Y9
+	VMULPS      Y0, Y9, Y9
+	VADDPS      Y9, Y12, Y11
+	VMOVUPS     Y11, 192(DX)
+	VSUBPS      Y9, Y12, Y9
+	VMOVUPS     Y9, 352(DX)
+	VMOVAPS     Y8, Y8
+	VFMADD231PS Y4, Y10, Y8
+	VMULPS      Y2, Y8, Y8
+	VADDPS      Y8, Y7, Y9
+	VMOVUPS     Y9, 512(DX)
+	VSUBPS      Y8, Y7, Y7
+	VMOVUPS     Y7, 672(DX)
+	ADDQ        SI, R10
+	MOVQ        R10, R11
+	VMASKMOVPS  (R11), Y6, Y7
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y8
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y9
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y10
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y11
+	VMULPS      Y3, Y7, Y12
+	VMOVUPS     Y12, 64(DX)
+	VMOVUPS     Y11, 864(DX)
+	VADDPS      Y9, Y7, Y12
+	VADDPS      Y11, Y12, Y12
+	VMULPS      Y0, Y12, Y12
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y11, Y7
+	VMULPS      Y1, Y7, Y7
+	VADDPS      Y10, Y8, Y9
+	VMULPS      Y0, Y9, Y9
+	VADDPS      Y9, Y12, Y11
+	VMOVUPS     Y11, 224(DX)
+	VSUBPS      Y9, Y12, Y9
+	VMOVUPS     Y9, 384(DX)
+	VMOVAPS     Y8, Y8
+	VFMADD231PS Y4, Y10, Y8
+	VMULPS      Y2, Y8, Y8
+	VADDPS      Y8, Y7, Y9
+	VMOVUPS     Y9, 544(DX)
+	VSUBPS      Y8, Y7, Y7
+	VMOVUPS     Y7, 704(DX)
+	ADDQ        SI, R10
+	MOVQ        R10, R11
+	VMASKMOVPS  (R11), Y6, Y7
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y8
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y9
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y10
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y11
+	VMULPS      Y3, Y7, Y12
+	VMOVUPS     Y12, 96(DX)
+	VMOVUPS     Y11, 896(DX)
+	VADDPS      Y9, Y7, Y12
+	VADDPS      Y11, Y12, Y12
+	VMULPS      Y0, Y12, Y12
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y11, Y7
+	VMULPS      Y1, Y7, Y7
+	VADDPS      Y10, Y8, Y9
+	VMULPS      Y0, Y9, Y9
+	VADDPS      Y9, Y12, Y11
+	VMOVUPS     Y11, 256(DX)
+	VSUBPS      Y9, Y12, Y9
+	VMOVUPS     Y9, 416(DX)
+	VMOVAPS     Y8, Y8
+	VFMADD231PS Y4, Y10, Y8
+	VMULPS      Y2, Y8, Y8
+	VADDPS      Y8, Y7, Y9
+	VMOVUPS     Y9, 576(DX)
+	VSUBPS      Y8, Y7, Y7
+	VMOVUPS     Y7, 736(DX)
+	ADDQ        SI, R10
+	MOVQ        R10, R11
+	VMASKMOVPS  (R11), Y6, Y7
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y8
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y9
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y10
+	ADDQ        R8, R11
+	VMASKMOVPS  (R11), Y6, Y6
+	VMULPS      Y3, Y7, Y11
+	VMOVUPS     Y11, 128(DX)
+	VMOVUPS     Y6, 928(DX)
+	VADDPS      Y9, Y7, Y11
+	VADDPS      Y6, Y11, Y11
+	VMULPS      Y0, Y11, Y11
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y6, Y7
+	VMULPS      Y1, Y7, Y6
+	VADDPS      Y10, Y8, Y7
+	VMULPS      Y0, Y7, Y7
+	VADDPS      Y7, Y11, Y9
+	VMOVUPS     Y9, 288(DX)
+	VSUBPS      Y7, Y11, Y7
+	VMOVUPS     Y7, 448(DX)
+	VMOVAPS     Y8, Y7
+	VFMADD231PS Y4, Y10, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, 608(DX)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, 768(DX)
+	ADDQ        SI, R10
+	LEAQ        (DI)(DI*2), R10
+	LEAQ        (DI)(DI*4), R11
+	LEAQ        (R10)(R10*1), R12
+	MOVQ        AX, R13
+	VMOVUPS     (DX), Y6
+	VMOVUPS     64(DX), Y7
+	VMOVUPS     128(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R13)
+	VMOVUPS     Y8, (R13)(R11*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     32(DX), Y7
+	VMOVUPS     96(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R13)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R13)(R10*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     160(DX), Y6
+	VMOVUPS     224(DX), Y7
+	VMOVUPS     288(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R13)
+	VMOVUPS     Y8, (R13)(R11*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     192(DX), Y7
+	VMOVUPS     256(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R13)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R13)(R10*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     320(DX), Y6
+	VMOVUPS     384(DX), Y7
+	VMOVUPS     448(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R13)
+	VMOVUPS     Y8, (R13)(R11*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     352(DX), Y7
+	VMOVUPS     416(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R13)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R13)(R10*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     480(DX), Y6
+	VMOVUPS     544(DX), Y7
+	VMOVUPS     608(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R13)
+	VMOVUPS     Y8, (R13)(R11*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     512(DX), Y7
+	VMOVUPS     576(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R13)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R13)(R10*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     640(DX), Y6
+	VMOVUPS     704(DX), Y7
+	VMOVUPS     768(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R13)
+	VMOVUPS     Y8, (R13)(R11*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     672(DX), Y7
+	VMOVUPS     736(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R13)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R13)(R10*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R13)(DI*4)
+	ADDQ        R12, R13
+	VMOVUPS     800(DX), Y6
+	VMOVUPS     864(DX), Y7
+	VMOVUPS     928(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R13)
+	VMOVUPS     Y8, (R13)(R11*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     832(DX), Y7
+	VMOVUPS     896(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R13)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R13)(R10*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R13)(DI*4)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	SUBQ        R9, BX
+	JG          next_fiveFilteravx2
 	VZEROUPPER
 	LDMXCSR     (SP)
 	RET

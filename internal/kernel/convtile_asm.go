@@ -49,3 +49,14 @@ func fiveWeights(l Level, dw, m, tmp []float32, n, tap, plane int) {
 		fiveWeightsGo(dw, m, n, tap, plane)
 	}
 }
+
+func fiveFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
+	switch l {
+	case AVX512:
+		fiveFilteravx512(&u[0], &w[0], &tmp[0], n, tap, plane)
+	case AVX2:
+		fiveFilteravx2(&u[0], &w[0], &tmp[0], n, tap, plane)
+	default:
+		fiveFilterGo(u, w, n, tap, plane)
+	}
+}

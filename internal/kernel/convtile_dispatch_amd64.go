@@ -289,6 +289,9 @@ func fiveGradientavx512(v, y *float32, n, pixel, row, plane int)
 //go:noescape
 func fiveWeightsavx512(dw, m, tmp *float32, n, tap, plane int)
 
+//go:noescape
+func fiveFilteravx512(u, w, tmp *float32, n, tap, plane int)
+
 // tileavx2 runs t with p rows and nv vectors.
 func tileavx2(t *tile, p, nv int) {
 	switch nv<<8 | p {
@@ -398,3 +401,6 @@ func fiveGradientavx2(v, y *float32, n, pixel, row, plane int)
 
 //go:noescape
 func fiveWeightsavx2(dw, m, tmp *float32, n, tap, plane int)
+
+//go:noescape
+func fiveFilteravx2(u, w, tmp *float32, n, tap, plane int)

@@ -15,3 +15,5 @@ func fiveGradient(_ Level, v, g []float32, n, pixel, row, plane int) {
 func fiveWeights(_ Level, dw, m, _ []float32, n, tap, plane int) {
 	fiveWeightsGo(dw, m, n, tap, plane)
 }
+
+func fiveFilter(_ Level, u, w, _ []float32, n, tap, plane int) { fiveFilterGo(u, w, n, tap, plane) }

@@ -326,3 +326,89 @@ func genFiveWeights(s isa) {
 	restore()
 	RET()
 }
+
+// genFiveFilter is the transform GgG' of the 5x5 filters, whose taps lie tap
+// floats apart, of each of n channels; u has whole vectors, plane floats apart,
+// and tmp room for 30.
+func genFiveFilter(s isa) {
+	name := "fiveFilter" + s.name()
+	TEXT(name, NOSPLIT, "func(u, w, tmp *float32, n, tap, plane int)")
+	u, w, tmp := Load(Param("u"), GP64()), Load(Param("w"), GP64()), Load(Param("tmp"), GP64())
+	n := Load(Param("n"), GP64())
+	tap, plane := Load(Param("tap"), GP64()), Load(Param("plane"), GP64())
+	restore := flush()
+	for _, r := range []reg.Register{tap, plane} {
+		SHLQ(U8(2), r)
+	}
+	tap5 := GP64()
+	LEAQ(Mem{Base: tap, Index: tap, Scale: 4}, tap5)
+	sixth, r24, r12, quarter := konst(s, -1./6), konst(s, 1./24), konst(s, 1./12), konst(s, 1./4)
+	four, sixteen := konst(s, 4), konst(s, 16)
+	line := func(x func(i int) reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
+		g0, g2, g4 := x(0), x(2), x(4)
+		put(0, scaled(s, g0, quarter))
+		put(5, g4)
+		a := scaled(s, sum(s, sum(s, g0, g2), g4), sixth)
+		e := scaled(s, fma(s, g4, sixteen, fma(s, g2, four, g0)), r24)
+		g1, g3 := x(1), x(3)
+		b := scaled(s, sum(s, g1, g3), sixth)
+		put(1, sum(s, a, b))
+		put(2, diff(s, a, b))
+		f := scaled(s, fma(s, g3, four, g1), r12)
+		put(3, sum(s, e, f))
+		put(4, diff(s, e, f))
+	}
+	lanes := GP64()
+	Label("next_" + name)
+	MOVQ(U32(s.width()/4), lanes)
+	CMPQ(n, lanes)
+	CMOVQLT(n, lanes)
+	mask := s.setMask(copyOf(lanes))
+	at := func(i, j int) Mem { return Mem{Base: tmp, Disp: (5*i + j) * s.width()} }
+	p, q := copyOf(w), GP64()
+	for j := range 5 {
+		MOVQ(p, q)
+		var g [5]reg.VecVirtual
+		for i := range g {
+			g[i] = s.vec()
+			s.loadMasked(Mem{Base: q}, mask, g[i])
+			if i < 4 {
+				ADDQ(tap5, q)
+			}
+		}
+		line(func(i int) reg.VecVirtual { return g[i] }, func(i int, v reg.VecVirtual) { s.store(v, at(i, j)) })
+		ADDQ(tap, p)
+	}
+	plane3, plane5, plane6 := GP64(), GP64(), GP64()
+	LEAQ(Mem{Base: plane, Index: plane, Scale: 2}, plane3)
+	LEAQ(Mem{Base: plane, Index: plane, Scale: 4}, plane5)
+	LEAQ(Mem{Base: plane3, Index: plane3, Scale: 1}, plane6)
+	places := [6]reg.Register{1: plane, 2: plane, 3: plane3, 4: plane, 5: plane5}
+	d := copyOf(u)
+	for i := range 6 {
+		line(func(j int) reg.VecVirtual {
+			v := s.vec()
+			s.load(at(i, j), v)
+			return v
+		}, func(j int, v reg.VecVirtual) {
+			m := Mem{Base: d}
+			if j > 0 {
+				m.Index, m.Scale = places[j], 1
+			}
+			if j == 2 || j == 4 {
+				m.Scale = uint8(j)
+			}
+			s.store(v, m)
+		})
+		if i < 5 {
+			ADDQ(plane6, d)
+		}
+	}
+	ADDQ(U32(s.width()), u)
+	ADDQ(U32(s.width()), w)
+	SUBQ(lanes, n)
+	JG(LabelRef("next_" + name))
+	VZEROUPPER()
+	restore()
+	RET()
+}

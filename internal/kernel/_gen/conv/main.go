@@ -42,7 +42,7 @@ func main() {
 	flag.Parse()
 	ConstraintExpr("!noasm")
 	masks := maskTable()
-	defineConstants(-1./6, 1./24, 1./4, 2, 4, 8, 16)
+	defineConstants(-1./6, 1./24, 1./12, 1./4, 2, 4, 8, 16)
 	for nv := 1; nv <= 4; nv++ {
 		for p := 1; p <= maxRows["avx512"][nv]; p++ {
 			gen(isa512{}, p, nv)
@@ -58,6 +58,7 @@ func main() {
 		genFiveOutput(s, true)
 		genFiveGradient(s)
 		genFiveWeights(s)
+		genFiveFilter(s)
 	}
 	Generate()
 	if err := os.WriteFile(*dispatch, dispatcher(), 0o644); err != nil {
@@ -86,6 +87,7 @@ func dispatcher() []byte {
 			"fiveOutputAdd%s(dst, m *float32, n, pixel, row, plane int)",
 			"fiveGradient%s(v, y *float32, n, pixel, row, plane int)",
 			"fiveWeights%s(dw, m, tmp *float32, n, tap, plane int)",
+			"fiveFilter%s(u, w, tmp *float32, n, tap, plane int)",
 		} {
 			fmt.Fprintf(&b, "\n//go:noescape\nfunc "+f+"\n", l)
 		}
