@@ -192,9 +192,13 @@ func Pyramid(channels int, sigma float64) Config {
 func Natural(channels int, sigma float64) Config {
 	c := Pyramid(channels, sigma)
 	c.Name = "natural"
-	if channels > 1 {
-		c.Pyramid.Levels[0].Maps = 24
+	c.Pyramid.Levels = []PyramidLevel{
+		{Maps: 24, WK: 3, Features: 96, AK: 5, NK: 1},
+		{Maps: 32, WK: 3, Features: 128, AK: 5, NK: 3},
+		{Maps: 32, WK: 3, Features: 96, AK: 5, NK: 3},
 	}
-	c.Pyramid.Levels = append(c.Pyramid.Levels, PyramidLevel{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3})
+	if channels > 1 {
+		c.Pyramid.Levels[0].Maps = 32
+	}
 	return c
 }

@@ -103,6 +103,7 @@ type progress struct {
 	con   *console
 	what  string
 	total int
+	first int // done when it was first told: a resumed training begins late
 	start time.Time
 	last  time.Time
 }
@@ -111,7 +112,7 @@ const progressEvery = 5 * time.Second
 
 func (con *console) progress(what string, total int) *progress {
 	now := time.Now()
-	p := &progress{con: con, what: what, total: total, start: now, last: now}
+	p := &progress{con: con, what: what, total: total, first: -1, start: now, last: now}
 	if con.terminal && !con.quiet {
 		con.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(con.err),
@@ -126,6 +127,9 @@ func (con *console) progress(what string, total int) *progress {
 
 // at reports that done of the total are finished; detail follows the count.
 func (p *progress) at(done int, detail string) {
+	if p.first < 0 {
+		p.first, p.start = done, time.Now()
+	}
 	switch {
 	case p.con.quiet:
 	case p.con.bar != nil:
@@ -140,8 +144,8 @@ func (p *progress) at(done int, detail string) {
 			return
 		}
 		left := ""
-		if done > 0 && done < p.total {
-			eta := time.Duration(float64(time.Since(p.start)) / float64(done) * float64(p.total-done))
+		if done > p.first && done < p.total {
+			eta := time.Duration(float64(time.Since(p.start)) / float64(done-p.first) * float64(p.total-done))
 			left = fmt.Sprintf(", about %s left", eta.Round(time.Second))
 		}
 		if detail != "" {

@@ -17,6 +17,29 @@ import (
 // that gorgonia sees flat vectors only.
 var vector = G.TensorType{Dims: 1, Of: tensor.Float32}
 
+// sums is the engine of every tensor here. Gorgonia itself adds the gradients
+// that reach a value by several ways, and its loop adds one element at a time.
+type sums struct{ tensor.StdEng }
+
+// Add is a+b, in vectors where the result has a place of its own.
+func (e sums) Add(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error) {
+	dst, incr := tensor.ParseFuncOpts(opts...).IncrReuse()
+	x, okX := a.Data().([]float32)
+	y, okY := b.Data().([]float32)
+	if dst != nil && !incr && okX && okY {
+		if z, ok := dst.Data().([]float32); ok && len(z) == len(x) && len(z) == len(y) {
+			kernel.Add(z, x, y)
+			return dst, nil
+		}
+	}
+	return e.StdEng.Add(a, b, opts...)
+}
+
+// dense is a vector over data.
+func dense(data []float32) *tensor.Dense {
+	return tensor.New(tensor.WithShape(len(data)), tensor.WithBacking(data), tensor.WithEngine(sums{}))
+}
+
 // An op is one node of the gorgonia graph: a function of flat vectors that
 // owns its output. Its derivative is written with other ops of this package,
 // so that one symbolic Grad reaches every weight.
@@ -195,7 +218,7 @@ func (b *builder) leaf(name string, d lpn.Dims, data []float32, needs bool) *val
 		data = make([]float32, length(d))
 	}
 	data = data[:length(d)]
-	t := tensor.New(tensor.WithShape(length(d)), tensor.WithBacking(data))
+	t := dense(data)
 	n := G.NewVector(b.g, tensor.Float32, G.WithShape(length(d)), G.WithName(name), G.WithValue(t))
 	v := &value{node: n, dims: d, needs: needs, name: name}
 	b.values[n] = v
@@ -212,7 +235,7 @@ func (b *builder) apply(name string, d lpn.Dims, in []*value, run func(dst []flo
 	}
 	b.next++
 	o := &op{name: name, id: b.next, out: make([]float32, length(d)), run: run, diff: diff, b: b, args: make([][]float32, len(in))}
-	o.dst = tensor.New(tensor.WithShape(len(o.out)), tensor.WithBacking(o.out))
+	o.dst = dense(o.out)
 	v := &value{dims: d, in: in}
 	nodes := make([]*G.Node, len(in))
 	for i, x := range in {
@@ -699,7 +722,7 @@ func (b *builder) compile(out lpn.Value, eval func(in [][]float32) float64, grad
 	}
 	// The machine runs whatever it is given, so it is given only what leads
 	// to the loss and its gradients.
-	g.vm = G.NewTapeMachine(b.g.ExactSubgraphRoots(append(nodes, cost)...))
+	g.vm = G.NewTapeMachine(b.g.ExactSubgraphRoots(append(nodes, cost)...), G.WithEngine(sums{}))
 	return g, nil
 }
 

@@ -79,7 +79,7 @@ func presets(channels int) map[string]Preset {
 		},
 	}
 	for channels, name := range map[int]string{1: "gray", 3: "colour"} {
-		m[name+"-25"] = natural(lpn.Natural(channels, 25./255), 35000, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
+		m[name+"-25"] = natural(lpn.Natural(channels, 25./255), 70000, 4e-3, "", "natural pictures, sigma 25/255, from scratch")
 		for _, s := range []int{5, 15, 50} {
 			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 4000, 1.5e-3, name+"-25",
 				fmt.Sprintf("natural pictures, sigma %d/255, from the prior at 25/255", s))
