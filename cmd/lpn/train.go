@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/urfave/cli/v2"
@@ -122,6 +125,7 @@ type trainOptions struct {
 	every       int
 	resume      string
 	log         string
+	plot        string
 	seed        uint64
 	threads     int
 	out         string
@@ -155,6 +159,7 @@ func trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "every", Value: 1000, Usage: "validate, log and write the checkpoint every `N` steps"},
 			&cli.StringFlag{Name: "resume", Usage: "continue from the checkpoint `FILE`; the other flags must be those it was begun with"},
 			&cli.StringFlag{Name: "log", Usage: "write a row at each validation to `FILE`.csv"},
+			&cli.StringFlag{Name: "plot", Usage: "draw the learning curve, from --log, to `FILE`.png or .svg"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`" + priorExt},
 			&cli.BoolFlag{Name: "half", Usage: "store the weights in half precision"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"}),
@@ -178,7 +183,7 @@ func trainCommand() *cli.Command {
 				preset: c.String("preset"), data: c.String("data"), valid: c.String("valid"), arch: c.String("arch"), config: c.String("config"),
 				sigma: sigma, channels: c.Int("channels"), patch: c.Int("patch"), batch: c.Int("batch"),
 				steps: c.Int("steps"), lr: c.Float64("lr"), plan: c.String("plan"), start: c.String("start"),
-				checkpoint: c.String("checkpoint"), every: c.Int("every"), resume: c.String("resume"), log: c.String("log"),
+				checkpoint: c.String("checkpoint"), every: c.Int("every"), resume: c.String("resume"), log: c.String("log"), plot: c.String("plot"),
 				seed: c.Uint64("seed"), threads: c.Int("threads"), out: c.String("output"), half: c.Bool("half"), force: c.Bool("force"),
 			}
 			return o.run(c.Context, con)
@@ -207,6 +212,8 @@ func (o *trainOptions) check() error {
 		return usagef("--plan says steps and rates: leave out --steps and --lr")
 	case o.resume != "" && o.checkpoint != "" && o.resume != o.checkpoint:
 		return usagef("--resume continues in its own file: leave out --checkpoint")
+	case o.plot != "" && o.log == "":
+		return usagef("--plot draws what --log records: name both")
 	case o.resume != "" && o.start != "":
 		return usagef("--resume and --start exclude each other")
 	}
@@ -216,20 +223,28 @@ func (o *trainOptions) check() error {
 	if err := mayWrite(o.out, o.force); err != nil {
 		return err
 	}
+	if o.plot != "" {
+		if _, err := plotFormat(o.plot); err != nil {
+			return err
+		}
+		if err := mayWrite(o.plot, o.force); err != nil {
+			return err
+		}
+	}
 	return o.checkFiles()
 }
 
 // checkFiles settles the files that training reads and writes on the way.
 func (o *trainOptions) checkFiles() error {
 	seen := map[string]string{}
-	for _, f := range []struct{ flag, path string }{{"-o", o.out}, {"--checkpoint", o.checkpoint}, {"--log", o.log},
+	for _, f := range []struct{ flag, path string }{{"-o", o.out}, {"--checkpoint", o.checkpoint}, {"--log", o.log}, {"--plot", o.plot},
 		{"--start", o.start}, {"--config", o.config}, {"--plan", o.plan}, {"--data", o.data}, {"--valid", o.valid}} {
 		if f.path == "" {
 			continue
 		}
 		at := filepath.Clean(f.path)
 		// Only reading may be shared.
-		if other := seen[at]; other != "" && slices.Contains([]string{"-o", "--checkpoint", "--log"}, other) {
+		if other := seen[at]; other != "" && slices.Contains([]string{"-o", "--checkpoint", "--log", "--plot"}, other) {
 			return usagef("%s and %s are both %s", other, f.flag, f.path)
 		} else if other == "" {
 			seen[at] = f.flag
@@ -337,6 +352,15 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	if t.Checkpoint == o.ownCheckpoint() {
 		os.Remove(t.Checkpoint)
 	}
+	if o.plot != "" {
+		curve, err := readLearning(o.log)
+		if err != nil {
+			return err
+		}
+		if err := drawTo(o.plot, plot.Learning(curve)...); err != nil {
+			return err
+		}
+	}
 	if con.json {
 		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), number(r.Scale), cert.OK})
 	}
@@ -351,6 +375,39 @@ func lastGood(checkpoint string) string {
 		return ""
 	}
 	return fmt.Sprintf("; %s holds the last good state", checkpoint)
+}
+
+// readLearning reads back the log of a training, which may have been resumed.
+func readLearning(path string) ([]plot.Validation, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, cause(err))
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(rows) == 0 {
+		return nil, fmt.Errorf("%s: not the log of a training: %v", path, err)
+	}
+	var vs []plot.Validation
+	for _, row := range rows[1:] {
+		at := func(name string) float64 {
+			i := slices.Index(rows[0], name)
+			if i < 0 {
+				return math.NaN()
+			}
+			v, err := strconv.ParseFloat(row[i], 64)
+			if err != nil {
+				return math.NaN()
+			}
+			return v
+		}
+		v := plot.Validation{Step: at("step"), Loss: at("loss"), Growth: at("growth"), PSNR: at("psnr")}
+		if v.Growth == 0 { // no penalty, nothing measured
+			v.Growth = math.NaN()
+		}
+		vs = append(vs, v)
+	}
+	return vs, nil
 }
 
 func (o *trainOptions) openLog() (*os.File, error) {

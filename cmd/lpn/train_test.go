@@ -39,8 +39,8 @@ func trainingSet(t *testing.T) (dir, config string) {
 func TestTrain(t *testing.T) {
 	data, config := trainingSet(t)
 	dir := t.TempDir()
-	out, log := filepath.Join(dir, "p"+priorExt), filepath.Join(dir, "log.csv")
-	code, stdout, stderr := call(t, "train", "--json", "--data", data, "--config", config, "--patch", "16", "--batch", "2", "--steps", "6", "--every", "3", "--log", log, "-o", out)
+	out, log, curve := filepath.Join(dir, "p"+priorExt), filepath.Join(dir, "log.csv"), filepath.Join(dir, "curve.svg")
+	code, stdout, stderr := call(t, "train", "--json", "--data", data, "--config", config, "--patch", "16", "--batch", "2", "--steps", "6", "--every", "3", "--log", log, "--plot", curve, "-o", out)
 	if code != exitOK {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -54,7 +54,11 @@ func TestTrain(t *testing.T) {
 	if n := strings.Count(string(b), "\n"); n != 3 {
 		t.Errorf("log of %d lines, want a head and 2 rows: %s", n, b)
 	}
-	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 2 {
+	drawn, err := os.ReadFile(curve)
+	if err != nil || !bytes.Contains(drawn, []byte("<svg")) || !bytes.Contains(drawn, []byte("held-back PSNR")) {
+		t.Errorf("no learning curve: %v", err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 3 {
 		t.Errorf("left behind: %v", files)
 	}
 	info := asJSON[map[string]any](t, must(t, "info", "--json", out))

@@ -47,22 +47,45 @@ type Step struct {
 // Convergence are the figures of a run: objective, residual and, where a
 // reference was given, PSNR over the iterations.
 func Convergence(steps []Step) []Figure {
-	var figures []Figure
-	for _, s := range []struct {
-		label string
-		log   bool
-		value func(Step) float64
-	}{
+	return courses("iteration", steps, func(s Step) float64 { return float64(s.K) }, []course[Step]{
 		{"objective", false, func(s Step) float64 { return s.Objective }},
 		{"residual (relative)", true, func(s Step) float64 { return s.Residual }},
 		{"PSNR (dB)", false, func(s Step) float64 { return s.PSNR }},
-	} {
-		l := Lines{Y: s.label, LogY: s.log, Series: []Series{{Points: len(steps) < 60}}}
+	})
+}
+
+// A Validation is what training knows at one of its validations; NaN is
+// unknown.
+type Validation struct{ Step, Loss, Growth, PSNR float64 }
+
+// Learning are the figures of a training: loss, growth bound and PSNR on the
+// held-back pictures over the steps.
+func Learning(vs []Validation) []Figure {
+	return courses("step", vs, func(v Validation) float64 { return v.Step }, []course[Validation]{
+		{"loss of one batch", true, func(v Validation) float64 { return v.Loss }},
+		{"growth bound", false, func(v Validation) float64 { return v.Growth }},
+		{"held-back PSNR (dB)", false, func(v Validation) float64 { return v.PSNR }},
+	})
+}
+
+// A course is one quantity in the course of a run.
+type course[T any] struct {
+	label string
+	log   bool
+	value func(T) float64
+}
+
+// courses draws those quantities that are known, one figure each, over a common
+// axis.
+func courses[T any](x string, steps []T, at func(T) float64, cs []course[T]) []Figure {
+	var figures []Figure
+	for _, c := range cs {
+		l := Lines{Y: c.label, LogY: c.log, Series: []Series{{Points: len(steps) < 60}}}
 		known := false
 		for _, t := range steps {
-			v := s.value(t)
-			known = known || finite(v) && (!s.log || v > 0)
-			l.Series[0].X = append(l.Series[0].X, float64(t.K))
+			v := c.value(t)
+			known = known || finite(v) && (!c.log || v > 0)
+			l.Series[0].X = append(l.Series[0].X, at(t))
 			l.Series[0].Y = append(l.Series[0].Y, v)
 		}
 		if known {
@@ -71,7 +94,7 @@ func Convergence(steps []Step) []Figure {
 	}
 	if n := len(figures); n > 0 {
 		l := figures[n-1].(Lines)
-		l.X = "iteration"
+		l.X = x
 		figures[n-1] = l
 	}
 	return figures

@@ -36,8 +36,8 @@ func (p Preset) Options() Options {
 // PresetNames lists the presets.
 func PresetNames() []string { return slices.Sorted(maps.Keys(presets(1))) }
 
-// PresetNamed returns a preset. channels matters to the preset quick only, the
-// others are for pictures of one kind.
+// PresetNamed returns a preset. channels matters to the presets quick and
+// full, the others are for pictures of one kind.
 func PresetNamed(name string, channels int) (Preset, error) {
 	p, ok := presets(channels)[name]
 	if !ok {
@@ -60,6 +60,7 @@ func presets(channels int) map[string]Preset {
 	laplace.Softplus.Beta = 20
 	m := map[string]Preset{
 		"quick": natural(lpn.Pyramid(channels, 25./255), 12000, 3e-3, "", "one's own pictures, gray or colour, in minutes"),
+		"full":  natural(lpn.Natural(channels, 25./255), 70000, 4e-3, "", "one's own pictures, gray or colour, as the shipped priors are trained: an hour or two"),
 		"ct": natural(lpn.Natural(1, 10./255), 6000, 1.5e-3, "gray-25",
 			"chest CT slices, sigma 10/255, from the prior of natural pictures"),
 		"laplace": {
