@@ -100,6 +100,9 @@ func NewConvDirect(s ConvShape) *Conv {
 // NewConvTDirect is NewConvT by the direct sum, always.
 func NewConvTDirect(s ConvShape) *Conv {
 	s.check()
+	if useFoldT(s) {
+		return newConv(s, newFoldT(s), s.lenY(), s.lenX())
+	}
 	return newConv(s, newDirectT(s), s.lenY(), s.lenX())
 }
 
