@@ -72,6 +72,9 @@ func NewConv(s ConvShape) *Conv {
 	if useWinograd(s, false) {
 		return newConv(s, newWinograd(s, false), s.lenX(), s.lenY())
 	}
+	if useWinoStride(s, false) {
+		return newConv(s, newWinoStride(s, false), s.lenX(), s.lenY())
+	}
 	if useFive(s) {
 		return newConv(s, newFive(s, false), s.lenX(), s.lenY())
 	}
@@ -84,6 +87,9 @@ func NewConvT(s ConvShape) *Conv {
 	s.check()
 	if useWinograd(s, true) {
 		return newConv(s, newWinograd(s, true), s.lenY(), s.lenX())
+	}
+	if useWinoStride(s, true) {
+		return newConv(s, newWinoStride(s, true), s.lenY(), s.lenX())
 	}
 	if useFive(s) {
 		return newConv(s, newFive(s, true), s.lenY(), s.lenX())
@@ -100,6 +106,9 @@ func NewConvDirect(s ConvShape) *Conv {
 // NewConvTDirect is NewConvT by the direct sum, always.
 func NewConvTDirect(s ConvShape) *Conv {
 	s.check()
+	if useFoldT(s) {
+		return newConv(s, newFoldT(s), s.lenY(), s.lenX())
+	}
 	return newConv(s, newDirectT(s), s.lenY(), s.lenX())
 }
 

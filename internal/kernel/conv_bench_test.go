@@ -78,3 +78,35 @@ func BenchmarkConv(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkFold compares the two ways to the adjoint of a convolution with few
+// input channels.
+func BenchmarkFold(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, s := range []ConvShape{
+		{1, 128, 128, 1, 64, 3, 1, 1},
+		{4, 64, 64, 1, 64, 3, 1, 1},
+		{1, 128, 128, 3, 256, 3, 1, 1},
+		{1, 128, 128, 3, 256, 3, 2, 1},
+		{8, 26, 26, 4, 16, 3, 1, 0},
+		{1, 130, 130, 4, 16, 3, 1, 0},
+		{1, 130, 130, 4, 32, 3, 1, 0},
+	} {
+		oh, ow := s.Out()
+		flop := 2 * float64(s.N*oh*ow*s.Co*s.K*s.K) * float64(s.Ci)
+		x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+		for _, impl := range []struct {
+			name string
+			convImpl
+		}{{"direct", newDirectT(s)}, {"fold", newFoldT(s)}} {
+			c := newConv(s, impl.convImpl, len(y), len(x))
+			f := c.Pack(nil, w)
+			b.Run(fmt.Sprintf("%d-%dx%d-%d-%d-s%d/%s", s.N, s.H, s.W, s.Ci, s.Co, s.Stride, impl.name), func(b *testing.B) {
+				for b.Loop() {
+					c.Run(x, y, f, false)
+				}
+				b.ReportMetric(flop*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+	}
+}

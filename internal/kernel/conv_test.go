@@ -115,7 +115,10 @@ func checkConv(t *testing.T, s ConvShape, seed uint64) {
 		add.check(t, fmt.Sprintf("%+v: %s, added", s, what), dst)
 	}
 	run(NewConvDirect(s), x, y, fy, fya, "forward")
-	run(NewConvTDirect(s), y, x, fx, fxa, "adjoint")
+	run(newConv(s, newDirectT(s), len(y), len(x)), y, x, fx, fxa, "adjoint")
+	if s.K*s.K*s.Ci <= foldTaps {
+		run(newConv(s, newFoldT(s), len(y), len(x)), y, x, fx, fxa, "folded adjoint")
+	}
 	dw := make([]float32, len(w))
 	for i := range dw {
 		dw[i] = float32(math.NaN())
@@ -170,6 +173,11 @@ var convCases = []ConvShape{
 	{14, 4, 4, 12, 20, 4, 1, 0},
 	{1, 40, 33, 24, 48, 3, 1, 1},
 	{3, 1, 3, 17, 11, 1, 2, 4},
+	{2, 33, 19, 1, 64, 3, 1, 1},
+	{1, 30, 21, 4, 16, 3, 1, 0},
+	{1, 21, 30, 3, 40, 3, 2, 1},
+	{1, 20, 17, 2, 33, 5, 1, 2},
+	{1, 9, 25, 1, 20, 7, 3, 1},
 }
 
 func TestConv(t *testing.T) {

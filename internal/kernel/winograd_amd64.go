@@ -72,6 +72,54 @@ func winoWeights(l Level, w, m, tmp []float32, n, tap, plane int) {
 	}
 }
 
+func strideInput(l Level, adj bool, v, x, tmp []float32, n, pixel, row, plane int) {
+	switch {
+	case l == Generic:
+		strideInputGo(adj, v, x, n, pixel, row, plane)
+	case l == AVX512 && adj:
+		strideInputTAVX512(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
+	case l == AVX512:
+		strideInputAVX512(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
+	case adj:
+		strideInputTAVX2(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
+	default:
+		strideInputAVX2(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
+	}
+}
+
+func strideOutput(l Level, adj bool, dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
+	if l == Generic {
+		strideOutputGo(adj, dst, m, n, pixel, row, plane, acc)
+		return
+	}
+	f := [...]func(dst, m, tmp *float32, n, pixel, row, plane int){
+		strideOutputAVX2, strideOutputAddAVX2, strideOutputTAVX2, strideOutputTAddAVX2,
+		strideOutputAVX512, strideOutputAddAVX512, strideOutputTAVX512, strideOutputTAddAVX512,
+	}
+	i := 0
+	if acc {
+		i++
+	}
+	if adj {
+		i += 2
+	}
+	if l == AVX512 {
+		i += 4
+	}
+	f[i](&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
+}
+
+func strideFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
+	switch l {
+	case AVX512:
+		strideFilterAVX512(&u[0], &w[0], &tmp[0], n, tap, plane)
+	case AVX2:
+		strideFilterAVX2(&u[0], &w[0], &tmp[0], n, tap, plane)
+	default:
+		strideFilterGo(u, w, n, tap, plane)
+	}
+}
+
 // A winoKernel multiplies blocks of some rows with a panel.
 type winoKernel = func(m, a, b *float32, k, blocks, pitch int)
 

@@ -42,6 +42,33 @@ func TestWinogradGuarded(t *testing.T) {
 	})
 }
 
+func TestWinoStrideGuarded(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 1))
+		for i, s := range []ConvShape{{1, 7, 9, 3, 5, 3, 2, 1}, {2, 16, 16, 32, 17, 3, 2, 1}, {1, 40, 23, 20, 80, 3, 2, 1}} {
+			get := func(n int) []float32 {
+				v := guarded(t, n, i%2 == 0)
+				for i := range v {
+					v[i] = rng.Float32()
+				}
+				return v
+			}
+			x, y, w := get(s.lenX()), get(s.lenY()), get(s.lenW())
+			for _, adj := range []bool{false, true} {
+				c, in, out := newWinoStride(s, adj), x, y
+				if adj {
+					in, out = y, x
+				}
+				f, scratch := get(c.packLen()), get(c.scratchLen())
+				c.pack(f, w)
+				for p := range c.parts() {
+					c.part(out, in, f, p, i%4 < 2, scratch)
+				}
+			}
+		}
+	})
+}
+
 func TestPointwiseGuarded(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		for _, low := range []bool{false, true} {
@@ -101,6 +128,22 @@ func TestDenormalsRestored(t *testing.T) {
 		check("Pack")
 		c.Run(v, u, f, false)
 		check("winograd")
+		s.Stride = 2
+		v = v[:s.lenY()]
+		for _, adj := range []bool{false, true} {
+			c := newConv(s, newWinoStride(s, adj), len(u), len(v))
+			in, out := u, v
+			if adj {
+				c = newConv(s, newWinoStride(s, adj), len(v), len(u))
+				in, out = v, u
+			}
+			f := c.Pack(nil, w)
+			check("Pack of strides")
+			c.Run(out, in, f, adj)
+			check("winoStride")
+		}
+		s.Stride = 1
+		v = make([]float32, s.lenY())
 		newConvW(s, newWinogradW(s)).Run(w, u, v)
 		check("winogradW")
 	})

@@ -33,3 +33,15 @@ func winoProduct(_ Level, m, v, u []float32, rows, ci, pitch, width int) {
 func winoSum(_ Level, m, v, g []float32, tiles, rows, pitch, width int) {
 	winoSumGo(m, v, g, tiles, rows, pitch, width)
 }
+
+func strideInput(_ Level, adj bool, v, x, _ []float32, n, pixel, row, plane int) {
+	strideInputGo(adj, v, x, n, pixel, row, plane)
+}
+
+func strideOutput(_ Level, adj bool, dst, m, _ []float32, n, pixel, row, plane int, acc bool) {
+	strideOutputGo(adj, dst, m, n, pixel, row, plane, acc)
+}
+
+func strideFilter(_ Level, u, w, _ []float32, n, tap, plane int) {
+	strideFilterGo(u, w, n, tap, plane)
+}

@@ -39,6 +39,41 @@ func winoGradientAVX2(v *float32, y *float32, tmp *float32, n int, pixel int, ro
 //go:noescape
 func winoWeightsAVX2(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
 
+// strideFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.
+//
+//go:noescape
+func strideFilterAVX2(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
+
+// strideInput is the transform of one 9x9 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func strideInputAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideOutput is the 4x4 outputs of one tile of n channels.
+//
+//go:noescape
+func strideOutputAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideOutputAdd is strideOutput added to dst.
+//
+//go:noescape
+func strideOutputAddAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideInputT is the transform of one 5x5 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func strideInputTAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideOutputT is the 8x8 outputs of one tile of n channels.
+//
+//go:noescape
+func strideOutputTAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideOutputTAdd is strideOutputT added to dst.
+//
+//go:noescape
+func strideOutputTAddAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
 // winoProduct1x2 is m = a*b for 1 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b.
 //
 //go:noescape
@@ -133,6 +168,41 @@ func winoGradientAVX512(v *float32, y *float32, tmp *float32, n int, pixel int, 
 //
 //go:noescape
 func winoWeightsAVX512(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
+
+// strideFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.
+//
+//go:noescape
+func strideFilterAVX512(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
+
+// strideInput is the transform of one 9x9 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func strideInputAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideOutput is the 4x4 outputs of one tile of n channels.
+//
+//go:noescape
+func strideOutputAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideOutputAdd is strideOutput added to dst.
+//
+//go:noescape
+func strideOutputAddAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideInputT is the transform of one 5x5 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func strideInputTAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideOutputT is the 8x8 outputs of one tile of n channels.
+//
+//go:noescape
+func strideOutputTAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// strideOutputTAdd is strideOutputT added to dst.
+//
+//go:noescape
+func strideOutputTAddAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
 // winoProduct1x1 is m = a*b for 1 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b.
 //

@@ -1,6 +1,7 @@
 // Command winograd writes winograd_amd64.s and its Go declarations: the
 // transforms and the matrix products of Winograd's F(4x4,3x3), and of its
-// weight gradient, for AVX2 with FMA3 and for AVX-512.
+// weight gradient, and of strided convolutions, for AVX2 with FMA3 and for
+// AVX-512.
 package main
 
 import (
@@ -697,6 +698,12 @@ func main() {
 		filter(t)
 		gradient(t)
 		weights(t)
+		strideFilter(t)
+		for _, adj := range []bool{false, true} {
+			strideInput(t, adj)
+			strideOutput(t, adj, false)
+			strideOutput(t, adj, true)
+		}
 		widths := []int{2}
 		if t.w == 16 {
 			widths = []int{1, 2, 3, 4}
