@@ -3,6 +3,8 @@ package operators
 import (
 	"math"
 	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // CG solves M x = b for a symmetric positive definite M by conjugate
@@ -98,13 +100,7 @@ func Normal(a Linear, rho float64) func(dst, x []float32) {
 }
 
 // dot is the inner product, accumulated in float64.
-func dot(a, b []float32) float64 {
-	s := 0.0
-	for i, v := range a {
-		s += float64(v) * float64(b[i])
-	}
-	return s
-}
+func dot(a, b []float32) float64 { return kernel.Dot(a, b) }
 
 // buffers holds scratch vectors, so that a running solver does not allocate.
 var buffers sync.Pool

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // buffers holds scratch vectors and headers their empty headers, so that a
@@ -42,44 +44,16 @@ func checkLen(what string, got, want int) {
 	}
 }
 
-// dot is <a,b>, accumulated in float64 in four interleaved sums.
-func dot(a, b []float32) float64 {
-	b = b[:len(a)]
-	var s0, s1, s2, s3 float64
-	i := 0
-	for ; i+4 <= len(a); i += 4 {
-		s0 += float64(a[i]) * float64(b[i])
-		s1 += float64(a[i+1]) * float64(b[i+1])
-		s2 += float64(a[i+2]) * float64(b[i+2])
-		s3 += float64(a[i+3]) * float64(b[i+3])
-	}
-	for ; i < len(a); i++ {
-		s0 += float64(a[i]) * float64(b[i])
-	}
-	return (s0 + s1) + (s2 + s3)
-}
+// dot is <a,b>, accumulated in float64.
+func dot(a, b []float32) float64 { return kernel.Dot(a, b) }
 
 func norm2(a []float32) float64 { return math.Sqrt(dot(a, a)) }
 
 // dist is ||a-b||.
-func dist(a, b []float32) float64 {
-	b = b[:len(a)]
-	s := 0.0
-	for i, v := range a {
-		d := float64(v) - float64(b[i])
-		s += d * d
-	}
-	return math.Sqrt(s)
-}
+func dist(a, b []float32) float64 { return math.Sqrt(kernel.SquaredError(a, b)) }
 
 // axpy is y += k x.
-func axpy(k float64, x, y []float32) {
-	y = y[:len(x)]
-	q := float32(k)
-	for i, v := range x {
-		y[i] += q * v
-	}
-}
+func axpy(k float64, x, y []float32) { kernel.Axpy(y, float32(k), x) }
 
 // addScaled is dst = x + k d; dst may equal x or d.
 func addScaled(dst, x []float32, k float64, d []float32) {
