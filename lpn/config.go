@@ -109,12 +109,29 @@ func (c Config) Validate() error {
 		return fmt.Errorf("lpn: alpha is %v, want a number in [0,1)", c.Alpha)
 	case (c.Softplus == nil) == (c.Pyramid == nil):
 		return errors.New("lpn: a config has either softplus or pyramid")
-	case c.Softplus != nil:
-		return c.Softplus.validate()
-	default:
-		return c.Pyramid.validate()
+	case c.Height > maxSide || c.Width > maxSide:
+		return fmt.Errorf("lpn: size %dx%d, want at most %d", c.Height, c.Width, maxSide)
 	}
+	var err error
+	if c.Softplus != nil {
+		err = c.Softplus.validate()
+	} else {
+		err = c.Pyramid.validate()
+	}
+	if err != nil {
+		return err
+	}
+	if n := c.NumParams(); n > maxWeights {
+		return fmt.Errorf("lpn: %d weights, want at most %d", n, maxWeights)
+	}
+	return nil
 }
+
+// A config is a few bytes that ask for memory: these bound how much.
+const (
+	maxSide    = 1 << 14
+	maxWeights = 1 << 26
+)
 
 func (s *SoftplusConfig) validate() error {
 	if !(s.Beta > 0) || math.IsInf(s.Beta, 0) {

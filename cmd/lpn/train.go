@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -469,21 +471,46 @@ func (o *trainOptions) network(arch architecture) (lpn.Config, error) {
 	if err != nil {
 		return lpn.Config{}, missing(fmt.Errorf("--config: %s: %w", o.config, cause(err)))
 	}
-	// Both a bare config and what info --json prints are taken.
-	var c struct {
-		lpn.Config
-		Inner *lpn.Config `json:"config"`
+	c, err := parseConfig(text)
+	if err != nil {
+		return c, usagef("--config: %s: %w", o.config, err)
 	}
-	if err := json.Unmarshal(text, &c); err != nil {
-		return lpn.Config{}, usagef("--config: %s: %v", o.config, err)
+	return c, nil
+}
+
+// parseConfig reads a network's configuration, bare or within what info --json
+// prints.
+func parseConfig(text []byte) (lpn.Config, error) {
+	var c lpn.Config
+	var outer struct {
+		Config json.RawMessage `json:"config"`
 	}
-	if c.Inner != nil {
-		c.Config = *c.Inner
+	if err := json.Unmarshal(text, &outer); err == nil && outer.Config != nil {
+		text = outer.Config
+	}
+	if err := decodeStrictly(text, &c); err != nil {
+		return c, err
 	}
 	if err := c.Validate(); err != nil {
-		return lpn.Config{}, usagef("--config: %s: %w", o.config, strip(err, "lpn: "))
+		return c, strip(err, "lpn: ")
 	}
-	return c.Config, nil
+	return c, nil
+}
+
+// decodeStrictly decodes the one JSON value that text must be. A name that
+// stands for nothing is most likely a typo.
+func decodeStrictly(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	switch err := d.Decode(v); {
+	case err == io.EOF:
+		return errors.New("the file is empty")
+	case err != nil:
+		return strip(err, "json: ")
+	case len(bytes.TrimSpace(text[d.InputOffset():])) > 0:
+		return errors.New("the file goes on after its JSON value")
+	}
+	return nil
 }
 
 // sameNetwork compares what decides the weights' shapes.

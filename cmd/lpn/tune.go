@@ -1,10 +1,9 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -47,15 +46,18 @@ func readParams(path string) (params, error) {
 	if err != nil {
 		return p, usagef("--params: %s: %v", path, cause(err))
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
-		return p, usagef("--params: %s: %v; want a file that lpn tune wrote", path, strip(err, "json: "))
-	}
-	if err := p.check(); err != nil {
-		return p, usagef("--params: %s: %v", path, err)
+	if p, err = parseParams(text); err != nil {
+		return p, usagef("--params: %s: %v; want a file that lpn tune wrote", path, err)
 	}
 	return p, nil
+}
+
+func parseParams(text []byte) (params, error) {
+	var p params
+	if err := decodeStrictly(text, &p); err != nil {
+		return p, err
+	}
+	return p, p.check()
 }
 
 func (p params) check() error {
@@ -73,7 +75,7 @@ func (p params) check() error {
 			return err
 		}
 	}
-	return errors.Join(within("strength", p.Strength), within("scale", p.Scale), within("rho", p.Rho))
+	return cmp.Or(within("strength", p.Strength), within("scale", p.Scale), within("rho", p.Rho))
 }
 
 // fill puts p where the command line says nothing.
