@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"image"
 	"io"
 	"math"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/lpn-imaging/lpn/solvers/metrics"
 	"github.com/urfave/cli/v2"
 )
 
@@ -195,22 +197,39 @@ func (o restoreOptions) contact(m measured, result operators.Image, truth *opera
 	if o.sheet == "" {
 		return nil
 	}
-	whole := []plot.Cell{}
+	var whole []plot.Cell
+	add := func(name string, p operators.Image) {
+		if truth != nil && p.Shape == truth.Shape {
+			if v := metrics.PSNR(truth.Pix, p.Pix); !math.IsInf(v, 1) {
+				name += fmt.Sprintf(", %.2f dB", v)
+			}
+		}
+		whole = append(whole, plot.Cell{Caption: name, Picture: p})
+	}
 	shown := result // what is zoomed into
 	if m.spec.ImageShaped() {
-		whole = append(whole, plot.Cell{Caption: "input", Picture: m.y})
+		add("input", m.y)
 	}
-	whole = append(whole, plot.Cell{Caption: "result", Picture: result})
+	add("result", result)
 	if truth != nil {
 		shown = *truth
-		whole = append(whole, plot.Cell{Caption: "reference", Picture: *truth}, plot.ErrorMap("result - reference", result, *truth))
+		whole = append(whole, plot.Cell{Caption: "reference", Picture: *truth})
+		whole = append(whole, plot.ErrorMap("result - reference", result, *truth))
 	}
 	h, w := max(1, result.H/4), max(1, result.W/4)
 	y, x := plot.Busiest(shown, h, w)
 	var crops []plot.Cell
-	for _, c := range whole {
-		if c.Picture.H == result.H && c.Picture.W == result.W && !c.Signed {
-			crops = append(crops, plot.Zoomed(c.Caption+", zoomed", c.Picture, y, x, h, w))
+	for k, c := range whole {
+		if c.Picture.H == result.H && c.Picture.W == result.W {
+			whole[k].Frame = image.Rect(x, y, x+w, y+h)
+			crops = append(crops, plot.Zoomed("", c, y, x, h, w))
+		} else { // a small measurement has its crop too
+			a, b := c.Picture.H, c.Picture.W
+			at := image.Rect(x*b/result.W, y*a/result.H, (x+w)*b/result.W, (y+h)*a/result.H)
+			if !at.Empty() {
+				whole[k].Frame = at
+				crops = append(crops, plot.Zoomed("", c, at.Min.Y, at.Min.X, at.Dy(), at.Dx()))
+			}
 		}
 	}
 	return drawTo(o.sheet, plot.Sheet{Rows: [][]plot.Cell{whole, crops}})
