@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"runtime"
 	"slices"
@@ -142,15 +143,20 @@ func finish(c *cli.Command) {
 	}
 }
 
-var badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+([\w-]+): `)
+var (
+	badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+([\w-]+): `)
+	badBool  = regexp.MustCompile(`^invalid boolean value "(.*)" for -+([\w-]+): `)
+)
 
 // plainUsage words what the flag package says as this program does.
 func plainUsage(err error) error {
-	m := badValue.FindStringSubmatch(err.Error())
-	if m == nil {
-		return usageError{err}
+	if m := badValue.FindStringSubmatch(err.Error()); m != nil {
+		return usagef("--%s: %q is not a number it can take", m[2], m[1])
 	}
-	return usagef("--%s: %q is not a number it can take", m[2], m[1])
+	if m := badBool.FindStringSubmatch(err.Error()); m != nil {
+		return usagef("--%s: %q is neither true nor false", m[2], m[1])
+	}
+	return usageError{err}
 }
 
 // commonNames are the names of those that common adds.
@@ -167,12 +173,15 @@ func common(more ...cli.Flag) []cli.Flag {
 	)
 }
 
+// mostThreads is far above any use, and below what chokes the scheduler.
+const mostThreads = 1024
+
 // action adapts a command's function to the library.
 func action(f func(c *cli.Context, con *console) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		switch n := c.Int("threads"); {
-		case n < 0:
-			return usagef("--threads: %d; want at least 1, or 0 for all cores", n)
+		case n < 0 || n > mostThreads:
+			return usagef("--threads: %d; want 1 to %d, or 0 for all cores", n, mostThreads)
 		case n > 0:
 			runtime.GOMAXPROCS(n)
 		}
@@ -283,6 +292,12 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 			continue
 		}
 		value, known := takesValue[name]
+		if known && (name == "help" || name == "h") {
+			return []string{"--help"}, nil, nil // whatever else there is
+		}
+		if _, err := os.Lstat(a); err == nil && !known {
+			return nil, nil, usagef("%s has no flag %s; for the file of that name write ./%s", cmd.Name, dashed(name), a)
+		}
 		if !known {
 			return nil, nil, usagef("%s has no flag %s%s (lpn help %s)", cmd.Name, dashed(name), suggest(dashed(name), names), cmd.Name)
 		}

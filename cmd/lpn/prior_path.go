@@ -193,6 +193,9 @@ func priorPathCommand() *cli.Command {
 					return err
 				}
 			}
+			if least := slices.Min(o.levels); least < 0 && slices.Contains([]string{"noise", "blur", "occlusion"}, o.perturb) {
+				return usagef("--levels: %g; %s wants levels of at least 0", least, o.perturb)
+			}
 			if o.boxes && len(o.overlay) > 0 {
 				return usagef("--box draws one prior: leave out --overlay")
 			}

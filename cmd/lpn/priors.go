@@ -61,6 +61,9 @@ func openPrior(name string) (*lpn.Network, error) {
 		}
 		names = append(names, b.name)
 	}
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		return nil, usagef("--prior: %s is a folder, not a file", name)
+	}
 	net, err := lpn.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if strings.ContainsAny(name, `./\`) {
