@@ -58,11 +58,12 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	return report(ctx, say, err)
 }
 
-// logsJSON finds --log-format json in args, which need not be right otherwise.
+// logsJSON finds --log-format json, or --log json, in args, which need not be
+// right otherwise.
 func logsJSON(args []string) bool {
 	for i, a := range args {
 		name, isFlag := flagName(a)
-		if !isFlag || name != "log-format" {
+		if !isFlag || name != "log-format" && name != "log" {
 			continue
 		}
 		if _, value, ok := strings.Cut(a, "="); ok {
@@ -168,7 +169,7 @@ func common(more ...cli.Flag) []cli.Flag {
 		&cli.BoolFlag{Name: "json", Usage: "print one JSON object on stdout and nothing else"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks on stderr"},
 		&cli.IntFlag{Name: "threads", Usage: "use `N` cores (default: all); the result is the same for any number"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "what goes to stderr is `FORMAT` text, or json: an object a line, with time, level and msg"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "what goes to stderr is `FORMAT` text, or json: an object a line, with time, level and msg; --log json and --log text are the same"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed `N` of everything random"},
 	)
 }
@@ -292,6 +293,14 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 			continue
 		}
 		value, known := takesValue[name]
+		// train has a --log FILE.csv; any --log takes these two words.
+		if v := logFormat(args[i:], name); v != "" {
+			flags = append(flags, "--log-format="+v)
+			if !strings.Contains(a, "=") {
+				i++
+			}
+			continue
+		}
 		if known && (name == "help" || name == "h") {
 			return []string{"--help"}, nil, nil // whatever else there is
 		}
@@ -310,6 +319,18 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 		}
 	}
 	return flags, arguments, nil
+}
+
+// logFormat is the value of a --log that names a format, the first of args.
+func logFormat(args []string, name string) string {
+	_, v, ok := strings.Cut(args[0], "=")
+	if !ok && len(args) > 1 {
+		v = args[1]
+	}
+	if name != "log" || v != "json" && v != "text" {
+		return ""
+	}
+	return v
 }
 
 // flagName takes the dashes and the value off a flag. A lone dash is stdin,

@@ -245,3 +245,14 @@ func TestRotate(t *testing.T) {
 		}
 	}
 }
+
+// TestValueOfFolder: what writes no files loses none.
+func TestValueOfFolder(t *testing.T) {
+	dir := t.TempDir()
+	save(t, filepath.Join(dir, "a.png"), picture(1, 8, 8, 8))
+	save(t, filepath.Join(dir, "b.png"), picture(1, 9, 8, 8))
+	code, stdout, stderr := call(t, "prior", "value", "--quiet", "--prior", prior(t), dir)
+	if code != exitOK || stderr != "" || strings.Count(stdout, "\n") != 2 {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+}
