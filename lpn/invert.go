@@ -155,9 +155,21 @@ func (q legendre) solve(y, f []float32, goal float64, maxCalls int) solved {
 	s := solved{calls: 1}
 	s.psi = q.eval(f, g, y)
 	s.grad = norm(g)
-	best, stale := s, 0
+	best, stale, fresh := s, 0, math.Inf(1)
 	copy(bestY, y)
-	for s.grad > goal && s.calls < maxCalls && stale < 25 && !math.IsNaN(s.grad) {
+	for s.grad > goal && s.calls < maxCalls && !math.IsNaN(s.grad) {
+		if stale == 25 {
+			// A memory of old slopes can be to blame: once more without it.
+			if best.grad > 0.5*fresh {
+				break
+			}
+			fresh, stale = best.grad, 0
+			copy(y, bestY)
+			s.psi = q.eval(f, g, y)
+			s.calls++
+			s.grad = norm(g)
+			mem.free()
+		}
 		mem.direction(d, g, 1/(q.a+q.b))
 		slope0 := dot(g, d)
 		if !(slope0 < 0) {

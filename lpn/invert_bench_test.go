@@ -32,6 +32,9 @@ var rivals = []struct {
 	{"gonum L-BFGS(15)", func(b *Bound, x, y []float32, goal float64) (float64, int, int) {
 		return gonumSolve(b, x, y, goal, &optimize.LBFGS{Store: 15})
 	}},
+	{"gonum CG", func(b *Bound, x, y []float32, goal float64) (float64, int, int) {
+		return gonumSolve(b, x, y, goal, &optimize.CG{})
+	}},
 }
 
 // conjugate is nonlinear conjugate gradients in the variant of Hager & Zhang
@@ -171,7 +174,7 @@ func gonumSolve(b *Bound, x, y []float32, goal float64, m optimize.Method) (floa
 	}
 	best := math.Inf(1)
 	optimize.Minimize(p, start, &optimize.Settings{
-		GradientThreshold: 1e-300, MajorIterations: 600,
+		GradientThreshold: 1e-300, MajorIterations: 600, FuncEvaluations: 1000, GradEvaluations: 1000,
 		Converger: stopAt{func() bool { best = min(best, norm(g)); return best <= goal || calls > 1000 }},
 	}, m)
 	return best, calls, 0

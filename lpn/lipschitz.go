@@ -25,7 +25,7 @@ import (
 // A pyramid of gated energies has none everywhere: where two gates of one
 // log-sum-exp balance, f turns from one slope to another within a distance
 // that shrinks as the picture's contrast grows. In a box it has. There
-// |h_k| <= H_k, and the Cauchy-Schwarz inequality on dp_j = sum_k N_jk h_k dh_k
+// |h_k| <= H_k, by the l1 norms of the filters, and the Cauchy-Schwarz inequality on dp_j = sum_k N_jk h_k dh_k
 // + ... bounds what the turning gates add by a diagonal form in dh:
 //
 //	Hess psi <= sum_l A_l'(D_l + D'_l)A_l + (1-alpha-slack) V'V + alpha I,
@@ -46,7 +46,7 @@ func (n *Network) LipschitzBound(s operators.Shape, lo, hi float64) (float64, er
 	if n.cfg.Softplus != nil {
 		return n.softplusLipschitz(s), nil
 	}
-	return n.pyramidLipschitz((hi - lo) / 2 / n.cfg.Unit), nil
+	return n.pyramidLipschitz(s, (hi-lo)/2/n.cfg.Unit), nil
 }
 
 // absolute returns a builder for pictures of shape s over the weights'
@@ -150,10 +150,10 @@ func (c Config) recordSoftplusBound(r Recorder) Value {
 
 // pyramidLipschitz is LipschitzBound for pictures within +-half network units
 // of some constant.
-func (n *Network) pyramidLipschitz(half float64) float64 {
+func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 	c, p := n.cfg, n.cfg.Pyramid
 	levels := len(p.Levels)
-	reach := n.featureBounds(half)
+	reach := n.featureBounds(s, half)
 
 	// Energies E_j from the first level up, and their largest by group (the
 	// sum where each gate of a group is open on its own).
@@ -265,25 +265,64 @@ func operatorOf(p *program) *growthOperator {
 	return &growthOperator{s, s.execs[0]}
 }
 
-// featureBounds is the largest |h_k| of each level for pictures within +-half
-// of a constant, which the first filters do not see.
-func (n *Network) featureBounds(half float64) [][]float64 {
-	c := n.cfg
+// featureBounds is the largest |h_k| of each level for pictures of shape s
+// within +-half of a constant, which the first filters do not see: half times
+// the largest l1 norm of the filter that leads from the picture to h_k. Near
+// the border zero padding cuts the inner filters, so the norm is taken at every
+// position of a picture just large enough to show all the ways of being cut.
+func (n *Network) featureBounds(s operators.Shape, half float64) [][]float64 {
+	p := n.cfg.Pyramid
+	cell := 1 << len(p.Levels)
+	up := func(k int) int { return (k + cell - 1) / cell * cell }
 	var all [][]float64
-	for l, v := range c.Pyramid.Levels {
-		b := n.absolute(operators.Shape{C: c.Channels, H: growthSide, W: growthSide})
-		_, h := c.pyramidLinear(b, b.Input())
-		g := operatorOf(b.finish(h[l]))
-		in := g.x.buf(g.x.inputs[0])
-		for i := range in {
-			in[i] = float32(half)
+	cut := 0 // how far from the border, in cells, g_l is cut
+	for l, v := range p.Levels {
+		if l > 0 {
+			cut = v.WK/2 + (cut+1)/2
 		}
-		g.x.run()
-		top := make([]float64, v.Features)
-		for i, u := range g.x.buf(g.x.out) {
-			top[i%v.Features] = max(top[i%v.Features], float64(u))
+		side := up((2*(v.AK/2+cut) + 1) * 2 << l)
+		all = append(all, n.filterNorms(l, min(side, up(s.H)), min(side, up(s.W))))
+		for k := range all[l] {
+			all[l][k] *= half
 		}
-		all = append(all, top)
 	}
 	return all
+}
+
+// filterNorms is the largest l1 norm, over the positions in an h x w picture,
+// of the map from the extended picture to each feature of level l.
+func (n *Network) filterNorms(l, h, w int) []float64 {
+	c, v := n.cfg, n.cfg.Pyramid.Levels[l]
+	m := c.pyramidMargins(h, w)
+	fh, fw := h/(2<<l), w/(2<<l)
+	// A batch holds a one-hot input a feature.
+	b := &builder{params: n.params, specs: n.specs(), dims: Dims{v.Features, fh, fw, v.Features}, p: &program{n: v.Features}}
+	x := b.ConvT(b.Input(), b.Param(fmt.Sprintf("A.%d", l)), Geom{v.AK, 1, v.AK / 2}, fh, fw)
+	for k := l; k >= 0; k-- {
+		wk := c.Pyramid.Levels[k].WK
+		hh, ww, pad := h/(2<<k), w/(2<<k), wk/2
+		if k == 0 {
+			hh, ww, pad = (h+m.Top+m.Bottom)/2, (w+m.Left+m.Right)/2, 0
+		}
+		x = b.DepthToSpace(b.ConvT(x, b.Param(fmt.Sprintf("W.%d", k)), Geom{wk, 1, pad}, hh, ww), 2)
+	}
+	g := operatorOf(b.finish(x))
+	in, out := g.x.buf(g.x.inputs[0]), []float32(nil)
+	top := make([]float64, v.Features)
+	for at := range fh * fw {
+		clear(in)
+		for k := range top {
+			in[(k*fh*fw+at)*v.Features+k] = 1
+		}
+		g.x.run()
+		out = g.x.buf(g.x.out)
+		for k := range top {
+			sum := 0.0
+			for _, u := range out[k*len(out)/len(top) : (k+1)*len(out)/len(top)] {
+				sum += math.Abs(float64(u))
+			}
+			top[k] = max(top[k], sum*(1+1e-5)) // single precision
+		}
+	}
+	return top
 }

@@ -223,3 +223,38 @@ func TestLipschitzBound(t *testing.T) {
 		}
 	}
 }
+
+// TestFeatureBounds: against the sum of |h_k| over all pictures with one
+// pixel set, which is what a picture of the right signs reaches.
+func TestFeatureBounds(t *testing.T) {
+	n := randomNet(t, smallPyramid(), 5)
+	s := operators.Shape{C: n.cfg.Channels, H: 40, W: 36}
+	for l, norms := range n.featureBounds(s, 0.5) {
+		b := &builder{params: n.params, specs: n.specs(), dims: Dims{s.C, s.H, s.W, 1}, p: &program{n: 1}}
+		_, h := n.cfg.pyramidLinear(b, b.Input())
+		g := operatorOf(b.finish(h[l]))
+		in := g.x.buf(g.x.inputs[0])
+		var sums []float64
+		for i := range s.Len() {
+			clear(in)
+			in[i] = 0.5
+			g.x.run()
+			out := g.x.buf(g.x.out)
+			if sums == nil {
+				sums = make([]float64, len(out))
+			}
+			for k, v := range out {
+				sums[k] += math.Abs(float64(v))
+			}
+		}
+		for k, bound := range norms {
+			top := 0.0
+			for at := k; at < len(sums); at += len(norms) {
+				top = max(top, sums[at])
+			}
+			if top > bound*(1+1e-4) || bound > 1.5*top {
+				t.Errorf("level %d: |h_%d| reaches %g, bounded by %g", l, k, top, bound)
+			}
+		}
+	}
+}

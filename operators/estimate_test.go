@@ -123,7 +123,7 @@ func TestEstimateNoiseBSD68(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, sigma := range []float64{2, 10, 50} {
+		for _, sigma := range []float64{2, 5, 50} {
 			n, out, sum, worst := 0, 0, 0.0, 0.0
 			for i := 0; i < len(files); i += *bsdEvery {
 				m := readGray(t, files[i])

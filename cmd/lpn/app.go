@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"runtime"
 	"slices"
@@ -57,11 +58,12 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	return report(ctx, say, err)
 }
 
-// logsJSON finds --log-format json in args, which need not be right otherwise.
+// logsJSON finds --log-format json, or --log json, in args, which need not be
+// right otherwise.
 func logsJSON(args []string) bool {
 	for i, a := range args {
 		name, isFlag := flagName(a)
-		if !isFlag || name != "log-format" {
+		if !isFlag || name != "log-format" && name != "log" {
 			continue
 		}
 		if _, value, ok := strings.Cut(a, "="); ok {
@@ -142,15 +144,20 @@ func finish(c *cli.Command) {
 	}
 }
 
-var badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+([\w-]+): `)
+var (
+	badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+([\w-]+): `)
+	badBool  = regexp.MustCompile(`^invalid boolean value "(.*)" for -+([\w-]+): `)
+)
 
 // plainUsage words what the flag package says as this program does.
 func plainUsage(err error) error {
-	m := badValue.FindStringSubmatch(err.Error())
-	if m == nil {
-		return usageError{err}
+	if m := badValue.FindStringSubmatch(err.Error()); m != nil {
+		return usagef("--%s: %q is not a number it can take", m[2], m[1])
 	}
-	return usagef("--%s: %q is not a number it can take", m[2], m[1])
+	if m := badBool.FindStringSubmatch(err.Error()); m != nil {
+		return usagef("--%s: %q is neither true nor false", m[2], m[1])
+	}
+	return usageError{err}
 }
 
 // commonNames are the names of those that common adds.
@@ -162,17 +169,20 @@ func common(more ...cli.Flag) []cli.Flag {
 		&cli.BoolFlag{Name: "json", Usage: "print one JSON object on stdout and nothing else"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks on stderr"},
 		&cli.IntFlag{Name: "threads", Usage: "use `N` cores (default: all); the result is the same for any number"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "what goes to stderr is `FORMAT` text, or json: an object a line, with time, level and msg"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "what goes to stderr is `FORMAT` text, or json: an object a line, with time, level and msg; --log json and --log text are the same"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed `N` of everything random"},
 	)
 }
+
+// mostThreads is far above any use, and below what chokes the scheduler.
+const mostThreads = 1024
 
 // action adapts a command's function to the library.
 func action(f func(c *cli.Context, con *console) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		switch n := c.Int("threads"); {
-		case n < 0:
-			return usagef("--threads: %d; want at least 1, or 0 for all cores", n)
+		case n < 0 || n > mostThreads:
+			return usagef("--threads: %d; want 1 to %d, or 0 for all cores", n, mostThreads)
 		case n > 0:
 			runtime.GOMAXPROCS(n)
 		}
@@ -283,6 +293,20 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 			continue
 		}
 		value, known := takesValue[name]
+		// train has a --log FILE.csv; any --log takes these two words.
+		if v := logFormat(args[i:], name); v != "" {
+			flags = append(flags, "--log-format="+v)
+			if !strings.Contains(a, "=") {
+				i++
+			}
+			continue
+		}
+		if known && (name == "help" || name == "h") {
+			return []string{"--help"}, nil, nil // whatever else there is
+		}
+		if _, err := os.Lstat(a); err == nil && !known {
+			return nil, nil, usagef("%s has no flag %s; for the file of that name write ./%s", cmd.Name, dashed(name), a)
+		}
 		if !known {
 			return nil, nil, usagef("%s has no flag %s%s (lpn help %s)", cmd.Name, dashed(name), suggest(dashed(name), names), cmd.Name)
 		}
@@ -295,6 +319,18 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 		}
 	}
 	return flags, arguments, nil
+}
+
+// logFormat is the value of a --log that names a format, the first of args.
+func logFormat(args []string, name string) string {
+	_, v, ok := strings.Cut(args[0], "=")
+	if !ok && len(args) > 1 {
+		v = args[1]
+	}
+	if name != "log" || v != "json" && v != "text" {
+		return ""
+	}
+	return v
 }
 
 // flagName takes the dashes and the value off a flag. A lone dash is stdin,

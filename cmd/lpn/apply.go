@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
@@ -50,8 +52,13 @@ func (o applyOptions) run(ctx context.Context, con *console) error {
 		if to == "" || to == "-" {
 			continue
 		}
-		if sameFile(o.in, to) {
-			return usagef("%s would overwrite itself: choose another output", o.in)
+		if strings.ToLower(filepath.Ext(to)) != ".npy" && isRegular(to) {
+			return usagef("%s: apply writes .npy files", to)
+		}
+		for _, in := range []string{o.in, o.prior} {
+			if sameFile(in, to) {
+				return usagef("%s would overwrite itself: choose another output", in)
+			}
 		}
 		if err := mayWrite(to, o.force); err != nil {
 			return err
@@ -63,7 +70,9 @@ func (o applyOptions) run(ctx context.Context, con *console) error {
 	}
 	var y *imageio.Array
 	if o.in == "-" {
-		y, err = imageio.DecodeArray(con.in)
+		if y, err = imageio.DecodeArray(con.in); err != nil {
+			err = fmt.Errorf("stdin: %w", err)
+		}
 	} else {
 		y, err = imageio.ReadArray(o.in)
 	}
@@ -160,8 +169,11 @@ func evaluate(ctx context.Context, net *lpn.Network, s operators.Shape, dst, y [
 	return nil
 }
 
-// mayWrite refuses to overwrite a file unless forced.
+// mayWrite refuses to overwrite a file unless forced, and a folder always.
 func mayWrite(path string, force bool) error {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return usagef("%s is a folder, not a file", path)
+	}
 	if _, err := os.Lstat(path); err == nil && !force && isRegular(path) {
 		return usagef("%s exists: --force overwrites it", path)
 	}

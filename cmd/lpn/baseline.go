@@ -60,10 +60,13 @@ func inputBaseline(_ context.Context, m measured, a operators.Linear, _, _ float
 	return x, nil
 }
 
-// wienerBaseline takes the gradients of pictures to be of variance 0.01.
+// wienerWeight takes the gradients of pictures to be of variance 0.01.
+func wienerWeight(noise float64) float64 { return 100 * math.Pow(max(noise, leastNoise), 2) }
+
+// wienerBaseline is the quadratic estimate at strength times that weight.
 func wienerBaseline(_ context.Context, m measured, a operators.Linear, noise, strength float64) ([]float32, error) {
 	x := make([]float32, m.scene.Len())
-	solvers.Tikhonov{A: a, Mu: strength * 100 * math.Pow(max(noise, leastNoise), 2)}.Solve(x, m.y.Pix)
+	solvers.Tikhonov{A: a, Mu: strength * wienerWeight(noise)}.Solve(x, m.y.Pix)
 	return x, nil
 }
 

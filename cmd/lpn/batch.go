@@ -100,7 +100,7 @@ func (con *console) each(ctx context.Context, jobs []job, batch, skip bool, what
 // written: a folder deleted under a long batch is no success.
 func (con *console) vanished(done []job) (gone []failure) {
 	for _, j := range done {
-		if j.to == "-" {
+		if j.to == "-" || j.to == "" { // stdout, and commands that write no file
 			continue
 		}
 		if _, err := os.Lstat(j.to); errors.Is(err, fs.ErrNotExist) {

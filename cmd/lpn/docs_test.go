@@ -101,7 +101,7 @@ func TestStructuredLogs(t *testing.T) {
 	dir := t.TempDir()
 	in := save(t, filepath.Join(dir, "in", "a.png"), picture(3, 16, 16, 8))
 	os.WriteFile(filepath.Join(dir, "in", "b.png"), []byte("no picture"), 0o666)
-	for _, flag := range [][]string{{"--log-format", "json"}, {"--log-format=json"}} {
+	for _, flag := range [][]string{{"--log-format", "json"}, {"--log-format=json"}, {"--log", "json"}, {"--log=json"}} {
 		args := append([]string{"restore", "--force", "--prior", prior(t), "--noise", "0.1", "--iters", "2", filepath.Dir(in), "-o", filepath.Join(dir, "out")}, flag...)
 		code, _, stderr := call(t, args...)
 		if code != exitPartly {

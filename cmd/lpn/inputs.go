@@ -33,6 +33,8 @@ func expand(args []string, recurse bool, exts []string, skip string) (inputs []i
 		}
 		st, err := os.Stat(a)
 		switch {
+		case a == "":
+			return nil, false, usagef("an input has no name: \"\"")
 		case err == nil && st.IsDir():
 			batch = true
 			found, err := folder(a, recurse, exts, skip)

@@ -139,6 +139,8 @@ func TestBadInput(t *testing.T) {
 	save(t, in("other.png"), picture(1, 20, 20, 8))
 	os.WriteFile(in("text.png"), []byte("this is a text\n"), 0o666)
 	os.WriteFile(in("empty.png"), nil, 0o666)
+	os.WriteFile(in("vast.json"), []byte(`{"channels":1,"sigma":0.1,"unit":0.1,"softplus":{"beta":10,"layers":[{"width":4096,"k":1,"stride":1,"pad":0},{"width":4096,"k":64,"stride":1,"pad":0}]}}`), 0o666)
+	os.WriteFile(in("typo.json"), []byte(`{"chanels":1}`), 0o666)
 	nan := picture(1, 8, 8, 8)
 	nan.Pix[3] = float32(math.NaN())
 	save(t, in("nan.npy"), nan)
@@ -179,6 +181,10 @@ func TestBadInput(t *testing.T) {
 		{"restore --solver admm --step 1 G -o OUT", 2, "--step goes with"},
 		{"restore --rho 1 G -o OUT", 2, "--rho goes with"},
 		{"restore --threads -1 G -o OUT", 2, "--threads: -1"},
+		{"restore --threads 1000000 G -o OUT", 2, "--threads: 1000000; want 1 to 1024"},
+		{"restore --json=maybe G -o OUT", 2, `--json: "maybe" is neither true nor false`},
+		{"restore --prior DIR/folder G -o OUT", 2, "folder is a folder, not a file"},
+		{"restore --prior PRIOR G -o OUT --trace DIR/folder", 2, "folder is a folder, not a file"},
 		{"restore --operator blurr:gaussian,sigma=1 G -o OUT", 2, `unknown operator "blurr" (did you mean "blur"?)`},
 		{"restore --operator blur:gaussian,sigm=1 G -o OUT", 2, `unknown key "sigm" (did you mean "sigma"?)`},
 		{"restore --operator blur:gaussian,sigma=x G -o OUT", 2, `sigma="x"`},
@@ -237,6 +243,18 @@ func TestBadInput(t *testing.T) {
 		{"apply PRIOR DIR/nan.npy -o DIR/f.npy", 1, "finite"},
 		{"apply PRIOR DIR/absent.npy -o DIR/f.npy", 2, "no such file"},
 		{"apply PRIOR DIR/nan.npy", 2, "wants -o"},
+		{"apply PRIOR DIR/nan.npy -o PRIOR --force", 2, "apply writes .npy files"},
+		{"apply PRIOR DIR/nan.npy -o DIR/f.png", 2, "f.png: apply writes .npy files"},
+		{"apply PRIOR - -o DIR/f.npy", 1, "stdin: damaged .npy: it ends too early"},
+		{"version 2", 2, "version wants no arguments"},
+		{"prior path --perturb noise --levels=-1,0 G -o DIR/f.csv", 2, "--levels: -1; noise wants levels of at least 0"},
+		{"train --data DIR/absent -o DIR/p.safetensors", 2, "absent: no such file or folder"},
+		{"train --data DIR -o DIR/folder", 2, "folder is a folder, not a file"},
+		{"train --data DIR --checkpoint DIR/folder -o DIR/p.safetensors", 2, "--checkpoint: "},
+		{"train --data DIR --lr 1e300 -o DIR/p.safetensors", 2, "--lr: 1e+300; want a positive number up to 10"},
+		{"train --data DIR --batch 1000000000 -o DIR/p.safetensors", 2, "--batch: 1000000000; want at most 4096"},
+		{"train --data DIR --config DIR/vast.json -o DIR/p.safetensors", 2, "vast.json: 68736266240 weights, want at most 67108864"},
+		{"train --data DIR --config DIR/typo.json -o DIR/p.safetensors", 2, `typo.json: unknown field "chanels"`},
 		{"import DIR/absent.pt -o DIR/p.safetensors", 2, "no such file"},
 		{"import DIR/text.png -o DIR/p.safetensors", 1, "text.png"},
 		{"verify DIR/absent.safetensors", 2, "no such file"},

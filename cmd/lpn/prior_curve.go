@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path/filepath"
+	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
@@ -13,6 +15,7 @@ import (
 
 type curveOptions struct {
 	explorer
+	priors   []string
 	from, to float64
 	n        int
 	laplace  float64 // b, the scale of the data
@@ -22,11 +25,14 @@ func priorCurveCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "curve",
 		Usage:     "f, psi and R of a prior for numbers, beside the truth for Laplace data",
-		ArgsUsage: "[PRIOR]",
+		ArgsUsage: "PRIOR...",
 		Description: "The references are for data of density exp(-|x|/b)/(2b) and the prior's noise sigma: the\n" +
 			"maximum a posteriori, a soft threshold at sigma^2/b; the posterior mean and median, by\n" +
-			"quadrature; and R = sigma^2 |x|/b.\n\n" +
-			"Example: lpn prior curve laplace" + priorExt + " -o curve.png",
+			"quadrature; and R = sigma^2 |x|/b. The largest distance of f from each is printed, and the\n" +
+			"error of R, its minimum subtracted. Several priors are drawn beside each other.\n\n" +
+			"Examples:\n" +
+			"lpn prior curve laplace -o curve.png\n" +
+			"lpn prior curve laplace l1" + priorExt + " l2" + priorExt + " -o losses.svg",
 		Flags: explorerFlags(
 			&cli.Float64Flag{Name: "from", Value: -3, Usage: "least `X`"},
 			&cli.Float64Flag{Name: "to", Value: 3, Usage: "largest `X`"},
@@ -37,13 +43,14 @@ func priorCurveCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			switch {
-			case c.NArg() == 1 && e.prior == "":
-				e.prior = c.Args().First()
-			case c.NArg() > 0 || e.prior == "":
-				return usagef("curve wants one prior, built in or a file")
+			priors := c.Args().Slice()
+			if e.prior != "" {
+				priors = append(priors, e.prior)
 			}
-			o := curveOptions{e, c.Float64("from"), c.Float64("to"), c.Int("points"), c.Float64("laplace")}
+			if len(priors) == 0 {
+				return usagef("curve wants a prior, built in or a file")
+			}
+			o := curveOptions{e, priors, c.Float64("from"), c.Float64("to"), c.Int("points"), c.Float64("laplace")}
 			switch {
 			case !(o.to > o.from) || math.IsInf(o.to-o.from, 0):
 				return usagef("--from %v --to %v: want an interval", o.from, o.to)
@@ -64,65 +71,92 @@ type curve struct {
 	F     []number `json:"f"`
 	Psi   []number `json:"psi"`
 	R     []number `json:"r"`
-	// MaxError is max |f - soft threshold|, RMSE that of R, its minimum
+	// MaxError is max |f - soft threshold|, MeanError and MedianError the same
+	// for the posterior mean and median, RMSE that of R, its minimum
 	// subtracted, against sigma^2 |x|/b, over the points in range.
-	MaxError number `json:"f_max_error"`
-	RMSE     number `json:"r_rmse"`
-	Lost     int    `json:"out_of_range"`
+	MaxError    number `json:"f_max_error"`
+	MeanError   number `json:"f_mean_error"`
+	MedianError number `json:"f_median_error"`
+	RMSE        number `json:"r_rmse"`
+	Lost        int    `json:"out_of_range"`
 }
 
 func (o curveOptions) run(_ context.Context, con *console) error {
-	net, err := openPrior(o.prior)
-	if err != nil {
+	var curves []curve
+	sigma := 0.0
+	for _, name := range o.priors {
+		net, err := openPrior(name)
+		if err != nil {
+			return err
+		}
+		c := net.Config()
+		if c.Channels != 1 || c.Height != 1 || c.Width != 1 {
+			return usagef("%s is a prior for pictures: curve wants one for numbers (1x1 pixels)", name)
+		}
+		if sigma != 0 && sigma != c.Sigma {
+			return usagef("%s has another noise level than %s: draw them apart", name, o.priors[0])
+		}
+		sigma = c.Sigma
+		prior, err := o.bind(net, operators.Shape{C: 1, H: 1, W: 1}, 1)
+		if err != nil {
+			return err
+		}
+		curves = append(curves, o.evaluate(name, prior, sigma))
+	}
+	if err := o.write(o.figures(curves, sigma)...); err != nil {
 		return err
 	}
-	c := net.Config()
-	if c.Channels != 1 || c.Height != 1 || c.Width != 1 {
-		return usagef("%s is a prior for pictures: curve wants one for numbers (1x1 pixels)", o.prior)
-	}
-	prior, err := o.bind(net, operators.Shape{C: 1, H: 1, W: 1}, 1)
-	if err != nil {
-		return err
-	}
-	v := o.evaluate(prior, c.Sigma)
-	if err := o.write(v.figures...); err != nil {
-		return err
-	}
-	v.curve.Prior = o.prior
 	if con.json {
-		return con.printJSON(v.curve)
+		if len(curves) == 1 {
+			return con.printJSON(curves[0])
+		}
+		return con.printJSON(struct {
+			Priors []curve `json:"priors"`
+		}{curves})
 	}
-	_, err = fmt.Fprintf(con.out, "max|f - soft| = %.4f, RMSE of R = %.4f on [%g, %g], %d points out of range\n",
-		float64(v.MaxError), float64(v.RMSE), o.from, o.to, v.Lost)
-	return err
+	for _, c := range curves {
+		_, err := fmt.Fprintf(con.out, "%s: max|f - soft| = %.4f, max|f - mean| = %.4f, max|f - median| = %.4f, RMSE of R = %.4f on [%g, %g], %d points out of range\n",
+			c.Prior, float64(c.MaxError), float64(c.MeanError), float64(c.MedianError), float64(c.RMSE), o.from, o.to, c.Lost)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-type curveResult struct {
-	curve
-	figures []plot.Figure
+// at is the k-th point.
+func (o curveOptions) at(k int) float64 {
+	return o.from + (o.to-o.from)*float64(k)/float64(o.n-1)
 }
 
-func (o curveOptions) evaluate(prior lpn.Prior, sigma float64) curveResult {
+// truth is what is known at u of Laplace data.
+func (o curveOptions) truth(u, sigma float64) (soft, mean, median, r float64) {
 	threshold := sigma * sigma / o.laplace
-	var out curveResult
-	var x, f, psi, r, soft, mean, median, abs []float64
+	mean, median = laplacePosterior(u, o.laplace, sigma)
+	return math.Copysign(math.Max(math.Abs(u)-threshold, 0), u), mean, median, threshold * math.Abs(u)
+}
+
+func (o curveOptions) evaluate(name string, prior lpn.Prior, sigma float64) curve {
+	out := curve{Prior: name}
 	buf := make([]float32, 1)
 	least := math.Inf(1)
+	var soft, mean, median float64
+	r, abs := make([]float64, o.n), make([]float64, o.n)
 	for i := range o.n {
-		u := o.from + (o.to-o.from)*float64(i)/float64(o.n-1)
+		u := o.at(i)
 		p := prior.Psi.Eval(buf, []float32{float32(u)})
-		s := math.Copysign(math.Max(math.Abs(u)-threshold, 0), u)
-		m, d := laplacePosterior(u, o.laplace, sigma)
-		x, f, psi, soft = append(x, u), append(f, float64(buf[0])), append(psi, p), append(soft, s)
-		mean, median, abs = append(mean, m), append(median, d), append(abs, threshold*math.Abs(u))
-		out.MaxError = number(math.Max(float64(out.MaxError), math.Abs(float64(buf[0])-s)))
+		f := float64(buf[0])
+		s, m, d, a := o.truth(u, sigma)
+		soft, mean, median = math.Max(soft, math.Abs(f-s)), math.Max(mean, math.Abs(f-m)), math.Max(median, math.Abs(f-d))
+		abs[i] = a
+		out.X, out.F, out.Psi = append(out.X, number(u)), append(out.F, number(f)), append(out.Psi, number(p))
 		at := prior.At([]float32{float32(u)})
 		if !at.InRange {
 			out.Lost++
 		} else {
 			least = math.Min(least, at.R)
 		}
-		r = append(r, at.R)
+		r[i] = at.R
 	}
 	sum, n := 0.0, 0.0
 	for i := range r {
@@ -131,21 +165,46 @@ func (o curveOptions) evaluate(prior lpn.Prior, sigma float64) curveResult {
 			sum += (r[i] - abs[i]) * (r[i] - abs[i])
 			n++
 		}
-		out.X, out.F = append(out.X, number(x[i])), append(out.F, number(f[i]))
-		out.Psi, out.R = append(out.Psi, number(psi[i])), append(out.R, number(r[i]))
+		out.R = append(out.R, number(r[i]))
 	}
+	out.MaxError, out.MeanError, out.MedianError = number(soft), number(mean), number(median)
 	out.RMSE = number(math.Sqrt(sum / n))
-	out.figures = []plot.Figure{
-		plot.Lines{X: "y", Y: "f(y)", Legend: "left", Series: []plot.Series{
-			{Name: "network", X: x, Y: f},
-			{Name: "soft threshold (MAP)", X: x, Y: soft},
-			{Name: "posterior mean", X: x, Y: mean},
-			{Name: "posterior median", X: x, Y: median},
-		}},
-		plot.Lines{X: "x", Y: "R(x), minimum subtracted", Legend: "bottom-left", Series: []plot.Series{
-			{Name: "network", X: x, Y: r}, {Name: "sigma²|x|/b", X: x, Y: abs, Dashed: true},
-		}},
-		plot.Lines{X: "y", Y: "psi(y)", Series: []plot.Series{{X: x, Y: psi}}},
+	return out
+}
+
+func (o curveOptions) figures(curves []curve, sigma float64) []plot.Figure {
+	var x, soft, mean, median, abs []float64
+	for i := range o.n {
+		u := o.at(i)
+		s, m, d, a := o.truth(u, sigma)
+		x, soft, mean, median, abs = append(x, u), append(soft, s), append(mean, m), append(median, d), append(abs, a)
+	}
+	f := plot.Lines{X: "y", Y: "f(y)"}
+	r := plot.Lines{X: "x", Y: "R(x) - min R"}
+	psi := plot.Lines{X: "y", Y: "ψ(y)"}
+	if sigma == 1 {
+		r.Y += " (nats)" // R/sigma² is the negative log-prior
+	}
+	for _, c := range curves {
+		name := strings.TrimSuffix(filepath.Base(c.Prior), priorExt)
+		f.Series = append(f.Series, plot.Series{Name: name, X: x, Y: floats(c.F)})
+		r.Series = append(r.Series, plot.Series{Name: name, X: x, Y: floats(c.R)})
+		psi.Series = append(psi.Series, plot.Series{Name: name, X: x, Y: floats(c.Psi)})
+	}
+	f.Series = append(f.Series, plot.Series{Name: "soft threshold (MAP)", X: x, Y: soft, Reference: true},
+		plot.Series{Name: "posterior mean", X: x, Y: mean, Reference: true},
+		plot.Series{Name: "posterior median", X: x, Y: median, Reference: true})
+	r.Series = append(r.Series, plot.Series{Name: "σ²|x|/b", X: x, Y: abs, Reference: true})
+	if len(curves) == 1 {
+		psi.Series[0].Name = ""
+	}
+	return []plot.Figure{f, r, psi}
+}
+
+func floats(vs []number) []float64 {
+	out := make([]float64, len(vs))
+	for i, v := range vs {
+		out[i] = float64(v)
 	}
 	return out
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -61,7 +62,7 @@ func (e explorer) at(con *console, path string) (string, *lpn.Network, operators
 	if err != nil {
 		return name, nil, operators.Image{}, lpn.Prior{}, none, err
 	}
-	x, err := e.picture(con, path, net.Config())
+	x, err := e.picture(con, path, net.Config().Channels)
 	if err != nil {
 		return name, net, x, lpn.Prior{}, none, err
 	}
@@ -102,7 +103,8 @@ func (o mapOptions) run(_ context.Context, con *console) error {
 	for i := range values {
 		values[i] += (v.R/unit - sum) / float64(len(values))
 	}
-	heat := plot.Heat{Label: "R/sigma² a pixel", H: x.H, W: x.W, Values: values}
+	heat := plot.Heat{Label: "R/σ² per pixel (nats)", H: x.H, W: x.W, Values: values, Title: name,
+		Picture: x, PictureTitle: filepath.Base(o.input)}
 	if err := o.write(heat); err != nil {
 		return err
 	}
@@ -204,7 +206,7 @@ func (o sliceOptions) direction(con *console, name string, net *lpn.Network, x o
 	case "blur":
 		to, err = perturbed(x, to, "blur", 1.5, 0)
 	default:
-		if to, err = o.picture(con, name, net.Config()); err == nil && to.Shape != x.Shape {
+		if to, err = o.picture(con, name, net.Config().Channels); err == nil && to.Shape != x.Shape {
 			err = fmt.Errorf("%s is %v, the image %v: --crop makes them one size", name, to.Shape, x.Shape)
 		}
 	}
@@ -249,12 +251,12 @@ func (o sliceOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	label, unit := "R/sigma²", sigma*sigma
+	label, unit := "R/σ² (nats)", sigma*sigma
 	if h != nil {
-		label, unit = "h/s² + R/sigma²", sigma*sigma
+		label = "h/s² + R/σ² (nats)"
 	}
-	fig := plot.Contours{X: o.dirs[0] + " (sigma)", Y: o.dirs[1] + " (sigma)", Label: label,
-		Marks: []plot.Mark{{Name: "image"}}}
+	axis := func(dir string) string { return fmt.Sprintf("towards %s (σ√n)", filepath.Base(dir)) }
+	fig := plot.Contours{X: axis(o.dirs[0]), Y: axis(o.dirs[1]), Label: label, Marks: []plot.Mark{{Name: "image"}}}
 	for i := range o.grid {
 		c := o.span * (2*float64(i)/float64(o.grid-1) - 1)
 		fig.XS, fig.YS = append(fig.XS, c), append(fig.YS, c)
@@ -288,6 +290,16 @@ func (o sliceOptions) run(ctx context.Context, con *console) error {
 	}
 	if lost > 0 {
 		con.remark("%d of %d points are out of the network's reach and left out", lost, len(fig.Z))
+	}
+	// Where the least of the grid is.
+	low := 0
+	for k, v := range fig.Z {
+		if v < fig.Z[low] || math.IsNaN(fig.Z[low]) {
+			low = k
+		}
+	}
+	if a, b := fig.XS[low%o.grid], fig.YS[low/o.grid]; a != 0 || b != 0 {
+		fig.Marks = append(fig.Marks, plot.Mark{Name: "least", X: a, Y: b})
 	}
 	if err := o.write(fig); err != nil {
 		return err

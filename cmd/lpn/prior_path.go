@@ -16,6 +16,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/urfave/cli/v2"
@@ -94,19 +95,22 @@ func (e explorer) bind(net *lpn.Network, s operators.Shape, threads int) (lpn.Pr
 
 // picture reads a picture as a prior of the given channels takes it: cropped,
 // and in luma if the prior is gray.
-func (e explorer) picture(con *console, path string, c lpn.Config) (operators.Image, error) {
+func (e explorer) picture(con *console, path string, channels int) (operators.Image, error) {
 	p, err := readPicture(con, path)
 	if err != nil {
 		return operators.Image{}, missing(err)
 	}
-	if c.Channels == 1 && p.C == 3 {
+	if channels == 1 && p.C == 3 {
 		p = p.Luma()
 	}
-	m := p.Image
+	return e.cropped(p.Image), nil
+}
+
+func (e explorer) cropped(m operators.Image) operators.Image {
 	if e.crop > 0 && (e.crop < m.H || e.crop < m.W) {
-		m = centre(m, min(e.crop, m.H), min(e.crop, m.W))
+		return centre(m, min(e.crop, m.H), min(e.crop, m.W))
 	}
-	return m, nil
+	return m
 }
 
 // write draws figures to every output.
@@ -133,6 +137,9 @@ type pathOptions struct {
 	relative bool
 	boxes    bool
 	recurse  bool
+	examples bool
+	images   int                      // of an idx file
+	stacks   map[string]*train.Images // idx files by path
 }
 
 // perturbations are the paths, with the levels that they take by default and
@@ -176,13 +183,15 @@ func priorPathCommand() *cli.Command {
 			&cli.StringSliceFlag{Name: "overlay", Usage: "a further prior, `NAME` or file, to draw beside; may be repeated"},
 			&cli.BoolFlag{Name: "relative", Usage: "subtract each image's value at the first level"},
 			&cli.BoolFlag{Name: "box", Usage: "draw boxes (median, quartiles) instead of mean and deviation"},
+			&cli.BoolFlag{Name: "examples", Usage: "show the first image at some of the levels above the curve"},
+			&cli.IntFlag{Name: "images", Value: 100, Usage: "the first `N` images of an idx file (MNIST's format)"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			e, err := explorerFrom(c)
 			if err != nil {
 				return err
 			}
-			o := pathOptions{explorer: e, inputs: c.Args().Slice(), perturb: c.String("perturb"), with: c.String("with"),
+			o := pathOptions{explorer: e, examples: c.Bool("examples"), images: c.Int("images"), inputs: c.Args().Slice(), perturb: c.String("perturb"), with: c.String("with"),
 				overlay: c.StringSlice("overlay"), relative: c.Bool("relative"), boxes: c.Bool("box"), recurse: c.Bool("recursive")}
 			kind, ok := perturbations[o.perturb]
 			if !ok {
@@ -192,6 +201,12 @@ func priorPathCommand() *cli.Command {
 				if o.levels, err = parseLevels(c.String("levels")); err != nil {
 					return err
 				}
+			}
+			if o.images < 1 {
+				return usagef("--images: %d; want a positive number", o.images)
+			}
+			if least := slices.Min(o.levels); least < 0 && slices.Contains([]string{"noise", "blur", "occlusion"}, o.perturb) {
+				return usagef("--levels: %g; %s wants levels of at least 0", least, o.perturb)
 			}
 			if o.boxes && len(o.overlay) > 0 {
 				return usagef("--box draws one prior: leave out --overlay")
@@ -254,6 +269,9 @@ func (o pathOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
+	if inputs, err = o.unpack(inputs); err != nil {
+		return err
+	}
 	if o.perturb == "mix" && o.with == "" && len(inputs) < 2 {
 		return usagef("mix wants another picture: --with FILE, or two inputs")
 	}
@@ -265,7 +283,15 @@ func (o pathOptions) run(ctx context.Context, con *console) error {
 		}
 		results = append(results, r)
 	}
-	if err := o.write(o.figure(results)); err != nil {
+	figures := []plot.Figure{o.figure(results)}
+	if o.examples {
+		sheet, err := o.sheet(con, inputs)
+		if err != nil {
+			return err
+		}
+		figures = append([]plot.Figure{sheet}, figures...)
+	}
+	if err := o.write(figures...); err != nil {
 		return err
 	}
 	if con.json {
@@ -294,9 +320,9 @@ func (o pathOptions) run(ctx context.Context, con *console) error {
 
 // along evaluates one prior on the paths from all inputs, several at a time.
 func (o pathOptions) along(ctx context.Context, con *console, prior string, inputs []input) (pathResult, error) {
-	first, err := readPicture(con, inputs[0].path)
+	first, err := o.read(con, inputs[0].path, 0)
 	if err != nil {
-		return pathResult{}, missing(err)
+		return pathResult{}, err
 	}
 	name, net, err := o.open(prior, first.C)
 	if err != nil {
@@ -367,22 +393,9 @@ func (o pathOptions) along(ctx context.Context, con *console, prior string, inpu
 // image evaluates the path from input i.
 func (o pathOptions) image(con *console, net *lpn.Network, inputs []input, i, threads int) (pathImage, int, error) {
 	c := net.Config()
-	x, err := o.picture(con, inputs[i].path, c)
+	x, other, err := o.pair(con, inputs, i, c.Channels)
 	if err != nil {
 		return pathImage{}, 0, err
-	}
-	var other operators.Image
-	if o.perturb == "mix" {
-		with := o.with
-		if with == "" {
-			with = inputs[(i+1)%len(inputs)].path
-		}
-		if other, err = o.picture(con, with, c); err != nil {
-			return pathImage{}, 0, err
-		}
-		if other.Shape != x.Shape {
-			return pathImage{}, 0, fmt.Errorf("to mix with %s both must have one size: %v and %v (--crop helps)", with, x.Shape, other.Shape)
-		}
 	}
 	p, err := o.bind(net, x.Shape, threads)
 	if err != nil {
@@ -414,6 +427,76 @@ func (o pathOptions) image(con *console, net *lpn.Network, inputs []input, i, th
 	}
 	out.Residual = number(worst)
 	return out, lost, nil
+}
+
+// pair reads input i, and what it is mixed with.
+func (o pathOptions) pair(con *console, inputs []input, i, channels int) (x, other operators.Image, err error) {
+	if x, err = o.read(con, inputs[i].path, channels); err != nil || o.perturb != "mix" {
+		return x, other, err
+	}
+	with := o.with
+	if with == "" {
+		with = inputs[(i+1)%len(inputs)].path
+	}
+	if other, err = o.read(con, with, channels); err == nil && other.Shape != x.Shape {
+		err = fmt.Errorf("to mix with %s both must have one size: %v and %v (--crop helps)", with, x.Shape, other.Shape)
+	}
+	return x, other, err
+}
+
+// unpack opens idx files and names their images FILE#0 and so on.
+func (o *pathOptions) unpack(inputs []input) ([]input, error) {
+	var out []input
+	for _, in := range inputs {
+		if base := filepath.Base(in.path); !strings.Contains(base, "idx3") && filepath.Ext(base) != ".idx" {
+			out = append(out, in)
+			continue
+		}
+		stack, err := train.OpenImages([]string{in.path}, train.DataOptions{Channels: 1})
+		if err != nil {
+			return nil, err
+		}
+		if o.stacks == nil {
+			o.stacks = map[string]*train.Images{}
+		}
+		o.stacks[in.path] = stack
+		for i := range min(o.images, stack.Len()) {
+			out = append(out, input{fmt.Sprintf("%s#%d", in.path, i), in.rel})
+		}
+	}
+	return out, nil
+}
+
+// read is picture that also knows the images of idx files.
+func (o pathOptions) read(con *console, path string, channels int) (operators.Image, error) {
+	if k := strings.LastIndexByte(path, '#'); k > 0 && o.stacks[path[:k]] != nil {
+		i, err := strconv.Atoi(path[k+1:])
+		if err != nil {
+			return operators.Image{}, err
+		}
+		m, err := o.stacks[path[:k]].Image(i)
+		return o.cropped(m), err
+	}
+	return o.picture(con, path, channels)
+}
+
+// sheet shows the first input at up to 7 levels.
+func (o pathOptions) sheet(con *console, inputs []input) (plot.Sheet, error) {
+	x, other, err := o.pair(con, inputs, 0, 0)
+	if err != nil {
+		return plot.Sheet{}, err
+	}
+	var row []plot.Cell
+	n := min(7, len(o.levels))
+	for k := range n {
+		l := o.levels[k*(len(o.levels)-1)/max(1, n-1)]
+		m, err := perturbed(x, other, o.perturb, l, o.seed)
+		if err != nil {
+			return plot.Sheet{}, err
+		}
+		row = append(row, plot.Cell{Caption: fmt.Sprintf("%.3g", l), Picture: m})
+	}
+	return plot.Sheet{Rows: [][]plot.Cell{row}}, nil
 }
 
 // perturbed changes x by a level of a kind; other is the picture to mix with.
@@ -493,9 +576,9 @@ func rotate(dst, src operators.Image, degrees float64) {
 
 // figure draws mean and deviation, each image where there are few, or boxes.
 func (o pathOptions) figure(results []pathResult) plot.Figure {
-	x, y := perturbations[o.perturb].unit, "R/sigma² a sample"
+	x, y := perturbations[o.perturb].unit, "R/σ² per sample (nats)"
 	if o.relative {
-		y += ", change"
+		y = "change of " + y
 	}
 	if o.boxes {
 		b := plot.Boxes{X: x, Y: y}
@@ -504,9 +587,9 @@ func (o pathOptions) figure(results []pathResult) plot.Figure {
 		}
 		return b
 	}
-	f := plot.Lines{X: x, Y: y, Legend: "left"}
+	f := plot.Lines{X: x, Y: y}
 	for _, r := range results {
-		s := plot.Series{Name: filepath.Base(r.Prior), X: o.levels, Points: true}
+		s := plot.Series{Name: strings.TrimSuffix(filepath.Base(r.Prior), priorExt), X: o.levels, Points: true}
 		for k := range o.levels {
 			m, d := float64(r.Mean[k]), float64(r.SD[k])
 			s.Y, s.Lo, s.Hi = append(s.Y, m), append(s.Lo, m-d), append(s.Hi, m+d)
@@ -514,7 +597,7 @@ func (o pathOptions) figure(results []pathResult) plot.Figure {
 		if n := len(r.Images); n == 1 {
 			s.Lo, s.Hi = nil, nil
 		} else {
-			s.Name += fmt.Sprintf(", mean and deviation of %d", n)
+			s.Name += fmt.Sprintf(", mean ± deviation of %d", n)
 		}
 		f.Series = append(f.Series, s)
 	}

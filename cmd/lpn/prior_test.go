@@ -76,6 +76,45 @@ func TestPriorPath(t *testing.T) {
 		t.Errorf("table %q", out)
 	}
 	must(t, "prior", "path", "--prior", pr, "--box", "--levels", "0,0.1", a, b, "-o", filepath.Join(dir, "box.svg"))
+	// Values of several images leave no file behind, and none is missed.
+	if out := must(t, "prior", "value", "--prior", pr, a, b); strings.Count(out, "R = ") != 2 {
+		t.Errorf("values of two images: %q", out)
+	}
+}
+
+// TestPriorPathIDX: images of an idx file are those of picture files.
+func TestPriorPathIDX(t *testing.T) {
+	dir, pr := t.TempDir(), prior(t)
+	const n, side = 3, 12
+	data := []byte{0, 0, 8, 3, 0, 0, 0, n, 0, 0, 0, side, 0, 0, 0, side}
+	var want string
+	for k := range n {
+		p := picture(1, side, side, 8)
+		for i := range p.Pix {
+			q := byte(37*i + 11*k)
+			p.Pix[i] = float32(q) / 255
+			data = append(data, q)
+		}
+		if k == 1 {
+			want = save(t, filepath.Join(dir, "second.png"), p)
+		}
+	}
+	file := filepath.Join(dir, "some-idx3-ubyte")
+	if err := os.WriteFile(file, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		Mean   []float64
+		Images []struct{ Values []float64 }
+	}
+	path := func(args ...string) result {
+		return asJSON[result](t, must(t, append([]string{"prior", "path", "--json", "--prior", pr, "--perturb", "blur", "--levels", "0,1"}, args...)...))
+	}
+	two := path("--images", "2", "--examples", file, "-o", filepath.Join(dir, "p.png"))
+	one := path(want)
+	if len(two.Images) != 2 || math.Abs(two.Images[1].Values[1]-one.Mean[1]) > 1e-6 {
+		t.Errorf("%+v from the idx file, %+v from the picture", two, one)
+	}
 }
 
 // TestPriorMap: the parts written sum to R/sigma^2.
@@ -161,6 +200,17 @@ func TestPriorCurve(t *testing.T) {
 	if len(c.X) != 5 || math.Abs(worst-c.Max) > 1e-6 {
 		t.Errorf("%d points, error %g, want %g", len(c.X), c.Max, worst)
 	}
+	if out := must(t, "prior", "curve", pr, pr, "--points", "5", "-o", filepath.Join(dir, "two.svg")); strings.Count(out, "max|f - soft|") != 2 {
+		t.Errorf("two priors: %q", out)
+	}
+}
+
+// TestLaplacePrior: the shipped prior of Laplace data against the closed form.
+func TestLaplacePrior(t *testing.T) {
+	c := asJSON[curve](t, must(t, "prior", "curve", "--json", filepath.Join("..", "..", "assets", "priors", "laplace"+priorExt)))
+	if c.MaxError > 0.1 || c.RMSE > 0.06 || c.Lost > 0 || c.MedianError < 3*c.MaxError {
+		t.Errorf("max|f - soft| %g, of the median %g, RMSE of R %g, %d points lost", c.MaxError, c.MedianError, c.RMSE, c.Lost)
+	}
 }
 
 // TestLaplacePosterior: against the closed form of the mean (Gribonval 2011
@@ -211,7 +261,7 @@ func TestPriorRefuses(t *testing.T) {
 		{"slice A --grid 1 -o x.png", "--grid"},
 		{"slice A --noise auto -o x.png", "--noise"},
 		{"slice A", "-o"},
-		{"curve", "one prior"},
+		{"curve", "wants a prior"},
 		{"curve --points 1", "--points"},
 	} {
 		args := append([]string{"prior"}, strings.Fields(strings.ReplaceAll(c.args, " A", " "+a))...)
@@ -243,5 +293,16 @@ func TestRotate(t *testing.T) {
 				t.Fatalf("pixel %d,%d is off by %g", i, j, d)
 			}
 		}
+	}
+}
+
+// TestValueOfFolder: what writes no files loses none.
+func TestValueOfFolder(t *testing.T) {
+	dir := t.TempDir()
+	save(t, filepath.Join(dir, "a.png"), picture(1, 8, 8, 8))
+	save(t, filepath.Join(dir, "b.png"), picture(1, 9, 8, 8))
+	code, stdout, stderr := call(t, "prior", "value", "--quiet", "--prior", prior(t), dir)
+	if code != exitOK || stderr != "" || strings.Count(stdout, "\n") != 2 {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
 }

@@ -61,6 +61,9 @@ func openPrior(name string) (*lpn.Network, error) {
 		}
 		names = append(names, b.name)
 	}
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		return nil, usagef("--prior: %s is a folder, not a file", name)
+	}
 	net, err := lpn.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if strings.ContainsAny(name, `./\`) {
@@ -201,8 +204,9 @@ func runInfo(_ context.Context, con *console, name string) error {
 	if con.json {
 		return con.printJSON(struct {
 			priorInfo
-			Config lpn.Config `json:"config"`
-		}{info, n.Config()})
+			Config      lpn.Config       `json:"config"`
+			Certificate *lpn.Certificate `json:"certificate"`
+		}{info, n.Config(), stored(n)})
 	}
 	c := n.Config()
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
@@ -223,5 +227,19 @@ func runInfo(_ context.Context, con *console, name string) error {
 	if st, err := os.Stat(name); err == nil {
 		fmt.Fprintf(w, "file\t%d bytes\n", st.Size())
 	}
+	if cert := stored(n); cert != nil {
+		fmt.Fprintf(w, "\nstored certificate\t(lpn verify measures it anew)\n")
+		certificateRows(w, *cert)
+	} else {
+		fmt.Fprintf(w, "certificate\tnone stored (lpn verify -o adds one)\n")
+	}
 	return w.Flush()
+}
+
+// stored is the certificate in a prior's file, nil without one.
+func stored(n *lpn.Network) *lpn.Certificate {
+	if c, ok := n.Certificate(); ok {
+		return &c
+	}
+	return nil
 }

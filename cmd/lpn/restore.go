@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"image"
 	"io"
 	"math"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/lpn-imaging/lpn/solvers/metrics"
 	"github.com/urfave/cli/v2"
 )
 
@@ -37,9 +39,10 @@ func restoreCommand() *cli.Command {
 		Usage:     "restore images or measurement files",
 		ArgsUsage: "INPUT...",
 		Description: "Minimises 1/2||Ax-y||^2 + lambda R(scale x)/scale^2, R the prior trained at noise level\n" +
-			"sigma, lambda = strength c (scale noise/sigma)^2, with c = sqrt(0.012/noise) for blurs and\n" +
-			"c = 1 otherwise. lpn tune finds better parameters for a\n" +
-			"given operator, noise and kind of image than the defaults.\n\n" +
+			"sigma, lambda = strength c (scale noise/sigma)^2. c is 1 but for blurs and sr, where it grows\n" +
+			"with the part of the scene's spectrum that the noise leaves. Sensing (cs) is taken to have\n" +
+			"a noise of 0.005 at least, and begins with problems of larger scale. lpn tune finds better\n" +
+			"parameters for a given operator, noise and kind of image than the defaults.\n\n" +
 			"Examples:\n" +
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
 			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
@@ -195,22 +198,39 @@ func (o restoreOptions) contact(m measured, result operators.Image, truth *opera
 	if o.sheet == "" {
 		return nil
 	}
-	whole := []plot.Cell{}
+	var whole []plot.Cell
+	add := func(name string, p operators.Image) {
+		if truth != nil && p.Shape == truth.Shape {
+			if v := metrics.PSNR(truth.Pix, p.Pix); !math.IsInf(v, 1) {
+				name += fmt.Sprintf(", %.2f dB", v)
+			}
+		}
+		whole = append(whole, plot.Cell{Caption: name, Picture: p})
+	}
 	shown := result // what is zoomed into
 	if m.spec.ImageShaped() {
-		whole = append(whole, plot.Cell{Caption: "input", Picture: m.y})
+		add("input", m.y)
 	}
-	whole = append(whole, plot.Cell{Caption: "result", Picture: result})
+	add("result", result)
 	if truth != nil {
 		shown = *truth
-		whole = append(whole, plot.Cell{Caption: "reference", Picture: *truth}, plot.ErrorMap("result - reference", result, *truth))
+		whole = append(whole, plot.Cell{Caption: "reference", Picture: *truth})
+		whole = append(whole, plot.ErrorMap("result - reference", result, *truth))
 	}
 	h, w := max(1, result.H/4), max(1, result.W/4)
 	y, x := plot.Busiest(shown, h, w)
 	var crops []plot.Cell
-	for _, c := range whole {
-		if c.Picture.H == result.H && c.Picture.W == result.W && !c.Signed {
-			crops = append(crops, plot.Zoomed(c.Caption+", zoomed", c.Picture, y, x, h, w))
+	for k, c := range whole {
+		if c.Picture.H == result.H && c.Picture.W == result.W {
+			whole[k].Frame = image.Rect(x, y, x+w, y+h)
+			crops = append(crops, plot.Zoomed("", c, y, x, h, w))
+		} else { // a small measurement has its crop too
+			a, b := c.Picture.H, c.Picture.W
+			at := image.Rect(x*b/result.W, y*a/result.H, (x+w)*b/result.W, (y+h)*a/result.H)
+			if !at.Empty() {
+				whole[k].Frame = at
+				crops = append(crops, plot.Zoomed("", c, at.Min.Y, at.Min.X, at.Dy(), at.Dx()))
+			}
 		}
 	}
 	return drawTo(o.sheet, plot.Sheet{Rows: [][]plot.Cell{whole, crops}})

@@ -193,6 +193,9 @@ func trainCommand() *cli.Command {
 	}
 }
 
+// mostBatch bounds the memory that one step takes.
+const mostBatch = 4096
+
 // check refuses flags that make no sense, before any work.
 func (o *trainOptions) check() error {
 	arch, err := o.recipe()
@@ -208,8 +211,10 @@ func (o *trainOptions) check() error {
 		return usagef("--channels: %d; want 1 or 3", o.channels)
 	case o.patch < 0 || o.batch < 0 || o.steps < 0 || o.every < 1:
 		return usagef("--patch, --batch, --steps, --every: want at least 1")
-	case o.lr < 0 || math.IsNaN(o.lr):
-		return usagef("--lr: %v; want a positive number", o.lr)
+	case !(o.lr >= 0 && o.lr <= 10):
+		return usagef("--lr: %v; want a positive number up to 10", o.lr)
+	case o.batch > mostBatch:
+		return usagef("--batch: %d; want at most %d", o.batch, mostBatch)
 	case o.plan != "" && (o.steps > 0 || o.lr > 0):
 		return usagef("--plan says steps and rates: leave out --steps and --lr")
 	case o.resume != "" && o.checkpoint != "" && o.resume != o.checkpoint:
@@ -268,7 +273,9 @@ func (o *trainOptions) checkFiles() error {
 	if at == "" {
 		at = o.ownCheckpoint()
 	}
-	if _, err := os.Stat(at); err == nil && !o.force {
+	if st, err := os.Stat(at); err == nil && st.IsDir() {
+		return usagef("--checkpoint: %s is a folder, not a file", at)
+	} else if err == nil && !o.force {
 		return usagef("%s is the checkpoint of a training: --resume %s continues it, --force starts over", at, at)
 	}
 	return nil
@@ -554,8 +561,11 @@ func (o *trainOptions) pictures(con *console, arch architecture, t *train.Option
 	}
 	open := func(path string) (*train.Images, error) {
 		m, err := train.OpenImages([]string{path}, train.DataOptions{Channels: t.Config.Channels, Patch: patch})
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, usagef("%s: no such file or folder", path)
+		}
 		if err != nil {
-			return nil, missing(err)
+			return nil, strip(err, "train: ")
 		}
 		for _, s := range m.Skipped() {
 			con.remark("%s is left out: %s", s.Path, s.Reason)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -91,29 +92,52 @@ func probeShape(c lpn.Config) operators.Shape {
 
 func printCertificate(con *console, name string, c lpn.Certificate) error {
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "prior\t%s\n", name)
+	certificateRows(w, c)
+	return w.Flush()
+}
+
+// certificateRows writes a certificate as rows of a table: what is proved,
+// then what was measured, with what it must be.
+func certificateRows(w io.Writer, c lpn.Certificate) {
 	row := func(what, format string, args ...any) { fmt.Fprintf(w, what+"\t"+format+"\n", args...) }
-	row("prior", "%s", name)
-	row("certified", "%v", c.OK)
+	row("certified", "%s", map[bool]string{true: "yes", false: "NO"}[c.OK])
+	for _, r := range c.Reasons {
+		row("", "%s", r)
+	}
+	row("proved for every picture", "")
 	if c.ConvexWeights != nil {
-		row("weights keep psi convex", "%v", *c.ConvexWeights)
+		row("  weights keep psi convex", "%s", map[bool]string{true: "yes", false: "NO"}[*c.ConvexWeights])
 	}
 	if c.Growth != nil {
-		row("growth of psi (at most 1)", "%.4f", *c.Growth)
+		row("  growth of psi", "%.4f (at most 1: R has a minimum)", *c.Growth)
 	}
-	row("strong convexity", "%.4g", c.StrongConvexity)
-	row("Lip(f), seen", "%.4g", c.Lipschitz)
-	if c.LipschitzBound != nil {
-		row("Lip(f), bound", "%.4g", *c.LipschitzBound)
+	row("  strong convexity of psi", "%.4g", c.StrongConvexity)
+	switch {
+	case c.LipschitzBound == nil:
+	case c.LipschitzBox != nil:
+		row("  Lip(f)", "at most %.3g for samples in [%g,%g]", *c.LipschitzBound, c.LipschitzBox[0], c.LipschitzBox[1])
+	default:
+		row("  Lip(f)", "at most %.4g", *c.LipschitzBound)
 	}
-	row("gradient error", "%.2g", c.GradientError)
-	row("Jacobian asymmetry", "%.2g", c.JacobianAsymmetry)
-	row("Jacobian, least eigenvalue", "%.4g", c.JacobianMinEig)
-	row("Fenchel gap", "%.2g", c.FenchelGap)
-	row("inversion residual", "%.2g", c.InversionResidual)
-	row("convexity violations", "%d", c.PsiConvexityViolations)
-	row("descent violations", "%d", c.DescentViolations)
-	row("probes", "%d of %dx%dx%d", c.Probes, c.Shape[0], c.Shape[1], c.Shape[2])
-	return w.Flush()
+	row(fmt.Sprintf("measured at %d probes of %dx%dx%d", c.Probes, c.Shape[0], c.Shape[1], c.Shape[2]), "")
+	row("  Lip(f)", "at least %.4g", c.Lipschitz)
+	row("  Jacobian, least eigenvalue", "%.4g", c.JacobianMinEig)
+	row("  Jacobian, asymmetry", "%.2g", c.JacobianAsymmetry)
+	row("  psi, least slope on a segment", "%.4g", c.PsiConvexity)
+	row("  psi not convex on", "%d segments", c.PsiConvexityViolations)
+	row("  f against the gradient of psi", "%s", beyondRounding(c.GradientError))
+	row("  Fenchel gap", "%.2g", c.FenchelGap)
+	row("  inversion residual", "%.2g", c.InversionResidual)
+	row("  descent raised R in", "%d steps", c.DescentViolations)
+}
+
+// beyondRounding is for an error from which rounding was subtracted.
+func beyondRounding(v float64) string {
+	if v == 0 {
+		return "equal up to rounding"
+	}
+	return fmt.Sprintf("%.2g", v)
 }
 
 // saveCertified writes a network with its certificate.

@@ -24,6 +24,9 @@ func versionCommand() *cli.Command {
 		Description: "Example: lpn version --json",
 		Flags:       common(),
 		Action: action(func(c *cli.Context, con *console) error {
+			if err := wantArgs(c, 0, "no arguments"); err != nil {
+				return err
+			}
 			if con.json {
 				return con.printJSON(map[string]string{"version": version(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}

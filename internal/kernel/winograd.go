@@ -218,7 +218,7 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 	}
 	for _, b := range c.blocks {
 		for k := range 36 {
-			winoProduct(c.level, s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*b.plane:], to-from, c.ci, c.cip, b.width)
+			winoPanels(c.level, s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*b.plane:], to-from, c.ci, c.cip, b.width, 1, 0, 0)
 		}
 		for t := from; t < to; t++ {
 			img, y0, x0 := c.place(t)
@@ -230,6 +230,25 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 			}
 			winoOutput(c.level, s.tile, m, s.tmp, b.used, b.used, 4*b.used, s.mPlane, false)
 			c.scatter(d, s.tile, min(4, c.oh-y0), min(4, c.ow-x0), b.used, acc)
+		}
+	}
+}
+
+// l1Panel is how many floats of weights a product may have: two thirds of a
+// first-level cache of 48 KB.
+const l1Panel = 8 << 10
+
+// winoPanels is winoProduct for any number of channels, in runs of them whose
+// weights stay in the first-level cache, for places that share the weights:
+// products lie mPlane floats apart and tiles vPlane. What follows the
+// weights u is fetched for the next call.
+func winoPanels(l Level, m, v, u []float32, rows, ci, pitch, width, places, mPlane, vPlane int) {
+	runs := (ci*width + l1Panel - 1) / l1Panel
+	for run := range runs {
+		from, to := ci*run/runs, ci*(run+1)/runs
+		next := u[min(to*width, len(u)-1):]
+		for p := range places {
+			winoProduct(l, m[p*mPlane:], v[p*vPlane+from:], u[from*width:], next, rows, to-from, pitch, width, run)
 		}
 	}
 }
@@ -348,11 +367,14 @@ func winoFilterGo(u, w []float32, n, tap, plane int) {
 	}
 }
 
-// winoProductGo is m = v*u for rows tiles, ci channels and width outputs.
-func winoProductGo(m, v, u []float32, rows, ci, pitch, width int) {
+// winoProductGo is m = v*u, or m += v*u if acc is not 0, for rows tiles, ci
+// channels and width outputs.
+func winoProductGo(m, v, u []float32, rows, ci, pitch, width, acc int) {
 	for t := range rows {
 		d := m[t*width:][:width]
-		clear(d)
+		if acc == 0 {
+			clear(d)
+		}
 		for k, a := range v[t*pitch:][:ci] {
 			for j, b := range u[k*width:][:width] {
 				d[j] += a * b

@@ -121,7 +121,10 @@ func strideFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
 }
 
 // A winoKernel multiplies blocks of some rows with a panel.
-type winoKernel = func(m, a, b *float32, k, blocks, pitch int)
+type winoKernel = func(m, a, b, next *float32, k, blocks, pitch, acc int)
+
+// A winoSumKernel multiplies blocks of some columns with a panel.
+type winoSumKernel = func(m, a, b *float32, k, blocks, pitch int)
 
 // even cuts n rows into blocks of six or fewer: more blocks of r+1 rows and
 // then few of r.
@@ -130,10 +133,10 @@ func even(n int) (r, more, few int) {
 	return n / blocks, n % blocks, blocks - n%blocks
 }
 
-// winoProduct is winoProductGo.
-func winoProduct(l Level, m, v, u []float32, rows, ci, pitch, width int) {
+// winoProduct is winoProductGo. next is the panel that will be needed next.
+func winoProduct(l Level, m, v, u, next []float32, rows, ci, pitch, width, acc int) {
 	if l == Generic {
-		winoProductGo(m, v, u, rows, ci, pitch, width)
+		winoProductGo(m, v, u, rows, ci, pitch, width, acc)
 		return
 	}
 	kernels := &winoProductAVX2
@@ -142,10 +145,20 @@ func winoProduct(l Level, m, v, u []float32, rows, ci, pitch, width int) {
 	}
 	r, more, few := even(rows)
 	if more > 0 {
-		kernels[r](&m[0], &v[0], &u[0], ci, more, pitch)
+		kernels[r](&m[0], &v[0], &u[0], &next[0], ci, more, pitch, acc)
 		m, v = m[more*(r+1)*width:], v[more*(r+1)*pitch:]
+		next = next[min(ci/4*more*fetched(l, width), len(next)-1):]
 	}
-	kernels[r-1](&m[0], &v[0], &u[0], ci, few, pitch)
+	kernels[r-1](&m[0], &v[0], &u[0], &next[0], ci, few, pitch, acc)
+}
+
+// fetched is the floats of the next panel that the product with a panel of
+// width fetches in four steps.
+func fetched(l Level, width int) int {
+	if l == AVX512 && width > 32 {
+		return 32
+	}
+	return 16
 }
 
 // winoSum is winoSumGo.
@@ -177,13 +190,13 @@ var (
 	winoProductAVX2 = [6]winoKernel{
 		winoProduct1x2AVX2, winoProduct2x2AVX2, winoProduct3x2AVX2, winoProduct4x2AVX2, winoProduct5x2AVX2, winoProduct6x2AVX2,
 	}
-	winoSumAVX512 = [4][6]winoKernel{
+	winoSumAVX512 = [4][6]winoSumKernel{
 		{winoSum1x1AVX512, winoSum2x1AVX512, winoSum3x1AVX512, winoSum4x1AVX512, winoSum5x1AVX512, winoSum6x1AVX512},
 		{winoSum1x2AVX512, winoSum2x2AVX512, winoSum3x2AVX512, winoSum4x2AVX512, winoSum5x2AVX512, winoSum6x2AVX512},
 		{winoSum1x3AVX512, winoSum2x3AVX512, winoSum3x3AVX512, winoSum4x3AVX512, winoSum5x3AVX512, winoSum6x3AVX512},
 		{winoSum1x4AVX512, winoSum2x4AVX512, winoSum3x4AVX512, winoSum4x4AVX512, winoSum5x4AVX512, winoSum6x4AVX512},
 	}
-	winoSumAVX2 = [6]winoKernel{
+	winoSumAVX2 = [6]winoSumKernel{
 		winoSum1x2AVX2, winoSum2x2AVX2, winoSum3x2AVX2, winoSum4x2AVX2, winoSum5x2AVX2, winoSum6x2AVX2,
 	}
 )

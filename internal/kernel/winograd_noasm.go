@@ -26,8 +26,8 @@ func winoWeights(_ Level, w, m, _ []float32, n, tap, plane int) {
 	winoWeightsGo(w, m, n, tap, plane)
 }
 
-func winoProduct(_ Level, m, v, u []float32, rows, ci, pitch, width int) {
-	winoProductGo(m, v, u, rows, ci, pitch, width)
+func winoProduct(_ Level, m, v, u, _ []float32, rows, ci, pitch, width, acc int) {
+	winoProductGo(m, v, u, rows, ci, pitch, width, acc)
 }
 
 func winoSum(_ Level, m, v, g []float32, tiles, rows, pitch, width int) {

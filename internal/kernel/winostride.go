@@ -18,7 +18,6 @@ import "math"
 // and the channels swapped.
 type winoStride struct {
 	level  Level
-	eng    *engine
 	adj    bool
 	n      int // images
 	ih, iw int // input
@@ -31,8 +30,7 @@ type winoStride struct {
 	out    int // rows and columns of the output of a tile
 	tiles  int // tiles that are in work at a time
 	per    int // rows of tiles in a part
-	cols   []colBlock
-	starts []int // where the filters of a block begin
+	blocks []winoBlock
 	packed int
 	cip    int // ci and co in whole vectors
 	cop    int
@@ -48,7 +46,7 @@ const strideTmp = stridePlaces * winoLane
 
 func newWinoStride(s ConvShape, adj bool) *winoStride {
 	oh, ow := s.Out()
-	c := &winoStride{level: level, eng: &engines[level], adj: adj, n: s.N}
+	c := &winoStride{level: level, adj: adj, n: s.N}
 	if adj {
 		c.ih, c.iw, c.ci, c.oh, c.ow, c.co = oh, ow, s.Co, s.H, s.W, s.Ci
 		c.in, c.inStep, c.out = 5, 4, 8
@@ -65,10 +63,15 @@ func newWinoStride(s ConvShape, adj bool) *winoStride {
 	c.per = (c.tiles + c.tx - 1) / c.tx
 	c.tiles = min(c.tiles, all)
 	c.cip = (c.ci + winoLane - 1) / winoLane * winoLane
-	c.cols = c.eng.blocks(c.co)
-	for _, b := range c.cols {
-		c.starts = append(c.starts, c.packed)
-		c.packed += 36 * fivePlane(c.ci*b.vecs*c.eng.lanes)
+	most := 4
+	if c.level != AVX512 {
+		most = 1
+	}
+	c.blocks = winoBlocks(c.co, most)
+	for i := range c.blocks {
+		b := &c.blocks[i]
+		b.weights, b.plane = c.packed, apart(c.ci*b.width)
+		c.packed += 36 * b.plane
 	}
 	c.cop = (c.co + winoLane - 1) / winoLane * winoLane
 	c.vPlane, c.mPlane = apart(c.tiles*c.cip), apart(c.tiles*c.cop)
@@ -109,10 +112,9 @@ func (c *winoStride) pack(dst, w []float32) {
 		}
 		w = t
 	}
-	for i, b := range c.cols {
-		width := b.vecs * c.eng.lanes
+	for _, b := range c.blocks {
 		for k := range c.ci {
-			strideFilter(c.level, dst[c.starts[i]+k*width:], w[k*c.co+b.from:], tmp, b.width, n, fivePlane(c.ci*width))
+			strideFilter(c.level, dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, n, b.plane)
 		}
 	}
 }
@@ -147,7 +149,7 @@ func (c *winoStride) part(dst, x, f []float32, part int, acc bool, scratch []flo
 		}
 		c.products(m, v, f, to-from)
 		for t := from; t < to; t++ {
-			c.output(dst, m[(t-from)*c.cop:], t, acc, tmp, tile)
+			c.output(dst, m, t, t-from, to-from, acc, tmp, tile)
 		}
 	}
 }
@@ -174,29 +176,15 @@ func (c *winoStride) input(v, x []float32, t int, tmp, tile []float32) {
 	strideInput(c.level, c.adj, v, tile, tmp, c.ci, c.ci, c.in*c.ci, c.vPlane)
 }
 
-// products is the sums over the channels for n tiles.
+// products is the sums over the channels for n tiles, block after block.
 func (c *winoStride) products(m, v, f []float32, n int) {
-	t := tile{di: c.cop, si: c.cip, ta: 1, nu: 1, lanes: c.eng.lanes}
-	// Places with the same weights one after the other, channels in runs whose
-	// weights stay in the first-level cache.
-	for p := range 36 {
-		rows, cols := stridePlace(p/6), stridePlace(p%6)
-		for i, b := range c.cols {
-			width := b.vecs * c.eng.lanes
-			u := f[c.starts[i]+p*fivePlane(c.ci*width):]
-			t.tb = width
-			runs := (c.ci*width + l1Weights - 1) / l1Weights
-			for run := range runs {
-				k := c.ci * run / runs
-				t.nt = c.ci*(run+1)/runs - k
-				t.acc = min(run, 1)
-				for r := rows[0]; r < rows[1]; r++ {
-					for q := cols[0]; q < cols[1]; q++ {
-						at := 9*r + q
-						t.dst, t.a, t.b = m[at*c.mPlane+b.from:], v[at*c.vPlane+k:], u[k*width:]
-						c.eng.run(&t, n, b.vecs)
-					}
-				}
+	for _, b := range c.blocks {
+		for p := range 36 { // places with the same weights together
+			rows, cols := stridePlace(p/6), stridePlace(p%6)
+			for r := rows[0]; r < rows[1]; r++ {
+				at := 9*r + cols[0]
+				winoPanels(c.level, m[at*c.mPlane+b.from*n:], v[at*c.vPlane:], f[b.weights+p*b.plane:],
+					n, c.ci, c.cip, b.width, cols[1]-cols[0], c.mPlane, c.vPlane)
 			}
 		}
 	}
@@ -211,18 +199,26 @@ func stridePlace(i int) [2]int {
 	return [2]int{5, 9}
 }
 
-func (c *winoStride) output(dst, m []float32, t int, acc bool, tmp, tile []float32) {
+// output makes the outputs of tile t, which is the k-th of n in work.
+func (c *winoStride) output(dst, m []float32, t, k, n int, acc bool, tmp, tile []float32) {
 	img, i, j := c.place(t)
 	y, u := c.out*i, c.out*j
 	d := dst[((img*c.oh+y)*c.ow+u)*c.co:]
-	if y+c.out <= c.oh && u+c.out <= c.ow {
-		strideOutput(c.level, c.adj, d, m, tmp, c.co, c.co, c.ow*c.co, c.mPlane, acc)
+	inside := y+c.out <= c.oh && u+c.out <= c.ow
+	for _, b := range c.blocks {
+		m := m[b.from*n+k*b.width:]
+		if inside {
+			strideOutput(c.level, c.adj, d[b.from:], m, tmp, b.used, c.co, c.ow*c.co, c.mPlane, acc)
+		} else {
+			strideOutput(c.level, c.adj, tile[b.from:], m, tmp, b.used, c.co, c.out*c.co, c.mPlane, false)
+		}
+	}
+	if inside {
 		return
 	}
-	strideOutput(c.level, c.adj, tile, m, tmp, c.co, c.co, c.out*c.co, c.mPlane, false)
-	n := min(c.out, c.ow-u) * c.co
+	w := min(c.out, c.ow-u) * c.co
 	for k := range min(c.out, c.oh-y) {
-		d, p := d[k*c.ow*c.co:][:n], tile[k*c.out*c.co:][:n]
+		d, p := d[k*c.ow*c.co:][:w], tile[k*c.out*c.co:][:w]
 		if acc {
 			Add(d, d, p)
 		} else {

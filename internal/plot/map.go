@@ -27,35 +27,78 @@ type Heat struct {
 	// and largest value, or symmetric about 0 if there are both signs; the
 	// outermost half percent of the values is clipped.
 	Lo, Hi float64
+	// Picture, where given, is shown beside the map, under PictureTitle.
+	Picture      operators.Image
+	PictureTitle string
 }
 
-func (h Heat) scale() (palette.ColorMap, error) {
+func (h Heat) scale() (*scale, error) {
 	if len(h.Values) != h.H*h.W || len(h.Values) == 0 {
 		return nil, fmt.Errorf("a map of %d values, want %dx%d", len(h.Values), h.H, h.W)
 	}
 	lo, hi := h.Lo, h.Hi
 	if lo == 0 && hi == 0 {
 		lo, hi = span(h.Values)
+		// A few values a little below 0 do not make a map of two signs.
+		if lo < 0 && -lo > 0.05*hi && hi > 0 {
+			lo, hi = -math.Max(-lo, hi), math.Max(-lo, hi)
+		} else if hi > 0 {
+			return growing(lo, hi), nil
+		}
 	}
 	return colours(lo, hi), nil
 }
 
-// colours is a scale from lo to hi, of two hues where 0 lies between.
-func colours(lo, hi float64) palette.ColorMap {
-	if lo < 0 && hi > 0 {
-		m := moreland.SmoothBlueRed()
-		top := math.Max(-lo, hi)
-		m.SetMin(-top)
-		m.SetMax(top)
-		return m
-	}
-	m := moreland.ExtendedBlackBody()
+// A scale gives values from lo to hi the colours of a table.
+type scale struct {
+	lo, hi float64
+	table  [256]color.RGBA
+}
+
+func newScale(m palette.ColorMap, lo, hi float64) *scale {
 	if !(hi > lo) {
 		hi = lo + 1
 	}
-	m.SetMin(lo)
-	m.SetMax(hi)
-	return m
+	s := &scale{lo: lo, hi: hi}
+	m.SetMin(0)
+	m.SetMax(float64(len(s.table) - 1))
+	for k := range s.table {
+		c, err := m.At(float64(k))
+		if err != nil {
+			panic(err) // k is within the map
+		}
+		s.table[k] = color.RGBAModel.Convert(c).(color.RGBA)
+	}
+	return s
+}
+
+// at is the colour of v, clipped to the scale; gray where v is no number.
+func (s *scale) at(v float64) color.RGBA {
+	if math.IsNaN(v) {
+		return color.RGBA{200, 200, 200, 255}
+	}
+	k := (v - s.lo) / (s.hi - s.lo) * float64(len(s.table)-1)
+	return s.table[int(math.Min(math.Max(k+0.5, 0), float64(len(s.table)-1)))]
+}
+
+// colours is a scale from lo to hi, of two hues where 0 lies between.
+func colours(lo, hi float64) *scale {
+	if lo < 0 && hi > 0 {
+		top := math.Max(-lo, hi)
+		return newScale(moreland.SmoothBlueRed(), -top, top)
+	}
+	return growing(lo, hi)
+}
+
+// growing is a scale of growing lightness from violet over green to yellow.
+func growing(lo, hi float64) *scale {
+	m, err := moreland.NewLuminance([]color.Color{
+		color.RGBA{62, 12, 86, 255}, color.RGBA{60, 80, 138, 255}, color.RGBA{34, 142, 140, 255},
+		color.RGBA{96, 200, 96, 255}, color.RGBA{252, 230, 40, 255}})
+	if err != nil {
+		panic(err) // the colours are constants
+	}
+	return newScale(m, lo, hi)
 }
 
 // span is the range of the finite values without the outermost half percent.
@@ -79,13 +122,32 @@ func (h Heat) panel() (panel, error) {
 	}
 	img := image.NewRGBA(image.Rect(0, 0, h.W, h.H))
 	for i, v := range h.Values {
-		img.Set(i%h.W, i/h.W, at(m, v))
+		img.SetRGBA(i%h.W, i/h.W, m.at(v))
 	}
-	p := plot.New()
-	p.Title.Text = h.Title
-	p.HideAxes()
-	p.Add(plotter.NewImage(enlarge(img), 0, 0, float64(h.W), float64(h.H)))
-	return panel{main: p, bar: bar(m, h.Label), aspect: float64(h.H) / float64(h.W)}, nil
+	beside := len(h.Picture.Pix) > 0
+	wide := inner - barRoom
+	if beside {
+		wide = (wide - gap) / 2
+	}
+	wide = min(wide, 11*vg.Centimeter)
+	tall := wide * vg.Length(h.H) / vg.Length(h.W)
+	top := vg.Length(0)
+	if h.Title != "" || h.PictureTitle != "" {
+		top = caption
+	}
+	return panel{height: top + max(tall, 3*vg.Centimeter), draw: func(c draw.Canvas) {
+		x, y := c.Min.X, c.Max.Y-top
+		if beside {
+			t := wide * vg.Length(h.Picture.H) / vg.Length(h.Picture.W)
+			c.DrawImage(vg.Rectangle{Min: vg.Point{X: x, Y: y - t}, Max: vg.Point{X: x + wide, Y: y}}, enlarge(Cell{Picture: h.Picture}.image()))
+			write(c, vg.Point{X: x + wide/2, Y: c.Max.Y - top/2}, h.PictureTitle, 10, draw.XCenter, draw.YCenter)
+			x += wide + gap
+		}
+		r := vg.Rectangle{Min: vg.Point{X: x, Y: y - tall}, Max: vg.Point{X: x + wide, Y: y}}
+		c.DrawImage(r, enlarge(img))
+		write(c, vg.Point{X: x + wide/2, Y: c.Max.Y - top/2}, h.Title, 10, draw.XCenter, draw.YCenter)
+		bar(c, r, m, h.Label)
+	}}, nil
 }
 
 func (h Heat) columns() []column {
@@ -96,51 +158,68 @@ func (h Heat) columns() []column {
 	return []column{x, y, {name: orElse(h.Label, "value"), values: h.Values}}
 }
 
-// at is the colour of v, clipped to the scale; gray where v is no number.
-func at(m palette.ColorMap, v float64) color.Color {
-	if math.IsNaN(v) {
-		return color.Gray{128}
-	}
-	c, err := m.At(math.Min(m.Max(), math.Max(m.Min(), v)))
-	if err != nil {
-		return color.Gray{128}
-	}
-	return c
-}
-
 // enlarge repeats pixels until the longer side has at least 512, so that
 // viewers do not smooth them.
-func enlarge(m image.Image) image.Image {
+func enlarge(m *image.RGBA) *image.RGBA {
 	b := m.Bounds()
 	k := 1 + 511/max(b.Dx(), b.Dy())
 	if k == 1 {
 		return m
 	}
 	out := image.NewRGBA(image.Rect(0, 0, k*b.Dx(), k*b.Dy()))
-	for y := range k * b.Dy() {
-		for x := range k * b.Dx() {
-			out.Set(x, y, m.At(b.Min.X+x/k, b.Min.Y+y/k))
+	for y := range b.Dy() {
+		row := out.Pix[y*k*out.Stride:][:out.Stride]
+		for x := range b.Dx() {
+			c := m.RGBAAt(b.Min.X+x, b.Min.Y+y)
+			for i := range k {
+				copy(row[4*(x*k+i):], []uint8{c.R, c.G, c.B, c.A})
+			}
+		}
+		for i := 1; i < k; i++ {
+			copy(out.Pix[(y*k+i)*out.Stride:], row)
 		}
 	}
 	return out
 }
 
-// bar is a colour bar.
-func bar(m palette.ColorMap, label string) *plot.Plot {
-	p := plot.New()
-	p.HideX()
-	p.Y.Label.Text = label
-	p.Y.Padding = 0
-	p.Add(&plotter.ColorBar{ColorMap: m, Vertical: true})
-	return p
+// barRoom is what a colour bar takes to the right of a map.
+const barRoom = 2.2 * vg.Centimeter
+
+// bar draws a colour bar to the right of r, as tall as r.
+func bar(c draw.Canvas, r vg.Rectangle, m *scale, label string) {
+	const steps = 128
+	x0 := r.Max.X + 3*vg.Millimeter
+	x1 := x0 + 4*vg.Millimeter
+	tall := r.Max.Y - r.Min.Y
+	for k := range steps {
+		y0 := r.Min.Y + tall*vg.Length(k)/steps
+		y1 := min(r.Max.Y, y0+tall*1.5/steps) // overlap: no seams
+		c.SetColor(m.at(m.lo + (m.hi-m.lo)*(float64(k)+0.5)/steps))
+		c.Fill(vg.Rectangle{Min: vg.Point{X: x0, Y: y0}, Max: vg.Point{X: x1, Y: y1}}.Path())
+	}
+	black := draw.LineStyle{Color: color.Black, Width: vg.Points(0.5)}
+	widest := vg.Length(0)
+	for _, t := range (ticks{}).Ticks(m.lo, m.hi) {
+		y := r.Min.Y + tall*vg.Length((t.Value-m.lo)/(m.hi-m.lo))
+		c.StrokeLine2(black, x1, y, x1+vg.Millimeter, y)
+		if t.Label != "" {
+			write(c, vg.Point{X: x1 + 1.6*vg.Millimeter, Y: y}, t.Label, 9, draw.XLeft, draw.YCenter)
+			s := style(9, draw.XLeft, draw.YCenter)
+			widest = max(widest, s.Width(t.Label))
+		}
+	}
+	s := style(10, draw.XCenter, draw.YBottom)
+	s.Rotation = math.Pi / 2
+	c.FillText(s, vg.Point{X: x1 + 2*vg.Millimeter + widest + 4*vg.Millimeter, Y: (r.Min.Y + r.Max.Y) / 2}, label)
 }
 
 // Contours are lines of equal height of Z over a rectangle, over a heat map of
 // it.
 type Contours struct {
 	Title, X, Y, Label string
-	// XS and YS are the grid's coordinates, ascending; Z[j*len(XS)+i] is the
-	// height at (XS[i], YS[j]). Heights that are no number leave holes.
+	// XS and YS are the grid's coordinates, ascending and evenly spaced;
+	// Z[j*len(XS)+i] is the height at (XS[i], YS[j]). Heights that are no
+	// number leave holes.
 	XS, YS, Z []float64
 	// Levels is the number of lines. Default 12.
 	Levels int
@@ -161,6 +240,42 @@ func (g grid) Dims() (c, r int)   { return len(g.XS), len(g.YS) }
 func (g grid) Z(c, r int) float64 { return g.Contours.Z[r*len(g.XS)+c] }
 func (g grid) X(c int) float64    { return g.XS[c] }
 func (g grid) Y(r int) float64    { return g.YS[r] }
+
+// between interpolates the heights, u and v in [0,1] across the grid.
+func (g grid) between(u, v float64) float64 {
+	nx, ny := len(g.XS), len(g.YS)
+	i, j := min(int(u*float64(nx-1)), nx-2), min(int(v*float64(ny-1)), ny-2)
+	a, b := u*float64(nx-1)-float64(i), v*float64(ny-1)-float64(j)
+	return (1-b)*((1-a)*g.Z(i, j)+a*g.Z(i+1, j)) + b*((1-a)*g.Z(i, j+1)+a*g.Z(i+1, j+1))
+}
+
+// A backdrop is the heat map under the contours.
+type backdrop struct {
+	grid
+	m *scale
+}
+
+func (b backdrop) DataRange() (xmin, xmax, ymin, ymax float64) {
+	return b.XS[0], b.XS[len(b.XS)-1], b.YS[0], b.YS[len(b.YS)-1]
+}
+
+func (b backdrop) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	x0, x1, y0, y1 := b.DataRange()
+	r := vg.Rectangle{Min: vg.Point{X: x(x0), Y: y(y0)}, Max: vg.Point{X: x(x1), Y: y(y1)}}
+	const w = 480
+	step := (b.m.hi - b.m.lo) / 40
+	h := max(2, int(w*float64((r.Max.Y-r.Min.Y)/(r.Max.X-r.Min.X))))
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for i := range h {
+		for j := range w {
+			// In steps, which a PNG holds in a fraction of the bytes.
+			v := b.between(float64(j)/(w-1), 1-float64(i)/float64(h-1))
+			img.SetRGBA(j, i, b.m.at(b.m.lo+step*(math.Floor((v-b.m.lo)/step)+0.5)))
+		}
+	}
+	c.DrawImage(r, img)
+}
 
 func (c Contours) panel() (panel, error) {
 	if len(c.XS) < 2 || len(c.YS) < 2 || len(c.Z) != len(c.XS)*len(c.YS) {
@@ -187,40 +302,77 @@ func (c Contours) panel() (panel, error) {
 			levels = append(levels, v)
 		}
 	}
-	m := moreland.ExtendedBlackBody()
-	m.SetMin(lo)
-	m.SetMax(hi)
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = c.Title, c.X, c.Y
-	heat := plotter.NewHeatMap(grid{c}, m.Palette(255))
-	heat.Min, heat.Max = lo, hi
-	heat.Underflow, heat.Overflow = at(m, lo), at(m, hi)
-	heat.NaN = color.Gray{200}
-	p.Add(heat)
+	m := growing(lo, hi)
+	p := axes(c.Title, c.X, c.Y, false, false)
+	p.Add(backdrop{grid{c}, m})
 	if len(levels) > 0 && len(heights) == len(c.Z) {
 		lines := plotter.NewContour(grid{c}, levels, nil)
-		lines.LineStyles = []draw.LineStyle{{Color: color.White, Width: vg.Points(0.7)}}
+		lines.LineStyles = nil
+		for _, v := range levels { // light on dark, dark on light
+			s := draw.LineStyle{Color: color.White, Width: vg.Points(0.8)}
+			if v > lo+0.6*(hi-lo) {
+				s.Color = color.Gray{50}
+			}
+			lines.LineStyles = append(lines.LineStyles, s)
+		}
 		p.Add(lines)
 	}
 	for k, mark := range c.Marks {
-		s, err := plotter.NewScatter(plotter.XYs{{X: mark.X, Y: mark.Y}})
-		if err != nil {
-			return panel{}, err
+		// A dark rim keeps the mark visible on any colour.
+		for _, rim := range []struct {
+			hue   color.Color
+			width vg.Length
+		}{{color.Black, vg.Points(2.6)}, {color.White, vg.Points(1.3)}} {
+			p.Add(pin{mark, k > 0, draw.LineStyle{Color: rim.hue, Width: rim.width}})
 		}
-		s.Color, s.Shape, s.Radius = color.White, draw.CrossGlyph{}, vg.Points(5)
-		if k > 0 {
-			s.Shape = draw.RingGlyph{}
-		}
-		p.Add(s)
-		l, err := plotter.NewLabels(plotter.XYLabels{XYs: plotter.XYs{{X: mark.X, Y: mark.Y}}, Labels: []string{mark.Name}})
-		if err != nil {
-			return panel{}, err
-		}
-		l.TextStyle[0].Color = color.White
-		l.Offset = vg.Point{X: vg.Points(7), Y: vg.Points(4)}
-		p.Add(l)
 	}
-	return panel{main: p, bar: bar(m, c.Label), aspect: 0.85}, nil
+	const tall = 0.8 // of the width
+	wide := inner - barRoom
+	return panel{height: tall * wide, draw: func(d draw.Canvas) {
+		area := d
+		area.Max.X -= barRoom
+		p.Draw(area)
+		data := p.DataCanvas(area)
+		for _, mark := range c.Marks {
+			x, y := p.Transforms(&data)
+			label(data, vg.Point{X: x(mark.X) + vg.Points(7), Y: y(mark.Y) + vg.Points(4)}, mark.Name)
+		}
+		bar(d, data.Rectangle, m, c.Label)
+	}}, nil
+}
+
+// label writes white text with a dark rim.
+func label(c draw.Canvas, at vg.Point, text string) {
+	s := style(10, draw.XLeft, draw.YBottom)
+	s.Color = color.Black
+	for _, d := range []vg.Point{{X: 1}, {X: -1}, {Y: 1}, {Y: -1}} {
+		c.FillText(s, vg.Point{X: at.X + d.X*vg.Points(0.6), Y: at.Y + d.Y*vg.Points(0.6)}, text)
+	}
+	s.Color = color.White
+	c.FillText(s, at, text)
+}
+
+// A pin is a cross or, if round, a ring at a mark.
+type pin struct {
+	Mark
+	round bool
+	style draw.LineStyle
+}
+
+func (m pin) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	at := vg.Point{X: x(m.X), Y: y(m.Y)}
+	r := vg.Points(4.5)
+	if !m.round {
+		c.StrokeLines(m.style, []vg.Point{{X: at.X - r, Y: at.Y - r}, {X: at.X + r, Y: at.Y + r}}, []vg.Point{{X: at.X - r, Y: at.Y + r}, {X: at.X + r, Y: at.Y - r}})
+		return
+	}
+	var ring []vg.Point
+	for k := range 33 {
+		sin, cos := math.Sincos(2 * math.Pi * float64(k) / 32)
+		ring = append(ring, vg.Point{X: at.X + r*vg.Length(cos), Y: at.Y + r*vg.Length(sin)})
+	}
+	c.StrokeLines(m.style, ring)
 }
 
 func (c Contours) columns() []column {
@@ -230,137 +382,4 @@ func (c Contours) columns() []column {
 		y.values = append(y.values, c.YS[i/len(c.XS)])
 	}
 	return []column{x, y, {name: orElse(c.Label, "z"), values: c.Z}}
-}
-
-// A Sheet is a contact sheet: rows of captioned pictures.
-type Sheet struct {
-	Title string
-	Rows  [][]Cell
-}
-
-// A Cell is one picture of a sheet; the samples, nominally in [0,1], are
-// clipped. With Signed they are differences, shown blue to red through gray
-// over +-the largest 99.5%.
-type Cell struct {
-	Caption string
-	Picture operators.Image
-	Signed  bool
-}
-
-// ErrorMap is the cell of a's difference from b, averaged over the channels.
-func ErrorMap(caption string, a, b operators.Image) Cell {
-	d := operators.NewImage(operators.Shape{C: 1, H: a.H, W: a.W})
-	for i := range a.Pix {
-		d.Pix[i%(a.H*a.W)] += (a.Pix[i] - b.Pix[i]) / float32(a.C)
-	}
-	return Cell{caption, d, true}
-}
-
-// Zoomed is the cell of the h x w crop of a picture at row y and column x.
-func Zoomed(caption string, m operators.Image, y, x, h, w int) Cell {
-	h, w = min(h, m.H), min(w, m.W)
-	y, x = max(0, min(y, m.H-h)), max(0, min(x, m.W-w))
-	out := operators.NewImage(operators.Shape{C: m.C, H: h, W: w})
-	for c := range m.C {
-		for i := range h {
-			copy(out.Pix[(c*h+i)*w:(c*h+i+1)*w], m.Pix[(c*m.H+y+i)*m.W+x:])
-		}
-	}
-	return Cell{Caption: caption, Picture: out}
-}
-
-// Busiest is the top left corner of the h x w window of a picture with the
-// largest variance: the one worth zooming into.
-func Busiest(m operators.Image, h, w int) (y, x int) {
-	h, w = min(h, m.H), min(w, m.W)
-	best := -1.0
-	step := max(1, min(h, w)/4)
-	for i := 0; i+h <= m.H; i += step {
-		for j := 0; j+w <= m.W; j += step {
-			s, q := 0.0, 0.0
-			for a := i; a < i+h; a++ {
-				for b := j; b < j+w; b++ {
-					v := float64(m.Pix[a*m.W+b])
-					s += v
-					q += v * v
-				}
-			}
-			n := float64(h * w)
-			if v := q/n - s*s/n/n; v > best {
-				best, y, x = v, i, j
-			}
-		}
-	}
-	return y, x
-}
-
-func (c Cell) image() image.Image {
-	m := c.Picture
-	img := image.NewRGBA(image.Rect(0, 0, m.W, m.H))
-	if c.Signed {
-		vs := make([]float64, len(m.Pix))
-		for i, v := range m.Pix {
-			vs[i] = math.Abs(float64(v))
-		}
-		top := math.Max(quantile(vs, 0.995), 1e-6)
-		scale := colours(-top, top)
-		for i := range m.H * m.W {
-			img.Set(i%m.W, i/m.W, at(scale, float64(m.Pix[i])))
-		}
-		return img
-	}
-	for i := range m.H * m.W {
-		var rgb [3]uint8
-		for k := range rgb {
-			v := m.Pix[min(k, m.C-1)*m.H*m.W+i]
-			rgb[k] = uint8(255*min(1, max(0, v)) + 0.5)
-		}
-		img.Set(i%m.W, i/m.W, color.RGBA{rgb[0], rgb[1], rgb[2], 255})
-	}
-	return img
-}
-
-func (s Sheet) panel() (panel, error) {
-	var g [][]*plot.Plot
-	cols, tall := 0, 0.0
-	for _, row := range s.Rows {
-		cols = max(cols, len(row))
-	}
-	for i, row := range s.Rows {
-		high := 0.0
-		line := make([]*plot.Plot, cols)
-		for j, c := range row {
-			if len(c.Picture.Pix) == 0 || len(c.Picture.Pix) != c.Picture.Len() {
-				return panel{}, fmt.Errorf("cell %d,%d of the sheet holds no picture", i, j)
-			}
-			h, w := float64(c.Picture.H), float64(c.Picture.W)
-			high = max(high, h/w)
-			p := plot.New()
-			p.Title.Text = c.Caption
-			p.HideAxes()
-			p.X.Padding, p.Y.Padding = 0, 0
-			p.Add(plotter.NewImage(enlarge(c.image()), 0, 0, w, h))
-			line[j] = p
-		}
-		tall = max(tall, high)
-		g = append(g, line)
-	}
-	if cols == 0 {
-		return panel{}, fmt.Errorf("an empty contact sheet")
-	}
-	if s.Title != "" {
-		g[0][0].Title.Text = s.Title + "\n" + g[0][0].Title.Text
-	}
-	captions := 0.09 // of a cell's width
-	return panel{grid: g, aspect: float64(len(g)) * (tall + captions) / float64(cols)}, nil
-}
-
-func (s Sheet) columns() []column {
-	c := column{name: "caption"}
-	for _, row := range s.Rows {
-		for _, cell := range row {
-			c.text = append(c.text, cell.Caption)
-		}
-	}
-	return []column{c}
 }

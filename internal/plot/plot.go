@@ -13,7 +13,9 @@ import (
 
 	"github.com/sbinet/npyio/npz"
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -27,12 +29,11 @@ type Figure interface {
 	columns() []column
 }
 
-// A panel is drawn on its own canvas, with an optional colour bar beside it.
+// A panel is a plot in axes, or what draw draws, height tall.
 type panel struct {
 	main   *plot.Plot
-	bar    *plot.Plot
-	aspect float64 // height over width of what is drawn; 0: the default
-	grid   [][]*plot.Plot
+	height vg.Length // of what draw draws
+	draw   func(draw.Canvas)
 }
 
 // A column is a named list; columns of one length share the rows of a table.
@@ -80,30 +81,41 @@ func Write(w io.Writer, format string, figures ...Figure) error {
 
 const (
 	width  = 16 * vg.Centimeter
-	height = 8 * vg.Centimeter
-	barWid = 2.4 * vg.Centimeter
+	height = 8 * vg.Centimeter // of a plot in axes
+	pad    = 3 * vg.Millimeter
+	inner  = width - 2*pad // what a panel has
 	dpi    = 150
 )
 
+// sans is the face of all text.
+var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
+
+func init() { plot.DefaultFont, plotter.DefaultFont = sans, sans }
+
+func style(size float64, x text.XAlignment, y text.YAlignment) text.Style {
+	return text.Style{Color: color.Black, Font: font.From(sans, vg.Points(size)), XAlign: x, YAlign: y, Handler: plot.DefaultTextHandler}
+}
+
+// write puts text at a point.
+func write(c draw.Canvas, at vg.Point, s string, size float64, x text.XAlignment, y text.YAlignment) {
+	if s != "" {
+		c.FillText(style(size, x, y), at, s)
+	}
+}
+
 func render(w io.Writer, format string, figures []Figure) error {
 	panels := make([]panel, len(figures))
-	heights := make([]vg.Length, len(figures))
-	var total vg.Length
+	total := pad
 	for i, f := range figures {
 		p, err := f.panel()
 		if err != nil {
 			return err
 		}
-		panels[i] = p
-		heights[i] = height
-		if p.aspect > 0 {
-			wide := width
-			if p.bar != nil {
-				wide -= barWid
-			}
-			heights[i] = vg.Length(p.aspect) * wide
+		if p.main != nil {
+			p.height = height
 		}
-		total += heights[i]
+		panels[i] = p
+		total += p.height + pad
 	}
 	var c interface {
 		vg.CanvasSizer
@@ -120,29 +132,20 @@ func render(w io.Writer, format string, figures []Figure) error {
 	// The left edges of the axes line up.
 	var left vg.Length
 	for _, p := range panels {
-		if p.main != nil && p.aspect == 0 {
+		if p.main != nil {
 			left = max(left, leftOf(p.main))
 		}
 	}
-	top := total
-	for i, p := range panels {
-		area := draw.Crop(all, 0, 0, top-heights[i], 0)
-		area.Max.Y = top
-		top -= heights[i]
-		pad := 2 * vg.Millimeter
-		area = draw.Crop(area, pad, -pad, pad, -pad)
-		switch {
-		case p.grid != nil:
-			drawGrid(area, p.grid)
+	top := total - pad
+	for _, p := range panels {
+		area := all
+		area.Min, area.Max = vg.Point{X: pad, Y: top - p.height}, vg.Point{X: width - pad, Y: top}
+		top -= p.height + pad
+		if p.draw != nil {
+			p.draw(area)
 			continue
-		case p.bar != nil:
-			right := area
-			right.Min.X = area.Max.X - barWid + 4*vg.Millimeter
-			p.bar.Draw(draw.Crop(right, 0, 0, vg.Centimeter, -8*vg.Millimeter))
-			area.Max.X -= barWid
-		case p.aspect == 0:
-			area.Min.X += left - leftOf(p.main)
 		}
+		area.Min.X += left - leftOf(p.main)
 		p.main.Draw(area)
 	}
 	_, err := c.WriteTo(w)
@@ -155,29 +158,37 @@ func leftOf(p *plot.Plot) vg.Length {
 	return p.DataCanvas(c).Min.X - c.Min.X
 }
 
-func drawGrid(c draw.Canvas, grid [][]*plot.Plot) {
-	rows := vg.Length(len(grid))
-	h := (c.Max.Y - c.Min.Y) / rows
-	for i, row := range grid {
-		w := (c.Max.X - c.Min.X) / vg.Length(len(row))
-		for j, p := range row {
-			if p == nil {
-				continue
-			}
-			area := c
-			area.Min.X += vg.Length(j) * w
-			area.Max.X = area.Min.X + w - vg.Millimeter
-			area.Max.Y -= vg.Length(i) * h
-			area.Min.Y = area.Max.Y - h + vg.Millimeter
-			p.Draw(area)
-		}
+// ticks are at multiples of 1, 2 or 5 times a power of ten.
+type ticks struct{}
+
+func (ticks) Ticks(lo, hi float64) []plot.Tick {
+	if !(hi > lo) || math.IsInf(hi-lo, 0) {
+		return plot.DefaultTicks{}.Ticks(lo, hi)
 	}
+	step := math.Pow(10, math.Floor(math.Log10(hi-lo))-1)
+	for k := 0; (hi-lo)/step > 7.5; k++ {
+		step *= [3]float64{2, 2.5, 2}[k%3]
+	}
+	places, verb := max(0, int(math.Ceil(-math.Log10(step)-1e-9))), byte('f')
+	if math.Max(math.Abs(lo), math.Abs(hi)) >= 1e6 || places > 4 {
+		places, verb = -1, 'g'
+	}
+	var out []plot.Tick
+	for k := math.Ceil(lo/step - 1e-9); k*step <= hi+1e-9*step; k++ {
+		v := k * step
+		if verb == 'g' {
+			v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 10, 64), 64)
+		}
+		out = append(out, plot.Tick{Value: v, Label: strconv.FormatFloat(v+0, verb, places, 64)})
+	}
+	return out
 }
 
 // axes is a plot with labels and a grid.
 func axes(title, x, y string, logX, logY bool) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
 	if logX {
 		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	}
@@ -187,6 +198,7 @@ func axes(title, x, y string, logX, logY bool) *plot.Plot {
 	g := plotter.NewGrid()
 	g.Vertical.Color, g.Horizontal.Color = color.Gray{225}, color.Gray{225}
 	p.Add(g)
+	p.Legend.TextStyle.Font.Size = vg.Points(10)
 	p.Legend.Padding = vg.Millimeter
 	return p
 }
@@ -197,8 +209,9 @@ type Series struct {
 	X, Y []float64
 	// Lo and Hi, where given, bound a band around the line.
 	Lo, Hi []float64
-	// Points marks the samples; Dashed draws the line dashed.
-	Points, Dashed bool
+	// Points marks the samples. Reference draws a thin gray line, each of a
+	// figure with other dashes: the truth that the others are held against.
+	Points, Reference bool
 }
 
 // Lines are series over a common axis. Samples that are not finite, or not
@@ -207,21 +220,16 @@ type Lines struct {
 	Title, X, Y string
 	LogX, LogY  bool
 	Series      []Series
-	// Legend places the legend at "left" or, by default, "right", top
-	// either way; with "bottom-left" and "bottom-right" at the bottom.
-	Legend string
 }
 
 func (l Lines) panel() (panel, error) {
 	p := axes(l.Title, l.X, l.Y, l.LogX, l.LogY)
-	p.Legend.Top = !strings.HasPrefix(l.Legend, "bottom")
-	p.Legend.Left = strings.HasSuffix(l.Legend, "left")
-	drawn := 0
-	for k, s := range l.Series {
+	drawn, data, references := 0, 0, 0
+	for _, s := range l.Series {
 		if len(s.X) != len(s.Y) {
 			return panel{}, fmt.Errorf("series %q has %d x and %d y", s.Name, len(s.X), len(s.Y))
 		}
-		hue := Palette[k%len(Palette)]
+		hue := Palette[data%len(Palette)]
 		if len(s.Lo) == len(s.X) && len(s.Hi) == len(s.X) && len(s.X) > 1 {
 			var edge plotter.XYs
 			for i, x := range s.X {
@@ -254,25 +262,92 @@ func (l Lines) panel() (panel, error) {
 			return panel{}, err
 		}
 		line.Color, dots.Color = hue, hue
-		line.Width = vg.Points(1.6)
-		dots.Shape, dots.Radius = draw.CircleGlyph{}, vg.Points(2.2)
-		if s.Dashed {
-			line.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
-		} else if k > 0 && len(l.Series) > 2 {
-			line.Dashes = [][]vg.Length{nil, {vg.Points(8), vg.Points(2)}, {vg.Points(2), vg.Points(2)}, {vg.Points(8), vg.Points(2), vg.Points(2), vg.Points(2)}}[k%4]
+		line.Width = vg.Points(1.8)
+		dots.Shape, dots.Radius = glyphs[data%len(glyphs)], vg.Points(2.6)
+		if s.Reference {
+			line.Color, line.Width = color.Gray{60}, vg.Points(1.1)
+			line.Dashes = dashes[references%len(dashes)]
+			references++
+		} else {
+			data++
 		}
 		p.Add(line)
+		shown := []plot.Thumbnailer{line}
 		if s.Points || len(at) == 1 {
 			p.Add(dots)
+			shown = append(shown, dots)
 		}
 		if s.Name != "" {
-			p.Legend.Add(s.Name, line)
+			p.Legend.Add(s.Name, shown...)
 		}
 	}
 	if drawn == 0 {
 		return panel{}, fmt.Errorf("nothing to draw: no finite numbers in %q", l.Y)
 	}
+	if !l.LogY && p.Y.Max > p.Y.Min {
+		margin := 0.04 * (p.Y.Max - p.Y.Min)
+		p.Y.Min, p.Y.Max = p.Y.Min-margin, p.Y.Max+margin
+	}
+	l.placeLegend(p)
 	return panel{main: p}, nil
+}
+
+var (
+	glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
+	dashes = [][]vg.Length{{vg.Points(6), vg.Points(3)}, {vg.Points(1.5), vg.Points(2)}, {vg.Points(6), vg.Points(2), vg.Points(1.5), vg.Points(2)}}
+)
+
+// placeLegend puts the legend into the corner with the least in it, and makes
+// room at the top where every corner has something.
+func (l Lines) placeLegend(p *plot.Plot) {
+	names, wide := 0, vg.Length(0)
+	for _, s := range l.Series {
+		if s.Name != "" {
+			names++
+			wide = max(wide, p.Legend.TextStyle.Width(s.Name))
+		}
+	}
+	if names == 0 {
+		return
+	}
+	p.Legend.XOffs, p.Legend.YOffs = 0, -2*vg.Millimeter
+	w := min(0.95, float64((wide+1.2*vg.Centimeter)/(width-2.5*vg.Centimeter)))
+	h := min(0.6, float64(vg.Length(names)*5.2*vg.Millimeter/(height-1.6*vg.Centimeter)))
+	best, least := 0, -1
+	corners := [][2]bool{{true, true}, {true, false}, {false, false}, {false, true}} // top, left
+	for k, corner := range corners {
+		inside := 0
+		for _, s := range l.Series {
+			for _, ys := range [][]float64{s.Y, s.Lo, s.Hi} {
+				for i := 0; i+1 < len(ys) && len(ys) == len(s.X); i++ {
+					for f := 0.0; f <= 1; f += 0.125 {
+						x, y := s.X[i]+f*(s.X[i+1]-s.X[i]), ys[i]+f*(ys[i+1]-ys[i])
+						if !finite(x) || !finite(y) || l.LogX && x <= 0 || l.LogY && y <= 0 {
+							continue
+						}
+						u, v := p.X.Norm(x), p.Y.Norm(y)
+						if (corner[0] && v > 1-h || !corner[0] && v < h) && (corner[1] && u < w || !corner[1] && u > 1-w) {
+							inside++
+						}
+					}
+				}
+			}
+		}
+		if least < 0 || inside < least {
+			best, least = k, inside
+		}
+	}
+	p.Legend.Top, p.Legend.Left = corners[best][0], corners[best][1]
+	if !p.Legend.Top {
+		p.Legend.YOffs = vg.Millimeter
+	}
+	if !p.Legend.Left {
+		p.Legend.XOffs = -2 * vg.Millimeter
+	}
+	if least > 0 && !l.LogY {
+		p.Legend.Top, p.Legend.YOffs = true, -vg.Millimeter
+		p.Y.Max += (p.Y.Max - p.Y.Min) * h / (1 - h)
+	}
 }
 
 // keep appends a sample that can be drawn.
@@ -343,7 +418,7 @@ func (b Boxes) panel() (panel, error) {
 		if len(vs) == 0 {
 			continue
 		}
-		wide := min(vg.Points(28), vg.Length(float64(width)*0.5/float64(len(b.Groups))))
+		wide := min(vg.Points(28), inner*0.5/vg.Length(len(b.Groups)))
 		box, err := plotter.NewBoxPlot(wide, float64(k), vs)
 		if err != nil {
 			return panel{}, err
@@ -356,6 +431,7 @@ func (b Boxes) panel() (panel, error) {
 		return panel{}, fmt.Errorf("nothing to draw: no groups")
 	}
 	p.NominalX(labels...)
+	p.X.Min, p.X.Max = -0.6, float64(len(labels))-0.4
 	return panel{main: p}, nil
 }
 

@@ -3,11 +3,13 @@ package plot
 import (
 	"bytes"
 	"fmt"
+	"image"
 	"image/png"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,24 +35,27 @@ func figures() map[string]Figure {
 	for i := range heat.Values {
 		heat.Values[i] = float64(i) - 12
 	}
+	beside := heat
+	beside.Picture, beside.PictureTitle = picture(1, 4, 6), "picture"
 	flat := Heat{H: 2, W: 2, Values: []float64{1, 1, nan, 1}}
 	a, b := picture(3, 10, 20), picture(3, 10, 20)
 	a.Pix[3] = 1
 	return map[string]Figure{
 		"lines": Lines{X: "noise (255ths)", Y: "R", Title: "t", Series: []Series{
 			{Name: "one", X: []float64{0, 1, 2, 3}, Y: []float64{1, 2, nan, 4}, Lo: []float64{0, 1, nan, 3}, Hi: []float64{2, 3, nan, 5}, Points: true},
-			{Name: "two", X: []float64{0, 3}, Y: []float64{4, 1}, Dashed: true},
+			{Name: "two", X: []float64{0, 3}, Y: []float64{4, 1}, Reference: true},
 			{Name: "none", X: []float64{0}, Y: []float64{nan}},
 		}},
 		"log":      Lines{Y: "residual", LogX: true, LogY: true, Series: []Series{{X: []float64{0, 1, 10}, Y: []float64{1, 0, 1e-5}}, {X: []float64{1, 100}, Y: []float64{1, 1e-3}}}},
 		"boxes":    Boxes{X: "level", Y: "R", Groups: []Group{{"0", []float64{1, 2, 3, 9, nan}}, {"1", []float64{2, 2}}, {"empty", nil}}},
 		"heat":     heat,
 		"flat":     flat,
+		"beside":   beside,
 		"contours": c,
 		"holes":    holes,
 		"sheet": Sheet{Title: "sheet", Rows: [][]Cell{
-			{{"input", a, false}, {"result", b, false}, ErrorMap("error", a, b)},
-			{Zoomed("crop", a, 8, 18, 4, 4)},
+			{{Caption: "input", Picture: a, Frame: image.Rect(2, 3, 6, 7)}, {Caption: "result", Picture: b}, ErrorMap("error", a, b)},
+			{Zoomed("crop", Cell{Picture: a}, 8, 18, 4, 4)},
 		}},
 	}
 }
@@ -95,6 +100,48 @@ func TestWrite(t *testing.T) {
 		if err := Write(io.Discard, format, all["lines"], all["heat"], all["log"]); err != nil {
 			t.Errorf("three figures as %s: %v", format, err)
 		}
+	}
+}
+
+// TestTicks: labels are few, even, inside, and say what they stand for.
+func TestTicks(t *testing.T) {
+	for _, r := range [][2]float64{{0, 1}, {-3, 3}, {0, 0.2}, {-8.6, -6.2}, {1234567, 9876543}, {-2e-7, 3e-7}, {0.5, 2.4}, {0, 1e-3}, {99.7, 100.2}} {
+		ts := ticks{}.Ticks(r[0], r[1])
+		if len(ts) < 3 || len(ts) > 10 {
+			t.Errorf("%v: %d ticks", r, len(ts))
+		}
+		for i, k := range ts {
+			v, err := strconv.ParseFloat(k.Label, 64)
+			if err != nil || math.Abs(v-k.Value) > 1e-6*(r[1]-r[0]) || k.Value < r[0]-1e-9*(r[1]-r[0]) || k.Value > r[1]*(1+1e-9)+1e-9*(r[1]-r[0]) || strings.HasPrefix(k.Label, "-0") && v == 0 {
+				t.Errorf("%v: label %q at %g", r, k.Label, k.Value)
+			}
+			if i > 1 && math.Abs(k.Value-2*ts[i-1].Value+ts[i-2].Value) > 1e-6*(r[1]-r[0]) {
+				t.Errorf("%v: uneven ticks", r)
+			}
+		}
+	}
+}
+
+// TestLegend: it keeps away from what is drawn.
+func TestLegend(t *testing.T) {
+	up := Lines{Series: []Series{{Name: "rising", X: []float64{0, 1}, Y: []float64{0, 1}}}}
+	down := Lines{Series: []Series{{Name: "falling", X: []float64{0, 1}, Y: []float64{1, 0}}}}
+	for _, c := range []struct {
+		l         Lines
+		top, left bool
+	}{{up, true, true}, {down, true, false}} {
+		p, err := c.l.panel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g := p.main.Legend; g.Top != c.top || g.Left != c.left {
+			t.Errorf("%s: the legend is at top %v, left %v", c.l.Series[0].Name, g.Top, g.Left)
+		}
+	}
+	full := Lines{Series: []Series{{Name: "a", X: []float64{0, 1, 0, 1, 0}, Y: []float64{0, 0, 1, 1, 0.5}}}}
+	p, err := full.panel()
+	if err != nil || !(p.main.Y.Max > 1.05) {
+		t.Errorf("no room for the legend: up to %g, %v", p.main.Y.Max, err)
 	}
 }
 
@@ -175,7 +222,7 @@ func TestBusiest(t *testing.T) {
 	if y, x := Busiest(m, 100, 100); y != 0 || x != 0 {
 		t.Errorf("a window larger than the picture is at %d,%d", y, x)
 	}
-	c := Zoomed("", m, 35, 38, 10, 10)
+	c := Zoomed("", Cell{Picture: m}, 35, 38, 10, 10)
 	if c.Picture.H != 10 || c.Picture.W != 10 {
 		t.Errorf("the crop is %v", c.Picture.Shape)
 	}

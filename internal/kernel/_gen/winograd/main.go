@@ -422,12 +422,13 @@ func filter(t target) {
 }
 
 // product writes the matrix product of blocks of r rows with a panel of v
-// vectors. The r*v sums stay in registers.
+// vectors. The r*v sums stay in registers. Meanwhile it fetches the panel of
+// the next product into the second-level cache, a little with every step.
 func product(t target, r, v int) {
-	end := start(t, fmt.Sprintf("winoProduct%dx%d", r, v), "(m, a, b *float32, k, blocks, pitch int)",
-		fmt.Sprintf("winoProduct%dx%d is m = a*b for %d rows of a a block, k columns pitch floats apart from row to row, and %d columns of b.", r, v, r, v*t.w))
-	m, a, b, k, blocks, s := arg("m"), arg("a"), arg("b"), arg("k"), arg("blocks"), bytes("pitch")
-	next := times(s, r)
+	end := start(t, fmt.Sprintf("winoProduct%dx%d", r, v), "(m, a, b, next *float32, k, blocks, pitch, acc int)",
+		fmt.Sprintf("winoProduct%dx%d is m = a*b, or m += a*b if acc is not 0, for %d rows of a a block, k columns pitch floats apart from row to row, and %d columns of b. It fetches what begins at next.", r, v, r, v*t.w))
+	m, a, b, next, k, blocks, s := arg("m"), arg("a"), arg("b"), arg("next"), arg("k"), arg("blocks"), bytes("pitch")
+	flag := arg("acc")
 	s3 := times(s, 3)
 	block := label("block")
 	Label(block)
@@ -439,6 +440,15 @@ func product(t target, r, v int) {
 			VXORPS(acc[i][j].AsX(), acc[i][j].AsX(), acc[i][j].AsX())
 		}
 	}
+	zero := label("zero")
+	TESTQ(flag, flag)
+	JEQ(LabelRef(zero))
+	for i := range acc {
+		for j := range acc[i] {
+			VMOVUPS(Mem{Base: m, Disp: 4 * t.w * (i*v + j)}, acc[i][j])
+		}
+	}
+	Label(zero)
 	p0, p1, q, n := GP64(), GP64(), GP64(), GP64()
 	MOVQ(a, p0)
 	if r > 3 {
@@ -466,6 +476,7 @@ func product(t target, r, v int) {
 			}
 		}
 	}
+	lines := (t.w*v + 31) / 32 // a step in four: the panel in eight blocks
 	for _, unroll := range []int{4, 1} {
 		top, out := label("k"), label("rest")
 		Label(top)
@@ -473,6 +484,12 @@ func product(t target, r, v int) {
 		JLT(LabelRef(out))
 		for u := range unroll {
 			step(u)
+			if unroll == 4 && u < lines {
+				PREFETCHT1(Mem{Base: next, Disp: 64 * u})
+			}
+		}
+		if unroll == 4 {
+			ADDQ(U32(64*lines), next)
 		}
 		ADDQ(U32(4*unroll), p0)
 		if r > 3 {
@@ -489,7 +506,12 @@ func product(t target, r, v int) {
 		}
 	}
 	ADDQ(U32(4*t.w*v*r), m)
-	ADDQ(next, a)
+	if r > 3 {
+		LEAQ(Mem{Base: a, Index: s3, Scale: 1}, a)
+	}
+	for range r - r/4*3 {
+		ADDQ(s, a)
+	}
 	DECQ(blocks)
 	JNZ(LabelRef(block))
 	end()
