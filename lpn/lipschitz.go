@@ -235,7 +235,8 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 		h[l] = b.Mul(h[l], b.Outer(one, b.Param(fmt.Sprintf("lipschitz.%d", l)), f))
 	}
 	prog := b.finish(b.Add(c.pyramidLinearT(b, h, d), c.pyramidLowpass(b, x)))
-	return operatorOf(prog).largest(60)
+	q := operatorOf(prog)
+	return largest(q.len(), 60, q.apply)
 }
 
 // overGates sums, for each of the ci input channels k of w, over taps and groups
