@@ -88,7 +88,7 @@ func TestPruned(t *testing.T) {
 	}
 	for _, name := range []string{"logc.1", "loga.1"} {
 		for i := range net.params[name] {
-			net.params[name][i] -= 18
+			net.params[name][i] -= 9
 		}
 	}
 	closed := newNetwork(net.cfg, net.params, nil)
