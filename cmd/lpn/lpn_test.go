@@ -37,6 +37,15 @@ func callWith(t *testing.T, ctx context.Context, stdin []byte, args ...string) (
 	return code, out.String(), errOut.String()
 }
 
+// slow leaves a test out of -short, which the race detector runs with: what it
+// does at length others do in short.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("slow")
+	}
+}
+
 // must runs the program and wants success.
 func must(t *testing.T, args ...string) string {
 	t.Helper()
@@ -593,6 +602,7 @@ func TestMeasurementFile(t *testing.T) {
 // TestSolvers: every solver minimises the same function, so from a strongly
 // convex start they agree, and the objective they report is the same number.
 func TestSolvers(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	pr := prior(t)
 	truth := save(t, filepath.Join(dir, "truth.png"), picture(1, 20, 20, 8))
