@@ -182,6 +182,7 @@ func TestBadInput(t *testing.T) {
 		{"restore --noise nan G -o OUT", 2, `--noise: "nan"`},
 		{"restore --noise -0.1 G -o OUT", 2, `--noise: "-0.1"`},
 		{"restore G -o OUT --noise", 2, "--noise needs a value"},
+		{"restore G -o --force", 2, "-o needs a value, got the flag --force"},
 		{"restore --iters x G -o OUT", 2, `--iters: "x" is not a number`},
 		{"restore --iters 0 G -o OUT", 2, "--iters: 0; want at least 1"},
 		{"restore --tol 2 G -o OUT", 2, "--tol: 2; want"},
@@ -849,6 +850,9 @@ func TestHelpAndCompletion(t *testing.T) {
 				t.Errorf("%v: %s", args, out)
 			}
 		}
+	}
+	if out := must(t, "restore", "photo.png", "--iters", "3", "--help"); !strings.Contains(out, "--operator") {
+		t.Errorf("restore photo.png --help: %s", out)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		out := must(t, "completion", shell)
