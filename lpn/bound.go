@@ -59,6 +59,9 @@ func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
 	case c.Height > 0 && (s.H != c.Height || s.W != c.Width):
 		return nil, fmt.Errorf("lpn: the prior is made for %dx%d pictures, not %dx%d", c.Height, c.Width, s.H, s.W)
 	}
+	if err := c.Fits(s.H, s.W); err != nil {
+		return nil, err
+	}
 	b := &Bound{net: n, shape: s, n: 1}
 	for _, o := range opts {
 		o(b)

@@ -124,6 +124,26 @@ func (c Config) Validate() error {
 	if n := c.NumParams(); n > maxWeights {
 		return fmt.Errorf("lpn: %d weights, want at most %d", n, maxWeights)
 	}
+	if c.Height > 0 {
+		return c.Fits(c.Height, c.Width)
+	}
+	return nil
+}
+
+// Fits reports, in one line, which filters are larger than what they see of a
+// picture of h x w pixels, or nil.
+func (c Config) Fits(h, w int) error {
+	if c.Softplus == nil {
+		return nil // pads as needed
+	}
+	ih, iw := h, w
+	for i, l := range c.Softplus.Layers {
+		ih, iw = ih+2*l.Pad-l.K, iw+2*l.Pad-l.K
+		if ih < 0 || iw < 0 {
+			return fmt.Errorf("lpn: a picture of %dx%d pixels is too small for the filters of layer %d", h, w, i)
+		}
+		ih, iw = ih/l.Stride+1, iw/l.Stride+1
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/operators"
@@ -281,5 +282,28 @@ func TestDecompose(t *testing.T) {
 		if want := math.Abs(float64(v)) - 1; math.Abs(parts[i]-want) > 0.02 {
 			t.Errorf("part %d is %g, want %g", i, parts[i], want)
 		}
+	}
+}
+
+// TestFits: a picture smaller than the filters that see it is refused, not a
+// panic of the convolution; one pixel more is not.
+func TestFits(t *testing.T) {
+	cfg := Config{Channels: 1, Sigma: 0.1, Unit: 0.1, Softplus: &SoftplusConfig{Beta: 10,
+		Layers: []Layer{{Width: 2, K: 3, Stride: 2, Pad: 0}, {Width: 2, K: 4, Stride: 1, Pad: 1}}}}
+	net, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := net.On(operators.Shape{C: 1, H: 4, W: 9}); err == nil || !strings.Contains(err.Error(), "4x9 pixels is too small for the filters of layer 1") {
+		t.Errorf("4x9: %v", err)
+	}
+	b, err := net.On(operators.Shape{C: 1, H: 5, W: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Eval(make([]float32, 45), make([]float32, 45))
+	cfg.Height, cfg.Width = 4, 4
+	if err := cfg.Validate(); err == nil {
+		t.Error("a network for pictures that it cannot see is valid")
 	}
 }

@@ -63,6 +63,7 @@ type stage struct {
 	out         *node   // what the head writes
 	whole       bool    // the head is cut in its own way: no row-wise operations here
 	conv        *kernel.Conv
+	acc         bool // the convolution adds to out, which it also reads
 	part        func(x *exec, worker, part int)
 	ops         []rowOp
 }
@@ -336,7 +337,7 @@ func (b *builder) conv(in, w *node, c *kernel.Conv, d Dims) Value {
 	s.conv, s.whole = c, false
 	b.p.conv = max(b.p.conv, c.ScratchLen())
 	s.part = func(x *exec, worker, part int) {
-		c.Part(x.buf(out), x.buf(in), f, part, false, x.memory.conv[worker])
+		c.Part(x.buf(s.out), x.buf(in), f, part, s.acc, x.memory.conv[worker])
 	}
 	return out
 }
@@ -453,7 +454,33 @@ func (a Activation) Apply(order int) func(dst, x []float32) {
 	panic(fmt.Sprintf("lpn: no derivative of order %d", order))
 }
 
+// accumulate lets the convolution that makes v, the last thing recorded, add
+// to u, itself the bare result of a convolution, instead of writing a map that
+// is read once.
+func (b *builder) accumulate(u, v *node) bool {
+	fresh := func(n *node) *stage {
+		if n.reads > 0 || n.def < 0 {
+			return nil
+		}
+		if s := b.p.stages[n.def]; s.conv != nil && s.out == n && !s.acc {
+			return s
+		}
+		return nil
+	}
+	s := fresh(v)
+	if u == v || s == nil || v.def != len(b.p.stages)-1 || len(s.ops) > 0 || fresh(u) == nil || u.dims != v.dims {
+		return false
+	}
+	s.acc, s.out, s.in = true, u, append(s.in, u)
+	u.def = v.def
+	u.reads++
+	return true
+}
+
 func (b *builder) Add(u, v Value) Value {
+	if m, n := u.(*node), v.(*node); b.accumulate(m, n) {
+		return m
+	}
 	o := v.(*node).outer
 	if o == nil {
 		return b.binary(u, v, kernel.Add)

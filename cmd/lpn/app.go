@@ -315,6 +315,9 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 			if i++; i == len(args) {
 				return nil, nil, usagef("%s needs a value", dashed(name))
 			}
+			if next, _ := flagName(args[i]); strings.HasPrefix(args[i], "--") && slices.Contains(names, next) {
+				return nil, nil, usagef("%s needs a value, got the flag %s", dashed(name), dashed(next))
+			}
 			flags = append(flags, args[i])
 		}
 	}

@@ -274,6 +274,7 @@ func TestInputsAreSafe(t *testing.T) {
 
 // TestOnePixel: the smallest picture goes through every solver and boundary.
 func TestOnePixel(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	pr := prior(t)
 	y := save(t, filepath.Join(dir, "y.png"), picture(1, 1, 1, 8))
@@ -409,7 +410,11 @@ func TestDeterminism(t *testing.T) {
 			"--operator", "blur:gaussian,sigma=1.2", "--boundary", "replicate", y, "-o", out}, more...)...)
 		return load(t, out).Pix
 	}
-	for _, solver := range solverNames {
+	names := solverNames
+	if testing.Short() {
+		names = names[:1]
+	}
+	for _, solver := range names {
 		one := restore(solver, "--threads", "1")
 		for _, n := range []string{"2", "3"} {
 			if !slices.Equal(one, restore(solver, "--threads", n)) {

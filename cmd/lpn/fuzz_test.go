@@ -173,6 +173,8 @@ func FuzzConfig(f *testing.F) {
 		f.Add(b)
 		f.Add([]byte(`{"name":"x","config":` + string(b) + `}`))
 	}
+	// Once took terabytes of memory.
+	f.Add([]byte(`{"channels":1,"sigma":0.1,"unit":0.1,"softplus":{"beta":10,"layers":[{"width":4096,"k":64,"stride":1},{"width":4096,"k":64,"stride":1}]}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		cfg, err := parseConfig(text)
 		if err != nil {

@@ -37,6 +37,15 @@ func callWith(t *testing.T, ctx context.Context, stdin []byte, args ...string) (
 	return code, out.String(), errOut.String()
 }
 
+// slow leaves a test out of -short, which the race detector runs with: what it
+// does at length others do in short.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("slow")
+	}
+}
+
 // must runs the program and wants success.
 func must(t *testing.T, args ...string) string {
 	t.Helper()
@@ -173,6 +182,7 @@ func TestBadInput(t *testing.T) {
 		{"restore --noise nan G -o OUT", 2, `--noise: "nan"`},
 		{"restore --noise -0.1 G -o OUT", 2, `--noise: "-0.1"`},
 		{"restore G -o OUT --noise", 2, "--noise needs a value"},
+		{"restore G -o --force", 2, "-o needs a value, got the flag --force"},
 		{"restore --iters x G -o OUT", 2, `--iters: "x" is not a number`},
 		{"restore --iters 0 G -o OUT", 2, "--iters: 0; want at least 1"},
 		{"restore --tol 2 G -o OUT", 2, "--tol: 2; want"},
@@ -593,6 +603,7 @@ func TestMeasurementFile(t *testing.T) {
 // TestSolvers: every solver minimises the same function, so from a strongly
 // convex start they agree, and the objective they report is the same number.
 func TestSolvers(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	pr := prior(t)
 	truth := save(t, filepath.Join(dir, "truth.png"), picture(1, 20, 20, 8))
@@ -839,6 +850,9 @@ func TestHelpAndCompletion(t *testing.T) {
 				t.Errorf("%v: %s", args, out)
 			}
 		}
+	}
+	if out := must(t, "restore", "photo.png", "--iters", "3", "--help"); !strings.Contains(out, "--operator") {
+		t.Errorf("restore photo.png --help: %s", out)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		out := must(t, "completion", shell)

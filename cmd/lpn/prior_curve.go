@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -181,7 +182,7 @@ func (o curveOptions) figures(curves []curve, sigma float64) []plot.Figure {
 	}
 	f := plot.Lines{X: "y", Y: "f(y)"}
 	r := plot.Lines{X: "x", Y: "R(x) - min R"}
-	psi := plot.Lines{X: "y", Y: "ψ(y)"}
+	psi := plot.Lines{X: "y", Y: "ψ(y) - min ψ"}
 	if sigma == 1 {
 		r.Y += " (nats)" // R/sigma² is the negative log-prior
 	}
@@ -189,7 +190,7 @@ func (o curveOptions) figures(curves []curve, sigma float64) []plot.Figure {
 		name := strings.TrimSuffix(filepath.Base(c.Prior), priorExt)
 		f.Series = append(f.Series, plot.Series{Name: name, X: x, Y: floats(c.F)})
 		r.Series = append(r.Series, plot.Series{Name: name, X: x, Y: floats(c.R)})
-		psi.Series = append(psi.Series, plot.Series{Name: name, X: x, Y: floats(c.Psi)})
+		psi.Series = append(psi.Series, plot.Series{Name: name, X: x, Y: aboveLeast(floats(c.Psi))})
 	}
 	f.Series = append(f.Series, plot.Series{Name: "soft threshold (MAP)", X: x, Y: soft, Reference: true},
 		plot.Series{Name: "posterior mean", X: x, Y: mean, Reference: true},
@@ -199,6 +200,15 @@ func (o curveOptions) figures(curves []curve, sigma float64) []plot.Figure {
 		psi.Series[0].Name = ""
 	}
 	return []plot.Figure{f, r, psi}
+}
+
+// aboveLeast subtracts the least from all.
+func aboveLeast(vs []float64) []float64 {
+	least := slices.Min(vs)
+	for i := range vs {
+		vs[i] -= least
+	}
+	return vs
 }
 
 func floats(vs []number) []float64 {

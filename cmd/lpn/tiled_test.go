@@ -28,6 +28,7 @@ func large(t *testing.T, dir string, c, h, w int) string {
 // TestTiledDenoise: where denoising is one evaluation of the network, tiles
 // give the picture that the whole gives.
 func TestTiledDenoise(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	pr := prior(t)
 	whole, tiled := filepath.Join(dir, "whole.npy"), filepath.Join(dir, "tiled.npy")
@@ -60,6 +61,7 @@ func TestTiledDenoise(t *testing.T) {
 // TestTiledDeblur: under every boundary the tiles differ from the whole by
 // less than half an 8-bit level anywhere, and by a hundredth of one on average.
 func TestTiledDeblur(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	pr := prior(t)
 	truth := save(t, filepath.Join(dir, "truth.png"), picture(1, 120, 90, 8))

@@ -559,6 +559,9 @@ func (o *trainOptions) pictures(con *console, arch architecture, t *train.Option
 	case patch == 0:
 		patch = max(arch.patch, 16)
 	}
+	if err := t.Config.Fits(patch, patch); err != nil {
+		return usagef("--patch: %w", strip(err, "lpn: "))
+	}
 	open := func(path string) (*train.Images, error) {
 		m, err := train.OpenImages([]string{path}, train.DataOptions{Channels: t.Config.Channels, Patch: patch})
 		if errors.Is(err, fs.ErrNotExist) {

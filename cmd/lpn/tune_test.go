@@ -23,6 +23,7 @@ func tuneInputs(t *testing.T) (dir, pr string) {
 // The same seed gives the same file; what it holds is better than the default
 // on the pictures it was tuned on, and is what restore and eval use.
 func TestTune(t *testing.T) {
+	slow(t)
 	dir, pr := tuneInputs(t)
 	to := filepath.Join(t.TempDir(), "p.json")
 	args := []string{"--operator", "blur:uniform,size=3", "--noise", "0.02", "--prior", pr, "--iters", "10"}
@@ -103,6 +104,7 @@ func TestParamsRefused(t *testing.T) {
 // --tune-on finds strengths for the baselines that beat the untuned ones on
 // the same pictures.
 func TestEvalTuneOn(t *testing.T) {
+	slow(t)
 	dir, pr := tuneInputs(t)
 	type result struct {
 		Mean struct {

@@ -116,7 +116,7 @@ func certificateRows(w io.Writer, c lpn.Certificate) {
 	switch {
 	case c.LipschitzBound == nil:
 	case c.LipschitzBox != nil:
-		row("  Lip(f)", "at most %.3g for samples in [%g,%g]", *c.LipschitzBound, c.LipschitzBox[0], c.LipschitzBox[1])
+		row("  Lip(f)", "at most %.3g for samples in [%g,%g], pictures of %dx%d", *c.LipschitzBound, c.LipschitzBox[0], c.LipschitzBox[1], c.Shape[1], c.Shape[2])
 	default:
 		row("  Lip(f)", "at most %.4g", *c.LipschitzBound)
 	}

@@ -307,6 +307,7 @@ func TestProfile(t *testing.T) {
 		channels, n   int
 	}{
 		{"png", "RGB ", 3, 500}, {"png", "GRAY", 1, 128},
+		{"tiff", "RGB ", 3, 501}, {"tiff", "GRAY", 1, 128},
 		{"jpeg", "RGB ", 3, 3000}, {"jpeg", "GRAY", 1, 300}, {"jpeg", "RGB ", 3, 200000},
 	} {
 		p := randomPicture(c.channels, 8, 9, 8, false)

@@ -173,13 +173,17 @@ func TestOtherPrograms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, from := range []string{"in.png", "in.jpg"} {
-			command(t, dir, "convert", "rgb16.png", "-profile", icc, from)
+		for _, from := range []string{"in.png", "in.jpg", "in.tif", "in.webp"} {
+			if from == "in.webp" {
+				command(t, dir, "cwebp", "-quiet", "-metadata", "icc", "in.png", "-o", from)
+			} else {
+				command(t, dir, "convert", "rgb16.png", "-profile", icc, from)
+			}
 			p, err := Read(filepath.Join(dir, from))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, to := range []string{"icc.png", "icc.jpg"} {
+			for _, to := range []string{"icc.png", "icc.jpg", "icc.tif"} {
 				if err := Write(filepath.Join(dir, to), p, Options{}); err != nil {
 					t.Fatal(err)
 				}

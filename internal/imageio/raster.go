@@ -114,6 +114,10 @@ func decodeRaster(data []byte) (p *Picture, err error) {
 		gray, keepOpaque, icc = m.gray, m.alpha, m.icc
 	case "jpeg":
 		icc = readJPEGProfile(data)
+	case "tiff":
+		icc = readTIFFProfile(data)
+	case "webp":
+		icc = readWebPProfile(data)
 	}
 	p = fromImage(img, gray, keepOpaque)
 	p.Format, p.ICC = c.name, icc

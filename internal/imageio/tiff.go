@@ -51,6 +51,7 @@ func encodeTIFF(w io.Writer, p *Picture, bits int) error {
 		photometric = 2 // RGB
 	}
 	const short, long = 3, 4
+	const undefined, tagProfile = 7, 34675
 	type entry struct{ tag, kind, value int }
 	entries := []entry{
 		{256, long, p.W},
@@ -66,10 +67,21 @@ func encodeTIFF(w io.Writer, p *Picture, bits int) error {
 	if p.Alpha != nil {
 		entries = append(entries, entry{338, short, 2}) // unassociated alpha
 	}
+	icc := profileFor(p)
+	if packer.colour && p.Gray() {
+		icc = nil // it is for gray
+	}
+	if icc != nil {
+		entries = append(entries, entry{tagProfile, undefined, 0})
+	}
 	// The bits of three or four channels do not fit in the entry: they follow
-	// the directory.
+	// the directory, and the profile follows them.
 	after := 8 + size + 2 + 12*len(entries) + 4
 	b.Write(le.AppendUint16(nil, uint16(len(entries))))
+	far := after
+	if channels > 2 {
+		far += 2 * channels
+	}
 	for _, e := range entries {
 		var f [12]byte
 		le.PutUint16(f[0:], uint16(e.tag))
@@ -82,6 +94,10 @@ func encodeTIFF(w io.Writer, p *Picture, bits int) error {
 				le.PutUint32(f[8:], uint32(after))
 			}
 		}
+		if e.tag == tagProfile {
+			le.PutUint32(f[4:], uint32(len(icc)))
+			le.PutUint32(f[8:], uint32(far))
+		}
 		b.Write(f[:])
 	}
 	b.Write(make([]byte, 4)) // no further directory
@@ -90,6 +106,7 @@ func encodeTIFF(w io.Writer, p *Picture, bits int) error {
 			b.Write(le.AppendUint16(nil, uint16(bits)))
 		}
 	}
+	b.Write(icc)
 	return b.Flush()
 }
 
@@ -104,26 +121,64 @@ func checkTIFF(data []byte) error {
 
 // tiffTag finds a tag of one short in the first directory of a TIFF.
 func tiffTag(data []byte, tag uint16) (value uint16, ok bool) {
-	if len(data) < 8 {
+	e, order := tiffEntry(data, tag)
+	if e == nil {
 		return 0, false
 	}
+	return order.Uint16(e[8:]), true
+}
+
+// readTIFFProfile is the ICC profile of a TIFF, nil when there is none.
+func readTIFFProfile(data []byte) []byte {
+	e, order := tiffEntry(data, 34675)
+	if e == nil {
+		return nil
+	}
+	n, at := int64(order.Uint32(e[4:])), int64(order.Uint32(e[8:]))
+	if n > maxProfile || at+n > int64(len(data)) {
+		return nil
+	}
+	return bytes.Clone(data[at : at+n])
+}
+
+// tiffEntry finds the entry of a tag in the first directory of a TIFF, nil
+// when it is not there.
+func tiffEntry(data []byte, tag uint16) ([]byte, binary.ByteOrder) {
 	var order binary.ByteOrder = binary.LittleEndian
+	if len(data) < 8 {
+		return nil, order
+	}
 	if data[0] == 'M' {
 		order = binary.BigEndian
 	}
 	at := int64(order.Uint32(data[4:]))
 	if at+2 > int64(len(data)) {
-		return 0, false
+		return nil, order
 	}
 	n := int64(order.Uint16(data[at:]))
 	for i := range n {
 		e := at + 2 + 12*i
 		if e+12 > int64(len(data)) {
-			return 0, false
+			return nil, order
 		}
 		if order.Uint16(data[e:]) == tag {
-			return order.Uint16(data[e+8:]), true
+			return data[e : e+12], order
 		}
 	}
-	return 0, false
+	return nil, order
+}
+
+// readWebPProfile is the ICC profile of a WebP, nil when there is none.
+func readWebPProfile(data []byte) []byte {
+	for at := int64(12); at+8 <= int64(len(data)); { // RIFF, size, WEBP
+		n := int64(binary.LittleEndian.Uint32(data[at+4:]))
+		if at+8+n > int64(len(data)) || n > maxProfile {
+			return nil
+		}
+		if string(data[at:at+4]) == "ICCP" {
+			return bytes.Clone(data[at+8 : at+8+n])
+		}
+		at += 8 + n + n%2
+	}
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/lpn"
@@ -21,12 +20,15 @@ import (
 func benches(threads int) []bench {
 	deep := lpn.SoftplusAny(1, 64, 4, 25.0/255)
 	pyramid := lpn.Pyramid(1, 25.0/255)
+	natural := lpn.Natural(1, 25.0/255)
 	out := []bench{
 		prox("prox, 64 channels x 4 layers, 128x128, vs PyTorch", deep, 128, threads),
 		prox("prox, the paper's 128x128 net, hidden 256, vs PyTorch", lpn.Paper128(3, 256), 128, threads),
-		prox("prox, the priors' net, 256x256, vs PyTorch", pyramid, 256, threads),
+		prox("prox, the priors' net, 256x256, vs PyTorch", natural, 256, threads),
+		prox("prox, the two-level pyramid, 256x256, vs PyTorch", pyramid, 256, threads),
 		step("training step, 64 channels x 4 layers, 4 x 64x64, vs PyTorch", deep, 4, 64, threads),
-		step("training step, the priors' net, 4 x 48x48, vs PyTorch", pyramid, 4, 48, threads),
+		step("training step, the priors' net, 4 x 48x48, vs PyTorch", natural, 4, 48, threads),
+		step("training step, the two-level pyramid, 4 x 48x48, vs PyTorch", pyramid, 4, 48, threads),
 	}
 	for _, c := range []struct{ c, h, stride int }{{64, 128, 1}, {256, 64, 1}, {256, 128, 2}} {
 		out = append(out, conv("forward", c.c, c.h, c.stride, threads))
@@ -40,17 +42,18 @@ func benches(threads int) []bench {
 	out = append(out, fft(512, 512), fft(480, 321))
 	out = append(out,
 		versus("two threads vs one, prox, 64 channels x 4 layers, 512x512", func() (side, error) { return bound(deep, 512, 2) }, func() (side, error) { return bound(deep, 512, 1) }),
-		versus("two threads vs one, prox, the priors' net, 512x512", func() (side, error) { return bound(pyramid, 512, 2) }, func() (side, error) { return bound(pyramid, 512, 1) }),
+		versus("two threads vs one, prox, the priors' net, 512x512", func() (side, error) { return bound(natural, 512, 2) }, func() (side, error) { return bound(natural, 512, 1) }),
 		stepThreads("two threads vs one, training step, 64 channels x 4 layers, 4 x 64x64", deep, 4, 64),
+		stepThreads("two threads vs one, training step, the priors' net, 4 x 48x48", natural, 4, 48),
 		levels("AVX2 vs AVX-512, prox, 64 channels x 4 layers, 128x128", deep, 128),
-		levels("AVX2 vs AVX-512, prox, the priors' net, 256x256", pyramid, 256),
+		levels("AVX2 vs AVX-512, prox, the priors' net, 256x256", natural, 256),
 		versus("prox, the priors' net, time per 512x512 at 4096x4096 vs at 512x512", func() (side, error) {
 			s, err := largeProx()
 			return func(times int) (float64, error) {
 				ms, err := s(times)
 				return ms / 64, err
 			}, err
-		}, func() (side, error) { return bound(pyramid, 512, 1) }),
+		}, func() (side, error) { return bound(natural, 512, 1) }),
 	)
 	return out
 }
@@ -84,7 +87,7 @@ func bound(cfg lpn.Config, size, threads int) (side, error) {
 }
 
 // largeProx is f of the priors' network on 4096x4096.
-func largeProx() (side, error) { return bound(lpn.Pyramid(1, 25.0/255), 4096, 1) }
+func largeProx() (side, error) { return bound(lpn.Natural(1, 25.0/255), 4096, 1) }
 
 // versus compares two sides of our own; the second is the peer.
 func versus(name string, a, b func() (side, error)) bench {
@@ -125,7 +128,7 @@ func levels(name string, cfg lpn.Config, size int) bench {
 // remote is the peer's side after a setup.
 func (p *peer) side() side {
 	return func(times int) (float64, error) {
-		r, err := p.ask(map[string]any{"do": "run", "times": times})
+		r, err := p.ask(map[string]any{"do": "run", "times": times, "cpu": cpuTime})
 		return r.Ms, err
 	}
 }
@@ -254,13 +257,13 @@ func (t *trainer) step() (float64, error) {
 }
 
 func (t *trainer) side(times int) (float64, error) {
-	start := time.Now()
+	start := now()
 	for range times {
 		if _, err := t.step(); err != nil {
 			return 0, err
 		}
 	}
-	return time.Since(start).Seconds() * 1e3 / float64(times), nil
+	return float64(now()-start) / 1e6 / float64(times), nil
 }
 
 func (t *trainer) stop() {

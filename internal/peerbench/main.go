@@ -52,6 +52,7 @@ func main() {
 	only := flag.String("only", "", "measure the rows whose name matches this regular expression")
 	rounds := flag.Int("rounds", 7, "alternations of the two sides")
 	threads := flag.Int("threads", 1, "threads of both sides, in rows that do not say otherwise")
+	flag.BoolVar(&cpuTime, "cpu", false, "measure the processor's time instead of the clock: for rows of one thread on a busy machine")
 	python := flag.String("python", "", "Python interpreter (default: the first of python3, /usr/bin/python3 that has PyTorch)")
 	flag.Parse()
 	match, err := regexp.Compile(*only)
@@ -167,12 +168,25 @@ func round(v float64) float64 {
 // timed makes a side of a function.
 func timed(f func()) side {
 	return func(times int) (float64, error) {
-		start := time.Now()
+		start := now()
 		for range times {
 			f()
 		}
-		return time.Since(start).Seconds() * 1e3 / float64(times), nil
+		return float64(now()-start) / 1e6 / float64(times), nil
 	}
+}
+
+// cpuTime has both sides measured by the processor's time of their process.
+var cpuTime bool
+
+var started = time.Now()
+
+// now is the time since some moment.
+func now() time.Duration {
+	if cpuTime {
+		return processTime()
+	}
+	return time.Since(started)
 }
 
 func (r Report) table(w io.Writer) {

@@ -257,10 +257,12 @@ def answer(req, live):
         if req["kind"] == "prox":
             out.numpy().tofile(req["out"])
         return {"value": float(out) if req["kind"] == "train" else 0.0}
-    start = time.perf_counter()
+    # This thread alone: pools of other threads may spin.
+    clock = time.thread_time if req["cpu"] else time.perf_counter
+    start = clock()
     for _ in range(req["times"]):
         live["run"]()
-    return {"ms": (time.perf_counter() - start) * 1e3 / req["times"]}
+    return {"ms": (clock() - start) * 1e3 / req["times"]}
 
 
 def main():

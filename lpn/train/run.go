@@ -145,6 +145,9 @@ func newRun(o Options) (*runState, error) {
 	if o.Config.Height > 0 && (shape.H != o.Config.Height || shape.W != o.Config.Width) {
 		return nil, fmt.Errorf("train: samples of %dx%d for a network of %dx%d", shape.H, shape.W, o.Config.Height, o.Config.Width)
 	}
+	if err := o.Config.Fits(shape.H, shape.W); err != nil {
+		return nil, err
+	}
 	if o.Every <= 0 {
 		o.Every = 1000
 	}
