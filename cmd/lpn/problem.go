@@ -268,8 +268,8 @@ func resolved(a operators.Linear, noise float64) float64 {
 // sensingNoise is the least noise that sensing is taken to have: what a prior
 // misses of a scene counts like noise when nearly all of it has to come from the
 // prior. Of chest CT sensed at 1/16 and 1/4 with noise 0.001, the weight for
-// 0.001, 0.003, 0.005 and 0.01 gives 34.2, 34.8, 34.8, 34.1 and, at 1/4, for
-// 0.002 and 0.005, 41.6 and 42.0 (docs/results.md).
+// 0.003, 0.005 and 0.01 gives 34.6, 34.8 and 34.1 dB and, at 1/4, for 0.002 and
+// 0.005, 41.6 and 42.0 (docs/results.md).
 const sensingNoise = 5e-3
 
 // coarse is the noise level of the first problem of a graduated start: about
