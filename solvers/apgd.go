@@ -56,6 +56,10 @@ func (p APGD) Steps(x0 []float32) iter.Seq[Iterate] {
 		copy(x, x0)
 		copy(y, x0)
 		eta, search := stepFor(p.H, p.Step, p.Search)
+		if p.Step == 0 && !finite(lipschitz(p.H)) {
+			p.H.Gradient(grad, x)
+			eta = barzilai(p.H, x, grad)
+		}
 		_, valued := p.G.(ValuedProx)
 		// step is one prox-gradient step from a point, into z.
 		step := func(from []float32) (h, g, res float64) {

@@ -25,7 +25,8 @@ type PGD struct {
 	// H is the fidelity, G the prior. F is known where G is a ValuedProx.
 	H Smooth
 	G Prox
-	// Step is eta. 0: 1/L where H knows L, otherwise found by Search from 1.
+	// Step is eta. 0: 1/L where H knows L, otherwise found by Search from the
+	// step of Barzilai & Borwein (1988) along the first gradient.
 	Step float64
 	// Search takes Step as a first guess, grown by a tenth each iteration and
 	// halved until h lies under its quadratic model at the new point
@@ -53,6 +54,30 @@ func stepFor(h Smooth, step float64, search bool) (float64, bool) {
 	return 1, true
 }
 
+// barzilai is <s,s>/<s,z> for the change z of the gradient over a short step s
+// against it from x, whose gradient is grad: the inverse of h's curvature there.
+// It is 1 where h does not curve.
+func barzilai(h Smooth, x, grad []float32) float64 {
+	size := norm2(grad)
+	if size == 0 {
+		return 1
+	}
+	p, g := borrow(len(x)), borrow(len(x))
+	defer giveBack(p, g)
+	addScaled(p, x, -1e-2*max(norm2(x), 1)/size, grad)
+	h.Gradient(g, p)
+	ss, sz := 0.0, 0.0
+	for i, u := range p {
+		s := float64(u) - float64(x[i])
+		ss += s * s
+		sz += s * (float64(g[i]) - float64(grad[i]))
+	}
+	if eta := ss / sz; eta > 0 && finite(eta) {
+		return eta
+	}
+	return 1
+}
+
 // Certificate checks eta <= 1/L and the prior.
 func (p PGD) Certificate() (bool, string) { return gradientCertificate(p.H, p.G, p.Step, p.Search) }
 
@@ -78,6 +103,9 @@ func (p PGD) Steps(x0 []float32) iter.Seq[Iterate] {
 		copy(x, x0)
 		eta, search := stepFor(p.H, p.Step, p.Search)
 		h := valueGradient(p.H, grad, x)
+		if p.Step == 0 && !finite(lipschitz(p.H)) {
+			eta = barzilai(p.H, x, grad)
+		}
 		for k := 1; ; k++ {
 			if search && k > 1 {
 				eta *= 1.1

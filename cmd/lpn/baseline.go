@@ -17,14 +17,15 @@ type baseline func(ctx context.Context, m measured, a operators.Linear, noise, s
 // follow from the noise alone, as the statistical ones of a prior of fixed
 // scale; tune finds the strengths that suit the images and the operator.
 var baselines = map[string]baseline{
-	"input":   inputBaseline,
-	"wiener":  wienerBaseline,
-	"tv":      tvBaseline,
-	"wavelet": waveletBaseline,
+	"input":    inputBaseline,
+	"wiener":   wienerBaseline,
+	"tv":       tvBaseline(false),
+	"tv-aniso": tvBaseline(true),
+	"wavelet":  waveletBaseline,
 }
 
 var (
-	baselineNames = []string{"input", "wiener", "tv", "wavelet"}
+	baselineNames = []string{"input", "wiener", "tv", "tv-aniso", "wavelet"}
 	// tunable are the baselines that have a strength.
 	tunable = baselineNames[1:]
 )
@@ -70,10 +71,13 @@ func wienerBaseline(_ context.Context, m measured, a operators.Linear, noise, st
 	return x, nil
 }
 
-// tvBaseline takes the gradients of pictures to be Laplacian of scale 0.13.
-func tvBaseline(ctx context.Context, m measured, a operators.Linear, noise, strength float64) ([]float32, error) {
-	w := strength * math.Pow(max(noise, leastNoise), 2) / 0.13
-	return convex(ctx, m, a, noise, &solvers.TV{Shape: m.scene, Weight: w, Warm: true})
+// tvBaseline takes the gradients of pictures to be Laplacian of scale 0.13: their
+// lengths, or their two parts.
+func tvBaseline(anisotropic bool) baseline {
+	return func(ctx context.Context, m measured, a operators.Linear, noise, strength float64) ([]float32, error) {
+		w := strength * math.Pow(max(noise, leastNoise), 2) / 0.13
+		return convex(ctx, m, a, noise, &solvers.TV{Shape: m.scene, Weight: w, Anisotropic: anisotropic, Warm: true})
+	}
 }
 
 // waveletBaseline takes wavelet details to be Laplacian of scale 0.065.

@@ -39,8 +39,8 @@ func restoreCommand() *cli.Command {
 		Usage:     "restore images or measurement files",
 		ArgsUsage: "INPUT...",
 		Description: "Minimises 1/2||Ax-y||^2 + lambda R(scale x)/scale^2, R the prior trained at noise level\n" +
-			"sigma, lambda = strength c (scale noise/sigma)^2. c is 1 but for blurs and sr, where it grows\n" +
-			"with the part of the scene's spectrum that the noise leaves. Sensing (cs) is taken to have\n" +
+			"sigma, lambda = strength c (scale noise/sigma)^2. c is 1 but for blur, sr and tomo, where it\n" +
+			"grows with the part of the scene that the noise leaves. Sensing (cs) is taken to have\n" +
 			"a noise of 0.005 at least, and begins with problems of larger scale. lpn tune finds better\n" +
 			"parameters for a given operator, noise and kind of image than the defaults.\n\n" +
 			"Examples:\n" +
