@@ -60,7 +60,7 @@ if draws map; then
 fi
 
 if draws slice; then
-	run prior slice --prior gray-25 --crop 48 --dirs noise,blur --force "$still" -o "$out/slice.png"
+	run prior slice --prior gray-25 --crop 48 --dirs noise,blur --force "$still" -o "$out/slice.svg"
 	run prior slice --prior gray-25 --crop 48 --dirs grad,blur --operator blur:gaussian,sigma=1.6 --noise 0.02 --force "$still" -o "$out/landscape.png"
 fi
 

@@ -128,21 +128,24 @@ func (s Sheet) panel() (panel, error) {
 		return panel{}, fmt.Errorf("an empty contact sheet")
 	}
 	wide := min((inner-vg.Length(cols-1)*gap)/vg.Length(cols), 7*vg.Centimeter)
-	var tall []vg.Length
+	var tall, above []vg.Length // of each row, and the room for its captions
 	var total vg.Length
 	if s.Title != "" {
 		total = caption
 	}
 	for i, row := range s.Rows {
-		high := vg.Length(0)
+		high, room := vg.Length(0), vg.Length(0)
 		for j, c := range row {
+			if c.Caption != "" {
+				room = caption
+			}
 			if len(c.Picture.Pix) == 0 || len(c.Picture.Pix) != c.Picture.Len() {
 				return panel{}, fmt.Errorf("cell %d,%d of the sheet holds no picture", i, j)
 			}
 			high = max(high, wide*vg.Length(c.Picture.H)/vg.Length(c.Picture.W))
 		}
-		tall = append(tall, high)
-		total += caption + high
+		tall, above = append(tall, high), append(above, room)
+		total += room + high
 		if i > 0 {
 			total += gap
 		}
@@ -156,10 +159,10 @@ func (s Sheet) panel() (panel, error) {
 		for i, row := range s.Rows {
 			x := c.Min.X
 			for _, cell := range row {
-				write(c, vg.Point{X: x + wide/2, Y: y - caption/2}, cell.Caption, 9, draw.XCenter, draw.YCenter)
+				write(c, vg.Point{X: x + wide/2, Y: y - above[i]/2}, cell.Caption, 9, draw.XCenter, draw.YCenter)
 				m := cell.Picture
 				h := wide * vg.Length(m.H) / vg.Length(m.W)
-				box := vg.Rectangle{Min: vg.Point{X: x, Y: y - caption - h}, Max: vg.Point{X: x + wide, Y: y - caption}}
+				box := vg.Rectangle{Min: vg.Point{X: x, Y: y - above[i] - h}, Max: vg.Point{X: x + wide, Y: y - above[i]}}
 				c.DrawImage(box, enlarge(cell.image()))
 				if f := cell.Frame; !f.Empty() {
 					k := wide / vg.Length(m.W)
@@ -170,7 +173,7 @@ func (s Sheet) panel() (panel, error) {
 				}
 				x += wide + gap
 			}
-			y -= caption + tall[i] + gap
+			y -= above[i] + tall[i] + gap
 		}
 	}}, nil
 }
