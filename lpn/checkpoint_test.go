@@ -80,36 +80,6 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// A level that training has closed is left out and f stays; an open one stays.
-func TestPruned(t *testing.T) {
-	net := randomNet(t, smallPyramid(), 5)
-	if short := net.Pruned(); len(short.cfg.Pyramid.Levels) != 2 {
-		t.Fatalf("%d levels are left of 2 open ones", len(short.cfg.Pyramid.Levels))
-	}
-	for _, name := range []string{"logc.1", "loga.1"} {
-		for i := range net.params[name] {
-			net.params[name][i] -= 9
-		}
-	}
-	closed := newNetwork(net.cfg, net.params, nil)
-	short := closed.Pruned()
-	if len(short.cfg.Pyramid.Levels) != 1 || short.cfg.NumParams() >= net.cfg.NumParams() {
-		t.Fatalf("a closed level stays: %+v", short.cfg.Pyramid)
-	}
-	if err := short.cfg.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	s := operators.Shape{C: 1, H: 24, W: 20}
-	y := picture(s, 3)
-	f, g := make([]float32, s.Len()), make([]float32, s.Len())
-	bound(t, closed, s).Eval(f, y)
-	bound(t, short, s).Eval(g, y)
-	axpy(-1, f, g)
-	if d := norm(g); d > negligible*norm(y) || d == 0 {
-		t.Errorf("f moves by %.3g of ||y||, want a little, at most %g", d/norm(y), negligible)
-	}
-}
-
 // WellPosed makes the growth bound at most 1, and psi then indeed stays below
 // 1/2||y||^2 plus a constant along random and flat directions.
 func TestWellPosed(t *testing.T) {

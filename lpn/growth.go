@@ -27,8 +27,7 @@ func (n *Network) measureGrowth() float64 {
 	if n.cfg.Pyramid == nil {
 		return n.cfg.Alpha
 	}
-	q := n.growthOperator(growthSide)
-	return largest(q.len(), 50, q.apply) + growthMargin
+	return n.growthOperator(growthSide).largest(50) + growthMargin
 }
 
 // growthOperator lays Q out for pictures of the given side.
@@ -51,56 +50,16 @@ func (g *growthOperator) apply(dst, x []float32) {
 	copy(dst, g.x.buf(g.x.out))
 }
 
-func (g *growthOperator) len() int { return g.x.inputs[0].dims.Len() }
-
-// largest is the largest eigenvalue of a symmetric map by the Lanczos method
-// (Golub & Van Loan, 10.1) with full reorthogonalisation, from a fixed random
-// start.
-func largest(n, steps int, apply func(dst, x []float32)) float64 {
+// largest is the largest eigenvalue by the Lanczos method (Golub & Van Loan,
+// 10.1) with full reorthogonalisation, from a fixed random start.
+func (g *growthOperator) largest(steps int) float64 {
 	rng := rand.New(rand.NewPCG(1, 0x67726f77))
-	q := make([]float32, n)
+	q := make([]float32, g.x.inputs[0].dims.Len())
 	for i := range q {
 		q[i] = float32(rng.NormFloat64())
 	}
-	_, top, _ := ritz(q, steps, apply)
+	_, top, _ := ritz(q, steps, g.apply)
 	return top
-}
-
-// negligible is the share of a picture that a level may pass and be left out.
-const negligible = 1e-4
-
-// Pruned returns the network without those last levels of its pyramid that
-// training has closed: without them f(y) moves by at most negligible*||y||, the
-// largest eigenvalue by which Q falls. (Where the sides of a picture are no
-// multiples of the last level's cells, the margins shrink as well, and pixels
-// beside them move a little more.)
-func (n *Network) Pruned() *Network {
-	for n.cfg.Pyramid != nil && len(n.cfg.Pyramid.Levels) > 1 {
-		short := n.withoutLast()
-		q, r := n.growthOperator(growthSide), short.growthOperator(growthSide)
-		rest := make([]float32, q.len())
-		if largest(len(rest), 30, func(dst, x []float32) {
-			q.apply(dst, x)
-			r.apply(rest, x)
-			axpy(-1, rest, dst)
-		}) > negligible {
-			break
-		}
-		n = short
-	}
-	return n
-}
-
-// withoutLast takes the last level away.
-func (n *Network) withoutLast() *Network {
-	cfg, p := n.cfg, *n.cfg.Pyramid
-	p.Levels = p.Levels[:len(p.Levels)-1]
-	cfg.Pyramid = &p
-	params := map[string][]float32{}
-	for _, s := range cfg.Params() {
-		params[s.Name] = n.params[s.Name]
-	}
-	return newNetwork(cfg, params, n.meta)
 }
 
 // dimming is how far beyond the bound WellPosed mends by passing the whole

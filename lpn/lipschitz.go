@@ -235,8 +235,7 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 		h[l] = b.Mul(h[l], b.Outer(one, b.Param(fmt.Sprintf("lipschitz.%d", l)), f))
 	}
 	prog := b.finish(b.Add(c.pyramidLinearT(b, h, d), c.pyramidLowpass(b, x)))
-	q := operatorOf(prog)
-	return largest(q.len(), 60, q.apply)
+	return operatorOf(prog).largest(60)
 }
 
 // overGates sums, for each of the ci input channels k of w, over taps and groups

@@ -454,11 +454,7 @@ func (o *trainOptions) options(con *console) (train.Options, error) {
 		if t.Start, err = openPrior(o.start); err != nil {
 			return t, err
 		}
-		if c := t.Start.Config(); o.preset != "" && c.Pyramid != nil && t.Config.Pyramid != nil && c.Channels == t.Config.Channels {
-			// A recipe goes on with the levels that the training before left.
-			c.Name, c.Sigma, c.Unit = t.Config.Name, t.Config.Sigma, t.Config.Unit
-			t.Config = c
-		} else if !sameNetwork(c, t.Config) {
+		if !sameNetwork(t.Start.Config(), t.Config) {
 			return t, usagef("--start: %s is another network than the one to train", o.start)
 		}
 	}

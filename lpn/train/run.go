@@ -327,7 +327,7 @@ func (s *runState) finish() (*Result, error) {
 		return nil, err
 	}
 	r := &Result{Steps: s.step, Seconds: s.seconds, Scale: 1, PSNR: s.psnr}
-	if r.Network, r.Scale = net.Pruned().WellPosed(); r.Scale != 1 {
+	if r.Network, r.Scale = net.WellPosed(); r.Scale != 1 {
 		if r.PSNR, err = Validate(r.Network, s.o.Valid, s.o.Seed, s.o.Threads); err != nil {
 			return nil, err
 		}
