@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/lpn-imaging/lpn/lpn"
+	"golang.org/x/sys/unix"
 )
 
 // TestMain lets the test binary be the program, for tests that kill it.
@@ -283,27 +285,33 @@ func TestSignal(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		args []string
-		say  []byte // on stdin, which then stays open
-		hush time.Duration
+		say  []byte // on stdin
 	}{
-		{"solving", append(slices.Clone(endlessly), "-", "-o", filepath.Join(dir, "out", "a.png")), data, 200 * time.Millisecond},
-		{"waiting", []string{"degrade", "-", "-o", filepath.Join(dir, "out", "b.png")}, data[:20], 50 * time.Millisecond},
-		{"batch", append(slices.Clone(endlessly), filepath.Join(dir, "in"), "-o", filepath.Join(dir, "out")), nil, 200 * time.Millisecond},
+		{"solving", append(slices.Clone(endlessly), "-", "-o", filepath.Join(dir, "out", "a.png")), data},
+		{"waiting", []string{"degrade", "-", "-o", filepath.Join(dir, "out", "b.png")}, data[:20]},
+		{"batch", append(slices.Clone(endlessly), filepath.Join(dir, "in"), "-o", filepath.Join(dir, "out")), nil},
 	} {
 		for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 			cmd, stderr := program(t, c.args...)
-			stdin, err := cmd.StdinPipe()
+			r, stdin, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
 			}
+			cmd.Stdin = r
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
+			r.Close()
 			stdin.Write(c.say)
-			if c.name != "waiting" {
+			if c.name == "waiting" {
+				wait(t, "the program to read", func() bool {
+					left, err := unix.IoctlGetInt(int(stdin.Fd()), unix.TIOCINQ)
+					return err == nil && left == 0
+				})
+			} else {
 				stdin.Close()
+				wait(t, "the program to work", func() bool { return worked(cmd.Process.Pid) > 200*time.Millisecond })
 			}
-			time.Sleep(c.hush) // into the work; earlier is right too
 			cmd.Process.Signal(sig)
 			if code := exitCode(cmd.Wait()); code != exitInterrupt || stderr.String() != "lpn: interrupted\n" {
 				t.Errorf("%s, %v: exit %d: %q", c.name, sig, code, stderr)
@@ -314,6 +322,22 @@ func TestSignal(t *testing.T) {
 	if files, _ := os.ReadDir(filepath.Join(dir, "out")); len(files) != 0 {
 		t.Errorf("left behind: %v", files)
 	}
+}
+
+// worked is the processor time that a process has had.
+func worked(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// Fields 14 and 15 of proc(5), counted from behind the name; 100 a second.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var ticks int
+	for _, f := range fields[11:13] {
+		n, _ := strconv.Atoi(f)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // TestKilledTraining: kill -9 at any moment leaves a whole checkpoint, from
