@@ -5,9 +5,8 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/lpn-imaging/lpn/solvers"
-
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/solvers"
 )
 
 // A PriorValue is what is known of R at a point x.

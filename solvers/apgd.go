@@ -55,11 +55,7 @@ func (p APGD) Steps(x0 []float32) iter.Seq[Iterate] {
 		x, y, z, grad, v := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 		copy(x, x0)
 		copy(y, x0)
-		eta, search := stepFor(p.H, p.Step, p.Search)
-		if p.Step == 0 && !finite(lipschitz(p.H)) {
-			p.H.Gradient(grad, x)
-			eta = barzilai(p.H, x, grad)
-		}
+		eta, search := firstStep(p.H, p.Step, p.Search, x)
 		_, valued := p.G.(ValuedProx)
 		// step is one prox-gradient step from a point, into z.
 		step := func(from []float32) (h, g, res float64) {

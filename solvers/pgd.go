@@ -54,6 +54,19 @@ func stepFor(h Smooth, step float64, search bool) (float64, bool) {
 	return 1, true
 }
 
+// firstStep is stepFor, but where nothing says how large a step may be it is
+// that of Barzilai & Borwein at x.
+func firstStep(h Smooth, step float64, search bool, x []float32) (float64, bool) {
+	eta, search := stepFor(h, step, search)
+	if step == 0 && !finite(lipschitz(h)) {
+		grad := borrow(len(x))
+		defer giveBack(grad)
+		h.Gradient(grad, x)
+		eta = barzilai(h, x, grad)
+	}
+	return eta, search
+}
+
 // barzilai is <s,s>/<s,z> for the change z of the gradient over a short step s
 // against it from x, whose gradient is grad: the inverse of h's curvature there.
 // It is 1 where h does not curve.
@@ -101,11 +114,8 @@ func (p PGD) Steps(x0 []float32) iter.Seq[Iterate] {
 		n := len(x0)
 		x, next, grad, v := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 		copy(x, x0)
-		eta, search := stepFor(p.H, p.Step, p.Search)
+		eta, search := firstStep(p.H, p.Step, p.Search, x)
 		h := valueGradient(p.H, grad, x)
-		if p.Step == 0 && !finite(lipschitz(p.H)) {
-			eta = barzilai(p.H, x, grad)
-		}
 		for k := 1; ; k++ {
 			if search && k > 1 {
 				eta *= 1.1
