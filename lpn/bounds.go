@@ -2,24 +2,18 @@ package lpn
 
 import "fmt"
 
-// A BoundRecorder can also record the gain of a pyramid's gates.
-type BoundRecorder interface {
-	Recorder
-	// GateGain is, for each input channel k of the filter w (K,K,Ci,Co),
-	// the sum over taps and over groups g of per output channels of
-	// c[g] * max over the group of w[tap,k,j]: a bound on the slope that
-	// the gates can give channel k.
-	GateGain(w, c Value, per int) Value
-}
-
-// RecordGrowth writes Q x to r, for the pyramid: the fixed symmetric positive
+// recordGrowth writes Q x to r, for the pyramid: the fixed symmetric positive
 // semi-definite operator Q = sum_l A_l' D_l A_l + (1-alpha-slack) V'V + alpha I for
-// which psi(x) <= 1/2<x,Qx> + constant. Here A_l is the linear map from x to
-// h_l and D_l the largest slope of psi in h_l^2/2. By Toland's duality R is
-// bounded below if Q <= I.
-func (c Config) RecordGrowth(r BoundRecorder) Value {
+// which psi(x) <= 1/2<x,Qx> + a linear function of |x|. Here A_l is the linear
+// map from x to h_l and D_l the largest slope of psi in h_l^2/2: 0 where the
+// energies have a reach, beyond which they grow linearly. By Toland's duality
+// R is bounded below if Q < I.
+func (c Config) recordGrowth(r *builder) Value {
 	p := c.Pyramid
 	x := r.Input()
+	if p.Reach > 0 {
+		return c.pyramidLowpass(r, x)
+	}
 	d := r.Dims(x)
 	_, h := c.pyramidLinear(r, x)
 	gh := make([]Value, len(h))

@@ -81,28 +81,38 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 // WellPosed makes the growth bound at most 1, and psi then indeed stays below
-// 1/2||y||^2 plus a constant along random and flat directions.
+// 1/2||y||^2 plus a constant along random and flat directions. Energies with a
+// reach need no scaling for it, however wide their gates.
 func TestWellPosed(t *testing.T) {
-	net, err := New(tiny(1), rand.New(rand.NewPCG(1, 2)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, w := range net.params { // open the gates wide
-		if strings.HasPrefix(name, "logc") {
-			for i := range w {
-				w[i] += 3
+	for _, reach := range []float64{0, 40} {
+		cfg := tiny(1)
+		cfg.Pyramid.Reach = reach
+		net, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, w := range net.params { // open the gates wide
+			if strings.HasPrefix(name, "logc") {
+				for i := range w {
+					w[i] += 3
+				}
 			}
 		}
+		if g := net.GrowthBound(); (g > 1) != (reach == 0) {
+			t.Fatalf("reach %v: the fresh network has bound %v", reach, g)
+		}
+		posed, k := net.WellPosed()
+		if g := posed.GrowthBound(); g > 1 || (k < 1) != (reach == 0) || k <= 0 {
+			t.Fatalf("reach %v: bound %v after scaling by %v", reach, g, k)
+		}
+		stayBelow(t, posed, reach)
 	}
-	if net.GrowthBound() <= 1 {
-		t.Fatalf("the fresh network has bound %v: nothing to test", net.GrowthBound())
-	}
-	posed, k := net.WellPosed()
-	if g := posed.GrowthBound(); g > 1 || k >= 1 || k <= 0 {
-		t.Fatalf("bound %v after scaling by %v", g, k)
-	}
+}
+
+func stayBelow(t *testing.T, net *Network, reach float64) {
+	t.Helper()
 	s := operators.Shape{C: 1, H: 32, W: 32}
-	b, err := posed.On(s)
+	b, err := net.On(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +134,7 @@ func TestWellPosed(t *testing.T) {
 			return n - b.Eval(f, y)
 		}
 		if a, z := slack(1e3), slack(1e4); z < a {
-			t.Errorf("seed %d: 1/2||y||^2 - psi falls from %.4g to %.4g as y grows", seed, a, z)
+			t.Errorf("reach %v, seed %d: 1/2||y||^2 - psi falls from %.4g to %.4g as y grows", reach, seed, a, z)
 		}
 	}
 }

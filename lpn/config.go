@@ -59,7 +59,7 @@ type Layer struct {
 
 // A PyramidConfig is the pyramid of gated energies. With S space-to-depth by
 // 2, level l has linear maps g_l = W_l S(g_{l-1}) and features h_l = A_l g_l,
-// energies q_l = h_l^2/2, gates
+// energies q_l = e(h_l), gates
 //
 //	p_l = N_l q_l + T_l avgpool(z_{l-1}) + b_l,   N_l, T_l >= 0,
 //	z_l = gate(p_l), summed over groups of Group channels,
@@ -67,7 +67,12 @@ type Layer struct {
 // and psi = sum_l <w, c_l z_l + a_l q_l> + (1-alpha-slack)/2 sum_k ||V_k x||^2
 // + alpha/2 ||x||^2, where w is the fraction of the cell inside the picture and
 // V are low-pass filters of unit gain at the constant. It is convex because
-// squares of linear maps are, and the gates are convex and non-decreasing.
+// e is, and the gates are convex and non-decreasing.
+//
+// The energy e is Huber's function: h^2/2 as far as Reach, and linear beyond.
+// Reach lies above what a picture with samples in [0,1] brings, so it changes
+// nothing there; far away it lets psi grow like the low-pass and alpha terms
+// alone, which bounds R from below (RecordGrowth).
 type PyramidConfig struct {
 	Levels []PyramidLevel `json:"levels"`
 	// Gate is "lse" (log-sum-exp over the group) or "hard" (sum over the
@@ -78,6 +83,9 @@ type PyramidConfig struct {
 	// Lowpass filters V of LowpassSize x LowpassSize.
 	Lowpass     int `json:"lowpass"`
 	LowpassSize int `json:"lowpass_size"`
+	// Reach is where the energies turn from quadratic to linear, in network
+	// units; 0 for never.
+	Reach float64 `json:"reach,omitempty"`
 	// Slack is how much less than 1 a constant picture is passed: room for
 	// the growth bound (RecordGrowth) to be strictly below 1.
 	Slack float64 `json:"slack,omitempty"`
@@ -186,6 +194,9 @@ func (p *PyramidConfig) validate() error {
 	}
 	if p.Lowpass < 1 || p.Lowpass > 16 || !odd(p.LowpassSize) {
 		return fmt.Errorf("lpn: %d low-pass filters of size %d, want 1 to 16 of an odd size up to 31", p.Lowpass, p.LowpassSize)
+	}
+	if !(p.Reach >= 0) || math.IsInf(p.Reach, 0) {
+		return fmt.Errorf("lpn: reach is %v, want a positive number, or 0 for none", p.Reach)
 	}
 	if !(p.Slack >= 0 && p.Slack < 0.5) {
 		return fmt.Errorf("lpn: slack is %v, want a number in [0,0.5)", p.Slack)

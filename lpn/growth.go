@@ -16,9 +16,9 @@ const (
 	growthMargin = 8e-4
 )
 
-// GrowthBound returns the largest eigenvalue of the operator Q of
-// Config.RecordGrowth: psi(y) <= bound/2 ||y||^2 + constant. At most 1 means
-// that R is bounded below (Toland's duality, inf R = inf 1/2||y||^2 - psi(y)).
+// GrowthBound returns the largest eigenvalue g of the operator Q of
+// recordGrowth: psi(y) <= g/2 ||y||^2 + C(1 + ||y||). Below 1, R is bounded
+// below (Toland's duality, inf R = inf 1/2||y||^2 - psi(y)).
 // For the softplus networks psi grows linearly but for its quadratic term,
 // and the bound is Alpha.
 func (n *Network) GrowthBound() float64 { return n.growth() }
@@ -33,7 +33,7 @@ func (n *Network) measureGrowth() float64 {
 // growthOperator lays Q out for pictures of the given side.
 func (n *Network) growthOperator(side int) *growthOperator {
 	b := &builder{params: n.params, specs: n.specs(), dims: Dims{n.cfg.Channels, side, side, 1}, p: &program{n: 1}}
-	p := b.finish(n.cfg.RecordGrowth(b))
+	p := b.finish(n.cfg.recordGrowth(b))
 	s := newSession([]*program{p}, 1)
 	return &growthOperator{s, s.execs[0]}
 }
@@ -72,17 +72,17 @@ const dimming = 2e-3
 // rounding of every processor.
 const room = 2e-5
 
-// WellPosed returns the network changed so that GrowthBound is at most 1: the
-// weights c and a of its gates are multiplied by one factor, at most 1, which is
-// returned, and then all but the alpha term of psi by another, at least
-// 1-dimming. A network that satisfies the bound is returned as it is.
+// WellPosed returns the network changed so that GrowthBound is below 1: all but
+// the alpha term of psi is multiplied by one factor. Where the energies of a
+// pyramid have no reach, and that factor would be below 1-dimming, the weights c
+// and a of its gates are first multiplied by another, which is returned. A network that satisfies the bound is returned as it is.
 func (n *Network) WellPosed() (*Network, float64) {
 	const enough = 1 + dimming
 	best, lo, hi := n, 1.0, 1.0
 	if n.GrowthBound() <= 1-room {
 		return n, 1
 	}
-	if n.GrowthBound() > enough {
+	if n.cfg.Pyramid != nil && n.cfg.Pyramid.Reach == 0 && n.GrowthBound() > enough {
 		// Training ends close to the bound, so look there first.
 		best, lo = nil, 0
 		for d := 0.005; best == nil; d *= 2 {

@@ -22,17 +22,18 @@ import (
 // max (P v)_i/v_i bounds the largest eigenvalue for any positive v (Collatz
 // 1942, Wielandt 1950): v comes from a few power iterations.
 //
-// A pyramid of gated energies has none everywhere: where two gates of one
-// log-sum-exp balance, f turns from one slope to another within a distance
-// that shrinks as the picture's contrast grows. In a box it has. There
-// |h_k| <= H_k, by the l1 norms of the filters, and the Cauchy-Schwarz inequality on dp_j = sum_k N_jk h_k dh_k
-// + ... bounds what the turning gates add by a diagonal form in dh:
+// In a pyramid of gated energies f turns, where two gates of one log-sum-exp
+// balance, from one slope to another within a distance that shrinks as the
+// contrast grows. In a box |e'(h_k)| <= H_k, by the l1 norms of the filters and
+// the reach of the energies (by the latter alone in a box without end), and the
+// Cauchy-Schwarz inequality on dp_j = sum_k N_jk e'(h_k) dh_k + ... bounds what
+// the turning gates add by a diagonal form in dh:
 //
 //	Hess psi <= sum_l A_l'(D_l + D'_l)A_l + (1-alpha-slack) V'V + alpha I,
 //	E_j = sum_k N_jk H_k^2 + sum_m T_jm max_{i in m} E_i   (the level below),
 //	D'_k = sum_g max_{j in g} (w_g E_j + kappa_g) N_jk,
 //
-// D_l as in RecordGrowth, w_g the largest weight of gate group g and kappa_g
+// D_l the largest slope of psi in q_l, w_g the largest weight of gate group g and kappa_g
 // what the level above passes down by T in the same way. The largest
 // eigenvalue of this fixed operator is computed as GrowthBound's is. It is far
 // from tight: gates rarely turn together.
@@ -46,7 +47,11 @@ func (n *Network) LipschitzBound(s operators.Shape, lo, hi float64) (float64, er
 	if n.cfg.Softplus != nil {
 		return n.softplusLipschitz(s), nil
 	}
-	return n.pyramidLipschitz(s, (hi-lo)/2/n.cfg.Unit), nil
+	half := (hi - lo) / 2 / n.cfg.Unit
+	if math.IsInf(half, 1) && n.cfg.Pyramid.Reach == 0 {
+		return half, nil
+	}
+	return n.pyramidLipschitz(s, half), nil
 }
 
 // absolute returns a builder for pictures of shape s over the weights'
@@ -154,6 +159,13 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 	c, p := n.cfg, n.cfg.Pyramid
 	levels := len(p.Levels)
 	reach := n.featureBounds(s, half)
+	if p.Reach > 0 {
+		for _, r := range reach {
+			for k := range r {
+				r[k] = min(r[k], p.Reach)
+			}
+		}
+	}
 
 	// Energies E_j from the first level up, and their largest by group (the
 	// sum where each gate of a group is open on its own).

@@ -430,10 +430,13 @@ func (b *builder) Act(v Value, a Activation, order int) Value {
 
 // pair computes a and its derivative; either destination may be nil.
 func (a Activation) pair() func(z, s, x []float32) {
-	if a.Kind == HardGate {
-		return kernel.HardGate
-	}
 	beta := float32(a.Beta)
+	switch a.Kind {
+	case HardGate:
+		return kernel.HardGate
+	case Huber:
+		return func(z, s, x []float32) { kernel.Huber(z, s, x, beta) }
+	}
 	return func(z, s, x []float32) { kernel.Softplus(z, s, x, beta) }
 }
 
@@ -446,8 +449,11 @@ func (a Activation) Apply(order int) func(dst, x []float32) {
 	case 1:
 		return func(dst, x []float32) { pair(nil, dst, x) }
 	case 2:
-		if a.Kind == HardGate {
+		switch a.Kind {
+		case HardGate:
 			return kernel.HardGateD2
+		case Huber:
+			return func(dst, x []float32) { kernel.HuberD2(dst, x, float32(a.Beta)) }
 		}
 		return func(dst, x []float32) { kernel.SoftplusD2(dst, x, float32(a.Beta)) }
 	}

@@ -122,7 +122,7 @@ func (c Config) pyramidLowpass(r Recorder, x Value) Value {
 // the gate at p_l, the gradient of psi is, from the last level down,
 //
 //	v_l = w c_l + avgpool'(T_{l+1}' u_{l+1}),   u_l = s_l . expand(v_l),
-//	gh_l = (N_l' u_l + w a_l) . h_l,
+//	gh_l = (N_l' u_l + w a_l) . e'(h_l),
 //
 // pushed through the adjoint of the linear part, plus the low-pass term.
 func (c Config) recordPyramid(r Recorder) Value {
@@ -133,12 +133,14 @@ func (c Config) recordPyramid(r Recorder) Value {
 	_, h := c.pyramidLinear(r, x)
 
 	s := make([]Value, n)
+	e1 := make([]Value, n) // the derivative of the energies
 	wc := make([]Value, n)
 	wa := make([]Value, n)
 	var z Value
 	for l, v := range p.Levels {
 		f := r.Dims(h[l])
-		q := r.HalfSquare(h[l])
+		var q Value
+		q, e1[l] = c.energy(r, h[l])
 		gate := r.Conv(q, r.Param(fmt.Sprintf("N.%d", l)), Geom{v.NK, 1, v.NK / 2})
 		if l > 0 {
 			gate = r.Add(gate, r.Conv(r.AvgPool(z), r.Param(fmt.Sprintf("T.%d", l)), Geom{1, 1, 0}))
@@ -159,13 +161,22 @@ func (c Config) recordPyramid(r Recorder) Value {
 		f := r.Dims(h[l])
 		u := r.Mul(s[l], r.Expand(v, p.Group))
 		gain := r.ConvT(u, r.Param(fmt.Sprintf("N.%d", l)), Geom{lev.NK, 1, lev.NK / 2}, f.H, f.W)
-		gh[l] = r.Mul(r.Add(gain, wa[l]), h[l])
+		gh[l] = r.Mul(r.Add(gain, wa[l]), e1[l])
 		if l > 0 {
 			t := r.ConvT(u, r.Param(fmt.Sprintf("T.%d", l)), Geom{1, 1, 0}, f.H, f.W)
 			v = r.Add(wc[l-1], r.AvgPoolT(t))
 		}
 	}
 	return r.Add(c.pyramidLinearT(r, gh, d), c.pyramidLowpass(r, x))
+}
+
+// energy writes the features' energy and its derivative.
+func (c Config) energy(r Recorder, h Value) (q, e1 Value) {
+	if c.Pyramid.Reach == 0 {
+		return r.HalfSquare(h), h
+	}
+	a := Activation{Kind: Huber, Beta: c.Pyramid.Reach}
+	return r.Act(h, a, 0), r.Act(h, a, 1)
 }
 
 // gate writes the gate's value, one a group, and its gradient.
@@ -177,11 +188,15 @@ func (c Config) gate(r Recorder, p Value) (z, s Value) {
 	return r.LogSumExp(p, c.Pyramid.Group), r.Softmax(p, c.Pyramid.Group)
 }
 
+// contrast is the reach of the energies, in units of a picture's range. A
+// feature is a zero-mean filter of about unit norm.
+const contrast = 4
+
 // Pyramid is the two-level pyramid of gated energies for pictures of the given
 // channels and noise level.
 func Pyramid(channels int, sigma float64) Config {
 	return Config{Name: "pyramid", Channels: channels, Sigma: sigma, Unit: sigma, Alpha: 0.01,
-		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9, Slack: 1e-3,
+		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9, Reach: contrast / sigma, Slack: 1e-3,
 			Levels: []PyramidLevel{
 				{Maps: 16, WK: 3, Features: 64, AK: 5, NK: 1},
 				{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3},

@@ -94,11 +94,10 @@ type Geom struct{ K, Stride, Pad int }
 // Margins are the rows and columns that padding adds.
 type Margins struct{ Top, Bottom, Left, Right int }
 
-// An Activation is a convex, non-decreasing scalar function together with its
-// derivatives.
+// An Activation is a convex scalar function together with its derivatives.
 type Activation struct {
 	Kind ActKind
-	Beta float64 // sharpness of the softplus; unused by HardGate
+	Beta float64 // sharpness of the softplus, reach of Huber; unused by HardGate
 }
 
 // ActKind names an activation.
@@ -112,4 +111,7 @@ const (
 	// 0 below -1, (x+1)^2/4 on [-1,1], x above. Order 1 is the hard sigmoid,
 	// order 2 is 1/2 on (-1,1) and 0 elsewhere.
 	HardGate
+	// Huber is x^2/2 within +-beta and beta(|x|-beta/2) beyond. Order 1 is
+	// clamp(x, -beta, beta), order 2 is 1 on (-beta,beta) and 0 elsewhere.
+	Huber
 )

@@ -132,9 +132,11 @@ func TestVerifyPatched(t *testing.T) {
 	}
 }
 
-// TestVerifyUnbounded: gates that grow too fast are refused.
+// TestVerifyUnbounded: gates that grow too fast, for ever, are refused.
 func TestVerifyUnbounded(t *testing.T) {
-	n := randomNet(t, smallPyramid(), 5).gatesScaled(40)
+	cfg := smallPyramid()
+	cfg.Pyramid.Reach = 0
+	n := randomNet(t, cfg, 5).gatesScaled(40)
 	c, err := n.Verify(small, Probing{})
 	if err != nil {
 		t.Fatal(err)
@@ -198,6 +200,9 @@ func TestLipschitzBound(t *testing.T) {
 		l, err := n.LipschitzBound(small, 0, 1)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if everywhere, err := n.LipschitzBound(small, math.Inf(-1), math.Inf(1)); err != nil || !(everywhere >= l) || math.IsInf(everywhere, 1) {
+			t.Errorf("%s: %g (%v) everywhere, %g in a box", gate, everywhere, err, l)
 		}
 		narrow, _ := n.LipschitzBound(small, 0.45, 0.55)
 		if narrow >= l {

@@ -145,6 +145,40 @@ func HardGateD2(dst, x []float32) {
 	}
 }
 
+// Huber is z = x*x/2 within +-reach and reach*(|x|-reach/2) beyond, and its
+// derivative s = clamp(x, -reach, reach). z or s may be nil, and either may be
+// x.
+func Huber(z, s, x []float32, reach float32) {
+	if z != nil {
+		same(len(x), len(z))
+	}
+	if s != nil {
+		same(len(x), len(s))
+	}
+	if huberVec(z, s, x, reach) {
+		return
+	}
+	for i, v := range x {
+		h := min(max(v, -reach), reach)
+		if z != nil {
+			z[i] = h * (v - 0.5*h)
+		}
+		if s != nil {
+			s[i] = h
+		}
+	}
+}
+
+// HuberD2 is the second derivative of Huber: 1 on (-reach,reach), else 0.
+func HuberD2(dst, x []float32, reach float32) {
+	inv := 1 / reach
+	for i, v := range x {
+		dst[i] = v * inv
+	}
+	HardGateD2(dst, dst)
+	Scale(dst, dst, 2)
+}
+
 // LogSumExp is, for each run of per elements of x, z = log(sum(exp(x))) (one
 // value a run, so len(z) = len(x)/per) and s = exp(x-z), the softmax, which is
 // its gradient. The largest element of a run is subtracted first, so nothing

@@ -202,6 +202,26 @@ func hardGateVec(z, s, x []float32) bool {
 	return true
 }
 
+func huberVec(z, s, x []float32, reach float32) bool {
+	switch {
+	case level == Generic:
+		return false
+	case level == AVX512 && s == nil:
+		huberZAVX512(z, x, reach)
+	case level == AVX512 && z == nil:
+		huberSAVX512(s, x, reach)
+	case level == AVX512:
+		huberAVX512(z, s, x, reach)
+	case s == nil:
+		huberZAVX2(z, x, reach)
+	case z == nil:
+		huberSAVX2(s, x, reach)
+	default:
+		huberAVX2(z, s, x, reach)
+	}
+	return true
+}
+
 // channelSumVec does blocks of 16 channels and leaves the rest to Go.
 func channelSumVec(dst []float64, x []float32) bool {
 	if level == Generic || len(x) == 0 {

@@ -1817,6 +1817,241 @@ done84:
 	VZEROUPPER
 	RET
 
+// func huberAVX2(z []float32, s []float32, x []float32, reach float32)
+// Requires: AVX, FMA3, SSE
+TEXT ·huberAVX2(SB), NOSPLIT, $8-76
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         z_base+0(FP), AX
+	MOVQ         s_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         x_len+56(FP), BX
+	VBROADCASTSS reach+72(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	XORQ         SI, SI
+
+loop90:
+	CMPQ         BX, $0x00000020
+	JLT          next91
+	VMOVUPS      (DX)(SI*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      Y3, (CX)(SI*1)
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*1)
+	VMOVUPS      32(DX)(SI*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      Y3, 32(CX)(SI*1)
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*1)
+	VMOVUPS      64(DX)(SI*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      Y3, 64(CX)(SI*1)
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 64(AX)(SI*1)
+	VMOVUPS      96(DX)(SI*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      Y3, 96(CX)(SI*1)
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 96(AX)(SI*1)
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x00000020, BX
+	JMP          loop90
+
+next91:
+loop92:
+	CMPQ         BX, $0x00000008
+	JLT          next93
+	VMOVUPS      (DX)(SI*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VMOVUPS      Y3, (CX)(SI*1)
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*1)
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, BX
+	JMP          loop92
+
+next93:
+	TESTQ        BX, BX
+	JZ           done89
+	LEAQ         mask<>+0(SB), DI
+	MOVQ         $0x00000008, R8
+	SUBQ         BX, R8
+	VMOVDQU      (DI)(R8*4), Y2
+	VMASKMOVPS   (DX)(SI*1), Y2, Y3
+	VMAXPS       Y3, Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VMASKMOVPS   Y1, Y2, (CX)(SI*1)
+	VFNMADD231PS k3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (AX)(SI*1)
+
+done89:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func huberZAVX2(z []float32, x []float32, reach float32)
+// Requires: AVX, FMA3, SSE
+TEXT ·huberZAVX2(SB), NOSPLIT, $8-52
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS reach+48(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	XORQ         BX, BX
+
+loop95:
+	CMPQ         DX, $0x00000020
+	JLT          next96
+	VMOVUPS      (CX)(BX*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*1)
+	VMOVUPS      32(CX)(BX*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(BX*1)
+	VMOVUPS      64(CX)(BX*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 64(AX)(BX*1)
+	VMOVUPS      96(CX)(BX*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 96(AX)(BX*1)
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x00000020, DX
+	JMP          loop95
+
+next96:
+loop97:
+	CMPQ         DX, $0x00000008
+	JLT          next98
+	VMOVUPS      (CX)(BX*1), Y2
+	VMAXPS       Y2, Y1, Y3
+	VMINPS       Y3, Y0, Y3
+	VFNMADD231PS k3f000000<>+0(SB), Y3, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*1)
+	ADDQ         $0x00000020, BX
+	SUBQ         $0x00000008, DX
+	JMP          loop97
+
+next98:
+	TESTQ        DX, DX
+	JZ           done94
+	LEAQ         mask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         DX, DI
+	VMOVDQU      (SI)(DI*4), Y2
+	VMASKMOVPS   (CX)(BX*1), Y2, Y3
+	VMAXPS       Y3, Y1, Y1
+	VMINPS       Y1, Y0, Y1
+	VFNMADD231PS k3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (AX)(BX*1)
+
+done94:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func huberSAVX2(s []float32, x []float32, reach float32)
+// Requires: AVX, SSE
+TEXT ·huberSAVX2(SB), NOSPLIT, $8-52
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         s_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS reach+48(FP), Y0
+	VXORPS       Y1, Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	XORQ         BX, BX
+
+loop100:
+	CMPQ    DX, $0x00000020
+	JLT     next101
+	VMOVUPS (CX)(BX*1), Y2
+	VMAXPS  Y2, Y1, Y2
+	VMINPS  Y2, Y0, Y2
+	VMOVUPS Y2, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y2
+	VMAXPS  Y2, Y1, Y2
+	VMINPS  Y2, Y0, Y2
+	VMOVUPS Y2, 32(AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Y2
+	VMAXPS  Y2, Y1, Y2
+	VMINPS  Y2, Y0, Y2
+	VMOVUPS Y2, 64(AX)(BX*1)
+	VMOVUPS 96(CX)(BX*1), Y2
+	VMAXPS  Y2, Y1, Y2
+	VMINPS  Y2, Y0, Y2
+	VMOVUPS Y2, 96(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, DX
+	JMP     loop100
+
+next101:
+loop102:
+	CMPQ    DX, $0x00000008
+	JLT     next103
+	VMOVUPS (CX)(BX*1), Y2
+	VMAXPS  Y2, Y1, Y2
+	VMINPS  Y2, Y0, Y2
+	VMOVUPS Y2, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000008, DX
+	JMP     loop102
+
+next103:
+	TESTQ      DX, DX
+	JZ         done99
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVDQU    (SI)(DI*4), Y2
+	VMASKMOVPS (CX)(BX*1), Y2, Y3
+	VMAXPS     Y3, Y1, Y1
+	VMINPS     Y1, Y0, Y1
+	VMASKMOVPS Y1, Y2, (AX)(BX*1)
+
+done99:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
 // func hardGateD2AVX2(dst []float32, x []float32)
 // Requires: AVX, SSE
 TEXT ·hardGateD2AVX2(SB), NOSPLIT, $8-48
@@ -1830,9 +2065,9 @@ TEXT ·hardGateD2AVX2(SB), NOSPLIT, $8-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 
-loop90:
+loop105:
 	CMPQ    DX, $0x00000010
-	JLT     next91
+	JLT     next106
 	VMOVUPS (CX)(BX*1), Y0
 	VORPS   k80000000<>+0(SB), Y0, Y1
 	VADDPS  k3f800000<>+0(SB), Y1, Y1
@@ -1855,12 +2090,12 @@ loop90:
 	VMOVUPS Y2, 32(AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop90
+	JMP     loop105
 
-next91:
-loop92:
+next106:
+loop107:
 	CMPQ    DX, $0x00000008
-	JLT     next93
+	JLT     next108
 	VMOVUPS (CX)(BX*1), Y0
 	VORPS   k80000000<>+0(SB), Y0, Y1
 	VADDPS  k3f800000<>+0(SB), Y1, Y1
@@ -1873,11 +2108,11 @@ loop92:
 	VMOVUPS Y2, (AX)(BX*1)
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     loop92
+	JMP     loop107
 
-next93:
+next108:
 	TESTQ      DX, DX
-	JZ         done89
+	JZ         done104
 	LEAQ       mask<>+0(SB), SI
 	MOVQ       $0x00000008, DI
 	SUBQ       DX, DI
@@ -1893,7 +2128,7 @@ next93:
 	VORPS      Y2, Y3, Y3
 	VMASKMOVPS Y3, Y0, (AX)(BX*1)
 
-done89:
+done104:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1913,12 +2148,12 @@ TEXT ·avgPoolRowAVX2(SB), NOSPLIT, $8-80
 	MOVQ    c+72(FP), SI
 	SHLQ    $0x02, SI
 
-pixel94:
+pixel109:
 	TESTQ BX, BX
-	JZ    end96
+	JZ    end111
 	MOVQ  SI, DI
 
-loop95:
+loop110:
 	VMOVUPS (CX), Y0
 	VADDPS  (CX)(SI*1), Y0, Y0
 	VMOVUPS (DX), Y1
@@ -1931,12 +2166,12 @@ loop95:
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
 	SUBQ    $0x00000020, DI
-	JNZ     loop95
+	JNZ     loop110
 	ADDQ    SI, CX
 	ADDQ    SI, DX
-	JMP     pixel94
+	JMP     pixel109
 
-end96:
+end111:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1966,12 +2201,12 @@ TEXT ·avgPoolTRowAVX2(SB), NOSPLIT, $8-80
 	MOVQ    c+72(FP), SI
 	SHLQ    $0x02, SI
 
-pixel97:
+pixel112:
 	TESTQ BX, BX
-	JZ    end99
+	JZ    end114
 	MOVQ  SI, DI
 
-loop98:
+loop113:
 	VMOVUPS (DX), Y0
 	VMULPS  k3e800000<>+0(SB), Y0, Y0
 	VMOVUPS Y0, (AX)
@@ -1983,12 +2218,12 @@ loop98:
 	ADDQ    $0x00000020, CX
 	SUBQ    $0x00000008, BX
 	SUBQ    $0x00000020, DI
-	JNZ     loop98
+	JNZ     loop113
 	ADDQ    SI, AX
 	ADDQ    SI, CX
-	JMP     pixel97
+	JMP     pixel112
 
-end99:
+end114:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2005,18 +2240,18 @@ TEXT ·expand16AVX2(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    x_len+32(FP), DX
 
-run100:
+run115:
 	TESTQ        DX, DX
-	JZ           end101
+	JZ           end116
 	VBROADCASTSS (CX), Y0
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y0, 32(AX)
 	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, AX
 	DECQ         DX
-	JMP          run100
+	JMP          run115
 
-end101:
+end116:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2034,9 +2269,9 @@ TEXT ·expandMul16AVX2(SB), NOSPLIT, $8-72
 	MOVQ    v_base+48(FP), DX
 	MOVQ    v_len+56(FP), BX
 
-run102:
+run117:
 	TESTQ        BX, BX
-	JZ           end103
+	JZ           end118
 	VBROADCASTSS (DX), Y0
 	VMULPS       (CX), Y0, Y1
 	VMULPS       32(CX), Y0, Y0
@@ -2046,9 +2281,9 @@ run102:
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, AX
 	DECQ         BX
-	JMP          run102
+	JMP          run117
 
-end103:
+end118:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2065,9 +2300,9 @@ TEXT ·groupSum16AVX2(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
 
-run104:
+run119:
 	TESTQ      DX, DX
-	JZ         end105
+	JZ         end120
 	VMOVUPS    (CX), Y0
 	VMOVUPS    32(CX), Y1
 	VADDPS     Y1, Y0, Y0
@@ -2081,9 +2316,9 @@ run104:
 	ADDQ       $0x00000040, CX
 	ADDQ       $0x00000004, AX
 	DECQ       DX
-	JMP        run104
+	JMP        run119
 
-end105:
+end120:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2102,9 +2337,9 @@ TEXT ·softmaxGrad16AVX2(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	SHRQ    $0x04, BX
 
-run106:
+run121:
 	TESTQ      BX, BX
-	JZ         end107
+	JZ         end122
 	VMOVUPS    (CX), Y0
 	VMOVUPS    32(CX), Y1
 	VMOVUPS    (DX), Y2
@@ -2128,9 +2363,9 @@ run106:
 	ADDQ       $0x00000040, DX
 	ADDQ       $0x00000040, AX
 	DECQ       BX
-	JMP        run106
+	JMP        run121
 
-end107:
+end122:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2151,16 +2386,16 @@ TEXT ·logSumExp16AVX2(SB), NOSPLIT, $72-72
 	VMOVUPS kc2700000<>+0(SB), Y0
 	VMOVUPS k3f800000<>+0(SB), Y1
 
-block108:
+block123:
 	TESTQ   BX, BX
-	JZ      done110
+	JZ      done125
 	MOVQ    $0x00000008, SI
 	CMPQ    BX, SI
 	CMOVQLT BX, SI
 	SUBQ    SI, BX
 	XORQ    DI, DI
 
-inner109:
+inner124:
 	VMOVUPS      (DX), Y2
 	VMOVUPS      32(DX), Y3
 	VMAXPS       Y3, Y2, Y4
@@ -2220,7 +2455,7 @@ inner109:
 	VMOVSS       X2, 40(SP)(DI*4)
 	INCQ         DI
 	CMPQ         DI, SI
-	JLT          inner109
+	JLT          inner124
 	VMOVUPS      40(SP), Y2
 	VPSRLD       $0x17, Y2, Y3
 	VCVTDQ2PS    Y3, Y3
@@ -2248,9 +2483,9 @@ inner109:
 	VMOVDQU      (DI)(R8*4), Y2
 	VMASKMOVPS   Y5, Y2, (AX)
 	ADDQ         $0x00000020, AX
-	JMP          block108
+	JMP          block123
 
-done110:
+done125:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2300,16 +2535,16 @@ TEXT ·logSumExpZ16AVX2(SB), NOSPLIT, $72-48
 	VMOVUPS kc2700000<>+0(SB), Y0
 	VMOVUPS k3f800000<>+0(SB), Y1
 
-block111:
+block126:
 	TESTQ   DX, DX
-	JZ      done113
+	JZ      done128
 	MOVQ    $0x00000008, BX
 	CMPQ    DX, BX
 	CMOVQLT DX, BX
 	SUBQ    BX, DX
 	XORQ    SI, SI
 
-inner112:
+inner127:
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	VMAXPS       Y3, Y2, Y4
@@ -2363,7 +2598,7 @@ inner112:
 	VMOVSS       X2, 40(SP)(SI*4)
 	INCQ         SI
 	CMPQ         SI, BX
-	JLT          inner112
+	JLT          inner127
 	VMOVUPS      40(SP), Y2
 	VPSRLD       $0x17, Y2, Y3
 	VCVTDQ2PS    Y3, Y3
@@ -2391,9 +2626,9 @@ inner112:
 	VMOVDQU      (SI)(DI*4), Y2
 	VMASKMOVPS   Y5, Y2, (AX)
 	ADDQ         $0x00000020, AX
-	JMP          block111
+	JMP          block126
 
-done113:
+done128:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2413,9 +2648,9 @@ TEXT ·softmax16AVX2(SB), NOSPLIT, $8-48
 	VMOVUPS kc2700000<>+0(SB), Y0
 	VMOVUPS k3f800000<>+0(SB), Y1
 
-run114:
+run129:
 	TESTQ        DX, DX
-	JZ           end115
+	JZ           end130
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	VMAXPS       Y3, Y2, Y4
@@ -2472,9 +2707,9 @@ run114:
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, CX
 	DECQ         DX
-	JMP          run114
+	JMP          run129
 
-end115:
+end130:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2493,9 +2728,9 @@ TEXT ·addAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop117:
+loop132:
 	CMPQ    BX, $0x00000040
-	JLT     next118
+	JLT     next133
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VADDPS  Z1, Z0, Z0
@@ -2514,23 +2749,23 @@ loop117:
 	VMOVUPS Z0, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     loop117
+	JMP     loop132
 
-next118:
-loop119:
+next133:
+loop134:
 	CMPQ    BX, $0x00000010
-	JLT     next120
+	JLT     next135
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop119
+	JMP     loop134
 
-next120:
+next135:
 	TESTQ     BX, BX
-	JZ        done116
+	JZ        done131
 	MOVL      $-1, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -2539,7 +2774,7 @@ next120:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*1)
 
-done116:
+done131:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2558,9 +2793,9 @@ TEXT ·mulAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop122:
+loop137:
 	CMPQ    BX, $0x00000040
-	JLT     next123
+	JLT     next138
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VMULPS  Z1, Z0, Z0
@@ -2579,23 +2814,23 @@ loop122:
 	VMOVUPS Z0, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     loop122
+	JMP     loop137
 
-next123:
-loop124:
+next138:
+loop139:
 	CMPQ    BX, $0x00000010
-	JLT     next125
+	JLT     next140
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop124
+	JMP     loop139
 
-next125:
+next140:
 	TESTQ     BX, BX
-	JZ        done121
+	JZ        done136
 	MOVL      $-1, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -2604,7 +2839,7 @@ next125:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*1)
 
-done121:
+done136:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2623,9 +2858,9 @@ TEXT ·mulAddAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop127:
+loop142:
 	CMPQ        BX, $0x00000040
-	JLT         next128
+	JLT         next143
 	VMOVUPS     (AX)(SI*1), Z0
 	VMOVUPS     (DX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
@@ -2648,12 +2883,12 @@ loop127:
 	VMOVUPS     Z0, 192(AX)(SI*1)
 	ADDQ        $0x00000100, SI
 	SUBQ        $0x00000040, BX
-	JMP         loop127
+	JMP         loop142
 
-next128:
-loop129:
+next143:
+loop144:
 	CMPQ        BX, $0x00000010
-	JLT         next130
+	JLT         next145
 	VMOVUPS     (AX)(SI*1), Z0
 	VMOVUPS     (DX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
@@ -2661,11 +2896,11 @@ loop129:
 	VMOVUPS     Z0, (AX)(SI*1)
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop129
+	JMP         loop144
 
-next130:
+next145:
 	TESTQ       BX, BX
-	JZ          done126
+	JZ          done141
 	MOVL        $-1, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -2675,7 +2910,7 @@ next130:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(SI*1)
 
-done126:
+done141:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2694,9 +2929,9 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $8-52
 	VBROADCASTSS k+48(FP), Z0
 	XORQ         BX, BX
 
-loop132:
+loop147:
 	CMPQ    DX, $0x00000040
-	JLT     next133
+	JLT     next148
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -2711,22 +2946,22 @@ loop132:
 	VMOVUPS Z1, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     loop132
+	JMP     loop147
 
-next133:
-loop134:
+next148:
+loop149:
 	CMPQ    DX, $0x00000010
-	JLT     next135
+	JLT     next150
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop134
+	JMP     loop149
 
-next135:
+next150:
 	TESTQ     DX, DX
-	JZ        done131
+	JZ        done146
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -2734,7 +2969,7 @@ next135:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*1)
 
-done131:
+done146:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2753,9 +2988,9 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $8-56
 	VBROADCASTSS k+24(FP), Z0
 	XORQ         BX, BX
 
-loop137:
+loop152:
 	CMPQ        DX, $0x00000040
-	JLT         next138
+	JLT         next153
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z2, Z0, Z1
@@ -2774,23 +3009,23 @@ loop137:
 	VMOVUPS     Z1, 192(AX)(BX*1)
 	ADDQ        $0x00000100, BX
 	SUBQ        $0x00000040, DX
-	JMP         loop137
+	JMP         loop152
 
-next138:
-loop139:
+next153:
+loop154:
 	CMPQ        DX, $0x00000010
-	JLT         next140
+	JLT         next155
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop139
+	JMP         loop154
 
-next140:
+next155:
 	TESTQ       DX, DX
-	JZ          done136
+	JZ          done151
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -2799,7 +3034,7 @@ next140:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*1)
 
-done136:
+done151:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2818,9 +3053,9 @@ TEXT ·halfSquareAVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k3f000000<>+0(SB), Z0
 	XORQ         BX, BX
 
-loop142:
+loop157:
 	CMPQ    DX, $0x00000040
-	JLT     next143
+	JLT     next158
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z2
 	VMULPS  Z1, Z2, Z2
@@ -2839,23 +3074,23 @@ loop142:
 	VMOVUPS Z2, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     loop142
+	JMP     loop157
 
-next143:
-loop144:
+next158:
+loop159:
 	CMPQ    DX, $0x00000010
-	JLT     next145
+	JLT     next160
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z2
 	VMULPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop144
+	JMP     loop159
 
-next145:
+next160:
 	TESTQ     DX, DX
-	JZ        done141
+	JZ        done156
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -2864,7 +3099,7 @@ next145:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*1)
 
-done141:
+done156:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2889,9 +3124,9 @@ TEXT ·blendAVX512(SB), NOSPLIT, $8-136
 	VBROADCASTSS ks+132(FP), Z3
 	XORQ         R8, R8
 
-loop147:
+loop162:
 	CMPQ        CX, $0x00000010
-	JLT         next148
+	JLT         next163
 	VMOVUPS     (DX)(R8*1), Z4
 	VMULPS      Z0, Z4, Z4
 	VMOVUPS     (BX)(R8*1), Z5
@@ -2903,11 +3138,11 @@ loop147:
 	VMOVUPS     Z4, (AX)(R8*1)
 	ADDQ        $0x00000040, R8
 	SUBQ        $0x00000010, CX
-	JMP         loop147
+	JMP         loop162
 
-next148:
+next163:
 	TESTQ       CX, CX
-	JZ          done146
+	JZ          done161
 	MOVL        $-1, R9
 	BZHIL       CX, R9, R9
 	KMOVW       R9, K1
@@ -2921,7 +3156,7 @@ next148:
 	VFMADD231PS Z0, Z3, Z4
 	VMOVUPS     Z4, K1, (AX)(R8*1)
 
-done146:
+done161:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2949,9 +3184,9 @@ TEXT ·adamStepAVX512(SB), NOSPLIT, $8-104
 	VBROADCASTSS 24(DI), Z6
 	XORQ         DI, DI
 
-loop150:
+loop165:
 	CMPQ        SI, $0x00000010
-	JLT         next151
+	JLT         next166
 	VMOVUPS     (CX)(DI*1), Z7
 	VMULPS      Z1, Z7, Z8
 	VMOVUPS     (DX)(DI*1), Z9
@@ -2972,11 +3207,11 @@ loop150:
 	VMOVUPS     Z7, (AX)(DI*1)
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop150
+	JMP         loop165
 
-next151:
+next166:
 	TESTQ       SI, SI
-	JZ          done149
+	JZ          done164
 	MOVL        $-1, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -2999,7 +3234,7 @@ next151:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*1)
 
-done149:
+done164:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3018,15 +3253,15 @@ TEXT ·addBiasAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	MOVQ    b_len+56(FP), SI
 
-row152:
+row167:
 	TESTQ BX, BX
-	JZ    end153
+	JZ    end168
 	MOVQ  SI, DI
 	XORQ  R8, R8
 
-loop155:
+loop170:
 	CMPQ    DI, $0x00000040
-	JLT     next156
+	JLT     next171
 	VMOVUPS (CX)(R8*1), Z0
 	VADDPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
@@ -3041,22 +3276,22 @@ loop155:
 	VMOVUPS Z0, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     loop155
+	JMP     loop170
 
-next156:
-loop157:
+next171:
+loop172:
 	CMPQ    DI, $0x00000010
-	JLT     next158
+	JLT     next173
 	VMOVUPS (CX)(R8*1), Z0
 	VADDPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     loop157
+	JMP     loop172
 
-next158:
+next173:
 	TESTQ     DI, DI
-	JZ        done154
+	JZ        done169
 	MOVL      $-1, R9
 	BZHIL     DI, R9, R9
 	KMOVW     R9, K1
@@ -3065,13 +3300,13 @@ next158:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(R8*1)
 
-done154:
+done169:
 	LEAQ (AX)(SI*4), AX
 	LEAQ (CX)(SI*4), CX
 	SUBQ SI, BX
-	JMP  row152
+	JMP  row167
 
-end153:
+end168:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3090,15 +3325,15 @@ TEXT ·mulChannelAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	MOVQ    c_len+56(FP), SI
 
-row159:
+row174:
 	TESTQ BX, BX
-	JZ    end160
+	JZ    end175
 	MOVQ  SI, DI
 	XORQ  R8, R8
 
-loop162:
+loop177:
 	CMPQ    DI, $0x00000040
-	JLT     next163
+	JLT     next178
 	VMOVUPS (CX)(R8*1), Z0
 	VMULPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
@@ -3113,22 +3348,22 @@ loop162:
 	VMOVUPS Z0, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     loop162
+	JMP     loop177
 
-next163:
-loop164:
+next178:
+loop179:
 	CMPQ    DI, $0x00000010
-	JLT     next165
+	JLT     next180
 	VMOVUPS (CX)(R8*1), Z0
 	VMULPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     loop164
+	JMP     loop179
 
-next165:
+next180:
 	TESTQ     DI, DI
-	JZ        done161
+	JZ        done176
 	MOVL      $-1, R9
 	BZHIL     DI, R9, R9
 	KMOVW     R9, K1
@@ -3137,13 +3372,13 @@ next165:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(R8*1)
 
-done161:
+done176:
 	LEAQ (AX)(SI*4), AX
 	LEAQ (CX)(SI*4), CX
 	SUBQ SI, BX
-	JMP  row159
+	JMP  row174
 
-end160:
+end175:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3164,18 +3399,18 @@ TEXT ·channelSumAVX512(SB), NOSPLIT, $8-32
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-row166:
+row181:
 	TESTQ     DX, DX
-	JZ        end167
+	JZ        end182
 	VCVTPS2PD (CX), Z2
 	VADDPD    Z2, Z0, Z0
 	VCVTPS2PD 32(CX), Z2
 	VADDPD    Z2, Z1, Z1
 	ADDQ      BX, CX
 	DECQ      DX
-	JMP       row166
+	JMP       row181
 
-end167:
+end182:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -3197,9 +3432,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop168:
+loop183:
 	TESTQ       BX, BX
-	JZ          end169
+	JZ          end184
 	VCVTPS2PD   (CX), Z2
 	VCVTPS2PD   (DX), Z3
 	VFMADD231PD Z3, Z2, Z0
@@ -3209,9 +3444,9 @@ loop168:
 	ADDQ        $0x00000040, CX
 	ADDQ        $0x00000040, DX
 	SUBQ        $0x00000010, BX
-	JMP         loop168
+	JMP         loop183
 
-end169:
+end184:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -3233,9 +3468,9 @@ TEXT ·squaredErrorAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop170:
+loop185:
 	TESTQ     BX, BX
-	JZ        end171
+	JZ        end186
 	VCVTPS2PD (CX), Z2
 	VCVTPS2PD (DX), Z3
 	VSUBPD    Z3, Z2, Z2
@@ -3249,9 +3484,9 @@ loop170:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x00000010, BX
-	JMP       loop170
+	JMP       loop185
 
-end171:
+end186:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -3273,9 +3508,9 @@ TEXT ·absErrorAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop172:
+loop187:
 	TESTQ     BX, BX
-	JZ        end173
+	JZ        end188
 	VCVTPS2PD (CX), Z2
 	VCVTPS2PD (DX), Z3
 	VSUBPD    Z3, Z2, Z2
@@ -3291,9 +3526,9 @@ loop172:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x00000010, BX
-	JMP       loop172
+	JMP       loop187
 
-end173:
+end188:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -3325,9 +3560,9 @@ TEXT ·expAVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k42b20000<>+0(SB), Z11
 	XORQ         BX, BX
 
-loop175:
+loop190:
 	CMPQ         DX, $0x00000010
-	JLT          next176
+	JLT          next191
 	VMOVUPS      (CX)(BX*1), Z12
 	VMAXPS       Z12, Z10, Z12
 	VMINPS       Z12, Z11, Z12
@@ -3349,11 +3584,11 @@ loop175:
 	VMOVUPS      Z14, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop175
+	JMP          loop190
 
-next176:
+next191:
 	TESTQ        DX, DX
-	JZ           done174
+	JZ           done189
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3377,7 +3612,7 @@ next176:
 	VMULPS       Z10, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*1)
 
-done174:
+done189:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3419,9 +3654,9 @@ TEXT ·softplusAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS kbeffff8a<>+0(SB), Z22
 	XORQ         SI, SI
 
-loop178:
+loop193:
 	CMPQ         BX, $0x00000010
-	JLT          next179
+	JLT          next194
 	VMOVUPS      (DX)(SI*1), Z23
 	VMULPS       Z0, Z23, Z24
 	VORPS        Z12, Z24, Z25
@@ -3461,11 +3696,11 @@ loop178:
 	VMOVUPS      Z23, (AX)(SI*1)
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x00000010, BX
-	JMP          loop178
+	JMP          loop193
 
-next179:
+next194:
 	TESTQ        BX, BX
-	JZ           done177
+	JZ           done192
 	MOVL         $-1, DI
 	BZHIL        BX, DI, DI
 	KMOVW        DI, K1
@@ -3507,7 +3742,7 @@ next179:
 	VFMADD231PS  Z14, Z0, Z23
 	VMOVUPS      Z23, K1, (AX)(SI*1)
 
-done177:
+done192:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3548,9 +3783,9 @@ TEXT ·softplusZAVX512(SB), NOSPLIT, $8-56
 	VBROADCASTSS kbeffff8a<>+0(SB), Z22
 	XORQ         BX, BX
 
-loop181:
+loop196:
 	CMPQ         DX, $0x00000010
-	JLT          next182
+	JLT          next197
 	VMOVUPS      (CX)(BX*1), Z23
 	VMULPS       Z0, Z23, Z24
 	VORPS        Z12, Z24, Z24
@@ -3584,11 +3819,11 @@ loop181:
 	VMOVUPS      Z23, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop181
+	JMP          loop196
 
-next182:
+next197:
 	TESTQ        DX, DX
-	JZ           done180
+	JZ           done195
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3624,7 +3859,7 @@ next182:
 	VFMADD231PS  Z14, Z0, Z23
 	VMOVUPS      Z23, K1, (AX)(BX*1)
 
-done180:
+done195:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3656,9 +3891,9 @@ TEXT ·softplusSAVX512(SB), NOSPLIT, $8-56
 	VXORPS       Z13, Z13, Z13
 	XORQ         BX, BX
 
-loop184:
+loop199:
 	CMPQ         DX, $0x00000010
-	JLT          next185
+	JLT          next200
 	VMOVUPS      (CX)(BX*1), Z13
 	VMULPS       Z0, Z13, Z13
 	VORPS        Z12, Z13, Z14
@@ -3685,11 +3920,11 @@ loop184:
 	VMOVUPS      Z13, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop184
+	JMP          loop199
 
-next185:
+next200:
 	TESTQ        DX, DX
-	JZ           done183
+	JZ           done198
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3718,7 +3953,7 @@ next185:
 	VDIVPS       Z2, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*1)
 
-done183:
+done198:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3749,9 +3984,9 @@ TEXT ·softplusD2AVX512(SB), NOSPLIT, $8-52
 	VBROADCASTSS k80000000<>+0(SB), Z12
 	XORQ         BX, BX
 
-loop187:
+loop202:
 	CMPQ         DX, $0x00000010
-	JLT          next188
+	JLT          next203
 	VMOVUPS      (CX)(BX*1), Z13
 	VMULPS       Z0, Z13, Z13
 	VORPS        Z12, Z13, Z13
@@ -3777,11 +4012,11 @@ loop187:
 	VMOVUPS      Z15, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop187
+	JMP          loop202
 
-next188:
+next203:
 	TESTQ        DX, DX
-	JZ           done186
+	JZ           done201
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3809,7 +4044,7 @@ next188:
 	VDIVPS       Z2, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(BX*1)
 
-done186:
+done201:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3831,9 +4066,9 @@ TEXT ·hardGateAVX512(SB), NOSPLIT, $8-72
 	VXORPS       Z2, Z2, Z2
 	XORQ         SI, SI
 
-loop190:
+loop205:
 	CMPQ        BX, $0x00000020
-	JLT         next191
+	JLT         next206
 	VMOVUPS     (DX)(SI*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3856,12 +4091,12 @@ loop190:
 	VMOVUPS     Z3, 64(AX)(SI*1)
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         loop190
+	JMP         loop205
 
-next191:
-loop192:
+next206:
+loop207:
 	CMPQ        BX, $0x00000010
-	JLT         next193
+	JLT         next208
 	VMOVUPS     (DX)(SI*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3874,11 +4109,11 @@ loop192:
 	VMOVUPS     Z3, (AX)(SI*1)
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop192
+	JMP         loop207
 
-next193:
+next208:
 	TESTQ       BX, BX
-	JZ          done189
+	JZ          done204
 	MOVL        $-1, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -3893,7 +4128,7 @@ next193:
 	VFMADD231PS Z4, Z4, Z3
 	VMOVUPS     Z3, K1, (AX)(SI*1)
 
-done189:
+done204:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3914,9 +4149,9 @@ TEXT ·hardGateZAVX512(SB), NOSPLIT, $8-48
 	VXORPS       Z2, Z2, Z2
 	XORQ         BX, BX
 
-loop195:
+loop210:
 	CMPQ        DX, $0x00000020
-	JLT         next196
+	JLT         next211
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3937,12 +4172,12 @@ loop195:
 	VMOVUPS     Z3, 64(AX)(BX*1)
 	ADDQ        $0x00000080, BX
 	SUBQ        $0x00000020, DX
-	JMP         loop195
+	JMP         loop210
 
-next196:
-loop197:
+next211:
+loop212:
 	CMPQ        DX, $0x00000010
-	JLT         next198
+	JLT         next213
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -3954,11 +4189,11 @@ loop197:
 	VMOVUPS     Z3, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop197
+	JMP         loop212
 
-next198:
+next213:
 	TESTQ       DX, DX
-	JZ          done194
+	JZ          done209
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -3972,7 +4207,7 @@ next198:
 	VFMADD231PS Z4, Z4, Z3
 	VMOVUPS     Z3, K1, (AX)(BX*1)
 
-done194:
+done209:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3993,9 +4228,9 @@ TEXT ·hardGateSAVX512(SB), NOSPLIT, $8-48
 	VXORPS       Z2, Z2, Z2
 	XORQ         BX, BX
 
-loop200:
+loop215:
 	CMPQ        DX, $0x00000020
-	JLT         next201
+	JLT         next216
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -4010,12 +4245,12 @@ loop200:
 	VMOVUPS     Z4, 64(AX)(BX*1)
 	ADDQ        $0x00000080, BX
 	SUBQ        $0x00000020, DX
-	JMP         loop200
+	JMP         loop215
 
-next201:
-loop202:
+next216:
+loop217:
 	CMPQ        DX, $0x00000010
-	JLT         next203
+	JLT         next218
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -4024,11 +4259,11 @@ loop202:
 	VMOVUPS     Z4, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop202
+	JMP         loop217
 
-next203:
+next218:
 	TESTQ       DX, DX
-	JZ          done199
+	JZ          done214
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -4039,7 +4274,242 @@ next203:
 	VMINPS      Z4, Z1, Z4
 	VMOVUPS     Z4, K1, (AX)(BX*1)
 
-done199:
+done214:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func huberAVX512(z []float32, s []float32, x []float32, reach float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·huberAVX512(SB), NOSPLIT, $8-76
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         z_base+0(FP), AX
+	MOVQ         s_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         x_len+56(FP), BX
+	VBROADCASTSS reach+72(FP), Z0
+	VBROADCASTSS k3f000000<>+0(SB), Z2
+	VXORPS       Z1, Z1, Z1
+	VSUBPS       Z0, Z1, Z1
+	XORQ         SI, SI
+
+loop220:
+	CMPQ         BX, $0x00000040
+	JLT          next221
+	VMOVUPS      (DX)(SI*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VMOVUPS      Z4, (CX)(SI*1)
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*1)
+	VMOVUPS      64(DX)(SI*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VMOVUPS      Z4, 64(CX)(SI*1)
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(SI*1)
+	VMOVUPS      128(DX)(SI*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VMOVUPS      Z4, 128(CX)(SI*1)
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, 128(AX)(SI*1)
+	VMOVUPS      192(DX)(SI*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VMOVUPS      Z4, 192(CX)(SI*1)
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, 192(AX)(SI*1)
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x00000040, BX
+	JMP          loop220
+
+next221:
+loop222:
+	CMPQ         BX, $0x00000010
+	JLT          next223
+	VMOVUPS      (DX)(SI*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VMOVUPS      Z4, (CX)(SI*1)
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(SI*1)
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x00000010, BX
+	JMP          loop222
+
+next223:
+	TESTQ        BX, BX
+	JZ           done219
+	MOVL         $-1, DI
+	BZHIL        BX, DI, DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (DX)(SI*1), K1, Z3
+	VMAXPS       Z3, Z1, Z1
+	VMINPS       Z1, Z0, Z1
+	VMOVUPS      Z1, K1, (CX)(SI*1)
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)(SI*1)
+
+done219:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func huberZAVX512(z []float32, x []float32, reach float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·huberZAVX512(SB), NOSPLIT, $8-52
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS reach+48(FP), Z0
+	VBROADCASTSS k3f000000<>+0(SB), Z2
+	VXORPS       Z1, Z1, Z1
+	VSUBPS       Z0, Z1, Z1
+	XORQ         BX, BX
+
+loop225:
+	CMPQ         DX, $0x00000040
+	JLT          next226
+	VMOVUPS      (CX)(BX*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(BX*1)
+	VMOVUPS      64(CX)(BX*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, 64(AX)(BX*1)
+	VMOVUPS      128(CX)(BX*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, 128(AX)(BX*1)
+	VMOVUPS      192(CX)(BX*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, 192(AX)(BX*1)
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x00000040, DX
+	JMP          loop225
+
+next226:
+loop227:
+	CMPQ         DX, $0x00000010
+	JLT          next228
+	VMOVUPS      (CX)(BX*1), Z3
+	VMAXPS       Z3, Z1, Z4
+	VMINPS       Z4, Z0, Z4
+	VFNMADD231PS Z2, Z4, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (AX)(BX*1)
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x00000010, DX
+	JMP          loop227
+
+next228:
+	TESTQ        DX, DX
+	JZ           done224
+	MOVL         $-1, SI
+	BZHIL        DX, SI, SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*1), K1, Z3
+	VMAXPS       Z3, Z1, Z1
+	VMINPS       Z1, Z0, Z1
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)(BX*1)
+
+done224:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func huberSAVX512(s []float32, x []float32, reach float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·huberSAVX512(SB), NOSPLIT, $8-52
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         s_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS reach+48(FP), Z0
+	VBROADCASTSS k3f000000<>+0(SB), Z1
+	VXORPS       Z1, Z1, Z1
+	VSUBPS       Z0, Z1, Z1
+	XORQ         BX, BX
+
+loop230:
+	CMPQ    DX, $0x00000040
+	JLT     next231
+	VMOVUPS (CX)(BX*1), Z2
+	VMAXPS  Z2, Z1, Z2
+	VMINPS  Z2, Z0, Z2
+	VMOVUPS Z2, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z2
+	VMAXPS  Z2, Z1, Z2
+	VMINPS  Z2, Z0, Z2
+	VMOVUPS Z2, 64(AX)(BX*1)
+	VMOVUPS 128(CX)(BX*1), Z2
+	VMAXPS  Z2, Z1, Z2
+	VMINPS  Z2, Z0, Z2
+	VMOVUPS Z2, 128(AX)(BX*1)
+	VMOVUPS 192(CX)(BX*1), Z2
+	VMAXPS  Z2, Z1, Z2
+	VMINPS  Z2, Z0, Z2
+	VMOVUPS Z2, 192(AX)(BX*1)
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000040, DX
+	JMP     loop230
+
+next231:
+loop232:
+	CMPQ    DX, $0x00000010
+	JLT     next233
+	VMOVUPS (CX)(BX*1), Z2
+	VMAXPS  Z2, Z1, Z2
+	VMINPS  Z2, Z0, Z2
+	VMOVUPS Z2, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, DX
+	JMP     loop232
+
+next233:
+	TESTQ     DX, DX
+	JZ        done229
+	MOVL      $-1, SI
+	BZHIL     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX)(BX*1), K1, Z2
+	VMAXPS    Z2, Z1, Z1
+	VMINPS    Z1, Z0, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*1)
+
+done229:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4060,9 +4530,9 @@ TEXT ·hardGateD2AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k80000000<>+0(SB), Z2
 	XORQ         BX, BX
 
-loop205:
+loop235:
 	CMPQ      DX, $0x00000020
-	JLT       next206
+	JLT       next236
 	VMOVUPS   (CX)(BX*1), Z3
 	VORPS     Z2, Z3, Z4
 	VADDPS    Z1, Z4, Z4
@@ -4083,12 +4553,12 @@ loop205:
 	VMOVUPS   Z4, 64(AX)(BX*1)
 	ADDQ      $0x00000080, BX
 	SUBQ      $0x00000020, DX
-	JMP       loop205
+	JMP       loop235
 
-next206:
-loop207:
+next236:
+loop237:
 	CMPQ      DX, $0x00000010
-	JLT       next208
+	JLT       next238
 	VMOVUPS   (CX)(BX*1), Z3
 	VORPS     Z2, Z3, Z4
 	VADDPS    Z1, Z4, Z4
@@ -4100,11 +4570,11 @@ loop207:
 	VMOVUPS   Z4, (AX)(BX*1)
 	ADDQ      $0x00000040, BX
 	SUBQ      $0x00000010, DX
-	JMP       loop207
+	JMP       loop237
 
-next208:
+next238:
 	TESTQ     DX, DX
-	JZ        done204
+	JZ        done234
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -4118,7 +4588,7 @@ next208:
 	VMOVAPS   Z3, K3, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*1)
 
-done204:
+done234:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4139,12 +4609,12 @@ TEXT ·avgPoolRowAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS k3e800000<>+0(SB), Z0
 	SHLQ         $0x02, SI
 
-pixel209:
+pixel239:
 	TESTQ BX, BX
-	JZ    end211
+	JZ    end241
 	MOVQ  SI, DI
 
-loop210:
+loop240:
 	VMOVUPS (CX), Z1
 	VADDPS  (CX)(SI*1), Z1, Z1
 	VMOVUPS (DX), Z2
@@ -4157,12 +4627,12 @@ loop210:
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
 	SUBQ    $0x00000040, DI
-	JNZ     loop210
+	JNZ     loop240
 	ADDQ    SI, CX
 	ADDQ    SI, DX
-	JMP     pixel209
+	JMP     pixel239
 
-end211:
+end241:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4183,12 +4653,12 @@ TEXT ·avgPoolTRowAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS k3e800000<>+0(SB), Z0
 	SHLQ         $0x02, SI
 
-pixel212:
+pixel242:
 	TESTQ BX, BX
-	JZ    end214
+	JZ    end244
 	MOVQ  SI, DI
 
-loop213:
+loop243:
 	VMOVUPS (DX), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
@@ -4200,12 +4670,12 @@ loop213:
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x00000010, BX
 	SUBQ    $0x00000040, DI
-	JNZ     loop213
+	JNZ     loop243
 	ADDQ    SI, AX
 	ADDQ    SI, CX
-	JMP     pixel212
+	JMP     pixel242
 
-end214:
+end244:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4222,17 +4692,17 @@ TEXT ·expand16AVX512(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    x_len+32(FP), DX
 
-run215:
+run245:
 	TESTQ        DX, DX
-	JZ           end216
+	JZ           end246
 	VBROADCASTSS (CX), Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, AX
 	DECQ         DX
-	JMP          run215
+	JMP          run245
 
-end216:
+end246:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4250,9 +4720,9 @@ TEXT ·expandMul16AVX512(SB), NOSPLIT, $8-72
 	MOVQ    v_base+48(FP), DX
 	MOVQ    v_len+56(FP), BX
 
-run217:
+run247:
 	TESTQ        BX, BX
-	JZ           end218
+	JZ           end248
 	VBROADCASTSS (DX), Z0
 	VMULPS       (CX), Z0, Z0
 	VMOVUPS      Z0, (AX)
@@ -4260,9 +4730,9 @@ run217:
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, AX
 	DECQ         BX
-	JMP          run217
+	JMP          run247
 
-end218:
+end248:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4279,9 +4749,9 @@ TEXT ·groupSum16AVX512(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
 
-run219:
+run249:
 	TESTQ      DX, DX
-	JZ         end220
+	JZ         end250
 	VMOVUPS    (CX), Z0
 	VSHUFF32X4 $0x4e, Z0, Z0, Z1
 	VADDPS     Z1, Z0, Z0
@@ -4295,9 +4765,9 @@ run219:
 	ADDQ       $0x00000040, CX
 	ADDQ       $0x00000004, AX
 	DECQ       DX
-	JMP        run219
+	JMP        run249
 
-end220:
+end250:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4316,9 +4786,9 @@ TEXT ·softmaxGrad16AVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	SHRQ    $0x04, BX
 
-run221:
+run251:
 	TESTQ      BX, BX
-	JZ         end222
+	JZ         end252
 	VMOVUPS    (CX), Z0
 	VMOVUPS    (DX), Z1
 	VMULPS     Z0, Z1, Z2
@@ -4337,9 +4807,9 @@ run221:
 	ADDQ       $0x00000040, DX
 	ADDQ       $0x00000040, AX
 	DECQ       BX
-	JMP        run221
+	JMP        run251
 
-end222:
+end252:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4380,16 +4850,16 @@ TEXT ·logSumExp16AVX512(SB), NOSPLIT, $136-72
 	VBROADCASTSS k42fe0000<>+0(SB), Z20
 	VBROADCASTSS k007fffff<>+0(SB), Z21
 
-block223:
+block253:
 	TESTQ   BX, BX
-	JZ      done225
+	JZ      done255
 	MOVQ    $0x00000010, SI
 	CMPQ    BX, SI
 	CMOVQLT BX, SI
 	SUBQ    SI, BX
 	XORQ    DI, DI
 
-inner224:
+inner254:
 	VMOVUPS      (DX), Z22
 	VSHUFF32X4   $0x4e, Z22, Z22, Z24
 	VMAXPS       Z24, Z22, Z23
@@ -4432,7 +4902,7 @@ inner224:
 	VMOVSS       X22, 72(SP)(DI*4)
 	INCQ         DI
 	CMPQ         DI, SI
-	JLT          inner224
+	JLT          inner254
 	VMOVUPS      72(SP), Z22
 	VPSRLD       $0x17, Z22, Z23
 	VCVTDQ2PS    Z23, Z23
@@ -4459,9 +4929,9 @@ inner224:
 	KMOVW        DI, K1
 	VMOVUPS      Z25, K1, (AX)
 	ADDQ         $0x00000040, AX
-	JMP          block223
+	JMP          block253
 
-done225:
+done255:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4501,16 +4971,16 @@ TEXT ·logSumExpZ16AVX512(SB), NOSPLIT, $136-48
 	VBROADCASTSS k42fe0000<>+0(SB), Z20
 	VBROADCASTSS k007fffff<>+0(SB), Z21
 
-block226:
+block256:
 	TESTQ   DX, DX
-	JZ      done228
+	JZ      done258
 	MOVQ    $0x00000010, BX
 	CMPQ    DX, BX
 	CMOVQLT DX, BX
 	SUBQ    BX, DX
 	XORQ    SI, SI
 
-inner227:
+inner257:
 	VMOVUPS      (CX), Z22
 	VSHUFF32X4   $0x4e, Z22, Z22, Z24
 	VMAXPS       Z24, Z22, Z23
@@ -4549,7 +5019,7 @@ inner227:
 	VMOVSS       X24, 72(SP)(SI*4)
 	INCQ         SI
 	CMPQ         SI, BX
-	JLT          inner227
+	JLT          inner257
 	VMOVUPS      72(SP), Z22
 	VPSRLD       $0x17, Z22, Z23
 	VCVTDQ2PS    Z23, Z23
@@ -4576,9 +5046,9 @@ inner227:
 	KMOVW        SI, K1
 	VMOVUPS      Z25, K1, (AX)
 	ADDQ         $0x00000040, AX
-	JMP          block226
+	JMP          block256
 
-done228:
+done258:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4607,9 +5077,9 @@ TEXT ·softmax16AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k3f800000<>+0(SB), Z9
 	VBROADCASTSS kc2700000<>+0(SB), Z10
 
-run229:
+run259:
 	TESTQ        DX, DX
-	JZ           end230
+	JZ           end260
 	VMOVUPS      (CX), Z11
 	VSHUFF32X4   $0x4e, Z11, Z11, Z13
 	VMAXPS       Z13, Z11, Z12
@@ -4649,9 +5119,9 @@ run229:
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, CX
 	DECQ         DX
-	JMP          run229
+	JMP          run259
 
-end230:
+end260:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4674,7 +5144,7 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $8-40
 	LEAQ    (BX)(BX*2), DI
 	LEAQ    (SI)(SI*2), R8
 
-block231:
+block261:
 	LEAQ       (AX)(BX*4), R9
 	LEAQ       (CX)(SI*4), R10
 	VMOVUPS    (CX), Y0
@@ -4720,7 +5190,7 @@ block231:
 	ADDQ       $0x00000020, CX
 	LEAQ       (AX)(BX*8), AX
 	DECQ       DX
-	JNZ        block231
+	JNZ        block261
 	LDMXCSR    (SP)
 	VZEROUPPER
 	RET
@@ -4740,10 +5210,10 @@ TEXT ·spaceToDepth2AVX2(SB), NOSPLIT, $8-40
 	MOVQ    c+32(FP), SI
 	SHLQ    $0x02, SI
 
-pixel232:
+pixel262:
 	MOVQ SI, DI
 
-quad233:
+quad263:
 	VMOVUPS   (CX), X0
 	VMOVUPS   (CX)(SI*1), X2
 	VMOVUPS   (DX), X4
@@ -4764,11 +5234,11 @@ quad233:
 	ADDQ      $0x00000010, CX
 	ADDQ      $0x00000010, DX
 	SUBQ      $0x00000010, DI
-	JNZ       quad233
+	JNZ       quad263
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 	DECQ      BX
-	JNZ       pixel232
+	JNZ       pixel262
 	LDMXCSR   (SP)
 	VZEROUPPER
 	RET
@@ -4788,10 +5258,10 @@ TEXT ·depthToSpace2AVX2(SB), NOSPLIT, $8-40
 	MOVQ    c+32(FP), SI
 	SHLQ    $0x02, SI
 
-pixel234:
+pixel264:
 	MOVQ SI, DI
 
-quad235:
+quad265:
 	VMOVUPS   (AX), X0
 	VMOVUPS   16(AX), X2
 	VMOVUPS   32(AX), X4
@@ -4812,11 +5282,11 @@ quad235:
 	ADDQ      $0x00000010, CX
 	ADDQ      $0x00000010, DX
 	SUBQ      $0x00000010, DI
-	JNZ       quad235
+	JNZ       quad265
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 	DECQ      BX
-	JNZ       pixel234
+	JNZ       pixel264
 	LDMXCSR   (SP)
 	VZEROUPPER
 	RET

@@ -114,6 +114,21 @@ func hardGateZAVX2(z []float32, x []float32)
 //go:noescape
 func hardGateSAVX2(s []float32, x []float32)
 
+// s = clamp(x, -reach, reach), z = s*(x - s/2)
+//
+//go:noescape
+func huberAVX2(z []float32, s []float32, x []float32, reach float32)
+
+// s = clamp(x, -reach, reach), z = s*(x - s/2)
+//
+//go:noescape
+func huberZAVX2(z []float32, x []float32, reach float32)
+
+// s = clamp(x, -reach, reach), z = s*(x - s/2)
+//
+//go:noescape
+func huberSAVX2(s []float32, x []float32, reach float32)
+
 // dst = 1/2 on (-1,1), else 0
 //
 //go:noescape
@@ -273,6 +288,21 @@ func hardGateZAVX512(z []float32, x []float32)
 //
 //go:noescape
 func hardGateSAVX512(s []float32, x []float32)
+
+// s = clamp(x, -reach, reach), z = s*(x - s/2)
+//
+//go:noescape
+func huberAVX512(z []float32, s []float32, x []float32, reach float32)
+
+// s = clamp(x, -reach, reach), z = s*(x - s/2)
+//
+//go:noescape
+func huberZAVX512(z []float32, x []float32, reach float32)
+
+// s = clamp(x, -reach, reach), z = s*(x - s/2)
+//
+//go:noescape
+func huberSAVX512(s []float32, x []float32, reach float32)
 
 // dst = 1/2 on (-1,1), else 0
 //

@@ -35,7 +35,7 @@ func BenchmarkStep(b *testing.B) {
 			}
 			defer m.close()
 			if c.penalty > 0 {
-				if m.growth, err = newGrowth(c.cfg, m.params, c.penalty, 0.1, 1, 1000); err != nil {
+				if m.growth, err = newGrowth(c.cfg, m.params, c.penalty, 0.1, 1); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -195,7 +195,7 @@ type memoKey struct {
 	per   int
 }
 
-var _ lpn.BoundRecorder = (*builder)(nil)
+var _ lpn.Recorder = (*builder)(nil)
 
 func newBuilder(cfg lpn.Config, s *shared, input lpn.Dims) *builder {
 	b := &builder{shared: s, g: G.NewGraph(), specs: map[string]lpn.ParamSpec{},
@@ -598,40 +598,6 @@ func (b *builder) ResizeT(v lpn.Value, h, w int) lpn.Value {
 
 func (b *builder) Energy(float64, lpn.Value, lpn.Value) {}
 func (b *builder) Sum(lpn.Value)                        {}
-
-// GateGain is described at lpn.BoundRecorder. Its derivative in w goes to the
-// largest element of each group.
-func (b *builder) GateGain(wv, cv lpn.Value, per int) lpn.Value {
-	w, c := wv.(*value), b.of(cv)
-	ci, co := w.dims.W, w.dims.C
-	each := func(w []float32, f func(i, k, g int)) {
-		for i := 0; i < len(w); i += per {
-			at := i
-			for j := i + 1; j < i+per; j++ {
-				if w[j] > w[at] {
-					at = j
-				}
-			}
-			f(at, i/co%ci, i%co/per)
-		}
-	}
-	return b.binary("gateGain", w, c, lpn.Dims{N: 1, H: 1, W: 1, C: ci}, func(dst, w, c []float32) {
-		clear(dst)
-		each(w, func(i, k, g int) { dst[k] += c[g] * w[i] })
-	}, func(in []*value, _, grad *value) []*value {
-		n, m, k := w.dims.Len(), c.dims.Len(), grad.dims.Len()
-		dw := b.apply("gateGainW", w.dims, []*value{in[0], in[1], grad}, func(dst []float32, in [][]float32) {
-			clear(dst)
-			each(in[0][:n], func(i, k, g int) { dst[i] += in[1][g] * in[2][k] })
-		}, nil)
-		dc := b.apply("gateGainC", c.dims, []*value{in[0], grad}, func(dst []float32, in [][]float32) {
-			clear(dst[:m])
-			g := in[1][:k]
-			each(in[0][:n], func(i, k, j int) { dst[j] += in[0][i] * g[k] })
-		}, nil)
-		return []*value{dw, dc}
-	})
-}
 
 // A scalarOp ends the graph: a loss, with its gradient.
 type scalarOp struct {

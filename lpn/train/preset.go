@@ -48,16 +48,12 @@ func PresetNamed(name string, channels int) (Preset, error) {
 
 func presets(channels int) map[string]Preset {
 	natural := func(cfg lpn.Config, steps int, rate float64, from, doc string) Preset {
-		p := Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
+		return Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
 			Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
-			Beta2: 0.99, Clip: 0.5, EMA: 0.995, Frame: 0.3, Growth: 0.1}
-		if from != "" { // well posed already: there is no time to become it again
-			p.Growth = 2
-		}
-		return p
+			Beta2: 0.99, Clip: 0.5, EMA: 0.995, Frame: 0.01, Growth: 0.1}
 	}
 	shipped := func(channels int, doc string) Preset {
-		return natural(lpn.Natural(channels, 25./255), 70000, 4e-3, "", doc)
+		return natural(lpn.Natural(channels, 25./255), 50000, 4e-3, "", doc)
 	}
 	laplace := lpn.Dense(1, 32, 3)
 	laplace.Softplus.Beta = 20

@@ -132,6 +132,9 @@ func newRun(o Options) (*runState, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
+	if p := o.Config.Pyramid; p != nil && p.Reach == 0 {
+		return nil, errors.New("train: a pyramid without reach has no R that is bounded below; give its config one, such as 4/unit")
+	}
 	if err := o.Plan.Validate(); err != nil {
 		return nil, err
 	}
@@ -173,7 +176,7 @@ func newRun(o Options) (*runState, error) {
 		return nil, err
 	}
 	if o.Config.Pyramid != nil && (o.Frame > 0 || o.Growth > 0) {
-		if m.growth, err = newGrowth(o.Config, m.params, o.Frame, o.Growth, o.Seed, o.Plan.Steps()); err != nil {
+		if m.growth, err = newGrowth(o.Config, m.params, o.Frame, o.Growth, o.Seed); err != nil {
 			return nil, err
 		}
 	}
@@ -382,8 +385,7 @@ func (s *runState) save() error {
 		t = append(t, s.ema.Tensors(s.names)...)
 	}
 	if g := s.m.growth; g != nil {
-		v := g.input[g.size : 2*g.size]
-		t = append(t, lpn.Tensor{Name: "growth.v", Shape: []int{len(v)}, Data: v})
+		t = append(t, lpn.Tensor{Name: "growth.v", Shape: []int{len(g.v)}, Data: g.v})
 	}
 	return lpn.WriteTensors(s.o.Checkpoint, t, meta)
 }
@@ -419,8 +421,7 @@ func (s *runState) load() error {
 		}
 	}
 	if g := s.m.growth; g != nil {
-		v := g.input[g.size : 2*g.size]
-		if err := restore("growth.", []string{"v"}, [][]float32{v}, t); err != nil {
+		if err := restore("growth.", []string{"v"}, [][]float32{g.v}, t); err != nil {
 			return err
 		}
 		g.step = uint64(s.step)

@@ -212,6 +212,46 @@ func activations(t target) {
 		f.end()
 	}
 
+	for _, variant := range []struct {
+		name string
+		z, s bool
+	}{{"huber", true, true}, {"huberZ", true, false}, {"huberS", false, true}} {
+		var args string
+		if variant.z {
+			args += "z, "
+		}
+		if variant.s {
+			args += "s, "
+		}
+		f := start(t, variant.name, "("+args+"x []float32, reach float32)", "s = clamp(x, -reach, reach), z = s*(x - s/2)")
+		var z, s reg.GPVirtual
+		if variant.z {
+			z = ptr("z")
+		}
+		if variant.s {
+			s = ptr("s")
+		}
+		x, n, hi := ptr("x"), length("x"), f.arg("reach")
+		lo, half := f.vec(), f.k(0.5)
+		VXORPS(lo, lo, lo)
+		VSUBPS(hi, lo, lo)
+		f.loop(n, 4, func(l lanes) {
+			v, h := l.load(x), f.vec()
+			// The operand that is not a number comes second, and stays.
+			VMAXPS(v, lo, h)
+			VMINPS(h, hi, h)
+			if variant.s {
+				l.store(h, s)
+			}
+			if variant.z {
+				VFNMADD231PS(half, h, v)
+				VMULPS(h, v, v)
+				l.store(v, z)
+			}
+		})
+		f.end()
+	}
+
 	f = start(t, "hardGateD2", "(dst, x []float32)", "dst = 1/2 on (-1,1), else 0")
 	d, x, n = ptr("dst"), ptr("x"), length("dst")
 	half, unit := f.k(0.5), f.k(1)
