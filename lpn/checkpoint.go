@@ -104,8 +104,7 @@ func (n *Network) Half() *Network {
 		}
 		params[s.Name] = w
 	}
-	out, _ := newNetwork(n.cfg, params, n.meta).WellPosed()
-	return out
+	return newNetwork(n.cfg, params, n.meta).WellPosed()
 }
 
 // Save writes the network to path, whole or not at all. With half, large

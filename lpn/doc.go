@@ -57,6 +57,6 @@
 // That f is a prox follows from the signs of some weights, which are checked
 // whenever a network is made or read. That R is bounded below, without which
 // no minimisation makes sense, follows from [Network.GrowthBound] being at
-// most 1; [Network.WellPosed] enforces it. Arithmetic is in float32: the
+// most 1: the reach of a pyramid's energies sees to it. Arithmetic is in float32: the
 // statements hold up to its rounding.
 package lpn

@@ -66,8 +66,7 @@ func small() *lpn.Bound {
 	if err != nil {
 		panic(err)
 	}
-	net, _ = net.WellPosed()
-	b, err := net.On(operators.Shape{C: 1, H: 16, W: 16})
+	b, err := net.WellPosed().On(operators.Shape{C: 1, H: 16, W: 16})
 	if err != nil {
 		panic(err)
 	}

@@ -62,57 +62,20 @@ func (g *growthOperator) largest(steps int) float64 {
 	return top
 }
 
-// dimming is how far beyond the bound WellPosed mends by passing the whole
-// picture a little less, constants too: 0.002 of a picture's value is far below
-// the noise, while taking as much from the slow waves by the gates alone would
-// close them.
-const dimming = 2e-3
-
 // room is how far below 1 WellPosed stays, so that the bound holds with the
 // rounding of every processor.
 const room = 2e-5
 
-// WellPosed returns the network changed so that GrowthBound is below 1: all but
-// the alpha term of psi is multiplied by one factor. Where the energies of a
-// pyramid have no reach, and that factor would be below 1-dimming, the weights c
-// and a of its gates are first multiplied by another, which is returned. A network that satisfies the bound is returned as it is.
-func (n *Network) WellPosed() (*Network, float64) {
-	const enough = 1 + dimming
-	best, lo, hi := n, 1.0, 1.0
-	if n.GrowthBound() <= 1-room {
-		return n, 1
-	}
-	if n.cfg.Pyramid != nil && n.cfg.Pyramid.Reach == 0 && n.GrowthBound() > enough {
-		// Training ends close to the bound, so look there first.
-		best, lo = nil, 0
-		for d := 0.005; best == nil; d *= 2 {
-			lo = max(0, 1-d)
-			if s := n.gatesScaled(lo); lo == 0 || s.GrowthBound() <= enough {
-				best = s
-			} else {
-				hi = lo
-			}
-		}
-		for hi-lo > 5e-4 {
-			k := (lo + hi) / 2
-			if s := n.gatesScaled(k); s.GrowthBound() <= enough {
-				lo, best = k, s
-			} else {
-				hi = k
-			}
-		}
-	}
-	return best.dimmed(), lo
-}
-
-// dimmed multiplies all but the alpha term of psi by the factor that brings the
-// bound to 1.
-func (n *Network) dimmed() *Network {
+// WellPosed returns the network with GrowthBound below 1: all but the alpha
+// term of psi is multiplied by one factor. A network that satisfies the bound,
+// as one whose energies have a reach does up to the rounding of its weights, is
+// returned as it is.
+func (n *Network) WellPosed() *Network {
 	bound, alpha := n.GrowthBound(), n.cfg.Alpha
 	if n.cfg.Pyramid == nil || bound <= 1-room {
 		return n
 	}
-	k := (1 - room - alpha) / (bound - alpha)
+	k := (1 - room - growthMargin - alpha) / (bound - growthMargin - alpha)
 	out := n.gatesScaled(k)
 	p := *n.cfg.Pyramid
 	p.Slack = 1 - alpha - k*(1-alpha-p.Slack)

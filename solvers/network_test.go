@@ -36,7 +36,7 @@ func smallNetworks(t *testing.T) map[string]*lpn.Network {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if nets[name], _ = n.WellPosed(); nets[name].GrowthBound() > 1 {
+		if nets[name] = n.WellPosed(); nets[name].GrowthBound() > 1 {
 			t.Fatalf("%s: growth bound %v", name, nets[name].GrowthBound())
 		}
 	}

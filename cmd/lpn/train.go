@@ -291,7 +291,6 @@ type trained struct {
 	Seconds    number `json:"seconds"`
 	PSNR       number `json:"psnr"`
 	Parameters int    `json:"parameters"`
-	Scale      number `json:"scale"`
 	Certified  bool   `json:"certified"`
 }
 
@@ -371,7 +370,7 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		}
 	}
 	if con.json {
-		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), number(r.Scale), cert.OK})
+		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), cert.OK})
 	}
 	con.remark("%s: %d steps in %.0f s, validation %.2f dB", o.out, r.Steps, r.Seconds, r.PSNR)
 	return nil
@@ -427,6 +426,9 @@ func (o *trainOptions) openLog() (*os.File, error) {
 	f, err := os.OpenFile(o.log, mode, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.log, cause(err))
+	}
+	if s, err := f.Stat(); err == nil && s.Size() == 0 && o.resume != "" {
+		fmt.Fprintln(f, train.LogHeader)
 	}
 	return f, nil
 }

@@ -93,7 +93,11 @@ func TestTrainResume(t *testing.T) {
 	if code, _, stderr := call(t, append(args(parts, "--resume", checkpoint), "--seed", "1")...); code == exitOK {
 		t.Errorf("resumed with another seed: %s", stderr)
 	}
-	must(t, args(parts, "--resume", checkpoint)...)
+	rest := filepath.Join(t.TempDir(), "rest.csv")
+	must(t, args(parts, "--resume", checkpoint, "--log", rest)...)
+	if rows, err := readLearning(rest); err != nil || len(rows) == 0 {
+		t.Errorf("the log of the resumed training has %d rows: %v", len(rows), err)
+	}
 	a, _ := os.ReadFile(whole)
 	b, _ := os.ReadFile(parts)
 	if len(a) == 0 || !bytes.Equal(a, b) {

@@ -13,8 +13,8 @@
 // A step draws a batch x from the [Source], adds noise, y = x + sigma n, and
 // moves the weights against the gradient of the loss between f(y) and x by
 // [Adam]; then it restores the weights' constraints, so that f is an exact
-// proximal operator after every step. At the end the network is made well
-// posed (lpn.Network.WellPosed).
+// proximal operator after every step. Pyramids are also asked not to amplify
+// signals stronger than pictures are ([Options].Frame and Growth).
 //
 // # Losses and plans
 //

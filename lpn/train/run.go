@@ -37,8 +37,8 @@ type Options struct {
 	// EMA is the decay of the weights' moving average, which is then the
 	// result; 0 for none.
 	EMA float64
-	// Frame and Growth weigh the well-posedness penalty of pyramids
-	// (see growth); 0 for none.
+	// Frame and Growth weigh the penalty of pyramids on amplifying what is
+	// stronger than pictures: see growth. 0 for none.
 	Frame, Growth float64
 
 	// Valid are clean pictures held back for validation.
@@ -59,13 +59,17 @@ type Options struct {
 	Progress func(Progress)
 }
 
+// LogHeader is the first line of Options.Log; a resumed training writes rows
+// only.
+const LogHeader = "step,seconds,loss,rate,gradient_norm,growth,psnr"
+
 // Progress is the state of training after a step.
 type Progress struct {
 	Step, Steps int
 	Loss        float64 // of this step
 	Norm        float64 // of the gradient, before clipping
 	Rate        float64
-	Top         float64 // the penalty's current estimate of the growth bound; 0 without
+	Top         float64 // the gain of the penalty's power iterate; 0 without
 	Seconds     float64
 	PSNR        float64 // the last validation's, NaN before the first
 }
@@ -76,9 +80,6 @@ type Result struct {
 	PSNR    float64 // on the validation pictures, NaN without
 	Steps   int
 	Seconds float64
-	// Scale is the factor that the gates were multiplied by at the end to
-	// make the prior well posed; 1 if it already was.
-	Scale float64
 }
 
 // ErrInterrupted is returned when the context ends: the checkpoint, if there
@@ -123,7 +124,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 	} else if o.Log != nil {
-		fmt.Fprintln(o.Log, "step,seconds,loss,rate,gradient_norm,growth,psnr")
+		fmt.Fprintln(o.Log, LogHeader)
 	}
 	return s.loop(ctx)
 }
@@ -329,13 +330,7 @@ func (s *runState) finish() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Steps: s.step, Seconds: s.seconds, Scale: 1, PSNR: s.psnr}
-	if r.Network, r.Scale = net.WellPosed(); r.Scale != 1 {
-		if r.PSNR, err = Validate(r.Network, s.o.Valid, s.o.Seed, s.o.Threads); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
+	return &Result{Network: net.WellPosed(), Steps: s.step, Seconds: s.seconds, PSNR: s.psnr}, nil
 }
 
 // The checkpoint's own entries in the metadata.

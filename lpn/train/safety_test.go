@@ -228,7 +228,7 @@ func TestQuickTraining(t *testing.T) {
 	o.Valid = rendered{side: 24}.images(8)
 	r := mustRun(t, context.Background(), o)
 	noisy := -20 * math.Log10(0.15)
-	t.Logf("%.2f dB from %.2f dB, growth %.4f, scale %.3f", r.PSNR, noisy, r.Network.GrowthBound(), r.Scale)
+	t.Logf("%.2f dB from %.2f dB, growth %.4f", r.PSNR, noisy, r.Network.GrowthBound())
 	if r.PSNR < noisy+3 {
 		t.Errorf("%.2f dB; the noisy pictures have %.2f", r.PSNR, noisy)
 	}
