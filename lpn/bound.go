@@ -45,7 +45,7 @@ func Direct() Option { return func(b *Bound) { b.direct = true } }
 func Tile(n int) Option { return func(b *Bound) { b.tile = n } }
 
 // Memory sets about how many bytes an evaluation may take; a larger picture is
-// evaluated in tiles. The default is 768 MiB.
+// evaluated in tiles. The default is 1152 MiB.
 func Memory(bytes int64) Option { return func(b *Bound) { b.memory = bytes } }
 
 // On binds the network to pictures of shape s.

@@ -52,6 +52,8 @@ type rowOp struct {
 	out []*node
 	in  []*node
 	run func(x *exec, worker, lo, hi int)
+	// inPlace says that an output may be an input of the same dims.
+	inPlace bool
 }
 
 // A stage is described at program.
@@ -283,7 +285,7 @@ func (b *builder) unary(v Value, c int, f func(dst, x []float32)) *node {
 		f(out.konst, n.konst)
 		return out
 	}
-	b.rowwise(d, rowOp{[]*node{out}, []*node{n}, func(x *exec, w, lo, hi int) {
+	b.rowwise(d, rowOp{out: []*node{out}, in: []*node{n}, inPlace: true, run: func(x *exec, w, lo, hi int) {
 		f(x.rows(out, w, lo, hi), x.rows(n, w, lo, hi))
 	}})
 	return out
@@ -304,7 +306,7 @@ func (b *builder) binary(u, v Value, f func(dst, x, y []float32)) Value {
 		f(out.konst, m.konst, n.konst)
 		return out
 	}
-	b.rowwise(m.dims, rowOp{[]*node{out}, []*node{m, n}, func(x *exec, w, lo, hi int) {
+	b.rowwise(m.dims, rowOp{out: []*node{out}, in: []*node{m, n}, inPlace: true, run: func(x *exec, w, lo, hi int) {
 		f(x.rows(out, w, lo, hi), x.rows(m, w, lo, hi), x.rows(n, w, lo, hi))
 	}})
 	return out
@@ -318,7 +320,7 @@ func (b *builder) pair(v Value, c0 int, f func(z, s, x []float32)) (z *node) {
 	z.dims.C = c0
 	n.order1 = &node{dims: n.dims, def: -1}
 	s := n.order1
-	b.rowwise(n.dims, rowOp{[]*node{z, s}, []*node{n}, func(x *exec, w, lo, hi int) {
+	b.rowwise(n.dims, rowOp{out: []*node{z, s}, in: []*node{n}, inPlace: true, run: func(x *exec, w, lo, hi int) {
 		var zs, ss []float32
 		if z.reads > 0 {
 			zs = x.rows(z, w, lo, hi)
@@ -360,7 +362,9 @@ func (b *builder) convRows(in, w *node, c int, plan func(rows int) *kernel.Conv)
 			b.p.conv = max(b.p.conv, k.ScratchLen())
 		}
 	}
-	s.ops[len(s.ops)-1].run = func(x *exec, worker, lo, hi int) {
+	op := &s.ops[len(s.ops)-1]
+	op.inPlace = false // it reads all channels of a pixel for each that it writes
+	op.run = func(x *exec, worker, lo, hi int) {
 		k := byRows[hi-lo]
 		dst, src := x.rows(out, worker, lo, hi), x.rows(in, worker, lo, hi)
 		for part := range k.Parts() {
@@ -493,7 +497,7 @@ func (b *builder) Add(u, v Value) Value {
 	}
 	n := b.material(u)
 	out := &node{dims: n.dims, def: -1}
-	b.rowwise(n.dims, rowOp{[]*node{out}, []*node{n}, func(x *exec, w, lo, hi int) {
+	b.rowwise(n.dims, rowOp{out: []*node{out}, in: []*node{n}, inPlace: true, run: func(x *exec, w, lo, hi int) {
 		d, row := n.dims, n.dims.W*n.dims.C
 		dst, src := x.rows(out, w, lo, hi), x.rows(n, w, lo, hi)
 		for lo < hi { // the map m is the same for every picture
@@ -631,7 +635,7 @@ func (b *builder) Energy(k float64, u, v Value) {
 	}
 	picture := d.H * (d.N / b.p.n) // rows of one picture, all planes
 	y0, y1, x0, x1 := b.counted(d)
-	b.rowwise(d, rowOp{nil, in, func(x *exec, w, lo, hi int) {
+	b.rowwise(d, rowOp{in: in, run: func(x *exec, w, lo, hi int) {
 		sums := x.sums[x.stage][x.stages[x.stage].partAt(lo)*x.n:]
 		xs, ys := x.rows(m, w, lo, hi), []float32(nil)
 		if n.outer == nil {
@@ -743,7 +747,8 @@ func (b *builder) finish(out Value) *program {
 
 // place assigns memory: values that live within one stage go to the workers'
 // scratch, one rows-of-a-part high; the others to the arena, each at the
-// lowest place free for as long as it lives.
+// lowest place free for as long as it lives, or where the value lies that it
+// is made from, if that one is not needed again.
 func (p *program) place() {
 	type span struct {
 		n           *node
@@ -806,9 +811,38 @@ func (p *program) place() {
 		}
 		p.local = max(p.local, off)
 	}
+	lies := map[*node]*node{} // where that one lay
+	for i, s := range p.stages {
+		for k, op := range s.ops {
+			if !op.inPlace {
+				continue
+			}
+			for _, n := range op.out {
+				j, ok := at[n]
+				if !ok || n.local {
+					continue
+				}
+				for _, m := range op.in {
+					l, ok := at[m]
+					if !ok || m.local || m.dims != n.dims || spans[l].first < 0 || spans[l].last != i || slices.Contains(s.in, m) ||
+						slices.ContainsFunc(s.ops[k+1:], func(o rowOp) bool { return slices.Contains(o.in, m) }) {
+						continue
+					}
+					root := m
+					if lies[m] != nil {
+						root = lies[m]
+					}
+					lies[n] = root
+					spans[at[root]].last = spans[j].last
+					spans[l].last = spans[j].last // has its heir
+					break
+				}
+			}
+		}
+	}
 	slices.SortStableFunc(spans, func(a, b span) int { return b.n.dims.Len() - a.n.dims.Len() })
 	for _, s := range spans {
-		if s.n.local {
+		if s.n.local || lies[s.n] != nil {
 			continue
 		}
 		size := s.n.dims.Len()
@@ -826,5 +860,8 @@ func (p *program) place() {
 		s.n.off = off
 		placed = append(placed, s)
 		p.arena = max(p.arena, off+size)
+	}
+	for n, root := range lies {
+		n.off = root.off
 	}
 }

@@ -1,6 +1,7 @@
 package lpn
 
 import (
+	"math"
 	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
@@ -90,7 +91,7 @@ type layout struct {
 
 // tileBytes is the memory that an evaluation may take before the picture is
 // cut, unless the caller says otherwise.
-const tileBytes = 768 << 20
+const tileBytes = 1152 << 20
 
 // newLayout decides on the tiles and builds their programs; record writes the
 // function to be evaluated.
@@ -133,12 +134,12 @@ func (b *Bound) newLayout(record func(*builder) Value) *layout {
 }
 
 // core chooses the size of a tile's core: the whole picture if it fits the
-// memory, else strips of full width, which have the least margin, else square
-// tiles.
+// memory, else the cut that evaluates the fewest pixels, margins included, in
+// windows that fit.
 func (b *Bound) core(halo, pitch int, perPixel func() float64) (h, w int) {
 	h, w = b.shape.H, b.shape.W
-	down := func(n int) int { return max(pitch, n/pitch*pitch) }
 	if b.tile > 0 {
+		down := func(n int) int { return max(pitch, n/pitch*pitch) }
 		return min(h, down(b.tile)), min(w, down(b.tile))
 	}
 	limit := b.memory
@@ -152,23 +153,38 @@ func (b *Bound) core(halo, pitch int, perPixel func() float64) (h, w int) {
 	if float64(h)*float64(w) <= pixels {
 		return h, w
 	}
-	if rows := int(pixels/float64(w)) - 2*halo; rows >= 4*halo {
-		return even(h, rows, pitch), w
+	// A core of less than half a margin is never worth it; if memory is too
+	// small even for that one, it is taken all the same.
+	least := max(pitch, halo/2/pitch*pitch)
+	bestH, bestW, best := min(h, least), min(w, least), math.Inf(1)
+	for ny := 1; ny <= (h+least-1)/least; ny++ {
+		for nx := 1; nx <= (w+least-1)/least; nx++ {
+			ch, cw := even(h, ny, pitch), even(w, nx, pitch)
+			if float64(window(h, ch, halo))*float64(window(w, cw, halo)) > pixels {
+				continue
+			}
+			if total := float64(h+2*halo*(ny-1)) * float64(w+2*halo*(nx-1)); total < best {
+				bestH, bestW, best = ch, cw, total
+			}
+			break // more pieces in this row of choices only add margins
+		}
 	}
-	side := 1
-	for (side+1)*(side+1) <= int(pixels) {
-		side++
-	}
-	side = max(side-2*halo, pitch, halo)
-	return even(h, side, pitch), even(w, side, pitch)
+	return bestH, bestW
 }
 
-// even returns the core size, at most size, that cuts n into equal pieces.
-func even(n, size, pitch int) int {
-	size = max(pitch, size/pitch*pitch)
-	pieces := (n + size - 1) / size
+// even returns the core size that cuts n into pieces of about equal size.
+func even(n, pieces, pitch int) int {
 	per := (n + pieces - 1) / pieces
-	return min(size, (per+pitch-1)/pitch*pitch)
+	return min(n, (per+pitch-1)/pitch*pitch)
+}
+
+// window is the largest window of cores of the given size.
+func window(n, core, halo int) int {
+	w := 0
+	for _, s := range spans(n, core, halo) {
+		w = max(w, s.hi-s.lo)
+	}
+	return w
 }
 
 // A session is the memory in which one goroutine evaluates a layout.
