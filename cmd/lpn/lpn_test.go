@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -14,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -465,6 +467,59 @@ func TestRestoreJSON(t *testing.T) {
 	out = must(t, "restore", "--json", "--prior", prior(t), "--noise", "0", "--iters", "2", y, "-o", filepath.Join(dir, "z.png"))
 	if r := asJSON[map[string]any](t, out); r["psnr"] != nil || r["ssim"] != nil {
 		t.Errorf("psnr %v without a reference", r["psnr"])
+	}
+}
+
+// Every solver writes the rows that its result sums up, and draws them. The
+// descent methods never raise the objective; the splittings descend on others
+// than the one they report.
+func TestTraceOfEverySolver(t *testing.T) {
+	dir := t.TempDir()
+	truth := save(t, filepath.Join(dir, "truth.png"), picture(1, 24, 24, 8))
+	y := filepath.Join(dir, "y.npy")
+	must(t, "degrade", "--operator", "blur:gaussian,sigma=1", "--noise", "0.05", "--seed", "2", truth, "-o", y)
+	certified := 0
+	for _, solver := range []string{"bpg", "pgd", "apgd", "admm", "hqs", "drs"} {
+		trace, drawing := filepath.Join(dir, solver+".csv"), filepath.Join(dir, solver+".png")
+		r := asJSON[restored](t, must(t, "restore", "--json", "--prior", prior(t), "--operator", "blur:gaussian,sigma=1", "--noise", "0.05",
+			"--solver", solver, "--iters", "12", "--reference", truth, "--trace", trace, "--plot", drawing, y, "-o", filepath.Join(dir, solver+".tif")))
+		if p := load(t, drawing); p.W < 300 || p.H < 300 {
+			t.Errorf("%s: plot of %v", solver, p.Shape)
+		}
+		f, err := os.Open(trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(f).ReadAll()
+		f.Close()
+		if err != nil || len(rows) != r.Iterations+1 || r.Iterations < 2 {
+			t.Fatalf("%s: %d rows for %d iterations: %v", solver, len(rows), r.Iterations, err)
+		}
+		if r.Certified {
+			certified++
+		}
+		last := math.Inf(1)
+		for i, row := range rows[1:] {
+			var v [7]float64
+			for k := range v {
+				if v[k], err = strconv.ParseFloat(row[k], 64); err != nil || math.IsNaN(v[k]) {
+					t.Fatalf("%s: %s of row %d is %q", solver, rows[0][k], i+1, row[k])
+				}
+			}
+			if int(v[0]) != i+1 {
+				t.Errorf("%s: row %d has iteration %v", solver, i+1, v[0])
+			}
+			if descends := slices.Contains([]string{"bpg", "pgd", "apgd"}, solver); descends && r.Certified && v[2] > last+1e-6*math.Abs(last) {
+				t.Errorf("%s: the objective rises from %v to %v in iteration %d", solver, last, v[2], i+1)
+			}
+			last = v[2]
+		}
+		if math.Abs(last-float64(r.Objective)) > 1e-3*math.Abs(last) {
+			t.Errorf("%s: the trace ends at the objective %v, the result has %v", solver, last, r.Objective)
+		}
+	}
+	if certified < 3 {
+		t.Errorf("only %d solvers are certified", certified)
 	}
 }
 
