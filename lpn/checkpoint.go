@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // A Prior file is a safetensors file: the weights, and in the metadata the
@@ -49,8 +50,10 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 		return nil, fmt.Errorf("no %s in the metadata: not a prior made by lpn", keyConfig)
 	}
 	var cfg Config
-	if err := json.Unmarshal([]byte(text), &cfg); err != nil {
-		return nil, fmt.Errorf("%s: %v", keyConfig, err)
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields() // what this version does not know would change f
+	if err := d.Decode(&cfg); err != nil {
+		return nil, fmt.Errorf("%s: %s", keyConfig, strings.TrimPrefix(err.Error(), "json: "))
 	}
 	params := map[string][]float32{}
 	for _, t := range tensors {

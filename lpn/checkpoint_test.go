@@ -80,6 +80,30 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// A file of a network that this version does not know is refused, not read as
+// another one.
+func TestOpenRefusesUnknown(t *testing.T) {
+	net, err := New(tiny(1), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	if err := net.Save(path, false); err != nil {
+		t.Fatal(err)
+	}
+	tensors, meta, err := ReadTensors(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta[keyConfig] = strings.Replace(meta[keyConfig], `"reach"`, `"range"`, 1)
+	if err := WriteTensors(path, tensors, meta); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), `unknown field "range"`) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // WellPosed makes the growth bound at most 1, and psi then indeed stays below
 // 1/2||y||^2 plus a constant along random and flat directions. Energies with a
 // reach need no scaling for it, however wide their gates are.
