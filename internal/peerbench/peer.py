@@ -141,7 +141,10 @@ class Pyramid:
             g.append(t)
             h.append(F.conv2d(t, w["A.%d" % l], padding=lv[l]["ak"] // 2))
         for l in range(n):
-            p = F.conv2d(h[l] * h[l] * 0.5, w["N.%d" % l], w["b.%d" % l], padding=lv[l]["nk"] // 2)
+            e = h[l]
+            if self.p.get("reach"):
+                h[l] = torch.clamp(e, -self.p["reach"], self.p["reach"])
+            p = F.conv2d(h[l] * (e - h[l] * 0.5), w["N.%d" % l], w["b.%d" % l], padding=lv[l]["nk"] // 2)
             if l > 0:
                 p = p + F.conv2d(F.avg_pool2d(z[-1], 2), w["T.%d" % l])
             a, b = self.gate(p)
@@ -172,7 +175,7 @@ class Pyramid:
         planes = x.reshape(-1, 1, h0, w0)
         y = F.conv2d(self.pad(planes, low), V)
         y = self.pad_t(F.conv_transpose2d(y, V), low, h0, w0).reshape(x.shape)
-        return out + (1 - self.alpha) * y + self.alpha * x
+        return out + (1 - self.alpha - self.p.get("slack", 0.0)) * y + self.alpha * x
 
     def project(self):
         for name, t in self.w.items():
