@@ -149,7 +149,7 @@ var perturbations = map[string]struct {
 	levels []float64
 }{
 	"noise":     {"noise, standard deviation", []float64{0, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2}},
-	"blur":      {"Gaussian blur (pixels)", []float64{0, 0.4, 0.7, 1, 1.5, 2, 2.5, 3}},
+	"blur":      {"Gaussian blur (pixels)", []float64{0, 0.5, 1, 1.5, 2, 2.5, 3}},
 	"mix":       {"share of the other picture", []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1}},
 	"intensity": {"dimmed by the fraction", []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6}},
 	"rotation":  {"rotation (degrees)", []float64{0, 5, 10, 15, 20, 30, 45}},
