@@ -60,7 +60,7 @@ func presets(channels int) map[string]Preset {
 	m := map[string]Preset{
 		"quick": natural(lpn.Pyramid(channels, 25./255), 12000, 3e-3, "", "one's own pictures, gray or colour, in minutes"),
 		"full":  shipped(channels, "one's own pictures, gray or colour, as the shipped priors are trained: an hour or two"),
-		"ct": natural(lpn.Natural(1, 10./255), 8000, 1.5e-3, "gray-25",
+		"ct": natural(lpn.Natural(1, 10./255), 6000, 1.5e-3, "gray-25",
 			"chest CT slices, sigma 10/255, from the prior of natural pictures"),
 		"laplace": {
 			Doc: "scalars from a Laplace distribution, sigma 1 (Fang, Buchanan & Sulam 2024, figure 2)", Laplace: true,
@@ -81,7 +81,7 @@ func presets(channels int) map[string]Preset {
 	for channels, name := range map[int]string{1: "gray", 3: "colour"} {
 		m[name+"-25"] = shipped(channels, "natural pictures, sigma 25/255, from scratch")
 		for _, s := range []int{5, 15, 50} {
-			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 8000, 1.5e-3, name+"-25",
+			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 6000, 1.5e-3, name+"-25",
 				fmt.Sprintf("natural pictures, sigma %d/255, from the prior at 25/255", s))
 		}
 	}
