@@ -40,6 +40,8 @@ const (
 	arenaBytes = 768 << 20
 	// wholeBytes is what is always solved as a whole.
 	wholeBytes = 64 << 20
+	// programBytes is what the program is in memory besides its heap.
+	programBytes = 32 << 20
 	// maxWindow bounds the side of a window: beyond, the halo weighs little.
 	maxWindow = 2048
 )
@@ -54,6 +56,7 @@ type tiling struct {
 	side, halo int
 	budget     memoryReport // what it was chosen for
 	need       int64        // of the whole picture
+	tile       int64        // of one window
 }
 
 // spans are the stretches of one axis of n pixels.
@@ -89,7 +92,7 @@ func (o *solverOptions) plan(con *console, name string, m *measured) (*tiling, e
 		// These count what is taken already: the picture, first of all.
 		var s runtime.MemStats
 		runtime.ReadMemStats(&s)
-		left -= int64(s.HeapAlloc)
+		left -= int64(s.HeapAlloc) + programBytes
 	}
 	if need <= left {
 		if n >= 1<<24 {
@@ -125,6 +128,8 @@ func (o *solverOptions) plan(con *console, name string, m *measured) (*tiling, e
 	if t.side >= max(m.scene.H, m.scene.W) {
 		return nil, nil // a single window would be the picture
 	}
+	wide := int64(t.side + 2*halo)
+	t.tile = wide*wide*int64(m.scene.C)*solverBytes + o.arena
 	return t, nil
 }
 
@@ -183,7 +188,7 @@ func (o solverOptions) solveTiled(ctx context.Context, con *console, name string
 			limit += int64(s.HeapAlloc)
 		}
 		// A limit below what lives would keep the collector busy all the time.
-		debug.SetMemoryLimit(max(limit, int64(s.HeapAlloc)+256<<20))
+		debug.SetMemoryLimit(max(limit, int64(s.HeapAlloc)+4*int64(m.scene.Len())+t.tile+32<<20))
 		defer debug.SetMemoryLimit(old)
 	}
 	h, w := m.frame()
