@@ -211,9 +211,14 @@ func (b *builder) Param(name string) Value {
 
 func (b *builder) Dims(v Value) Dims { return v.(*node).dims }
 
-// material returns v as a node with elements, expanding a factored constant.
+// material returns v as a node with elements, expanding a factored or repeated
+// constant.
 func (b *builder) material(v Value) *node {
 	n := v.(*node)
+	if e := n.expandOf; e != nil && e.konst != nil && n.konst == nil {
+		n.konst = make([]float32, n.dims.Len())
+		kernel.Expand(n.konst, e.konst, n.per)
+	}
 	if n.outer != nil && n.konst == nil {
 		o := n.outer
 		k := make([]float32, len(o.m)*len(o.c))
@@ -537,6 +542,11 @@ func (b *builder) Softmax(v Value, per int) Value {
 
 func (b *builder) Expand(v Value, per int) Value {
 	n := b.material(v)
+	if n.konst != nil { // most often read by Mul, which repeats it itself
+		d := n.dims
+		d.C *= per
+		return &node{dims: d, def: -1, expandOf: n, per: per}
+	}
 	out := b.unary(n, n.dims.C*per, func(dst, x []float32) { kernel.Expand(dst, x, per) })
 	out.expandOf, out.per = n, per
 	return out
@@ -693,7 +703,7 @@ func (s *stage) partAt(lo int) int {
 
 // GateGain is described at BoundRecorder.
 func (b *builder) GateGain(w, c Value, per int) Value {
-	n, weight := w.(*node), c.(*node).konst
+	n, weight := w.(*node), b.material(c).konst
 	ci, co := n.dims.W, n.dims.C
 	out := &node{dims: Dims{1, 1, 1, ci}, def: -1, konst: make([]float32, ci)}
 	for i := 0; i < len(n.konst); i += per {

@@ -164,7 +164,7 @@ func (c Config) recordPyramid(r Recorder) Value {
 		gh[l] = r.Mul(r.Add(gain, wa[l]), e1[l])
 		if l > 0 {
 			t := r.ConvT(u, r.Param(fmt.Sprintf("T.%d", l)), Geom{1, 1, 0}, f.H, f.W)
-			v = r.Add(wc[l-1], r.AvgPoolT(t))
+			v = r.Add(r.AvgPoolT(t), wc[l-1])
 		}
 	}
 	return r.Add(c.pyramidLinearT(r, gh, d), c.pyramidLowpass(r, x))
