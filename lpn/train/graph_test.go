@@ -149,7 +149,7 @@ func TestGrowthGradientIsSlope(t *testing.T) {
 			}
 			return v
 		}
-		g.least = 0.7 // where the gates turn, so that their thresholds matter
+		g.span = 2.5 // where the gates turn, so that their thresholds matter
 		g.draw()
 		loss()
 		if g.top <= 1 {

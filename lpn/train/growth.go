@@ -8,15 +8,20 @@ import (
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
-// A growth is the penalty that keeps f from amplifying what is stronger than
-// pictures are. Beyond the reach of its energies psi grows slowly enough for R
-// to be bounded below whatever the weights; the penalty sees to it that R has
-// its low places among pictures, and not where contrast is largest:
+// ceiling is the gain that a strong wave may have; below 1, since psi takes
+// more than waves.
+const ceiling = 0.93
+
+// A growth is the penalty that keeps f from amplifying strong textures. Beyond
+// the reach of its energies psi grows slowly enough for R to be bounded below
+// whatever the weights; the penalty sees to it that R has its low places among
+// pictures, and not at stripes of high contrast, which a solver would paint
+// wherever the measurement does not see them:
 //
-//	frame * mean((f(t r)/t - r)^2) + norm * max(0, <v, f(t v)>/(t ||v||^2) - 1)^2
+//	frame * mean((f(t r)/t - r)^2) + norm * mean over quarters of max(0, <r, f(t r)>/(t ||r||^2) - ceiling)^2
 //
-// for a fresh white picture r every step, v a running power iterate as large as
-// r, and t an amplitude between that of pictures and several times that.
+// for fresh pictures r every step, white or of a wave in each quarter, and t an
+// amplitude from a fifth of the range of pictures to all of it, below the reach.
 type growth struct {
 	*graph
 	filters     *shared // packed only when they are used
@@ -24,11 +29,10 @@ type growth struct {
 	every       uint64 // steps between two runs, made up for by the weights
 	seed        uint64
 	step        uint64
-	size        int
-	least       float64 // the amplitude of pictures, in network units
+	side, size  int
+	span        float64 // the range of pictures, in network units
 	t           float64
-	top         float64 // the last <v, f(t v)>/(t ||v||^2)
-	v           []float32
+	top         float64 // the largest gain of the last probes
 	err         error
 }
 
@@ -38,55 +42,107 @@ func newGrowth(cfg lpn.Config, params map[string][]float32, frame, norm float64,
 	side := 8 << levels
 	s := newShared(params)
 	b := newBuilder(cfg, s, lpn.Dims{N: 2 * cfg.Channels, H: side, W: side, C: 1})
-	g := &growth{filters: s, every: 1 << (2 * (levels - 2)), seed: seed, size: cfg.Channels * side * side, least: 1 / cfg.Unit}
+	g := &growth{filters: s, every: 1 << (2 * (levels - 2)), seed: seed, side: side, size: 2 * cfg.Channels * side * side, span: 1 / cfg.Unit}
 	g.frame, g.norm = frame*float64(g.every), norm*float64(g.every)
 	var err error
-	if g.graph, err = b.compile(cfg.Record(b), g.eval, g.grad); err != nil {
-		return nil, err
-	}
-	g.v = make([]float32, g.size)
-	g.fill(g.v, rand.New(rand.NewPCG(seed, math.MaxUint64)))
-	return g, nil
-}
-
-func (g *growth) fill(x []float32, rng *rand.Rand) {
-	for i := range x {
-		x[i] = float32(rng.NormFloat64())
-	}
+	g.graph, err = b.compile(cfg.Record(b), g.eval, g.grad)
+	return g, err
 }
 
 // draw makes the probes of the current step: a resumed run draws the same.
+// Waves differ by colour plane, too.
 func (g *growth) draw() {
 	rng := rand.New(rand.NewPCG(g.seed, g.step))
-	g.t = g.least * (1 + 3*rng.Float64())
+	g.t = g.span * math.Exp2(-2.3*rng.Float64())
 	r := g.extra[:g.size]
-	g.fill(r, rng)
+	if rng.IntN(4) == 0 {
+		for i := range r {
+			r[i] = float32(rng.NormFloat64())
+		}
+	} else {
+		g.waves(r, rng)
+	}
 	kernel.Scale(g.input[:g.size], r, float32(g.t))
-	kernel.Scale(g.input[g.size:2*g.size], g.v, float32(g.t))
+}
+
+// waves fills each quarter of each plane with a wave, of mean square 1. The
+// planes of a colour picture share its direction and have amplitudes of their
+// own.
+func (g *growth) waves(x []float32, rng *rand.Rand) {
+	plane := g.side * g.side
+	colours := len(x) / plane / 2
+	for picture := range 2 {
+		var waves [4][3]float64
+		for i := range waves {
+			waves[i] = [3]float64{math.Pi * (2*rng.Float64() - 1), math.Pi * rng.Float64(), 2 * math.Pi * rng.Float64()}
+		}
+		for c := range colours {
+			amplitude := math.Sqrt2
+			if colours > 1 && picture == 1 { // one picture gray, one coloured
+				amplitude *= rng.NormFloat64()
+			}
+			p := x[(picture*colours+c)*plane:][:plane]
+			for i := range p {
+				row, col := i/g.side, i%g.side
+				w := waves[2*(2*row/g.side)+2*col/g.side]
+				p[i] = float32(amplitude * math.Sin(w[0]*float64(row)+w[1]*float64(col)+w[2]))
+			}
+		}
+	}
+}
+
+// quarters calls do for each quarter of the two pictures: with its energy, its
+// gain, and a function that calls for every run of its elements.
+func (g *growth) quarters(f, r []float32, do func(energy, gain float64, runs func(func(lo, hi int)))) {
+	half, picture := g.side/2, len(r)/2
+	for q := range 8 {
+		runs := func(run func(lo, hi int)) {
+			for p := q / 4 * picture; p < (q/4+1)*picture; p += g.side * g.side {
+				for row := q % 4 / 2 * half; row < (q%4/2+1)*half; row++ {
+					at := p + row*g.side + q%2*half
+					run(at, at+half)
+				}
+			}
+		}
+		energy, along := 1e-30, 0.0
+		runs(func(lo, hi int) {
+			energy += kernel.Dot(r[lo:hi], r[lo:hi])
+			along += kernel.Dot(f[lo:hi], r[lo:hi])
+		})
+		do(energy, along/(g.t*energy), runs)
+	}
 }
 
 func (g *growth) eval(in [][]float32) float64 {
-	f, r, n := in[0], in[1], g.size
-	k := 1 / g.t
-	g.top = k * kernel.Dot(f[n:], g.v) / float64(n)
+	f, r := in[0], in[1]
 	sum := 0.0
-	for i := range n {
-		d := float64(f[i])*k - float64(r[i])
+	for i := range f {
+		d := float64(f[i])/g.t - float64(r[i])
 		sum += d * d
 	}
-	over := max(0, g.top-1)
-	return g.frame*sum/float64(n) + g.norm*over*over
+	loss := g.frame * sum / float64(len(f))
+	g.top = 0
+	g.quarters(f, r, func(_, gain float64, _ func(func(lo, hi int))) {
+		g.top = max(g.top, gain)
+		over := max(0, gain-ceiling)
+		loss += g.norm * over * over / 8
+	})
+	return loss
 }
 
 func (g *growth) grad(dst []float32, in [][]float32) {
-	f, r, n := in[0], in[1], g.size
+	f, r := in[0], in[1]
 	k := float32(1 / g.t)
-	c := float32(2 * g.frame / (g.t * float64(n)))
-	for i := range n {
+	c := float32(2 * g.frame / (g.t * float64(len(f))))
+	for i := range f {
 		dst[i] = c * (k*f[i] - r[i])
 	}
-	top := kernel.Dot(f[n:], g.v) / (g.t * float64(n))
-	kernel.Scale(dst[n:], g.v, float32(2*g.norm*max(0, top-1)/(g.t*float64(n))))
+	g.quarters(f, r, func(energy, gain float64, runs func(func(lo, hi int))) {
+		if over := gain - ceiling; over > 0 {
+			slope := float32(2 * g.norm * over / (8 * g.t * energy))
+			runs(func(lo, hi int) { kernel.Axpy(dst[lo:hi], slope, r[lo:hi]) })
+		}
+	})
 }
 
 func (g *growth) run() {
@@ -97,9 +153,3 @@ func (g *growth) run() {
 
 // due says whether the penalty takes part in the current step.
 func (g *growth) due() bool { return g != nil && g.step%g.every == 0 }
-
-// turn makes the next power iterate: v <- f(t v), of length sqrt(n).
-func (g *growth) turn() {
-	f := g.out.node.Value().Data().([]float32)[g.size : 2*g.size]
-	kernel.Scale(g.v, f, float32(math.Sqrt(float64(g.size)/max(kernel.Dot(f, f), 1e-30))))
-}

@@ -124,7 +124,6 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		if m.growth.err != nil {
 			return 0, m.growth.err
 		}
-		m.growth.turn()
 	}
 	if m.growth != nil {
 		m.growth.step++

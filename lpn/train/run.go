@@ -37,8 +37,8 @@ type Options struct {
 	// EMA is the decay of the weights' moving average, which is then the
 	// result; 0 for none.
 	EMA float64
-	// Frame and Growth weigh the penalty of pyramids on amplifying what is
-	// stronger than pictures: see growth. 0 for none.
+	// Frame and Growth weigh the penalty of pyramids on amplifying strong
+	// waves: see growth. 0 for none.
 	Frame, Growth float64
 
 	// Valid are clean pictures held back for validation.
@@ -69,7 +69,7 @@ type Progress struct {
 	Loss        float64 // of this step
 	Norm        float64 // of the gradient, before clipping
 	Rate        float64
-	Top         float64 // the gain of the penalty's power iterate; 0 without
+	Top         float64 // the largest gain of the penalty's probes; 0 without
 	Seconds     float64
 	PSNR        float64 // the last validation's, NaN before the first
 }
@@ -379,9 +379,6 @@ func (s *runState) save() error {
 	if s.ema != nil {
 		t = append(t, s.ema.Tensors(s.names)...)
 	}
-	if g := s.m.growth; g != nil {
-		t = append(t, lpn.Tensor{Name: "growth.v", Shape: []int{len(g.v)}, Data: g.v})
-	}
 	return lpn.WriteTensors(s.o.Checkpoint, t, meta)
 }
 
@@ -416,9 +413,6 @@ func (s *runState) load() error {
 		}
 	}
 	if g := s.m.growth; g != nil {
-		if err := restore("growth.", []string{"v"}, [][]float32{g.v}, t); err != nil {
-			return err
-		}
 		g.step = uint64(s.step)
 	}
 	return nil
