@@ -188,7 +188,7 @@ func (o solverOptions) solveTiled(ctx context.Context, con *console, name string
 			limit += int64(s.HeapAlloc)
 		}
 		// A limit below what lives would keep the collector busy all the time.
-		debug.SetMemoryLimit(max(limit, int64(s.HeapAlloc)+4*int64(m.scene.Len())+t.tile+32<<20))
+		debug.SetMemoryLimit(max(limit, int64(s.HeapAlloc)+4*int64(m.scene.Len())+t.tile+programBytes))
 		defer debug.SetMemoryLimit(old)
 	}
 	h, w := m.frame()

@@ -171,10 +171,7 @@ func Huber(z, s, x []float32, reach float32) {
 
 // HuberD2 is the second derivative of Huber: 1 on (-reach,reach), else 0.
 func HuberD2(dst, x []float32, reach float32) {
-	inv := 1 / reach
-	for i, v := range x {
-		dst[i] = v * inv
-	}
+	Scale(dst, x, 1/reach)
 	HardGateD2(dst, dst)
 	Scale(dst, dst, 2)
 }
