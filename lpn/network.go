@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // A Network is an input-convex function psi with its weights. It is immutable
@@ -84,12 +86,7 @@ func (n *Network) Params() map[string][]float32 { return n.params }
 func (c Config) Project(params map[string][]float32) {
 	for _, s := range c.Params() {
 		if s.Constraint == NonNegative {
-			w := params[s.Name]
-			for i, v := range w {
-				if v < 0 {
-					w[i] = 0
-				}
-			}
+			kernel.Ramp(params[s.Name], params[s.Name])
 		}
 	}
 	c.projectEqualities(params)

@@ -79,6 +79,17 @@ func Axpy(dst []float32, k float32, x []float32) {
 	}
 }
 
+// Ramp is dst = max(x, 0).
+func Ramp(dst, x []float32) {
+	same(len(dst), len(x))
+	if rampVec(dst, x) {
+		return
+	}
+	for i, v := range x {
+		dst[i] = max(v, 0)
+	}
+}
+
 // HalfSquare is dst = x*x/2.
 func HalfSquare(dst, x []float32) {
 	same(len(dst), len(x))

@@ -65,6 +65,18 @@ func axpyVec(dst []float32, k float32, x []float32) bool {
 	return true
 }
 
+func rampVec(dst, x []float32) bool {
+	switch level {
+	case AVX512:
+		rampAVX512(dst, x)
+	case AVX2:
+		rampAVX2(dst, x)
+	default:
+		return false
+	}
+	return true
+}
+
 func halfSquareVec(dst, x []float32) bool {
 	switch level {
 	case AVX512:

@@ -427,6 +427,66 @@ DATA k3f000000<>+24(SB)/4, $0x3f000000
 DATA k3f000000<>+28(SB)/4, $0x3f000000
 GLOBL k3f000000<>(SB), RODATA|NOPTR, $32
 
+// func rampAVX2(dst []float32, x []float32)
+// Requires: AVX, SSE
+TEXT ·rampAVX2(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    dst_len+8(FP), DX
+	VXORPS  Y0, Y0, Y0
+	XORQ    BX, BX
+
+loop32:
+	CMPQ    DX, $0x00000020
+	JLT     next33
+	VMOVUPS (CX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS 32(CX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, 32(AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, 64(AX)(BX*1)
+	VMOVUPS 96(CX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, 96(AX)(BX*1)
+	ADDQ    $0x00000080, BX
+	SUBQ    $0x00000020, DX
+	JMP     loop32
+
+next33:
+loop34:
+	CMPQ    DX, $0x00000008
+	JLT     next35
+	VMOVUPS (CX)(BX*1), Y1
+	VMAXPS  Y1, Y0, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000008, DX
+	JMP     loop34
+
+next35:
+	TESTQ      DX, DX
+	JZ         done31
+	LEAQ       mask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       DX, DI
+	VMOVDQU    (SI)(DI*4), Y1
+	VMASKMOVPS (CX)(BX*1), Y1, Y2
+	VMAXPS     Y2, Y0, Y2
+	VMASKMOVPS Y2, Y1, (AX)(BX*1)
+
+done31:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
 // func blendAVX2(dst []float32, p []float32, q []float32, r []float32, s []float32, kp float32, kq float32, kr float32, ks float32)
 // Requires: AVX, FMA3, SSE
 TEXT ·blendAVX2(SB), NOSPLIT, $8-136
@@ -447,9 +507,9 @@ TEXT ·blendAVX2(SB), NOSPLIT, $8-136
 	VBROADCASTSS ks+132(FP), Y3
 	XORQ         R8, R8
 
-loop32:
+loop37:
 	CMPQ        CX, $0x00000008
-	JLT         next33
+	JLT         next38
 	VMOVUPS     (DX)(R8*1), Y4
 	VMULPS      Y0, Y4, Y4
 	VMOVUPS     (BX)(R8*1), Y5
@@ -461,11 +521,11 @@ loop32:
 	VMOVUPS     Y4, (AX)(R8*1)
 	ADDQ        $0x00000020, R8
 	SUBQ        $0x00000008, CX
-	JMP         loop32
+	JMP         loop37
 
-next33:
+next38:
 	TESTQ       CX, CX
-	JZ          done31
+	JZ          done36
 	LEAQ        mask<>+0(SB), R9
 	MOVQ        $0x00000008, R10
 	SUBQ        CX, R10
@@ -480,7 +540,7 @@ next33:
 	VFMADD231PS Y0, Y3, Y5
 	VMASKMOVPS  Y5, Y4, (AX)(R8*1)
 
-done31:
+done36:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -508,9 +568,9 @@ TEXT ·adamStepAVX2(SB), NOSPLIT, $8-104
 	VBROADCASTSS 24(DI), Y6
 	XORQ         DI, DI
 
-loop35:
+loop40:
 	CMPQ        SI, $0x00000008
-	JLT         next36
+	JLT         next41
 	VMOVUPS     (CX)(DI*1), Y7
 	VMULPS      Y1, Y7, Y8
 	VMOVUPS     (DX)(DI*1), Y9
@@ -531,11 +591,11 @@ loop35:
 	VMOVUPS     Y7, (AX)(DI*1)
 	ADDQ        $0x00000020, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop35
+	JMP         loop40
 
-next36:
+next41:
 	TESTQ       SI, SI
-	JZ          done34
+	JZ          done39
 	LEAQ        mask<>+0(SB), R8
 	MOVQ        $0x00000008, R9
 	SUBQ        SI, R9
@@ -559,7 +619,7 @@ next36:
 	VSUBPS      Y9, Y0, Y0
 	VMASKMOVPS  Y0, Y7, (AX)(DI*1)
 
-done34:
+done39:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -578,15 +638,15 @@ TEXT ·addBiasAVX2(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	MOVQ    b_len+56(FP), SI
 
-row37:
+row42:
 	TESTQ BX, BX
-	JZ    end38
+	JZ    end43
 	MOVQ  SI, DI
 	XORQ  R8, R8
 
-loop40:
+loop45:
 	CMPQ    DI, $0x00000020
-	JLT     next41
+	JLT     next46
 	VMOVUPS (CX)(R8*1), Y0
 	VADDPS  (DX)(R8*1), Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
@@ -601,22 +661,22 @@ loop40:
 	VMOVUPS Y0, 96(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     loop40
+	JMP     loop45
 
-next41:
-loop42:
+next46:
+loop47:
 	CMPQ    DI, $0x00000008
-	JLT     next43
+	JLT     next48
 	VMOVUPS (CX)(R8*1), Y0
 	VADDPS  (DX)(R8*1), Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     loop42
+	JMP     loop47
 
-next43:
+next48:
 	TESTQ      DI, DI
-	JZ         done39
+	JZ         done44
 	LEAQ       mask<>+0(SB), R9
 	MOVQ       $0x00000008, R10
 	SUBQ       DI, R10
@@ -626,13 +686,13 @@ next43:
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(R8*1)
 
-done39:
+done44:
 	LEAQ (AX)(SI*4), AX
 	LEAQ (CX)(SI*4), CX
 	SUBQ SI, BX
-	JMP  row37
+	JMP  row42
 
-end38:
+end43:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -651,15 +711,15 @@ TEXT ·mulChannelAVX2(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	MOVQ    c_len+56(FP), SI
 
-row44:
+row49:
 	TESTQ BX, BX
-	JZ    end45
+	JZ    end50
 	MOVQ  SI, DI
 	XORQ  R8, R8
 
-loop47:
+loop52:
 	CMPQ    DI, $0x00000020
-	JLT     next48
+	JLT     next53
 	VMOVUPS (CX)(R8*1), Y0
 	VMULPS  (DX)(R8*1), Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
@@ -674,22 +734,22 @@ loop47:
 	VMOVUPS Y0, 96(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     loop47
+	JMP     loop52
 
-next48:
-loop49:
+next53:
+loop54:
 	CMPQ    DI, $0x00000008
-	JLT     next50
+	JLT     next55
 	VMOVUPS (CX)(R8*1), Y0
 	VMULPS  (DX)(R8*1), Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     loop49
+	JMP     loop54
 
-next50:
+next55:
 	TESTQ      DI, DI
-	JZ         done46
+	JZ         done51
 	LEAQ       mask<>+0(SB), R9
 	MOVQ       $0x00000008, R10
 	SUBQ       DI, R10
@@ -699,13 +759,13 @@ next50:
 	VMULPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(R8*1)
 
-done46:
+done51:
 	LEAQ (AX)(SI*4), AX
 	LEAQ (CX)(SI*4), CX
 	SUBQ SI, BX
-	JMP  row44
+	JMP  row49
 
-end45:
+end50:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -728,9 +788,9 @@ TEXT ·channelSumAVX2(SB), NOSPLIT, $8-32
 	VMOVUPD 64(AX), Y2
 	VMOVUPD 96(AX), Y3
 
-row51:
+row56:
 	TESTQ     DX, DX
-	JZ        end52
+	JZ        end57
 	VCVTPS2PD (CX), Y4
 	VADDPD    Y4, Y0, Y0
 	VCVTPS2PD 16(CX), Y4
@@ -741,9 +801,9 @@ row51:
 	VADDPD    Y4, Y3, Y3
 	ADDQ      BX, CX
 	DECQ      DX
-	JMP       row51
+	JMP       row56
 
-end52:
+end57:
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
 	VMOVUPD Y2, 64(AX)
@@ -769,9 +829,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $8-56
 	VMOVUPD 64(AX), Y2
 	VMOVUPD 96(AX), Y3
 
-loop53:
+loop58:
 	TESTQ       BX, BX
-	JZ          end54
+	JZ          end59
 	VCVTPS2PD   (CX), Y4
 	VCVTPS2PD   (DX), Y5
 	VFMADD231PD Y5, Y4, Y0
@@ -787,9 +847,9 @@ loop53:
 	ADDQ        $0x00000040, CX
 	ADDQ        $0x00000040, DX
 	SUBQ        $0x00000010, BX
-	JMP         loop53
+	JMP         loop58
 
-end54:
+end59:
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
 	VMOVUPD Y2, 64(AX)
@@ -815,9 +875,9 @@ TEXT ·squaredErrorAVX2(SB), NOSPLIT, $8-56
 	VMOVUPD 64(AX), Y2
 	VMOVUPD 96(AX), Y3
 
-loop55:
+loop60:
 	TESTQ     BX, BX
-	JZ        end56
+	JZ        end61
 	VCVTPS2PD (CX), Y4
 	VCVTPS2PD (DX), Y5
 	VSUBPD    Y5, Y4, Y4
@@ -841,9 +901,9 @@ loop55:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x00000010, BX
-	JMP       loop55
+	JMP       loop60
 
-end56:
+end61:
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
 	VMOVUPD Y2, 64(AX)
@@ -869,9 +929,9 @@ TEXT ·absErrorAVX2(SB), NOSPLIT, $8-56
 	VMOVUPD 64(AX), Y2
 	VMOVUPD 96(AX), Y3
 
-loop57:
+loop62:
 	TESTQ     BX, BX
-	JZ        end58
+	JZ        end63
 	VCVTPS2PD (CX), Y4
 	VCVTPS2PD (DX), Y5
 	VSUBPD    Y5, Y4, Y4
@@ -899,9 +959,9 @@ loop57:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x00000010, BX
-	JMP       loop57
+	JMP       loop62
 
-end58:
+end63:
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
 	VMOVUPD Y2, 64(AX)
@@ -925,9 +985,9 @@ TEXT ·expAVX2(SB), NOSPLIT, $8-48
 	VMOVUPS k42b20000<>+0(SB), Y1
 	XORQ    BX, BX
 
-loop60:
+loop65:
 	CMPQ         DX, $0x00000008
-	JLT          next61
+	JLT          next66
 	VMOVUPS      (CX)(BX*1), Y2
 	VMAXPS       Y2, Y0, Y2
 	VMINPS       Y2, Y1, Y2
@@ -949,11 +1009,11 @@ loop60:
 	VMOVUPS      Y4, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop60
+	JMP          loop65
 
-next61:
+next66:
 	TESTQ        DX, DX
-	JZ           done59
+	JZ           done64
 	LEAQ         mask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         DX, DI
@@ -978,7 +1038,7 @@ next61:
 	VMULPS       Y0, Y1, Y1
 	VMASKMOVPS   Y1, Y2, (AX)(BX*1)
 
-done59:
+done64:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1122,9 +1182,9 @@ TEXT ·softplusAVX2(SB), NOSPLIT, $8-80
 	VBROADCASTSS inv+76(FP), Y4
 	XORQ         SI, SI
 
-loop63:
+loop68:
 	CMPQ         BX, $0x00000008
-	JLT          next64
+	JLT          next69
 	VMOVUPS      (DX)(SI*1), Y5
 	VMULPS       Y0, Y5, Y6
 	VORPS        k80000000<>+0(SB), Y6, Y7
@@ -1162,11 +1222,11 @@ loop63:
 	VMOVUPS      Y5, (AX)(SI*1)
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop63
+	JMP          loop68
 
-next64:
+next69:
 	TESTQ        BX, BX
-	JZ           done62
+	JZ           done67
 	LEAQ         mask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         BX, R8
@@ -1207,7 +1267,7 @@ next64:
 	VFMADD231PS  Y4, Y0, Y6
 	VMASKMOVPS   Y6, Y5, (AX)(SI*1)
 
-done62:
+done67:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1340,9 +1400,9 @@ TEXT ·softplusZAVX2(SB), NOSPLIT, $8-56
 	VBROADCASTSS inv+52(FP), Y3
 	XORQ         BX, BX
 
-loop66:
+loop71:
 	CMPQ         DX, $0x00000008
-	JLT          next67
+	JLT          next72
 	VMOVUPS      (CX)(BX*1), Y4
 	VMULPS       Y0, Y4, Y5
 	VORPS        k80000000<>+0(SB), Y5, Y5
@@ -1376,11 +1436,11 @@ loop66:
 	VMOVUPS      Y4, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop66
+	JMP          loop71
 
-next67:
+next72:
 	TESTQ        DX, DX
-	JZ           done65
+	JZ           done70
 	LEAQ         mask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         DX, DI
@@ -1417,7 +1477,7 @@ next67:
 	VFMADD231PS  Y3, Y0, Y5
 	VMASKMOVPS   Y5, Y4, (AX)(BX*1)
 
-done65:
+done70:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1439,9 +1499,9 @@ TEXT ·softplusSAVX2(SB), NOSPLIT, $8-56
 	VXORPS       Y3, Y3, Y3
 	XORQ         BX, BX
 
-loop69:
+loop74:
 	CMPQ         DX, $0x00000008
-	JLT          next70
+	JLT          next75
 	VMOVUPS      (CX)(BX*1), Y3
 	VMULPS       Y0, Y3, Y3
 	VORPS        k80000000<>+0(SB), Y3, Y4
@@ -1466,11 +1526,11 @@ loop69:
 	VMOVUPS      Y3, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop69
+	JMP          loop74
 
-next70:
+next75:
 	TESTQ        DX, DX
-	JZ           done68
+	JZ           done73
 	LEAQ         mask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         DX, DI
@@ -1498,7 +1558,7 @@ next70:
 	VDIVPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y3, (AX)(BX*1)
 
-done68:
+done73:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1518,9 +1578,9 @@ TEXT ·softplusD2AVX2(SB), NOSPLIT, $8-52
 	VMOVUPS      kc2700000<>+0(SB), Y1
 	XORQ         BX, BX
 
-loop72:
+loop77:
 	CMPQ         DX, $0x00000008
-	JLT          next73
+	JLT          next78
 	VMOVUPS      (CX)(BX*1), Y2
 	VMULPS       Y0, Y2, Y2
 	VORPS        k80000000<>+0(SB), Y2, Y2
@@ -1546,11 +1606,11 @@ loop72:
 	VMOVUPS      Y4, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop72
+	JMP          loop77
 
-next73:
+next78:
 	TESTQ        DX, DX
-	JZ           done71
+	JZ           done76
 	LEAQ         mask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         DX, DI
@@ -1579,7 +1639,7 @@ next73:
 	VDIVPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y2, (AX)(BX*1)
 
-done71:
+done76:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1601,9 +1661,9 @@ TEXT ·hardGateAVX2(SB), NOSPLIT, $8-72
 	VXORPS  Y2, Y2, Y2
 	XORQ    SI, SI
 
-loop75:
+loop80:
 	CMPQ        BX, $0x00000010
-	JLT         next76
+	JLT         next81
 	VMOVUPS     (DX)(SI*1), Y3
 	VMOVAPS     Y0, Y4
 	VFMADD231PS Y0, Y3, Y4
@@ -1626,12 +1686,12 @@ loop75:
 	VMOVUPS     Y3, 32(AX)(SI*1)
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop75
+	JMP         loop80
 
-next76:
-loop77:
+next81:
+loop82:
 	CMPQ        BX, $0x00000008
-	JLT         next78
+	JLT         next83
 	VMOVUPS     (DX)(SI*1), Y3
 	VMOVAPS     Y0, Y4
 	VFMADD231PS Y0, Y3, Y4
@@ -1644,11 +1704,11 @@ loop77:
 	VMOVUPS     Y3, (AX)(SI*1)
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000008, BX
-	JMP         loop77
+	JMP         loop82
 
-next78:
+next83:
 	TESTQ       BX, BX
-	JZ          done74
+	JZ          done79
 	LEAQ        mask<>+0(SB), DI
 	MOVQ        $0x00000008, R8
 	SUBQ        BX, R8
@@ -1664,7 +1724,7 @@ next78:
 	VFMADD231PS Y5, Y5, Y4
 	VMASKMOVPS  Y4, Y3, (AX)(SI*1)
 
-done74:
+done79:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1685,9 +1745,9 @@ TEXT ·hardGateZAVX2(SB), NOSPLIT, $8-48
 	VXORPS  Y2, Y2, Y2
 	XORQ    BX, BX
 
-loop80:
+loop85:
 	CMPQ        DX, $0x00000010
-	JLT         next81
+	JLT         next86
 	VMOVUPS     (CX)(BX*1), Y3
 	VMOVAPS     Y0, Y4
 	VFMADD231PS Y0, Y3, Y4
@@ -1708,12 +1768,12 @@ loop80:
 	VMOVUPS     Y3, 32(AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop80
+	JMP         loop85
 
-next81:
-loop82:
+next86:
+loop87:
 	CMPQ        DX, $0x00000008
-	JLT         next83
+	JLT         next88
 	VMOVUPS     (CX)(BX*1), Y3
 	VMOVAPS     Y0, Y4
 	VFMADD231PS Y0, Y3, Y4
@@ -1725,11 +1785,11 @@ loop82:
 	VMOVUPS     Y3, (AX)(BX*1)
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000008, DX
-	JMP         loop82
+	JMP         loop87
 
-next83:
+next88:
 	TESTQ       DX, DX
-	JZ          done79
+	JZ          done84
 	LEAQ        mask<>+0(SB), SI
 	MOVQ        $0x00000008, DI
 	SUBQ        DX, DI
@@ -1744,7 +1804,7 @@ next83:
 	VFMADD231PS Y5, Y5, Y4
 	VMASKMOVPS  Y4, Y3, (AX)(BX*1)
 
-done79:
+done84:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1765,9 +1825,9 @@ TEXT ·hardGateSAVX2(SB), NOSPLIT, $8-48
 	VXORPS  Y2, Y2, Y2
 	XORQ    BX, BX
 
-loop85:
+loop90:
 	CMPQ        DX, $0x00000010
-	JLT         next86
+	JLT         next91
 	VMOVUPS     (CX)(BX*1), Y3
 	VMOVAPS     Y0, Y4
 	VFMADD231PS Y0, Y3, Y4
@@ -1782,12 +1842,12 @@ loop85:
 	VMOVUPS     Y4, 32(AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop85
+	JMP         loop90
 
-next86:
-loop87:
+next91:
+loop92:
 	CMPQ        DX, $0x00000008
-	JLT         next88
+	JLT         next93
 	VMOVUPS     (CX)(BX*1), Y3
 	VMOVAPS     Y0, Y4
 	VFMADD231PS Y0, Y3, Y4
@@ -1796,11 +1856,11 @@ loop87:
 	VMOVUPS     Y4, (AX)(BX*1)
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000008, DX
-	JMP         loop87
+	JMP         loop92
 
-next88:
+next93:
 	TESTQ       DX, DX
-	JZ          done84
+	JZ          done89
 	LEAQ        mask<>+0(SB), SI
 	MOVQ        $0x00000008, DI
 	SUBQ        DX, DI
@@ -1812,7 +1872,7 @@ next88:
 	VMINPS      Y5, Y1, Y5
 	VMASKMOVPS  Y5, Y3, (AX)(BX*1)
 
-done84:
+done89:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1834,9 +1894,9 @@ TEXT ·huberAVX2(SB), NOSPLIT, $8-76
 	VSUBPS       Y0, Y1, Y1
 	XORQ         SI, SI
 
-loop90:
+loop95:
 	CMPQ         BX, $0x00000020
-	JLT          next91
+	JLT          next96
 	VMOVUPS      (DX)(SI*1), Y2
 	VMAXPS       Y2, Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -1867,12 +1927,12 @@ loop90:
 	VMOVUPS      Y2, 96(AX)(SI*1)
 	ADDQ         $0x00000080, SI
 	SUBQ         $0x00000020, BX
-	JMP          loop90
+	JMP          loop95
 
-next91:
-loop92:
+next96:
+loop97:
 	CMPQ         BX, $0x00000008
-	JLT          next93
+	JLT          next98
 	VMOVUPS      (DX)(SI*1), Y2
 	VMAXPS       Y2, Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -1882,11 +1942,11 @@ loop92:
 	VMOVUPS      Y2, (AX)(SI*1)
 	ADDQ         $0x00000020, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop92
+	JMP          loop97
 
-next93:
+next98:
 	TESTQ        BX, BX
-	JZ           done89
+	JZ           done94
 	LEAQ         mask<>+0(SB), DI
 	MOVQ         $0x00000008, R8
 	SUBQ         BX, R8
@@ -1899,7 +1959,7 @@ next93:
 	VMULPS       Y1, Y3, Y3
 	VMASKMOVPS   Y3, Y2, (AX)(SI*1)
 
-done89:
+done94:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -1920,9 +1980,9 @@ TEXT ·huberZAVX2(SB), NOSPLIT, $8-52
 	VSUBPS       Y0, Y1, Y1
 	XORQ         BX, BX
 
-loop95:
+loop100:
 	CMPQ         DX, $0x00000020
-	JLT          next96
+	JLT          next101
 	VMOVUPS      (CX)(BX*1), Y2
 	VMAXPS       Y2, Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -1949,12 +2009,12 @@ loop95:
 	VMOVUPS      Y2, 96(AX)(BX*1)
 	ADDQ         $0x00000080, BX
 	SUBQ         $0x00000020, DX
-	JMP          loop95
+	JMP          loop100
 
-next96:
-loop97:
+next101:
+loop102:
 	CMPQ         DX, $0x00000008
-	JLT          next98
+	JLT          next103
 	VMOVUPS      (CX)(BX*1), Y2
 	VMAXPS       Y2, Y1, Y3
 	VMINPS       Y3, Y0, Y3
@@ -1963,11 +2023,11 @@ loop97:
 	VMOVUPS      Y2, (AX)(BX*1)
 	ADDQ         $0x00000020, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop97
+	JMP          loop102
 
-next98:
+next103:
 	TESTQ        DX, DX
-	JZ           done94
+	JZ           done99
 	LEAQ         mask<>+0(SB), SI
 	MOVQ         $0x00000008, DI
 	SUBQ         DX, DI
@@ -1979,7 +2039,7 @@ next98:
 	VMULPS       Y1, Y3, Y3
 	VMASKMOVPS   Y3, Y2, (AX)(BX*1)
 
-done94:
+done99:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2000,9 +2060,9 @@ TEXT ·huberSAVX2(SB), NOSPLIT, $8-52
 	VSUBPS       Y0, Y1, Y1
 	XORQ         BX, BX
 
-loop100:
+loop105:
 	CMPQ    DX, $0x00000020
-	JLT     next101
+	JLT     next106
 	VMOVUPS (CX)(BX*1), Y2
 	VMAXPS  Y2, Y1, Y2
 	VMINPS  Y2, Y0, Y2
@@ -2021,23 +2081,23 @@ loop100:
 	VMOVUPS Y2, 96(AX)(BX*1)
 	ADDQ    $0x00000080, BX
 	SUBQ    $0x00000020, DX
-	JMP     loop100
+	JMP     loop105
 
-next101:
-loop102:
+next106:
+loop107:
 	CMPQ    DX, $0x00000008
-	JLT     next103
+	JLT     next108
 	VMOVUPS (CX)(BX*1), Y2
 	VMAXPS  Y2, Y1, Y2
 	VMINPS  Y2, Y0, Y2
 	VMOVUPS Y2, (AX)(BX*1)
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     loop102
+	JMP     loop107
 
-next103:
+next108:
 	TESTQ      DX, DX
-	JZ         done99
+	JZ         done104
 	LEAQ       mask<>+0(SB), SI
 	MOVQ       $0x00000008, DI
 	SUBQ       DX, DI
@@ -2047,7 +2107,7 @@ next103:
 	VMINPS     Y1, Y0, Y1
 	VMASKMOVPS Y1, Y2, (AX)(BX*1)
 
-done99:
+done104:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2065,9 +2125,9 @@ TEXT ·hardGateD2AVX2(SB), NOSPLIT, $8-48
 	MOVQ    dst_len+8(FP), DX
 	XORQ    BX, BX
 
-loop105:
+loop110:
 	CMPQ    DX, $0x00000010
-	JLT     next106
+	JLT     next111
 	VMOVUPS (CX)(BX*1), Y0
 	VORPS   k80000000<>+0(SB), Y0, Y1
 	VADDPS  k3f800000<>+0(SB), Y1, Y1
@@ -2090,12 +2150,12 @@ loop105:
 	VMOVUPS Y2, 32(AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop105
+	JMP     loop110
 
-next106:
-loop107:
+next111:
+loop112:
 	CMPQ    DX, $0x00000008
-	JLT     next108
+	JLT     next113
 	VMOVUPS (CX)(BX*1), Y0
 	VORPS   k80000000<>+0(SB), Y0, Y1
 	VADDPS  k3f800000<>+0(SB), Y1, Y1
@@ -2108,11 +2168,11 @@ loop107:
 	VMOVUPS Y2, (AX)(BX*1)
 	ADDQ    $0x00000020, BX
 	SUBQ    $0x00000008, DX
-	JMP     loop107
+	JMP     loop112
 
-next108:
+next113:
 	TESTQ      DX, DX
-	JZ         done104
+	JZ         done109
 	LEAQ       mask<>+0(SB), SI
 	MOVQ       $0x00000008, DI
 	SUBQ       DX, DI
@@ -2128,7 +2188,7 @@ next108:
 	VORPS      Y2, Y3, Y3
 	VMASKMOVPS Y3, Y0, (AX)(BX*1)
 
-done104:
+done109:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2148,12 +2208,12 @@ TEXT ·avgPoolRowAVX2(SB), NOSPLIT, $8-80
 	MOVQ    c+72(FP), SI
 	SHLQ    $0x02, SI
 
-pixel109:
+pixel114:
 	TESTQ BX, BX
-	JZ    end111
+	JZ    end116
 	MOVQ  SI, DI
 
-loop110:
+loop115:
 	VMOVUPS (CX), Y0
 	VADDPS  (CX)(SI*1), Y0, Y0
 	VMOVUPS (DX), Y1
@@ -2166,12 +2226,12 @@ loop110:
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000008, BX
 	SUBQ    $0x00000020, DI
-	JNZ     loop110
+	JNZ     loop115
 	ADDQ    SI, CX
 	ADDQ    SI, DX
-	JMP     pixel109
+	JMP     pixel114
 
-end111:
+end116:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2201,12 +2261,12 @@ TEXT ·avgPoolTRowAVX2(SB), NOSPLIT, $8-80
 	MOVQ    c+72(FP), SI
 	SHLQ    $0x02, SI
 
-pixel112:
+pixel117:
 	TESTQ BX, BX
-	JZ    end114
+	JZ    end119
 	MOVQ  SI, DI
 
-loop113:
+loop118:
 	VMOVUPS (DX), Y0
 	VMULPS  k3e800000<>+0(SB), Y0, Y0
 	VMOVUPS Y0, (AX)
@@ -2218,12 +2278,12 @@ loop113:
 	ADDQ    $0x00000020, CX
 	SUBQ    $0x00000008, BX
 	SUBQ    $0x00000020, DI
-	JNZ     loop113
+	JNZ     loop118
 	ADDQ    SI, AX
 	ADDQ    SI, CX
-	JMP     pixel112
+	JMP     pixel117
 
-end114:
+end119:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2240,18 +2300,18 @@ TEXT ·expand16AVX2(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    x_len+32(FP), DX
 
-run115:
+run120:
 	TESTQ        DX, DX
-	JZ           end116
+	JZ           end121
 	VBROADCASTSS (CX), Y0
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y0, 32(AX)
 	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, AX
 	DECQ         DX
-	JMP          run115
+	JMP          run120
 
-end116:
+end121:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2269,9 +2329,9 @@ TEXT ·expandMul16AVX2(SB), NOSPLIT, $8-72
 	MOVQ    v_base+48(FP), DX
 	MOVQ    v_len+56(FP), BX
 
-run117:
+run122:
 	TESTQ        BX, BX
-	JZ           end118
+	JZ           end123
 	VBROADCASTSS (DX), Y0
 	VMULPS       (CX), Y0, Y1
 	VMULPS       32(CX), Y0, Y0
@@ -2281,9 +2341,9 @@ run117:
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, AX
 	DECQ         BX
-	JMP          run117
+	JMP          run122
 
-end118:
+end123:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2300,9 +2360,9 @@ TEXT ·groupSum16AVX2(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
 
-run119:
+run124:
 	TESTQ      DX, DX
-	JZ         end120
+	JZ         end125
 	VMOVUPS    (CX), Y0
 	VMOVUPS    32(CX), Y1
 	VADDPS     Y1, Y0, Y0
@@ -2316,9 +2376,9 @@ run119:
 	ADDQ       $0x00000040, CX
 	ADDQ       $0x00000004, AX
 	DECQ       DX
-	JMP        run119
+	JMP        run124
 
-end120:
+end125:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2337,9 +2397,9 @@ TEXT ·softmaxGrad16AVX2(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	SHRQ    $0x04, BX
 
-run121:
+run126:
 	TESTQ      BX, BX
-	JZ         end122
+	JZ         end127
 	VMOVUPS    (CX), Y0
 	VMOVUPS    32(CX), Y1
 	VMOVUPS    (DX), Y2
@@ -2363,9 +2423,9 @@ run121:
 	ADDQ       $0x00000040, DX
 	ADDQ       $0x00000040, AX
 	DECQ       BX
-	JMP        run121
+	JMP        run126
 
-end122:
+end127:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2386,16 +2446,16 @@ TEXT ·logSumExp16AVX2(SB), NOSPLIT, $72-72
 	VMOVUPS kc2700000<>+0(SB), Y0
 	VMOVUPS k3f800000<>+0(SB), Y1
 
-block123:
+block128:
 	TESTQ   BX, BX
-	JZ      done125
+	JZ      done130
 	MOVQ    $0x00000008, SI
 	CMPQ    BX, SI
 	CMOVQLT BX, SI
 	SUBQ    SI, BX
 	XORQ    DI, DI
 
-inner124:
+inner129:
 	VMOVUPS      (DX), Y2
 	VMOVUPS      32(DX), Y3
 	VMAXPS       Y3, Y2, Y4
@@ -2455,7 +2515,7 @@ inner124:
 	VMOVSS       X2, 40(SP)(DI*4)
 	INCQ         DI
 	CMPQ         DI, SI
-	JLT          inner124
+	JLT          inner129
 	VMOVUPS      40(SP), Y2
 	VPSRLD       $0x17, Y2, Y3
 	VCVTDQ2PS    Y3, Y3
@@ -2483,9 +2543,9 @@ inner124:
 	VMOVDQU      (DI)(R8*4), Y2
 	VMASKMOVPS   Y5, Y2, (AX)
 	ADDQ         $0x00000020, AX
-	JMP          block123
+	JMP          block128
 
-done125:
+done130:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2535,16 +2595,16 @@ TEXT ·logSumExpZ16AVX2(SB), NOSPLIT, $72-48
 	VMOVUPS kc2700000<>+0(SB), Y0
 	VMOVUPS k3f800000<>+0(SB), Y1
 
-block126:
+block131:
 	TESTQ   DX, DX
-	JZ      done128
+	JZ      done133
 	MOVQ    $0x00000008, BX
 	CMPQ    DX, BX
 	CMOVQLT DX, BX
 	SUBQ    BX, DX
 	XORQ    SI, SI
 
-inner127:
+inner132:
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	VMAXPS       Y3, Y2, Y4
@@ -2598,7 +2658,7 @@ inner127:
 	VMOVSS       X2, 40(SP)(SI*4)
 	INCQ         SI
 	CMPQ         SI, BX
-	JLT          inner127
+	JLT          inner132
 	VMOVUPS      40(SP), Y2
 	VPSRLD       $0x17, Y2, Y3
 	VCVTDQ2PS    Y3, Y3
@@ -2626,9 +2686,9 @@ inner127:
 	VMOVDQU      (SI)(DI*4), Y2
 	VMASKMOVPS   Y5, Y2, (AX)
 	ADDQ         $0x00000020, AX
-	JMP          block126
+	JMP          block131
 
-done128:
+done133:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2648,9 +2708,9 @@ TEXT ·softmax16AVX2(SB), NOSPLIT, $8-48
 	VMOVUPS kc2700000<>+0(SB), Y0
 	VMOVUPS k3f800000<>+0(SB), Y1
 
-run129:
+run134:
 	TESTQ        DX, DX
-	JZ           end130
+	JZ           end135
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	VMAXPS       Y3, Y2, Y4
@@ -2707,9 +2767,9 @@ run129:
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, CX
 	DECQ         DX
-	JMP          run129
+	JMP          run134
 
-end130:
+end135:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2728,9 +2788,9 @@ TEXT ·addAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop132:
+loop137:
 	CMPQ    BX, $0x00000040
-	JLT     next133
+	JLT     next138
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VADDPS  Z1, Z0, Z0
@@ -2749,23 +2809,23 @@ loop132:
 	VMOVUPS Z0, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     loop132
+	JMP     loop137
 
-next133:
-loop134:
+next138:
+loop139:
 	CMPQ    BX, $0x00000010
-	JLT     next135
+	JLT     next140
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop134
+	JMP     loop139
 
-next135:
+next140:
 	TESTQ     BX, BX
-	JZ        done131
+	JZ        done136
 	MOVL      $-1, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -2774,7 +2834,7 @@ next135:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*1)
 
-done131:
+done136:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2793,9 +2853,9 @@ TEXT ·mulAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop137:
+loop142:
 	CMPQ    BX, $0x00000040
-	JLT     next138
+	JLT     next143
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VMULPS  Z1, Z0, Z0
@@ -2814,23 +2874,23 @@ loop137:
 	VMOVUPS Z0, 192(AX)(SI*1)
 	ADDQ    $0x00000100, SI
 	SUBQ    $0x00000040, BX
-	JMP     loop137
+	JMP     loop142
 
-next138:
-loop139:
+next143:
+loop144:
 	CMPQ    BX, $0x00000010
-	JLT     next140
+	JLT     next145
 	VMOVUPS (CX)(SI*1), Z0
 	VMOVUPS (DX)(SI*1), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*1)
 	ADDQ    $0x00000040, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop139
+	JMP     loop144
 
-next140:
+next145:
 	TESTQ     BX, BX
-	JZ        done136
+	JZ        done141
 	MOVL      $-1, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -2839,7 +2899,7 @@ next140:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*1)
 
-done136:
+done141:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2858,9 +2918,9 @@ TEXT ·mulAddAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	XORQ    SI, SI
 
-loop142:
+loop147:
 	CMPQ        BX, $0x00000040
-	JLT         next143
+	JLT         next148
 	VMOVUPS     (AX)(SI*1), Z0
 	VMOVUPS     (DX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
@@ -2883,12 +2943,12 @@ loop142:
 	VMOVUPS     Z0, 192(AX)(SI*1)
 	ADDQ        $0x00000100, SI
 	SUBQ        $0x00000040, BX
-	JMP         loop142
+	JMP         loop147
 
-next143:
-loop144:
+next148:
+loop149:
 	CMPQ        BX, $0x00000010
-	JLT         next145
+	JLT         next150
 	VMOVUPS     (AX)(SI*1), Z0
 	VMOVUPS     (DX)(SI*1), Z1
 	VMOVUPS     (CX)(SI*1), Z2
@@ -2896,11 +2956,11 @@ loop144:
 	VMOVUPS     Z0, (AX)(SI*1)
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop144
+	JMP         loop149
 
-next145:
+next150:
 	TESTQ       BX, BX
-	JZ          done141
+	JZ          done146
 	MOVL        $-1, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -2910,7 +2970,7 @@ next145:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(SI*1)
 
-done141:
+done146:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2929,9 +2989,9 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $8-52
 	VBROADCASTSS k+48(FP), Z0
 	XORQ         BX, BX
 
-loop147:
+loop152:
 	CMPQ    DX, $0x00000040
-	JLT     next148
+	JLT     next153
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
@@ -2946,22 +3006,22 @@ loop147:
 	VMOVUPS Z1, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     loop147
+	JMP     loop152
 
-next148:
-loop149:
+next153:
+loop154:
 	CMPQ    DX, $0x00000010
-	JLT     next150
+	JLT     next155
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop149
+	JMP     loop154
 
-next150:
+next155:
 	TESTQ     DX, DX
-	JZ        done146
+	JZ        done151
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -2969,7 +3029,7 @@ next150:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*1)
 
-done146:
+done151:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -2988,9 +3048,9 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $8-56
 	VBROADCASTSS k+24(FP), Z0
 	XORQ         BX, BX
 
-loop152:
+loop157:
 	CMPQ        DX, $0x00000040
-	JLT         next153
+	JLT         next158
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z2, Z0, Z1
@@ -3009,23 +3069,23 @@ loop152:
 	VMOVUPS     Z1, 192(AX)(BX*1)
 	ADDQ        $0x00000100, BX
 	SUBQ        $0x00000040, DX
-	JMP         loop152
+	JMP         loop157
 
-next153:
-loop154:
+next158:
+loop159:
 	CMPQ        DX, $0x00000010
-	JLT         next155
+	JLT         next160
 	VMOVUPS     (AX)(BX*1), Z1
 	VMOVUPS     (CX)(BX*1), Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop154
+	JMP         loop159
 
-next155:
+next160:
 	TESTQ       DX, DX
-	JZ          done151
+	JZ          done156
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -3034,7 +3094,7 @@ next155:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*1)
 
-done151:
+done156:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3053,9 +3113,9 @@ TEXT ·halfSquareAVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k3f000000<>+0(SB), Z0
 	XORQ         BX, BX
 
-loop157:
+loop162:
 	CMPQ    DX, $0x00000040
-	JLT     next158
+	JLT     next163
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z2
 	VMULPS  Z1, Z2, Z2
@@ -3074,23 +3134,23 @@ loop157:
 	VMOVUPS Z2, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     loop157
+	JMP     loop162
 
-next158:
-loop159:
+next163:
+loop164:
 	CMPQ    DX, $0x00000010
-	JLT     next160
+	JLT     next165
 	VMOVUPS (CX)(BX*1), Z1
 	VMULPS  Z0, Z1, Z2
 	VMULPS  Z1, Z2, Z2
 	VMOVUPS Z2, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop159
+	JMP     loop164
 
-next160:
+next165:
 	TESTQ     DX, DX
-	JZ        done156
+	JZ        done161
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -3099,7 +3159,66 @@ next160:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*1)
 
-done156:
+done161:
+	LDMXCSR (SP)
+	VZEROUPPER
+	RET
+
+// func rampAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·rampAVX512(SB), NOSPLIT, $8-48
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	MOVQ    dst_len+8(FP), DX
+	VXORPS  Z0, Z0, Z0
+	XORQ    BX, BX
+
+loop167:
+	CMPQ    DX, $0x00000040
+	JLT     next168
+	VMOVUPS (CX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS 64(CX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z1
+	VMOVUPS Z1, 64(AX)(BX*1)
+	VMOVUPS 128(CX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z1
+	VMOVUPS Z1, 128(AX)(BX*1)
+	VMOVUPS 192(CX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z1
+	VMOVUPS Z1, 192(AX)(BX*1)
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000040, DX
+	JMP     loop167
+
+next168:
+loop169:
+	CMPQ    DX, $0x00000010
+	JLT     next170
+	VMOVUPS (CX)(BX*1), Z1
+	VMAXPS  Z1, Z0, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, DX
+	JMP     loop169
+
+next170:
+	TESTQ     DX, DX
+	JZ        done166
+	MOVL      $-1, SI
+	BZHIL     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (CX)(BX*1), K1, Z1
+	VMAXPS    Z1, Z0, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*1)
+
+done166:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3124,9 +3243,9 @@ TEXT ·blendAVX512(SB), NOSPLIT, $8-136
 	VBROADCASTSS ks+132(FP), Z3
 	XORQ         R8, R8
 
-loop162:
+loop172:
 	CMPQ        CX, $0x00000010
-	JLT         next163
+	JLT         next173
 	VMOVUPS     (DX)(R8*1), Z4
 	VMULPS      Z0, Z4, Z4
 	VMOVUPS     (BX)(R8*1), Z5
@@ -3138,11 +3257,11 @@ loop162:
 	VMOVUPS     Z4, (AX)(R8*1)
 	ADDQ        $0x00000040, R8
 	SUBQ        $0x00000010, CX
-	JMP         loop162
+	JMP         loop172
 
-next163:
+next173:
 	TESTQ       CX, CX
-	JZ          done161
+	JZ          done171
 	MOVL        $-1, R9
 	BZHIL       CX, R9, R9
 	KMOVW       R9, K1
@@ -3156,7 +3275,7 @@ next163:
 	VFMADD231PS Z0, Z3, Z4
 	VMOVUPS     Z4, K1, (AX)(R8*1)
 
-done161:
+done171:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3184,9 +3303,9 @@ TEXT ·adamStepAVX512(SB), NOSPLIT, $8-104
 	VBROADCASTSS 24(DI), Z6
 	XORQ         DI, DI
 
-loop165:
+loop175:
 	CMPQ        SI, $0x00000010
-	JLT         next166
+	JLT         next176
 	VMOVUPS     (CX)(DI*1), Z7
 	VMULPS      Z1, Z7, Z8
 	VMOVUPS     (DX)(DI*1), Z9
@@ -3207,11 +3326,11 @@ loop165:
 	VMOVUPS     Z7, (AX)(DI*1)
 	ADDQ        $0x00000040, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop165
+	JMP         loop175
 
-next166:
+next176:
 	TESTQ       SI, SI
-	JZ          done164
+	JZ          done174
 	MOVL        $-1, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -3234,7 +3353,7 @@ next166:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*1)
 
-done164:
+done174:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3253,15 +3372,15 @@ TEXT ·addBiasAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	MOVQ    b_len+56(FP), SI
 
-row167:
+row177:
 	TESTQ BX, BX
-	JZ    end168
+	JZ    end178
 	MOVQ  SI, DI
 	XORQ  R8, R8
 
-loop170:
+loop180:
 	CMPQ    DI, $0x00000040
-	JLT     next171
+	JLT     next181
 	VMOVUPS (CX)(R8*1), Z0
 	VADDPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
@@ -3276,22 +3395,22 @@ loop170:
 	VMOVUPS Z0, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     loop170
+	JMP     loop180
 
-next171:
-loop172:
+next181:
+loop182:
 	CMPQ    DI, $0x00000010
-	JLT     next173
+	JLT     next183
 	VMOVUPS (CX)(R8*1), Z0
 	VADDPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     loop172
+	JMP     loop182
 
-next173:
+next183:
 	TESTQ     DI, DI
-	JZ        done169
+	JZ        done179
 	MOVL      $-1, R9
 	BZHIL     DI, R9, R9
 	KMOVW     R9, K1
@@ -3300,13 +3419,13 @@ next173:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(R8*1)
 
-done169:
+done179:
 	LEAQ (AX)(SI*4), AX
 	LEAQ (CX)(SI*4), CX
 	SUBQ SI, BX
-	JMP  row167
+	JMP  row177
 
-end168:
+end178:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3325,15 +3444,15 @@ TEXT ·mulChannelAVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	MOVQ    c_len+56(FP), SI
 
-row174:
+row184:
 	TESTQ BX, BX
-	JZ    end175
+	JZ    end185
 	MOVQ  SI, DI
 	XORQ  R8, R8
 
-loop177:
+loop187:
 	CMPQ    DI, $0x00000040
-	JLT     next178
+	JLT     next188
 	VMOVUPS (CX)(R8*1), Z0
 	VMULPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
@@ -3348,22 +3467,22 @@ loop177:
 	VMOVUPS Z0, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     loop177
+	JMP     loop187
 
-next178:
-loop179:
+next188:
+loop189:
 	CMPQ    DI, $0x00000010
-	JLT     next180
+	JLT     next190
 	VMOVUPS (CX)(R8*1), Z0
 	VMULPS  (DX)(R8*1), Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     loop179
+	JMP     loop189
 
-next180:
+next190:
 	TESTQ     DI, DI
-	JZ        done176
+	JZ        done186
 	MOVL      $-1, R9
 	BZHIL     DI, R9, R9
 	KMOVW     R9, K1
@@ -3372,13 +3491,13 @@ next180:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(R8*1)
 
-done176:
+done186:
 	LEAQ (AX)(SI*4), AX
 	LEAQ (CX)(SI*4), CX
 	SUBQ SI, BX
-	JMP  row174
+	JMP  row184
 
-end175:
+end185:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3399,18 +3518,18 @@ TEXT ·channelSumAVX512(SB), NOSPLIT, $8-32
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-row181:
+row191:
 	TESTQ     DX, DX
-	JZ        end182
+	JZ        end192
 	VCVTPS2PD (CX), Z2
 	VADDPD    Z2, Z0, Z0
 	VCVTPS2PD 32(CX), Z2
 	VADDPD    Z2, Z1, Z1
 	ADDQ      BX, CX
 	DECQ      DX
-	JMP       row181
+	JMP       row191
 
-end182:
+end192:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -3432,9 +3551,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop183:
+loop193:
 	TESTQ       BX, BX
-	JZ          end184
+	JZ          end194
 	VCVTPS2PD   (CX), Z2
 	VCVTPS2PD   (DX), Z3
 	VFMADD231PD Z3, Z2, Z0
@@ -3444,9 +3563,9 @@ loop183:
 	ADDQ        $0x00000040, CX
 	ADDQ        $0x00000040, DX
 	SUBQ        $0x00000010, BX
-	JMP         loop183
+	JMP         loop193
 
-end184:
+end194:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -3468,9 +3587,9 @@ TEXT ·squaredErrorAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop185:
+loop195:
 	TESTQ     BX, BX
-	JZ        end186
+	JZ        end196
 	VCVTPS2PD (CX), Z2
 	VCVTPS2PD (DX), Z3
 	VSUBPD    Z3, Z2, Z2
@@ -3484,9 +3603,9 @@ loop185:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x00000010, BX
-	JMP       loop185
+	JMP       loop195
 
-end186:
+end196:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -3508,9 +3627,9 @@ TEXT ·absErrorAVX512(SB), NOSPLIT, $8-56
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 
-loop187:
+loop197:
 	TESTQ     BX, BX
-	JZ        end188
+	JZ        end198
 	VCVTPS2PD (CX), Z2
 	VCVTPS2PD (DX), Z3
 	VSUBPD    Z3, Z2, Z2
@@ -3526,9 +3645,9 @@ loop187:
 	ADDQ      $0x00000040, CX
 	ADDQ      $0x00000040, DX
 	SUBQ      $0x00000010, BX
-	JMP       loop187
+	JMP       loop197
 
-end188:
+end198:
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	LDMXCSR (SP)
@@ -3560,9 +3679,9 @@ TEXT ·expAVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k42b20000<>+0(SB), Z11
 	XORQ         BX, BX
 
-loop190:
+loop200:
 	CMPQ         DX, $0x00000010
-	JLT          next191
+	JLT          next201
 	VMOVUPS      (CX)(BX*1), Z12
 	VMAXPS       Z12, Z10, Z12
 	VMINPS       Z12, Z11, Z12
@@ -3584,11 +3703,11 @@ loop190:
 	VMOVUPS      Z14, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop190
+	JMP          loop200
 
-next191:
+next201:
 	TESTQ        DX, DX
-	JZ           done189
+	JZ           done199
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3612,7 +3731,7 @@ next191:
 	VMULPS       Z10, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*1)
 
-done189:
+done199:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3654,9 +3773,9 @@ TEXT ·softplusAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS kbeffff8a<>+0(SB), Z22
 	XORQ         SI, SI
 
-loop193:
+loop203:
 	CMPQ         BX, $0x00000010
-	JLT          next194
+	JLT          next204
 	VMOVUPS      (DX)(SI*1), Z23
 	VMULPS       Z0, Z23, Z24
 	VORPS        Z12, Z24, Z25
@@ -3696,11 +3815,11 @@ loop193:
 	VMOVUPS      Z23, (AX)(SI*1)
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x00000010, BX
-	JMP          loop193
+	JMP          loop203
 
-next194:
+next204:
 	TESTQ        BX, BX
-	JZ           done192
+	JZ           done202
 	MOVL         $-1, DI
 	BZHIL        BX, DI, DI
 	KMOVW        DI, K1
@@ -3742,7 +3861,7 @@ next194:
 	VFMADD231PS  Z14, Z0, Z23
 	VMOVUPS      Z23, K1, (AX)(SI*1)
 
-done192:
+done202:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3783,9 +3902,9 @@ TEXT ·softplusZAVX512(SB), NOSPLIT, $8-56
 	VBROADCASTSS kbeffff8a<>+0(SB), Z22
 	XORQ         BX, BX
 
-loop196:
+loop206:
 	CMPQ         DX, $0x00000010
-	JLT          next197
+	JLT          next207
 	VMOVUPS      (CX)(BX*1), Z23
 	VMULPS       Z0, Z23, Z24
 	VORPS        Z12, Z24, Z24
@@ -3819,11 +3938,11 @@ loop196:
 	VMOVUPS      Z23, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop196
+	JMP          loop206
 
-next197:
+next207:
 	TESTQ        DX, DX
-	JZ           done195
+	JZ           done205
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3859,7 +3978,7 @@ next197:
 	VFMADD231PS  Z14, Z0, Z23
 	VMOVUPS      Z23, K1, (AX)(BX*1)
 
-done195:
+done205:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3891,9 +4010,9 @@ TEXT ·softplusSAVX512(SB), NOSPLIT, $8-56
 	VXORPS       Z13, Z13, Z13
 	XORQ         BX, BX
 
-loop199:
+loop209:
 	CMPQ         DX, $0x00000010
-	JLT          next200
+	JLT          next210
 	VMOVUPS      (CX)(BX*1), Z13
 	VMULPS       Z0, Z13, Z13
 	VORPS        Z12, Z13, Z14
@@ -3920,11 +4039,11 @@ loop199:
 	VMOVUPS      Z13, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop199
+	JMP          loop209
 
-next200:
+next210:
 	TESTQ        DX, DX
-	JZ           done198
+	JZ           done208
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -3953,7 +4072,7 @@ next200:
 	VDIVPS       Z2, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*1)
 
-done198:
+done208:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -3984,9 +4103,9 @@ TEXT ·softplusD2AVX512(SB), NOSPLIT, $8-52
 	VBROADCASTSS k80000000<>+0(SB), Z12
 	XORQ         BX, BX
 
-loop202:
+loop212:
 	CMPQ         DX, $0x00000010
-	JLT          next203
+	JLT          next213
 	VMOVUPS      (CX)(BX*1), Z13
 	VMULPS       Z0, Z13, Z13
 	VORPS        Z12, Z13, Z13
@@ -4012,11 +4131,11 @@ loop202:
 	VMOVUPS      Z15, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop202
+	JMP          loop212
 
-next203:
+next213:
 	TESTQ        DX, DX
-	JZ           done201
+	JZ           done211
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -4044,7 +4163,7 @@ next203:
 	VDIVPS       Z2, Z1, Z1
 	VMOVUPS      Z1, K1, (AX)(BX*1)
 
-done201:
+done211:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4066,9 +4185,9 @@ TEXT ·hardGateAVX512(SB), NOSPLIT, $8-72
 	VXORPS       Z2, Z2, Z2
 	XORQ         SI, SI
 
-loop205:
+loop215:
 	CMPQ        BX, $0x00000020
-	JLT         next206
+	JLT         next216
 	VMOVUPS     (DX)(SI*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -4091,12 +4210,12 @@ loop205:
 	VMOVUPS     Z3, 64(AX)(SI*1)
 	ADDQ        $0x00000080, SI
 	SUBQ        $0x00000020, BX
-	JMP         loop205
+	JMP         loop215
 
-next206:
-loop207:
+next216:
+loop217:
 	CMPQ        BX, $0x00000010
-	JLT         next208
+	JLT         next218
 	VMOVUPS     (DX)(SI*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -4109,11 +4228,11 @@ loop207:
 	VMOVUPS     Z3, (AX)(SI*1)
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop207
+	JMP         loop217
 
-next208:
+next218:
 	TESTQ       BX, BX
-	JZ          done204
+	JZ          done214
 	MOVL        $-1, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -4128,7 +4247,7 @@ next208:
 	VFMADD231PS Z4, Z4, Z3
 	VMOVUPS     Z3, K1, (AX)(SI*1)
 
-done204:
+done214:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4149,9 +4268,9 @@ TEXT ·hardGateZAVX512(SB), NOSPLIT, $8-48
 	VXORPS       Z2, Z2, Z2
 	XORQ         BX, BX
 
-loop210:
+loop220:
 	CMPQ        DX, $0x00000020
-	JLT         next211
+	JLT         next221
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -4172,12 +4291,12 @@ loop210:
 	VMOVUPS     Z3, 64(AX)(BX*1)
 	ADDQ        $0x00000080, BX
 	SUBQ        $0x00000020, DX
-	JMP         loop210
+	JMP         loop220
 
-next211:
-loop212:
+next221:
+loop222:
 	CMPQ        DX, $0x00000010
-	JLT         next213
+	JLT         next223
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -4189,11 +4308,11 @@ loop212:
 	VMOVUPS     Z3, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop212
+	JMP         loop222
 
-next213:
+next223:
 	TESTQ       DX, DX
-	JZ          done209
+	JZ          done219
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -4207,7 +4326,7 @@ next213:
 	VFMADD231PS Z4, Z4, Z3
 	VMOVUPS     Z3, K1, (AX)(BX*1)
 
-done209:
+done219:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4228,9 +4347,9 @@ TEXT ·hardGateSAVX512(SB), NOSPLIT, $8-48
 	VXORPS       Z2, Z2, Z2
 	XORQ         BX, BX
 
-loop215:
+loop225:
 	CMPQ        DX, $0x00000020
-	JLT         next216
+	JLT         next226
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -4245,12 +4364,12 @@ loop215:
 	VMOVUPS     Z4, 64(AX)(BX*1)
 	ADDQ        $0x00000080, BX
 	SUBQ        $0x00000020, DX
-	JMP         loop215
+	JMP         loop225
 
-next216:
-loop217:
+next226:
+loop227:
 	CMPQ        DX, $0x00000010
-	JLT         next218
+	JLT         next228
 	VMOVUPS     (CX)(BX*1), Z3
 	VMOVAPS     Z0, Z4
 	VFMADD231PS Z0, Z3, Z4
@@ -4259,11 +4378,11 @@ loop217:
 	VMOVUPS     Z4, (AX)(BX*1)
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop217
+	JMP         loop227
 
-next218:
+next228:
 	TESTQ       DX, DX
-	JZ          done214
+	JZ          done224
 	MOVL        $-1, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -4274,7 +4393,7 @@ next218:
 	VMINPS      Z4, Z1, Z4
 	VMOVUPS     Z4, K1, (AX)(BX*1)
 
-done214:
+done224:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4297,9 +4416,9 @@ TEXT ·huberAVX512(SB), NOSPLIT, $8-76
 	VSUBPS       Z0, Z1, Z1
 	XORQ         SI, SI
 
-loop220:
+loop230:
 	CMPQ         BX, $0x00000040
-	JLT          next221
+	JLT          next231
 	VMOVUPS      (DX)(SI*1), Z3
 	VMAXPS       Z3, Z1, Z4
 	VMINPS       Z4, Z0, Z4
@@ -4330,12 +4449,12 @@ loop220:
 	VMOVUPS      Z3, 192(AX)(SI*1)
 	ADDQ         $0x00000100, SI
 	SUBQ         $0x00000040, BX
-	JMP          loop220
+	JMP          loop230
 
-next221:
-loop222:
+next231:
+loop232:
 	CMPQ         BX, $0x00000010
-	JLT          next223
+	JLT          next233
 	VMOVUPS      (DX)(SI*1), Z3
 	VMAXPS       Z3, Z1, Z4
 	VMINPS       Z4, Z0, Z4
@@ -4345,11 +4464,11 @@ loop222:
 	VMOVUPS      Z3, (AX)(SI*1)
 	ADDQ         $0x00000040, SI
 	SUBQ         $0x00000010, BX
-	JMP          loop222
+	JMP          loop232
 
-next223:
+next233:
 	TESTQ        BX, BX
-	JZ           done219
+	JZ           done229
 	MOVL         $-1, DI
 	BZHIL        BX, DI, DI
 	KMOVW        DI, K1
@@ -4361,7 +4480,7 @@ next223:
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (AX)(SI*1)
 
-done219:
+done229:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4383,9 +4502,9 @@ TEXT ·huberZAVX512(SB), NOSPLIT, $8-52
 	VSUBPS       Z0, Z1, Z1
 	XORQ         BX, BX
 
-loop225:
+loop235:
 	CMPQ         DX, $0x00000040
-	JLT          next226
+	JLT          next236
 	VMOVUPS      (CX)(BX*1), Z3
 	VMAXPS       Z3, Z1, Z4
 	VMINPS       Z4, Z0, Z4
@@ -4412,12 +4531,12 @@ loop225:
 	VMOVUPS      Z3, 192(AX)(BX*1)
 	ADDQ         $0x00000100, BX
 	SUBQ         $0x00000040, DX
-	JMP          loop225
+	JMP          loop235
 
-next226:
-loop227:
+next236:
+loop237:
 	CMPQ         DX, $0x00000010
-	JLT          next228
+	JLT          next238
 	VMOVUPS      (CX)(BX*1), Z3
 	VMAXPS       Z3, Z1, Z4
 	VMINPS       Z4, Z0, Z4
@@ -4426,11 +4545,11 @@ loop227:
 	VMOVUPS      Z3, (AX)(BX*1)
 	ADDQ         $0x00000040, BX
 	SUBQ         $0x00000010, DX
-	JMP          loop227
+	JMP          loop237
 
-next228:
+next238:
 	TESTQ        DX, DX
-	JZ           done224
+	JZ           done234
 	MOVL         $-1, SI
 	BZHIL        DX, SI, SI
 	KMOVW        SI, K1
@@ -4441,7 +4560,7 @@ next228:
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (AX)(BX*1)
 
-done224:
+done234:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4463,9 +4582,9 @@ TEXT ·huberSAVX512(SB), NOSPLIT, $8-52
 	VSUBPS       Z0, Z1, Z1
 	XORQ         BX, BX
 
-loop230:
+loop240:
 	CMPQ    DX, $0x00000040
-	JLT     next231
+	JLT     next241
 	VMOVUPS (CX)(BX*1), Z2
 	VMAXPS  Z2, Z1, Z2
 	VMINPS  Z2, Z0, Z2
@@ -4484,23 +4603,23 @@ loop230:
 	VMOVUPS Z2, 192(AX)(BX*1)
 	ADDQ    $0x00000100, BX
 	SUBQ    $0x00000040, DX
-	JMP     loop230
+	JMP     loop240
 
-next231:
-loop232:
+next241:
+loop242:
 	CMPQ    DX, $0x00000010
-	JLT     next233
+	JLT     next243
 	VMOVUPS (CX)(BX*1), Z2
 	VMAXPS  Z2, Z1, Z2
 	VMINPS  Z2, Z0, Z2
 	VMOVUPS Z2, (AX)(BX*1)
 	ADDQ    $0x00000040, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop232
+	JMP     loop242
 
-next233:
+next243:
 	TESTQ     DX, DX
-	JZ        done229
+	JZ        done239
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -4509,7 +4628,7 @@ next233:
 	VMINPS    Z1, Z0, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*1)
 
-done229:
+done239:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4530,9 +4649,9 @@ TEXT ·hardGateD2AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k80000000<>+0(SB), Z2
 	XORQ         BX, BX
 
-loop235:
+loop245:
 	CMPQ      DX, $0x00000020
-	JLT       next236
+	JLT       next246
 	VMOVUPS   (CX)(BX*1), Z3
 	VORPS     Z2, Z3, Z4
 	VADDPS    Z1, Z4, Z4
@@ -4553,12 +4672,12 @@ loop235:
 	VMOVUPS   Z4, 64(AX)(BX*1)
 	ADDQ      $0x00000080, BX
 	SUBQ      $0x00000020, DX
-	JMP       loop235
+	JMP       loop245
 
-next236:
-loop237:
+next246:
+loop247:
 	CMPQ      DX, $0x00000010
-	JLT       next238
+	JLT       next248
 	VMOVUPS   (CX)(BX*1), Z3
 	VORPS     Z2, Z3, Z4
 	VADDPS    Z1, Z4, Z4
@@ -4570,11 +4689,11 @@ loop237:
 	VMOVUPS   Z4, (AX)(BX*1)
 	ADDQ      $0x00000040, BX
 	SUBQ      $0x00000010, DX
-	JMP       loop237
+	JMP       loop247
 
-next238:
+next248:
 	TESTQ     DX, DX
-	JZ        done234
+	JZ        done244
 	MOVL      $-1, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -4588,7 +4707,7 @@ next238:
 	VMOVAPS   Z3, K3, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*1)
 
-done234:
+done244:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4609,12 +4728,12 @@ TEXT ·avgPoolRowAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS k3e800000<>+0(SB), Z0
 	SHLQ         $0x02, SI
 
-pixel239:
+pixel249:
 	TESTQ BX, BX
-	JZ    end241
+	JZ    end251
 	MOVQ  SI, DI
 
-loop240:
+loop250:
 	VMOVUPS (CX), Z1
 	VADDPS  (CX)(SI*1), Z1, Z1
 	VMOVUPS (DX), Z2
@@ -4627,12 +4746,12 @@ loop240:
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000010, BX
 	SUBQ    $0x00000040, DI
-	JNZ     loop240
+	JNZ     loop250
 	ADDQ    SI, CX
 	ADDQ    SI, DX
-	JMP     pixel239
+	JMP     pixel249
 
-end241:
+end251:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4653,12 +4772,12 @@ TEXT ·avgPoolTRowAVX512(SB), NOSPLIT, $8-80
 	VBROADCASTSS k3e800000<>+0(SB), Z0
 	SHLQ         $0x02, SI
 
-pixel242:
+pixel252:
 	TESTQ BX, BX
-	JZ    end244
+	JZ    end254
 	MOVQ  SI, DI
 
-loop243:
+loop253:
 	VMOVUPS (DX), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)
@@ -4670,12 +4789,12 @@ loop243:
 	ADDQ    $0x00000040, CX
 	SUBQ    $0x00000010, BX
 	SUBQ    $0x00000040, DI
-	JNZ     loop243
+	JNZ     loop253
 	ADDQ    SI, AX
 	ADDQ    SI, CX
-	JMP     pixel242
+	JMP     pixel252
 
-end244:
+end254:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4692,17 +4811,17 @@ TEXT ·expand16AVX512(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    x_len+32(FP), DX
 
-run245:
+run255:
 	TESTQ        DX, DX
-	JZ           end246
+	JZ           end256
 	VBROADCASTSS (CX), Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x00000004, CX
 	ADDQ         $0x00000040, AX
 	DECQ         DX
-	JMP          run245
+	JMP          run255
 
-end246:
+end256:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4720,9 +4839,9 @@ TEXT ·expandMul16AVX512(SB), NOSPLIT, $8-72
 	MOVQ    v_base+48(FP), DX
 	MOVQ    v_len+56(FP), BX
 
-run247:
+run257:
 	TESTQ        BX, BX
-	JZ           end248
+	JZ           end258
 	VBROADCASTSS (DX), Z0
 	VMULPS       (CX), Z0, Z0
 	VMOVUPS      Z0, (AX)
@@ -4730,9 +4849,9 @@ run247:
 	ADDQ         $0x00000040, CX
 	ADDQ         $0x00000040, AX
 	DECQ         BX
-	JMP          run247
+	JMP          run257
 
-end248:
+end258:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4749,9 +4868,9 @@ TEXT ·groupSum16AVX512(SB), NOSPLIT, $8-48
 	MOVQ    x_base+24(FP), CX
 	MOVQ    dst_len+8(FP), DX
 
-run249:
+run259:
 	TESTQ      DX, DX
-	JZ         end250
+	JZ         end260
 	VMOVUPS    (CX), Z0
 	VSHUFF32X4 $0x4e, Z0, Z0, Z1
 	VADDPS     Z1, Z0, Z0
@@ -4765,9 +4884,9 @@ run249:
 	ADDQ       $0x00000040, CX
 	ADDQ       $0x00000004, AX
 	DECQ       DX
-	JMP        run249
+	JMP        run259
 
-end250:
+end260:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4786,9 +4905,9 @@ TEXT ·softmaxGrad16AVX512(SB), NOSPLIT, $8-72
 	MOVQ    dst_len+8(FP), BX
 	SHRQ    $0x04, BX
 
-run251:
+run261:
 	TESTQ      BX, BX
-	JZ         end252
+	JZ         end262
 	VMOVUPS    (CX), Z0
 	VMOVUPS    (DX), Z1
 	VMULPS     Z0, Z1, Z2
@@ -4807,9 +4926,9 @@ run251:
 	ADDQ       $0x00000040, DX
 	ADDQ       $0x00000040, AX
 	DECQ       BX
-	JMP        run251
+	JMP        run261
 
-end252:
+end262:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4850,16 +4969,16 @@ TEXT ·logSumExp16AVX512(SB), NOSPLIT, $136-72
 	VBROADCASTSS k42fe0000<>+0(SB), Z20
 	VBROADCASTSS k007fffff<>+0(SB), Z21
 
-block253:
+block263:
 	TESTQ   BX, BX
-	JZ      done255
+	JZ      done265
 	MOVQ    $0x00000010, SI
 	CMPQ    BX, SI
 	CMOVQLT BX, SI
 	SUBQ    SI, BX
 	XORQ    DI, DI
 
-inner254:
+inner264:
 	VMOVUPS      (DX), Z22
 	VSHUFF32X4   $0x4e, Z22, Z22, Z24
 	VMAXPS       Z24, Z22, Z23
@@ -4902,7 +5021,7 @@ inner254:
 	VMOVSS       X22, 72(SP)(DI*4)
 	INCQ         DI
 	CMPQ         DI, SI
-	JLT          inner254
+	JLT          inner264
 	VMOVUPS      72(SP), Z22
 	VPSRLD       $0x17, Z22, Z23
 	VCVTDQ2PS    Z23, Z23
@@ -4929,9 +5048,9 @@ inner254:
 	KMOVW        DI, K1
 	VMOVUPS      Z25, K1, (AX)
 	ADDQ         $0x00000040, AX
-	JMP          block253
+	JMP          block263
 
-done255:
+done265:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -4971,16 +5090,16 @@ TEXT ·logSumExpZ16AVX512(SB), NOSPLIT, $136-48
 	VBROADCASTSS k42fe0000<>+0(SB), Z20
 	VBROADCASTSS k007fffff<>+0(SB), Z21
 
-block256:
+block266:
 	TESTQ   DX, DX
-	JZ      done258
+	JZ      done268
 	MOVQ    $0x00000010, BX
 	CMPQ    DX, BX
 	CMOVQLT DX, BX
 	SUBQ    BX, DX
 	XORQ    SI, SI
 
-inner257:
+inner267:
 	VMOVUPS      (CX), Z22
 	VSHUFF32X4   $0x4e, Z22, Z22, Z24
 	VMAXPS       Z24, Z22, Z23
@@ -5019,7 +5138,7 @@ inner257:
 	VMOVSS       X24, 72(SP)(SI*4)
 	INCQ         SI
 	CMPQ         SI, BX
-	JLT          inner257
+	JLT          inner267
 	VMOVUPS      72(SP), Z22
 	VPSRLD       $0x17, Z22, Z23
 	VCVTDQ2PS    Z23, Z23
@@ -5046,9 +5165,9 @@ inner257:
 	KMOVW        SI, K1
 	VMOVUPS      Z25, K1, (AX)
 	ADDQ         $0x00000040, AX
-	JMP          block256
+	JMP          block266
 
-done258:
+done268:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5077,9 +5196,9 @@ TEXT ·softmax16AVX512(SB), NOSPLIT, $8-48
 	VBROADCASTSS k3f800000<>+0(SB), Z9
 	VBROADCASTSS kc2700000<>+0(SB), Z10
 
-run259:
+run269:
 	TESTQ        DX, DX
-	JZ           end260
+	JZ           end270
 	VMOVUPS      (CX), Z11
 	VSHUFF32X4   $0x4e, Z11, Z11, Z13
 	VMAXPS       Z13, Z11, Z12
@@ -5119,9 +5238,9 @@ run259:
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, CX
 	DECQ         DX
-	JMP          run259
+	JMP          run269
 
-end260:
+end270:
 	LDMXCSR (SP)
 	VZEROUPPER
 	RET
@@ -5144,7 +5263,7 @@ TEXT ·transpose8AVX2(SB), NOSPLIT, $8-40
 	LEAQ    (BX)(BX*2), DI
 	LEAQ    (SI)(SI*2), R8
 
-block261:
+block271:
 	LEAQ       (AX)(BX*4), R9
 	LEAQ       (CX)(SI*4), R10
 	VMOVUPS    (CX), Y0
@@ -5190,7 +5309,7 @@ block261:
 	ADDQ       $0x00000020, CX
 	LEAQ       (AX)(BX*8), AX
 	DECQ       DX
-	JNZ        block261
+	JNZ        block271
 	LDMXCSR    (SP)
 	VZEROUPPER
 	RET
@@ -5210,10 +5329,10 @@ TEXT ·spaceToDepth2AVX2(SB), NOSPLIT, $8-40
 	MOVQ    c+32(FP), SI
 	SHLQ    $0x02, SI
 
-pixel262:
+pixel272:
 	MOVQ SI, DI
 
-quad263:
+quad273:
 	VMOVUPS   (CX), X0
 	VMOVUPS   (CX)(SI*1), X2
 	VMOVUPS   (DX), X4
@@ -5234,11 +5353,11 @@ quad263:
 	ADDQ      $0x00000010, CX
 	ADDQ      $0x00000010, DX
 	SUBQ      $0x00000010, DI
-	JNZ       quad263
+	JNZ       quad273
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 	DECQ      BX
-	JNZ       pixel262
+	JNZ       pixel272
 	LDMXCSR   (SP)
 	VZEROUPPER
 	RET
@@ -5258,10 +5377,10 @@ TEXT ·depthToSpace2AVX2(SB), NOSPLIT, $8-40
 	MOVQ    c+32(FP), SI
 	SHLQ    $0x02, SI
 
-pixel264:
+pixel274:
 	MOVQ SI, DI
 
-quad265:
+quad275:
 	VMOVUPS   (AX), X0
 	VMOVUPS   16(AX), X2
 	VMOVUPS   32(AX), X4
@@ -5282,11 +5401,11 @@ quad265:
 	ADDQ      $0x00000010, CX
 	ADDQ      $0x00000010, DX
 	SUBQ      $0x00000010, DI
-	JNZ       quad265
+	JNZ       quad275
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 	DECQ      BX
-	JNZ       pixel264
+	JNZ       pixel274
 	LDMXCSR   (SP)
 	VZEROUPPER
 	RET

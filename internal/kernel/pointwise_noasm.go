@@ -7,6 +7,7 @@ func mulVec(dst, x, y []float32) bool                                 { return f
 func mulAddVec(dst, x, y []float32) bool                              { return false }
 func scaleVec(dst, x []float32, k float32) bool                       { return false }
 func axpyVec(dst []float32, k float32, x []float32) bool              { return false }
+func rampVec(dst, x []float32) bool                                   { return false }
 func halfSquareVec(dst, x []float32) bool                             { return false }
 func addBiasVec(dst, x, b []float32) bool                             { return false }
 func mulChannelVec(dst, x, c []float32) bool                          { return false }

@@ -34,6 +34,11 @@ func axpyAVX2(dst []float32, k float32, x []float32)
 //go:noescape
 func halfSquareAVX2(dst []float32, x []float32)
 
+// dst = max(x, 0)
+//
+//go:noescape
+func rampAVX2(dst []float32, x []float32)
+
 // dst = kp*p + kq*q + kr*r + ks*s
 //
 //go:noescape
@@ -208,6 +213,11 @@ func axpyAVX512(dst []float32, k float32, x []float32)
 //
 //go:noescape
 func halfSquareAVX512(dst []float32, x []float32)
+
+// dst = max(x, 0)
+//
+//go:noescape
+func rampAVX512(dst []float32, x []float32)
 
 // dst = kp*p + kq*q + kr*r + ks*s
 //

@@ -59,6 +59,7 @@ var elementwises = []elementwise{
 	{"Scale", 1e-7, func(d, x, y []float32) { Scale(d, x, 1.5) }, func(d, x, y float64) float64 { return 1.5 * x }, nil},
 	{"Axpy", 2e-7, func(d, x, y []float32) { Axpy(d, -1.5, x) }, func(d, x, y float64) float64 { return d - 1.5*x },
 		func(d, x, y float64) float64 { return math.Abs(d) + math.Abs(1.5*x) }},
+	{"Ramp", 0, func(d, x, y []float32) { Ramp(d, x) }, func(d, x, y float64) float64 { return max(x, 0) }, nil},
 	{"HalfSquare", 2e-7, func(d, x, y []float32) { HalfSquare(d, x) }, func(d, x, y float64) float64 { return x * x / 2 }, nil},
 	{"Exp", 3e-7, func(d, x, y []float32) { Exp(d, x) }, func(d, x, y float64) float64 { return math.Exp(x) }, nil},
 	{"Softplus", 4e-7, func(d, x, y []float32) { Softplus(d, y, x, beta) }, func(d, x, y float64) float64 { return softplus(beta*x) / beta },

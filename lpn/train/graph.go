@@ -134,6 +134,7 @@ type value struct {
 type shared struct {
 	params map[string][]float32
 	convs  map[convKey]*packed
+	list   []*packed // the same, in the order of the graph
 }
 
 func newShared(params map[string][]float32) *shared {
@@ -163,15 +164,22 @@ func (s *shared) get(k convKey) *packed {
 		}
 		p.filter = p.conv.Pack(nil, p.weight)
 		s.convs[k] = p
+		s.list = append(s.list, p)
 	}
 	return p
 }
 
 // pack packs every filter anew after the weights have moved.
 func (s *shared) pack() {
-	for _, p := range s.convs {
-		p.filter = p.conv.Pack(p.filter, p.weight)
+	for i := range s.list {
+		s.Part(0, i)
 	}
+}
+
+// Part packs one of them.
+func (s *shared) Part(_, part int) {
+	p := s.list[part]
+	p.filter = p.conv.Pack(p.filter, p.weight)
 }
 
 // A builder is the Recorder that adds nodes to a gorgonia graph.

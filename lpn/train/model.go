@@ -21,6 +21,7 @@ type model struct {
 	chunks []*chunk
 	shared *shared
 	pool   *kernel.Pool
+	sweep  sweep
 	growth *growth // nil without a well-posedness penalty
 }
 
@@ -61,6 +62,7 @@ func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks,
 		m.chunks = append(m.chunks, c)
 	}
 	m.pool = kernel.NewPool(threads)
+	m.sweep = newSweep(m.specs)
 	return m, nil
 }
 
@@ -71,9 +73,12 @@ func (m *model) close() {
 	}
 }
 
-// Part runs one chunk; the last part, if any, is the penalty.
+// Part runs one chunk, or first the penalty if it is due: it takes longest.
 func (m *model) Part(_, part int) {
-	if part == len(m.chunks) {
+	if m.growth.due() {
+		part--
+	}
+	if part < 0 {
 		m.growth.run()
 		return
 	}
@@ -86,7 +91,7 @@ func (m *model) Part(_, part int) {
 func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, error) {
 	size := m.cfg.Channels * m.shape.h * m.shape.w
 	k := float32(1 / m.cfg.Unit)
-	m.shared.pack()
+	m.pool.Do(m.shared, len(m.shared.list))
 	for _, c := range m.chunks {
 		lo, hi := c.first*size, (c.first+c.n)*size
 		kernel.Scale(c.input[:hi-lo], y[lo:hi], k)
@@ -94,8 +99,7 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		c.lossFn.kind, c.lossFn.gamma = kind, gamma/m.cfg.Unit
 	}
 	parts := len(m.chunks)
-	due := m.growth.due()
-	if due {
+	if m.growth.due() {
 		parts++
 	}
 	m.pool.Do(m, parts)
@@ -106,25 +110,26 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		}
 		loss += c.loss
 	}
-	for _, p := range m.specs {
-		g := m.grads[p.Name]
-		clear(g)
-		for _, c := range m.chunks {
-			if h := c.grads[p.Name]; h != nil {
-				kernel.Add(g, g, h)
-			}
-		}
-		if due {
-			if h := m.growth.grads[p.Name]; h != nil {
-				kernel.Add(g, g, h)
-			}
-		}
+	graphs := make([]*graph, 0, parts)
+	for _, c := range m.chunks {
+		graphs = append(graphs, c.graph)
 	}
-	if due {
+	if m.growth.due() {
 		if m.growth.err != nil {
 			return 0, m.growth.err
 		}
+		graphs = append(graphs, m.growth.graph)
 	}
+	m.each(func(_ int, s segment) {
+		name := m.specs[s.of].Name
+		g := m.grads[name][s.lo:s.hi]
+		clear(g)
+		for _, c := range graphs {
+			if h := c.grads[name]; h != nil {
+				kernel.Add(g, g, h[s.lo:s.hi])
+			}
+		}
+	})
 	if m.growth != nil {
 		m.growth.step++
 	}

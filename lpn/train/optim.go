@@ -45,16 +45,20 @@ func (a *Adam) Update(w, g [][]float32, rate float64) {
 		panic(fmt.Sprintf("train: Adam of %d weights given %d and %d gradients", len(a.M), len(w), len(g)))
 	}
 	a.Step++
+	for i := range w {
+		a.update(segment{i, 0, len(w[i])}, w, g, rate)
+	}
+}
+
+// update moves one segment of the weights; the caller has counted the step.
+func (a *Adam) update(s segment, w, g [][]float32, rate float64) {
 	c1 := 1 - math.Pow(a.Beta1, float64(a.Step))
 	c2 := 1 - math.Pow(a.Beta2, float64(a.Step))
-	for i := range w {
-		r := rate
-		if a.Scale != nil {
-			r *= a.Scale[i]
-		}
-		kernel.AdamStep(w[i], g[i], a.M[i], a.V[i], float32(r),
-			float32(a.Beta1), float32(a.Beta2), float32(a.Eps), float32(c1), float32(c2))
+	if a.Scale != nil {
+		rate *= a.Scale[s.of]
 	}
+	kernel.AdamStep(s.in(w), s.in(g), s.in(a.M), s.in(a.V), float32(rate),
+		float32(a.Beta1), float32(a.Beta2), float32(a.Eps), float32(c1), float32(c2))
 }
 
 // Tensors returns the moments for a checkpoint, named after the weights:
@@ -101,28 +105,6 @@ func restore(prefix string, names []string, dst [][]float32, tensors []lpn.Tenso
 	return nil
 }
 
-// ClipNorm scales the gradients g so that their norm, over all of them, is at
-// most limit, and returns the norm before. With limit 0 it only measures. A
-// norm that is not finite is returned and g left alone.
-func ClipNorm(g [][]float32, limit float64) float64 {
-	s := 0.0
-	for _, x := range g {
-		for _, v := range x {
-			s += float64(v) * float64(v)
-		}
-	}
-	norm := math.Sqrt(s)
-	if limit > 0 && norm > limit && !math.IsInf(norm, 0) {
-		k := float32(limit / norm)
-		for _, x := range g {
-			for i := range x {
-				x[i] *= k
-			}
-		}
-	}
-	return norm
-}
-
 // An EMA is the exponential moving average of the weights, often a better
 // network than the last iterate (Polyak & Juditsky 1992). It is a convex
 // combination of iterates, so convex constraints on them hold for it.
@@ -145,13 +127,15 @@ func NewEMA(w [][]float32, decay float64) *EMA {
 
 // Update is W = Decay*W + (1-Decay)*w.
 func (e *EMA) Update(w [][]float32) {
-	k := float32(1 - e.Decay)
-	for i, x := range w {
-		a := e.W[i]
-		for j, v := range x {
-			a[j] += k * (v - a[j])
-		}
+	for i := range w {
+		e.update(segment{i, 0, len(w[i])}, w)
 	}
+}
+
+func (e *EMA) update(s segment, w [][]float32) {
+	a := s.in(e.W)
+	kernel.Scale(a, a, float32(e.Decay))
+	kernel.Axpy(a, float32(1-e.Decay), s.in(w))
 }
 
 // Tensors returns the average for a checkpoint, as ema.NAME, sharing memory.

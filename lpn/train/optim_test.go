@@ -107,23 +107,6 @@ func TestAdamRecurrenceAndResume(t *testing.T) {
 	}
 }
 
-func TestClipNorm(t *testing.T) {
-	g := [][]float32{{3, 0}, {-4}}
-	if n := ClipNorm(g, 0); n != 5 || g[0][0] != 3 {
-		t.Errorf("norm %v, %v", n, g)
-	}
-	if n := ClipNorm(g, 10); n != 5 || g[0][0] != 3 {
-		t.Errorf("norm %v, %v", n, g)
-	}
-	if n := ClipNorm(g, 0.5); n != 5 || math.Abs(ClipNorm(g, 0)-0.5) > 1e-7 || g[1][0] > 0 {
-		t.Errorf("norm %v, %v", n, g)
-	}
-	g[0][1] = float32(math.NaN())
-	if n := ClipNorm(g, 0.1); !math.IsNaN(n) || g[1][0] != -0.4 {
-		t.Errorf("norm %v, %v", n, g)
-	}
-}
-
 func TestEMA(t *testing.T) {
 	e := NewEMA([][]float32{{1}, {2, 2}}, 0.9)
 	want := 1.0

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -234,16 +235,12 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		o.Config.ProjectGradient(s.m.grads, s.m.params)
-		norm := ClipNorm(s.g, o.Clip)
+		norm := s.m.norm()
 		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
 			return nil, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, o.Plan.RateAt(s.step))
 		}
 		rate := o.Plan.RateAt(s.step)
-		s.adam.Update(s.w, s.g, rate)
-		o.Config.Project(s.m.params)
-		if s.ema != nil {
-			s.ema.Update(s.w)
-		}
+		s.move(rate, norm)
 		s.step++
 		s.seconds = before + time.Since(began).Seconds()
 		p := Progress{Step: s.step, Steps: total, Loss: loss, Norm: norm, Rate: rate, Seconds: s.seconds, PSNR: s.psnr}
@@ -267,6 +264,22 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 		}
 	}
 	return s.finish()
+}
+
+// move takes the weights one step against a gradient of the given norm.
+func (s *runState) move(rate, norm float64) {
+	s.adam.Step++
+	clip := s.o.Clip > 0 && norm > s.o.Clip
+	s.m.each(func(_ int, seg segment) {
+		if g := seg.in(s.g); clip {
+			kernel.Scale(g, g, float32(s.o.Clip/norm))
+		}
+		s.adam.update(seg, s.w, s.g, rate)
+	})
+	s.o.Config.Project(s.m.params)
+	if s.ema != nil {
+		s.m.each(func(_ int, seg segment) { s.ema.update(seg, s.w) })
+	}
 }
 
 // network is the current result: the average if there is one.

@@ -77,6 +77,32 @@ func (f *fn) decay(v reg.VecVirtual, least reg.VecVirtual) reg.VecVirtual {
 	return f.exp(a, 127)
 }
 
+// gates writes an activation in three variants: name stores its value z and its
+// slope s, nameZ and nameS one of them. body is called after the pointers are
+// loaded; z and s are nil where they are not wanted.
+func gates(t target, name, args, doc string, body func(f *fn, n reg.GPVirtual, x, z, s reg.Register)) {
+	for _, variant := range []string{"", "Z", "S"} {
+		var list string
+		if variant != "S" {
+			list += "z, "
+		}
+		if variant != "Z" {
+			list += "s, "
+		}
+		f := start(t, name+variant, "("+list+"x []float32"+args+")", doc)
+		var z, s reg.Register
+		if variant != "S" {
+			z = ptr("z")
+		}
+		if variant != "Z" {
+			s = ptr("s")
+		}
+		x, n := ptr("x"), length("x")
+		body(f, n, x, z, s)
+		f.end()
+	}
+}
+
 func activations(t target) {
 	f := start(t, "exp", "(dst, x []float32)", "dst = exp(x)")
 	d, x, n := ptr("dst"), ptr("x"), length("dst")
@@ -90,27 +116,8 @@ func activations(t target) {
 	})
 	f.end()
 
-	for _, variant := range []struct {
-		name string
-		z, s bool
-	}{{"softplus", true, true}, {"softplusZ", true, false}, {"softplusS", false, true}} {
-		var args string
-		if variant.z {
-			args += "z, "
-		}
-		if variant.s {
-			args += "s, "
-		}
-		f := start(t, variant.name, "("+args+"x []float32, beta, inv float32)",
-			"z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))")
-		var z, s reg.GPVirtual
-		if variant.z {
-			z = ptr("z")
-		}
-		if variant.s {
-			s = ptr("s")
-		}
-		x, n, beta := ptr("x"), length("x"), f.arg("beta")
+	gates(t, "softplus", ", beta, inv float32", "z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
+		beta := f.arg("beta")
 		f.expConsts(127)
 		least := f.reg(floor)
 		f.bits(signBit)
@@ -118,7 +125,7 @@ func activations(t target) {
 		zero := f.vec()
 		VXORPS(zero, zero, zero)
 		var inv reg.VecVirtual
-		if variant.z {
+		if z != nil {
 			inv = f.arg("inv")
 			f.use(log1pPoly...)
 		}
@@ -127,7 +134,7 @@ func activations(t target) {
 			v := f.vec()
 			VMULPS(beta, x0, v)
 			e := f.decay(v, least)
-			if variant.s {
+			if s != nil {
 				num, den := f.vec(), f.vec()
 				VADDPS(one, e, den)
 				if f.w == 16 {
@@ -141,15 +148,14 @@ func activations(t target) {
 				VDIVPS(den, num, num)
 				l.store(num, s)
 			}
-			if variant.z {
+			if z != nil {
 				p := f.log1p(e)
 				VMAXPS(x0, zero, x0)
 				VFMADD231PS(inv, p, x0)
 				l.store(x0, z)
 			}
 		})
-		f.end()
-	}
+	})
 
 	f = start(t, "softplusD2", "(dst, x []float32, beta float32)", "dst = beta*s*(1-s), s = 1/(1+exp(-beta*x))")
 	d, x, n = ptr("dst"), ptr("x"), length("dst")
@@ -171,26 +177,7 @@ func activations(t target) {
 	})
 	f.end()
 
-	for _, variant := range []struct {
-		name string
-		z, s bool
-	}{{"hardGate", true, true}, {"hardGateZ", true, false}, {"hardGateS", false, true}} {
-		var args string
-		if variant.z {
-			args += "z, "
-		}
-		if variant.s {
-			args += "s, "
-		}
-		f := start(t, variant.name, "("+args+"x []float32)", "s = clamp(x/2+1/2, 0, 1), z = s*s + max(x-1, 0)")
-		var z, s reg.GPVirtual
-		if variant.z {
-			z = ptr("z")
-		}
-		if variant.s {
-			s = ptr("s")
-		}
-		x, n := ptr("x"), length("x")
+	gates(t, "hardGate", "", "s = clamp(x/2+1/2, 0, 1), z = s*s + max(x-1, 0)", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
 		half, one, zero := f.reg(0.5), f.reg(1), f.vec()
 		VXORPS(zero, zero, zero)
 		f.loop(n, 2, func(l lanes) {
@@ -199,39 +186,20 @@ func activations(t target) {
 			VFMADD231PS(half, v, h)
 			VMAXPS(h, zero, h)
 			VMINPS(h, one, h)
-			if variant.s {
+			if s != nil {
 				l.store(h, s)
 			}
-			if variant.z {
+			if z != nil {
 				VSUBPS(one, v, v)
 				VMAXPS(v, zero, v)
 				VFMADD231PS(h, h, v)
 				l.store(v, z)
 			}
 		})
-		f.end()
-	}
+	})
 
-	for _, variant := range []struct {
-		name string
-		z, s bool
-	}{{"huber", true, true}, {"huberZ", true, false}, {"huberS", false, true}} {
-		var args string
-		if variant.z {
-			args += "z, "
-		}
-		if variant.s {
-			args += "s, "
-		}
-		f := start(t, variant.name, "("+args+"x []float32, reach float32)", "s = clamp(x, -reach, reach), z = s*(x - s/2)")
-		var z, s reg.GPVirtual
-		if variant.z {
-			z = ptr("z")
-		}
-		if variant.s {
-			s = ptr("s")
-		}
-		x, n, hi := ptr("x"), length("x"), f.arg("reach")
+	gates(t, "huber", ", reach float32", "s = clamp(x, -reach, reach), z = s*(x - s/2)", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
+		hi := f.arg("reach")
 		lo, half := f.vec(), f.k(0.5)
 		VXORPS(lo, lo, lo)
 		VSUBPS(hi, lo, lo)
@@ -240,17 +208,16 @@ func activations(t target) {
 			// The operand that is not a number comes second, and stays.
 			VMAXPS(v, lo, h)
 			VMINPS(h, hi, h)
-			if variant.s {
+			if s != nil {
 				l.store(h, s)
 			}
-			if variant.z {
+			if z != nil {
 				VFNMADD231PS(half, h, v)
 				VMULPS(h, v, v)
 				l.store(v, z)
 			}
 		})
-		f.end()
-	}
+	})
 
 	f = start(t, "hardGateD2", "(dst, x []float32)", "dst = 1/2 on (-1,1), else 0")
 	d, x, n = ptr("dst"), ptr("x"), length("dst")

@@ -58,6 +58,17 @@ func arithmetic(t target) {
 	})
 	f.end()
 
+	f = start(t, "ramp", "(dst, x []float32)", "dst = max(x, 0)")
+	d, x, n = ptr("dst"), ptr("x"), length("dst")
+	zero := f.vec()
+	VXORPS(zero, zero, zero)
+	f.loop(n, 4, func(l lanes) {
+		v := l.load(x)
+		VMAXPS(v, zero, v) // the second source, here v, wins if it is NaN
+		l.store(v, d)
+	})
+	f.end()
+
 	f = start(t, "blend", "(dst, p, q, r, s []float32, kp, kq, kr, ks float32)", "dst = kp*p + kq*q + kr*r + ks*s")
 	d, n = ptr("dst"), length("dst")
 	in := []reg.GPVirtual{ptr("p"), ptr("q"), ptr("r"), ptr("s")}
