@@ -21,7 +21,7 @@ const ceiling = 0.93
 //	frame * mean((f(t r)/t - r)^2) + norm * mean over quarters of max(0, <r, f(t r)>/(t ||r||^2) - ceiling)^2
 //
 // for fresh pictures r every step, white or of a wave in each quarter, and t an
-// amplitude from a fifth of the range of pictures to all of it, below the reach.
+// amplitude from an eighth of the range of pictures to all of it, below the reach.
 type growth struct {
 	*graph
 	filters     *shared // packed only when they are used
@@ -53,7 +53,7 @@ func newGrowth(cfg lpn.Config, params map[string][]float32, frame, norm float64,
 // Waves differ by colour plane, too.
 func (g *growth) draw() {
 	rng := rand.New(rand.NewPCG(g.seed, g.step))
-	g.t = g.span * math.Exp2(-2.3*rng.Float64())
+	g.t = g.span * math.Exp2(-3*rng.Float64())
 	r := g.extra[:g.size]
 	if rng.IntN(4) == 0 {
 		for i := range r {
@@ -65,27 +65,57 @@ func (g *growth) draw() {
 	kernel.Scale(g.input[:g.size], r, float32(g.t))
 }
 
-// waves fills each quarter of each plane with a wave, of mean square 1. The
-// planes of a colour picture share its direction and have amplitudes of their
-// own.
+// A wave is sin(y*row + x*col + phase), or that squared off.
+type wave struct {
+	y, x, phase float64
+	square      bool
+}
+
+// newWave draws one. Half of them run along rows or columns, where pictures
+// have their edges and networks their largest gains, some at the shortest
+// period there is.
+func newWave(rng *rand.Rand) wave {
+	w := wave{math.Pi * (2*rng.Float64() - 1), math.Pi * rng.Float64(), 2 * math.Pi * rng.Float64(), rng.IntN(2) == 0}
+	kind := rng.IntN(16)
+	if kind < 8 {
+		w.y = 0
+		if kind < 2 {
+			w.x = math.Pi
+		}
+		if kind%2 == 0 {
+			w.y, w.x = w.x, 0
+		}
+	}
+	return w
+}
+
+func (w wave) at(row, col int) float64 {
+	v := math.Sin(w.y*float64(row) + w.x*float64(col) + w.phase)
+	if w.square {
+		return math.Tanh(3 * v)
+	}
+	return math.Sqrt2 * v
+}
+
+// waves fills each quarter of each plane with a wave, of mean square 1 or so.
+// The planes of a colour picture share it and have amplitudes of their own.
 func (g *growth) waves(x []float32, rng *rand.Rand) {
 	plane := g.side * g.side
 	colours := len(x) / plane / 2
 	for picture := range 2 {
-		var waves [4][3]float64
+		var waves [4]wave
 		for i := range waves {
-			waves[i] = [3]float64{math.Pi * (2*rng.Float64() - 1), math.Pi * rng.Float64(), 2 * math.Pi * rng.Float64()}
+			waves[i] = newWave(rng)
 		}
 		for c := range colours {
-			amplitude := math.Sqrt2
+			amplitude := 1.0
 			if colours > 1 && picture == 1 { // one picture gray, one coloured
-				amplitude *= rng.NormFloat64()
+				amplitude = rng.NormFloat64()
 			}
 			p := x[(picture*colours+c)*plane:][:plane]
 			for i := range p {
 				row, col := i/g.side, i%g.side
-				w := waves[2*(2*row/g.side)+2*col/g.side]
-				p[i] = float32(amplitude * math.Sin(w[0]*float64(row)+w[1]*float64(col)+w[2]))
+				p[i] = float32(amplitude * waves[2*(2*row/g.side)+2*col/g.side].at(row, col))
 			}
 		}
 	}
