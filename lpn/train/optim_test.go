@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -104,6 +105,74 @@ func TestAdamRecurrenceAndResume(t *testing.T) {
 	}
 	if err := NewAdam([]int{3, 2}, 0.9, 0.99).Restore(names, tensors, 10); err == nil {
 		t.Error("wrong length accepted")
+	}
+}
+
+// The norm is that of all gradients together, and clipping keeps their
+// direction.
+func TestClip(t *testing.T) {
+	for _, c := range []struct{ limit, want float64 }{{0, 1}, {2, 1}, {0.25, 0.25}} { // in norms of the gradient
+		o := quick(small(0.1), 2)
+		s, err := newRun(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.m.close()
+		rng := rand.New(rand.NewPCG(1, 2))
+		sum := 0.0
+		var before []float32
+		for _, g := range s.g {
+			for i := range g {
+				g[i] = float32(rng.NormFloat64())
+				sum += float64(g[i]) * float64(g[i])
+			}
+			before = append(before, g...)
+		}
+		norm := s.m.norm()
+		if math.Abs(norm-math.Sqrt(sum)) > 1e-9*norm {
+			t.Errorf("norm %g, want %g", norm, math.Sqrt(sum))
+		}
+		s.o.Clip = c.limit * norm
+		s.move(1e-3, norm)
+		at := 0
+		for _, g := range s.g {
+			for _, v := range g {
+				if want := c.want * float64(before[at]); math.Abs(float64(v)-want) > 1e-6*math.Abs(want) {
+					t.Fatalf("limit %g: element %d is %g, want %g", c.limit, at, v, want)
+				}
+				at++
+			}
+		}
+	}
+}
+
+// Half of the probes' waves run along rows or columns, and their mean square is
+// 1 or so.
+func TestNewWave(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	along, n := 0, 4000
+	for range n {
+		w := newWave(rng)
+		if w.x == 0 || w.y == 0 {
+			along++
+		}
+		if p := max(math.Abs(w.x), math.Abs(w.y)); p > math.Pi {
+			t.Fatalf("%+v is faster than two pixels a period", w)
+		}
+	}
+	if math.Abs(float64(along)/float64(n)-0.5) > 0.05 {
+		t.Errorf("%d of %d waves run along an axis", along, n)
+	}
+	for _, square := range []bool{false, true} {
+		w, sum := wave{y: 0.7, x: 0.3, phase: 1, square: square}, 0.0
+		for i := range 100 {
+			for j := range 100 {
+				sum += w.at(i, j) * w.at(i, j) / 1e4
+			}
+		}
+		if sum < 0.7 || sum > 1.05 {
+			t.Errorf("mean square %g of a wave, squared off: %v", sum, square)
+		}
 	}
 }
 
