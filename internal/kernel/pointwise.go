@@ -79,7 +79,7 @@ func Axpy(dst []float32, k float32, x []float32) {
 	}
 }
 
-// Ramp is dst = max(x, 0).
+// Ramp is dst = max(x, 0); NaN stays.
 func Ramp(dst, x []float32) {
 	same(len(dst), len(x))
 	if rampVec(dst, x) {

@@ -112,12 +112,10 @@ func TestAdamRecurrenceAndResume(t *testing.T) {
 // direction.
 func TestClip(t *testing.T) {
 	for _, c := range []struct{ limit, want float64 }{{0, 1}, {2, 1}, {0.25, 0.25}} { // in norms of the gradient
-		o := quick(small(0.1), 2)
-		s, err := newRun(o)
+		s, err := newRun(quick(small(0.1), 2))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.m.close()
 		rng := rand.New(rand.NewPCG(1, 2))
 		sum := 0.0
 		var before []float32
@@ -143,6 +141,11 @@ func TestClip(t *testing.T) {
 				at++
 			}
 		}
+		s.g[0][0] = float32(math.NaN())
+		if n := s.m.norm(); !math.IsNaN(n) {
+			t.Errorf("norm %g of a gradient that is not a number", n)
+		}
+		s.m.close()
 	}
 }
 

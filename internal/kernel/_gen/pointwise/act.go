@@ -77,10 +77,10 @@ func (f *fn) decay(v reg.VecVirtual, least reg.VecVirtual) reg.VecVirtual {
 	return f.exp(a, 127)
 }
 
-// gates writes an activation in three variants: name stores its value z and its
+// activation writes one in three variants: name stores its value z and its
 // slope s, nameZ and nameS one of them. body is called after the pointers are
 // loaded; z and s are nil where they are not wanted.
-func gates(t target, name, args, doc string, body func(f *fn, n reg.GPVirtual, x, z, s reg.Register)) {
+func activation(t target, name, args, doc string, body func(f *fn, n reg.GPVirtual, x, z, s reg.Register)) {
 	for _, variant := range []string{"", "Z", "S"} {
 		var list string
 		if variant != "S" {
@@ -116,7 +116,7 @@ func activations(t target) {
 	})
 	f.end()
 
-	gates(t, "softplus", ", beta, inv float32", "z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
+	activation(t, "softplus", ", beta, inv float32", "z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
 		beta := f.arg("beta")
 		f.expConsts(127)
 		least := f.reg(floor)
@@ -177,7 +177,7 @@ func activations(t target) {
 	})
 	f.end()
 
-	gates(t, "hardGate", "", "s = clamp(x/2+1/2, 0, 1), z = s*s + max(x-1, 0)", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
+	activation(t, "hardGate", "", "s = clamp(x/2+1/2, 0, 1), z = s*s + max(x-1, 0)", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
 		half, one, zero := f.reg(0.5), f.reg(1), f.vec()
 		VXORPS(zero, zero, zero)
 		f.loop(n, 2, func(l lanes) {
@@ -198,7 +198,7 @@ func activations(t target) {
 		})
 	})
 
-	gates(t, "huber", ", reach float32", "s = clamp(x, -reach, reach), z = s*(x - s/2)", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
+	activation(t, "huber", ", reach float32", "s = clamp(x, -reach, reach), z = s*(x - s/2)", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
 		hi := f.arg("reach")
 		lo, half := f.vec(), f.k(0.5)
 		VXORPS(lo, lo, lo)
