@@ -41,10 +41,6 @@ TEXT ·tileavx512_1x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -55,20 +51,24 @@ TEXT ·tileavx512_1x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_1x1:
 	VPXORD Z0, Z0, Z0
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_1x1:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_1x1:
@@ -79,14 +79,14 @@ inner_avx512_1x1:
 	DECQ             DX
 	JNZ              inner_avx512_1x1
 	MOVQ             104(AX), DX
-	MOVQ             48(SP), DI
+	MOVQ             16(SP), DI
 	LEAQ             (DI)(DX*4), DI
 	MOVQ             112(AX), DX
-	MOVQ             24(SP), R8
+	MOVQ             32(SP), R8
 	LEAQ             (R8)(DX*4), R8
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_1x1
-	MOVQ             40(SP), DI
+	MOVQ             48(SP), DI
 	MOVQ             72(AX), DX
 	SHLQ             $0x02, DX
 	CMPQ             152(AX), $0x00
@@ -94,17 +94,17 @@ inner_avx512_1x1:
 	VMOVUPS.Z        (DI), K1, Z1
 	VADDPS           Z1, Z0, Z0
 	ADDQ             DX, DI
-	MOVQ             40(SP), DI
+	MOVQ             48(SP), DI
 
 write_avx512_1x1:
 	VMOVUPS Z0, K1, (DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x01, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_1x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -119,10 +119,6 @@ TEXT ·tileavx512_2x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -133,9 +129,13 @@ TEXT ·tileavx512_2x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_2x1:
 	VPXORD Z0, Z0, Z0
@@ -143,11 +143,11 @@ block_avx512_2x1:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_2x1:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_2x1:
@@ -159,14 +159,14 @@ inner_avx512_2x1:
 	DECQ             DX
 	JNZ              inner_avx512_2x1
 	MOVQ             104(AX), DX
-	MOVQ             48(SP), DI
+	MOVQ             16(SP), DI
 	LEAQ             (DI)(DX*4), DI
 	MOVQ             112(AX), DX
-	MOVQ             24(SP), R8
+	MOVQ             32(SP), R8
 	LEAQ             (R8)(DX*4), R8
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_2x1
-	MOVQ             40(SP), DI
+	MOVQ             48(SP), DI
 	MOVQ             72(AX), DX
 	SHLQ             $0x02, DX
 	CMPQ             152(AX), $0x00
@@ -177,19 +177,19 @@ inner_avx512_2x1:
 	VMOVUPS.Z        (DI), K1, Z2
 	VADDPS           Z2, Z1, Z1
 	ADDQ             DX, DI
-	MOVQ             40(SP), DI
+	MOVQ             48(SP), DI
 
 write_avx512_2x1:
 	VMOVUPS Z0, K1, (DI)
 	ADDQ    DX, DI
 	VMOVUPS Z1, K1, (DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x02, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_2x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -204,10 +204,6 @@ TEXT ·tileavx512_3x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -218,9 +214,13 @@ TEXT ·tileavx512_3x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_3x1:
 	VPXORD Z0, Z0, Z0
@@ -229,11 +229,11 @@ block_avx512_3x1:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_3x1:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_3x1:
@@ -246,14 +246,14 @@ inner_avx512_3x1:
 	DECQ             DX
 	JNZ              inner_avx512_3x1
 	MOVQ             104(AX), DX
-	MOVQ             48(SP), DI
+	MOVQ             16(SP), DI
 	LEAQ             (DI)(DX*4), DI
 	MOVQ             112(AX), DX
-	MOVQ             24(SP), R8
+	MOVQ             32(SP), R8
 	LEAQ             (R8)(DX*4), R8
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_3x1
-	MOVQ             40(SP), DI
+	MOVQ             48(SP), DI
 	MOVQ             72(AX), DX
 	SHLQ             $0x02, DX
 	CMPQ             152(AX), $0x00
@@ -267,7 +267,7 @@ inner_avx512_3x1:
 	VMOVUPS.Z        (DI), K1, Z3
 	VADDPS           Z3, Z2, Z2
 	ADDQ             DX, DI
-	MOVQ             40(SP), DI
+	MOVQ             48(SP), DI
 
 write_avx512_3x1:
 	VMOVUPS Z0, K1, (DI)
@@ -276,12 +276,12 @@ write_avx512_3x1:
 	ADDQ    DX, DI
 	VMOVUPS Z2, K1, (DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x03, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_3x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -296,10 +296,6 @@ TEXT ·tileavx512_4x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -310,9 +306,13 @@ TEXT ·tileavx512_4x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_4x1:
 	VPXORD Z0, Z0, Z0
@@ -322,11 +322,11 @@ block_avx512_4x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_4x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
 inner_avx512_4x1:
@@ -340,14 +340,14 @@ inner_avx512_4x1:
 	DECQ             DI
 	JNZ              inner_avx512_4x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_4x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -364,7 +364,7 @@ inner_avx512_4x1:
 	VMOVUPS.Z        (R8), K1, Z4
 	VADDPS           Z4, Z3, Z3
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_4x1:
 	VMOVUPS Z0, K1, (R8)
@@ -375,12 +375,12 @@ write_avx512_4x1:
 	ADDQ    DI, R8
 	VMOVUPS Z3, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x04, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_4x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -395,10 +395,6 @@ TEXT ·tileavx512_5x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -409,9 +405,13 @@ TEXT ·tileavx512_5x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_5x1:
 	VPXORD Z0, Z0, Z0
@@ -422,11 +422,11 @@ block_avx512_5x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_5x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
 inner_avx512_5x1:
@@ -441,14 +441,14 @@ inner_avx512_5x1:
 	DECQ             DI
 	JNZ              inner_avx512_5x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_5x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -468,7 +468,7 @@ inner_avx512_5x1:
 	VMOVUPS.Z        (R8), K1, Z5
 	VADDPS           Z5, Z4, Z4
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_5x1:
 	VMOVUPS Z0, K1, (R8)
@@ -481,12 +481,12 @@ write_avx512_5x1:
 	ADDQ    DI, R8
 	VMOVUPS Z4, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x05, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_5x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -501,10 +501,6 @@ TEXT ·tileavx512_6x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -515,9 +511,13 @@ TEXT ·tileavx512_6x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_6x1:
 	VPXORD Z0, Z0, Z0
@@ -529,11 +529,11 @@ block_avx512_6x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_6x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -552,14 +552,14 @@ inner_avx512_6x1:
 	DECQ             R10
 	JNZ              inner_avx512_6x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_6x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -582,7 +582,7 @@ inner_avx512_6x1:
 	VMOVUPS.Z        (R8), K1, Z6
 	VADDPS           Z6, Z5, Z5
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_6x1:
 	VMOVUPS Z0, K1, (R8)
@@ -597,12 +597,12 @@ write_avx512_6x1:
 	ADDQ    DI, R8
 	VMOVUPS Z5, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x06, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_6x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -617,10 +617,6 @@ TEXT ·tileavx512_7x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -631,9 +627,13 @@ TEXT ·tileavx512_7x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_7x1:
 	VPXORD Z0, Z0, Z0
@@ -646,11 +646,11 @@ block_avx512_7x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_7x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -670,14 +670,14 @@ inner_avx512_7x1:
 	DECQ             R10
 	JNZ              inner_avx512_7x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_7x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -703,7 +703,7 @@ inner_avx512_7x1:
 	VMOVUPS.Z        (R8), K1, Z7
 	VADDPS           Z7, Z6, Z6
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_7x1:
 	VMOVUPS Z0, K1, (R8)
@@ -720,12 +720,12 @@ write_avx512_7x1:
 	ADDQ    DI, R8
 	VMOVUPS Z6, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x07, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_7x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -740,10 +740,6 @@ TEXT ·tileavx512_8x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -754,9 +750,13 @@ TEXT ·tileavx512_8x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_8x1:
 	VPXORD Z0, Z0, Z0
@@ -770,11 +770,11 @@ block_avx512_8x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_8x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -795,14 +795,14 @@ inner_avx512_8x1:
 	DECQ             R10
 	JNZ              inner_avx512_8x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_8x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -831,7 +831,7 @@ inner_avx512_8x1:
 	VMOVUPS.Z        (R8), K1, Z8
 	VADDPS           Z8, Z7, Z7
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_8x1:
 	VMOVUPS Z0, K1, (R8)
@@ -850,12 +850,12 @@ write_avx512_8x1:
 	ADDQ    DI, R8
 	VMOVUPS Z7, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x08, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_8x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -870,10 +870,6 @@ TEXT ·tileavx512_9x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -884,9 +880,13 @@ TEXT ·tileavx512_9x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_9x1:
 	VPXORD Z0, Z0, Z0
@@ -901,11 +901,11 @@ block_avx512_9x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_9x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -927,14 +927,14 @@ inner_avx512_9x1:
 	DECQ             R10
 	JNZ              inner_avx512_9x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_9x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -966,7 +966,7 @@ inner_avx512_9x1:
 	VMOVUPS.Z        (R8), K1, Z9
 	VADDPS           Z9, Z8, Z8
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_9x1:
 	VMOVUPS Z0, K1, (R8)
@@ -987,12 +987,12 @@ write_avx512_9x1:
 	ADDQ    DI, R8
 	VMOVUPS Z8, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x09, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_9x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -1007,10 +1007,6 @@ TEXT ·tileavx512_10x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -1021,9 +1017,13 @@ TEXT ·tileavx512_10x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_10x1:
 	VPXORD Z0, Z0, Z0
@@ -1039,11 +1039,11 @@ block_avx512_10x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_10x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -1066,14 +1066,14 @@ inner_avx512_10x1:
 	DECQ             R10
 	JNZ              inner_avx512_10x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_10x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -1108,7 +1108,7 @@ inner_avx512_10x1:
 	VMOVUPS.Z        (R8), K1, Z10
 	VADDPS           Z10, Z9, Z9
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_10x1:
 	VMOVUPS Z0, K1, (R8)
@@ -1131,12 +1131,12 @@ write_avx512_10x1:
 	ADDQ    DI, R8
 	VMOVUPS Z9, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0a, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_10x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -1151,10 +1151,6 @@ TEXT ·tileavx512_11x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -1165,9 +1161,13 @@ TEXT ·tileavx512_11x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_11x1:
 	VPXORD Z0, Z0, Z0
@@ -1184,11 +1184,11 @@ block_avx512_11x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_11x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -1215,14 +1215,14 @@ inner_avx512_11x1:
 	DECQ             R11
 	JNZ              inner_avx512_11x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_11x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -1260,7 +1260,7 @@ inner_avx512_11x1:
 	VMOVUPS.Z        (R8), K1, Z11
 	VADDPS           Z11, Z10, Z10
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_11x1:
 	VMOVUPS Z0, K1, (R8)
@@ -1285,12 +1285,12 @@ write_avx512_11x1:
 	ADDQ    DI, R8
 	VMOVUPS Z10, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0b, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_11x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -1305,10 +1305,6 @@ TEXT ·tileavx512_12x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -1319,9 +1315,13 @@ TEXT ·tileavx512_12x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_12x1:
 	VPXORD Z0, Z0, Z0
@@ -1339,11 +1339,11 @@ block_avx512_12x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_12x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -1371,14 +1371,14 @@ inner_avx512_12x1:
 	DECQ             R11
 	JNZ              inner_avx512_12x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_12x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -1419,7 +1419,7 @@ inner_avx512_12x1:
 	VMOVUPS.Z        (R8), K1, Z12
 	VADDPS           Z12, Z11, Z11
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_12x1:
 	VMOVUPS Z0, K1, (R8)
@@ -1446,12 +1446,12 @@ write_avx512_12x1:
 	ADDQ    DI, R8
 	VMOVUPS Z11, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0c, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_12x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -1466,10 +1466,6 @@ TEXT ·tileavx512_13x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -1480,9 +1476,13 @@ TEXT ·tileavx512_13x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_13x1:
 	VPXORD Z0, Z0, Z0
@@ -1501,11 +1501,11 @@ block_avx512_13x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_13x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -1534,14 +1534,14 @@ inner_avx512_13x1:
 	DECQ             R11
 	JNZ              inner_avx512_13x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_13x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -1585,7 +1585,7 @@ inner_avx512_13x1:
 	VMOVUPS.Z        (R8), K1, Z13
 	VADDPS           Z13, Z12, Z12
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_13x1:
 	VMOVUPS Z0, K1, (R8)
@@ -1614,12 +1614,12 @@ write_avx512_13x1:
 	ADDQ    DI, R8
 	VMOVUPS Z12, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0d, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_13x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -1634,10 +1634,6 @@ TEXT ·tileavx512_14x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -1648,9 +1644,13 @@ TEXT ·tileavx512_14x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_14x1:
 	VPXORD Z0, Z0, Z0
@@ -1670,11 +1670,11 @@ block_avx512_14x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_14x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -1704,14 +1704,14 @@ inner_avx512_14x1:
 	DECQ             R11
 	JNZ              inner_avx512_14x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_14x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -1758,7 +1758,7 @@ inner_avx512_14x1:
 	VMOVUPS.Z        (R8), K1, Z14
 	VADDPS           Z14, Z13, Z13
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_14x1:
 	VMOVUPS Z0, K1, (R8)
@@ -1789,12 +1789,12 @@ write_avx512_14x1:
 	ADDQ    DI, R8
 	VMOVUPS Z13, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0e, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_14x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -1809,10 +1809,6 @@ TEXT ·tileavx512_15x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -1823,9 +1819,13 @@ TEXT ·tileavx512_15x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_15x1:
 	VPXORD Z0, Z0, Z0
@@ -1846,11 +1846,11 @@ block_avx512_15x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_15x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -1881,14 +1881,14 @@ inner_avx512_15x1:
 	DECQ             R11
 	JNZ              inner_avx512_15x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_15x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -1938,7 +1938,7 @@ inner_avx512_15x1:
 	VMOVUPS.Z        (R8), K1, Z15
 	VADDPS           Z15, Z14, Z14
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_15x1:
 	VMOVUPS Z0, K1, (R8)
@@ -1971,12 +1971,12 @@ write_avx512_15x1:
 	ADDQ    DI, R8
 	VMOVUPS Z14, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0f, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_15x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -1991,10 +1991,6 @@ TEXT ·tileavx512_16x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -2005,9 +2001,13 @@ TEXT ·tileavx512_16x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_16x1:
 	VPXORD Z0, Z0, Z0
@@ -2029,11 +2029,11 @@ block_avx512_16x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_16x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -2068,14 +2068,14 @@ inner_avx512_16x1:
 	DECQ             R12
 	JNZ              inner_avx512_16x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_16x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -2128,7 +2128,7 @@ inner_avx512_16x1:
 	VMOVUPS.Z        (R8), K1, Z16
 	VADDPS           Z16, Z15, Z15
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_16x1:
 	VMOVUPS Z0, K1, (R8)
@@ -2163,12 +2163,12 @@ write_avx512_16x1:
 	ADDQ    DI, R8
 	VMOVUPS Z15, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x10, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_16x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -2183,10 +2183,6 @@ TEXT ·tileavx512_17x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -2197,9 +2193,13 @@ TEXT ·tileavx512_17x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_17x1:
 	VPXORD Z0, Z0, Z0
@@ -2222,11 +2222,11 @@ block_avx512_17x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_17x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -2262,14 +2262,14 @@ inner_avx512_17x1:
 	DECQ             R12
 	JNZ              inner_avx512_17x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_17x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -2325,7 +2325,7 @@ inner_avx512_17x1:
 	VMOVUPS.Z        (R8), K1, Z17
 	VADDPS           Z17, Z16, Z16
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_17x1:
 	VMOVUPS Z0, K1, (R8)
@@ -2362,12 +2362,12 @@ write_avx512_17x1:
 	ADDQ    DI, R8
 	VMOVUPS Z16, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x11, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_17x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -2382,10 +2382,6 @@ TEXT ·tileavx512_18x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -2396,9 +2392,13 @@ TEXT ·tileavx512_18x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_18x1:
 	VPXORD Z0, Z0, Z0
@@ -2422,11 +2422,11 @@ block_avx512_18x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_18x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -2463,14 +2463,14 @@ inner_avx512_18x1:
 	DECQ             R12
 	JNZ              inner_avx512_18x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_18x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -2529,7 +2529,7 @@ inner_avx512_18x1:
 	VMOVUPS.Z        (R8), K1, Z18
 	VADDPS           Z18, Z17, Z17
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_18x1:
 	VMOVUPS Z0, K1, (R8)
@@ -2568,12 +2568,12 @@ write_avx512_18x1:
 	ADDQ    DI, R8
 	VMOVUPS Z17, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x12, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_18x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -2588,10 +2588,6 @@ TEXT ·tileavx512_19x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -2602,9 +2598,13 @@ TEXT ·tileavx512_19x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_19x1:
 	VPXORD Z0, Z0, Z0
@@ -2629,11 +2629,11 @@ block_avx512_19x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_19x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -2671,14 +2671,14 @@ inner_avx512_19x1:
 	DECQ             R12
 	JNZ              inner_avx512_19x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_19x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -2740,7 +2740,7 @@ inner_avx512_19x1:
 	VMOVUPS.Z        (R8), K1, Z19
 	VADDPS           Z19, Z18, Z18
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_19x1:
 	VMOVUPS Z0, K1, (R8)
@@ -2781,12 +2781,12 @@ write_avx512_19x1:
 	ADDQ    DI, R8
 	VMOVUPS Z18, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x13, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_19x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -2801,10 +2801,6 @@ TEXT ·tileavx512_20x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -2815,9 +2811,13 @@ TEXT ·tileavx512_20x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_20x1:
 	VPXORD Z0, Z0, Z0
@@ -2843,11 +2843,11 @@ block_avx512_20x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_20x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -2886,14 +2886,14 @@ inner_avx512_20x1:
 	DECQ             R12
 	JNZ              inner_avx512_20x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_20x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -2958,7 +2958,7 @@ inner_avx512_20x1:
 	VMOVUPS.Z        (R8), K1, Z20
 	VADDPS           Z20, Z19, Z19
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_20x1:
 	VMOVUPS Z0, K1, (R8)
@@ -3001,12 +3001,12 @@ write_avx512_20x1:
 	ADDQ    DI, R8
 	VMOVUPS Z19, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x14, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_20x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -3021,10 +3021,6 @@ TEXT ·tileavx512_21x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -3035,9 +3031,13 @@ TEXT ·tileavx512_21x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_21x1:
 	VPXORD Z0, Z0, Z0
@@ -3064,11 +3064,11 @@ block_avx512_21x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_21x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -3111,14 +3111,14 @@ inner_avx512_21x1:
 	DECQ             R13
 	JNZ              inner_avx512_21x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_21x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -3186,7 +3186,7 @@ inner_avx512_21x1:
 	VMOVUPS.Z        (R8), K1, Z21
 	VADDPS           Z21, Z20, Z20
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_21x1:
 	VMOVUPS Z0, K1, (R8)
@@ -3231,12 +3231,12 @@ write_avx512_21x1:
 	ADDQ    DI, R8
 	VMOVUPS Z20, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x15, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_21x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -3251,10 +3251,6 @@ TEXT ·tileavx512_22x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -3265,9 +3261,13 @@ TEXT ·tileavx512_22x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_22x1:
 	VPXORD Z0, Z0, Z0
@@ -3295,11 +3295,11 @@ block_avx512_22x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_22x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -3343,14 +3343,14 @@ inner_avx512_22x1:
 	DECQ             R13
 	JNZ              inner_avx512_22x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_22x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -3421,7 +3421,7 @@ inner_avx512_22x1:
 	VMOVUPS.Z        (R8), K1, Z22
 	VADDPS           Z22, Z21, Z21
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_22x1:
 	VMOVUPS Z0, K1, (R8)
@@ -3468,12 +3468,12 @@ write_avx512_22x1:
 	ADDQ    DI, R8
 	VMOVUPS Z21, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x16, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_22x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -3488,10 +3488,6 @@ TEXT ·tileavx512_23x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -3502,9 +3498,13 @@ TEXT ·tileavx512_23x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_23x1:
 	VPXORD Z0, Z0, Z0
@@ -3533,11 +3533,11 @@ block_avx512_23x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_23x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -3582,14 +3582,14 @@ inner_avx512_23x1:
 	DECQ             R13
 	JNZ              inner_avx512_23x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_23x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -3663,7 +3663,7 @@ inner_avx512_23x1:
 	VMOVUPS.Z        (R8), K1, Z23
 	VADDPS           Z23, Z22, Z22
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_23x1:
 	VMOVUPS Z0, K1, (R8)
@@ -3712,12 +3712,12 @@ write_avx512_23x1:
 	ADDQ    DI, R8
 	VMOVUPS Z22, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x17, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_23x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -3732,10 +3732,6 @@ TEXT ·tileavx512_24x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -3746,9 +3742,13 @@ TEXT ·tileavx512_24x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_24x1:
 	VPXORD Z0, Z0, Z0
@@ -3778,11 +3778,11 @@ block_avx512_24x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_24x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -3828,14 +3828,14 @@ inner_avx512_24x1:
 	DECQ             R13
 	JNZ              inner_avx512_24x1
 	MOVQ             104(AX), DI
-	MOVQ             48(SP), R8
+	MOVQ             16(SP), R8
 	LEAQ             (R8)(DI*4), R8
 	MOVQ             112(AX), DI
-	MOVQ             24(SP), R9
+	MOVQ             32(SP), R9
 	LEAQ             (R9)(DI*4), R9
-	DECQ             16(SP)
+	DECQ             24(SP)
 	JNZ              outer_avx512_24x1
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 	MOVQ             72(AX), DI
 	SHLQ             $0x02, DI
 	CMPQ             152(AX), $0x00
@@ -3912,7 +3912,7 @@ inner_avx512_24x1:
 	VMOVUPS.Z        (R8), K1, Z24
 	VADDPS           Z24, Z23, Z23
 	ADDQ             DI, R8
-	MOVQ             40(SP), R8
+	MOVQ             48(SP), R8
 
 write_avx512_24x1:
 	VMOVUPS Z0, K1, (R8)
@@ -3963,12 +3963,12 @@ write_avx512_24x1:
 	ADDQ    DI, R8
 	VMOVUPS Z23, K1, (R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x18, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_24x1
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -3983,10 +3983,6 @@ TEXT ·tileavx512_1x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -3997,9 +3993,13 @@ TEXT ·tileavx512_1x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_1x2:
 	VPXORD Z0, Z0, Z0
@@ -4007,11 +4007,11 @@ block_avx512_1x2:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_1x2:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_1x2:
@@ -4025,14 +4025,14 @@ inner_avx512_1x2:
 	DECQ         DX
 	JNZ          inner_avx512_1x2
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_1x2
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -4042,18 +4042,18 @@ inner_avx512_1x2:
 	VMOVUPS.Z    64(DI), K1, Z2
 	VADDPS       Z2, Z1, Z1
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_1x2:
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, K1, 64(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x01, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_1x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -4068,10 +4068,6 @@ TEXT ·tileavx512_2x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -4082,9 +4078,13 @@ TEXT ·tileavx512_2x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_2x2:
 	VPXORD Z0, Z0, Z0
@@ -4094,11 +4094,11 @@ block_avx512_2x2:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_2x2:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_2x2:
@@ -4115,14 +4115,14 @@ inner_avx512_2x2:
 	DECQ         DX
 	JNZ          inner_avx512_2x2
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_2x2
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -4137,7 +4137,7 @@ inner_avx512_2x2:
 	VMOVUPS.Z    64(DI), K1, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_2x2:
 	VMOVUPS Z0, (DI)
@@ -4146,12 +4146,12 @@ write_avx512_2x2:
 	VMOVUPS Z2, (DI)
 	VMOVUPS Z3, K1, 64(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x02, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_2x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -4166,10 +4166,6 @@ TEXT ·tileavx512_3x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -4180,9 +4176,13 @@ TEXT ·tileavx512_3x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_3x2:
 	VPXORD Z0, Z0, Z0
@@ -4194,11 +4194,11 @@ block_avx512_3x2:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_3x2:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_3x2:
@@ -4218,14 +4218,14 @@ inner_avx512_3x2:
 	DECQ         DX
 	JNZ          inner_avx512_3x2
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_3x2
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -4245,7 +4245,7 @@ inner_avx512_3x2:
 	VMOVUPS.Z    64(DI), K1, Z6
 	VADDPS       Z6, Z5, Z5
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_3x2:
 	VMOVUPS Z0, (DI)
@@ -4257,12 +4257,12 @@ write_avx512_3x2:
 	VMOVUPS Z4, (DI)
 	VMOVUPS Z5, K1, 64(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x03, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_3x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -4277,10 +4277,6 @@ TEXT ·tileavx512_4x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -4291,9 +4287,13 @@ TEXT ·tileavx512_4x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_4x2:
 	VPXORD Z0, Z0, Z0
@@ -4307,11 +4307,11 @@ block_avx512_4x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_4x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
 inner_avx512_4x2:
@@ -4334,14 +4334,14 @@ inner_avx512_4x2:
 	DECQ         DI
 	JNZ          inner_avx512_4x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_4x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -4366,7 +4366,7 @@ inner_avx512_4x2:
 	VMOVUPS.Z    64(R8), K1, Z8
 	VADDPS       Z8, Z7, Z7
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_4x2:
 	VMOVUPS Z0, (R8)
@@ -4381,12 +4381,12 @@ write_avx512_4x2:
 	VMOVUPS Z6, (R8)
 	VMOVUPS Z7, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x04, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_4x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -4401,10 +4401,6 @@ TEXT ·tileavx512_5x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -4415,9 +4411,13 @@ TEXT ·tileavx512_5x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_5x2:
 	VPXORD Z0, Z0, Z0
@@ -4433,11 +4433,11 @@ block_avx512_5x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_5x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
 inner_avx512_5x2:
@@ -4463,14 +4463,14 @@ inner_avx512_5x2:
 	DECQ         DI
 	JNZ          inner_avx512_5x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_5x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -4500,7 +4500,7 @@ inner_avx512_5x2:
 	VMOVUPS.Z    64(R8), K1, Z10
 	VADDPS       Z10, Z9, Z9
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_5x2:
 	VMOVUPS Z0, (R8)
@@ -4518,12 +4518,12 @@ write_avx512_5x2:
 	VMOVUPS Z8, (R8)
 	VMOVUPS Z9, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x05, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_5x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -4538,10 +4538,6 @@ TEXT ·tileavx512_6x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -4552,9 +4548,13 @@ TEXT ·tileavx512_6x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_6x2:
 	VPXORD Z0, Z0, Z0
@@ -4572,11 +4572,11 @@ block_avx512_6x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_6x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -4608,14 +4608,14 @@ inner_avx512_6x2:
 	DECQ         R10
 	JNZ          inner_avx512_6x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_6x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -4650,7 +4650,7 @@ inner_avx512_6x2:
 	VMOVUPS.Z    64(R8), K1, Z12
 	VADDPS       Z12, Z11, Z11
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_6x2:
 	VMOVUPS Z0, (R8)
@@ -4671,12 +4671,12 @@ write_avx512_6x2:
 	VMOVUPS Z10, (R8)
 	VMOVUPS Z11, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x06, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_6x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -4691,10 +4691,6 @@ TEXT ·tileavx512_7x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -4705,9 +4701,13 @@ TEXT ·tileavx512_7x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_7x2:
 	VPXORD Z0, Z0, Z0
@@ -4727,11 +4727,11 @@ block_avx512_7x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_7x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -4766,14 +4766,14 @@ inner_avx512_7x2:
 	DECQ         R10
 	JNZ          inner_avx512_7x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_7x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -4813,7 +4813,7 @@ inner_avx512_7x2:
 	VMOVUPS.Z    64(R8), K1, Z14
 	VADDPS       Z14, Z13, Z13
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_7x2:
 	VMOVUPS Z0, (R8)
@@ -4837,12 +4837,12 @@ write_avx512_7x2:
 	VMOVUPS Z12, (R8)
 	VMOVUPS Z13, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x07, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_7x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -4857,10 +4857,6 @@ TEXT ·tileavx512_8x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -4871,9 +4867,13 @@ TEXT ·tileavx512_8x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_8x2:
 	VPXORD Z0, Z0, Z0
@@ -4895,11 +4895,11 @@ block_avx512_8x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_8x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -4937,14 +4937,14 @@ inner_avx512_8x2:
 	DECQ         R10
 	JNZ          inner_avx512_8x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_8x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -4989,7 +4989,7 @@ inner_avx512_8x2:
 	VMOVUPS.Z    64(R8), K1, Z16
 	VADDPS       Z16, Z15, Z15
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_8x2:
 	VMOVUPS Z0, (R8)
@@ -5016,12 +5016,12 @@ write_avx512_8x2:
 	VMOVUPS Z14, (R8)
 	VMOVUPS Z15, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x08, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_8x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -5036,10 +5036,6 @@ TEXT ·tileavx512_9x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -5050,9 +5046,13 @@ TEXT ·tileavx512_9x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_9x2:
 	VPXORD Z0, Z0, Z0
@@ -5076,11 +5076,11 @@ block_avx512_9x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_9x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -5121,14 +5121,14 @@ inner_avx512_9x2:
 	DECQ         R10
 	JNZ          inner_avx512_9x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_9x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -5178,7 +5178,7 @@ inner_avx512_9x2:
 	VMOVUPS.Z    64(R8), K1, Z18
 	VADDPS       Z18, Z17, Z17
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_9x2:
 	VMOVUPS Z0, (R8)
@@ -5208,12 +5208,12 @@ write_avx512_9x2:
 	VMOVUPS Z16, (R8)
 	VMOVUPS Z17, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x09, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_9x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -5228,10 +5228,6 @@ TEXT ·tileavx512_10x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -5242,9 +5238,13 @@ TEXT ·tileavx512_10x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_10x2:
 	VPXORD Z0, Z0, Z0
@@ -5270,11 +5270,11 @@ block_avx512_10x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_10x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -5318,14 +5318,14 @@ inner_avx512_10x2:
 	DECQ         R10
 	JNZ          inner_avx512_10x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_10x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -5380,7 +5380,7 @@ inner_avx512_10x2:
 	VMOVUPS.Z    64(R8), K1, Z20
 	VADDPS       Z20, Z19, Z19
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_10x2:
 	VMOVUPS Z0, (R8)
@@ -5413,12 +5413,12 @@ write_avx512_10x2:
 	VMOVUPS Z18, (R8)
 	VMOVUPS Z19, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0a, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_10x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -5433,10 +5433,6 @@ TEXT ·tileavx512_11x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -5447,9 +5443,13 @@ TEXT ·tileavx512_11x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_11x2:
 	VPXORD Z0, Z0, Z0
@@ -5477,11 +5477,11 @@ block_avx512_11x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_11x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -5531,14 +5531,14 @@ inner_avx512_11x2:
 	DECQ         R11
 	JNZ          inner_avx512_11x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_11x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -5598,7 +5598,7 @@ inner_avx512_11x2:
 	VMOVUPS.Z    64(R8), K1, Z22
 	VADDPS       Z22, Z21, Z21
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_11x2:
 	VMOVUPS Z0, (R8)
@@ -5634,12 +5634,12 @@ write_avx512_11x2:
 	VMOVUPS Z20, (R8)
 	VMOVUPS Z21, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0b, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_11x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -5654,10 +5654,6 @@ TEXT ·tileavx512_12x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -5668,9 +5664,13 @@ TEXT ·tileavx512_12x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_12x2:
 	VPXORD Z0, Z0, Z0
@@ -5700,11 +5700,11 @@ block_avx512_12x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_12x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -5757,14 +5757,14 @@ inner_avx512_12x2:
 	DECQ         R11
 	JNZ          inner_avx512_12x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_12x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -5829,7 +5829,7 @@ inner_avx512_12x2:
 	VMOVUPS.Z    64(R8), K1, Z24
 	VADDPS       Z24, Z23, Z23
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_12x2:
 	VMOVUPS Z0, (R8)
@@ -5868,12 +5868,12 @@ write_avx512_12x2:
 	VMOVUPS Z22, (R8)
 	VMOVUPS Z23, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0c, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_12x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -5888,10 +5888,6 @@ TEXT ·tileavx512_13x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -5902,9 +5898,13 @@ TEXT ·tileavx512_13x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_13x2:
 	VPXORD Z0, Z0, Z0
@@ -5936,11 +5936,11 @@ block_avx512_13x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_13x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -5996,14 +5996,14 @@ inner_avx512_13x2:
 	DECQ         R11
 	JNZ          inner_avx512_13x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_13x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -6073,7 +6073,7 @@ inner_avx512_13x2:
 	VMOVUPS.Z    64(R8), K1, Z26
 	VADDPS       Z26, Z25, Z25
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_13x2:
 	VMOVUPS Z0, (R8)
@@ -6115,12 +6115,12 @@ write_avx512_13x2:
 	VMOVUPS Z24, (R8)
 	VMOVUPS Z25, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0d, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_13x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -6135,10 +6135,6 @@ TEXT ·tileavx512_14x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -6149,9 +6145,13 @@ TEXT ·tileavx512_14x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_14x2:
 	VPXORD Z0, Z0, Z0
@@ -6185,11 +6185,11 @@ block_avx512_14x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_14x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
@@ -6248,14 +6248,14 @@ inner_avx512_14x2:
 	DECQ         R11
 	JNZ          inner_avx512_14x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_14x2
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -6330,7 +6330,7 @@ inner_avx512_14x2:
 	VMOVUPS.Z    64(R8), K1, Z28
 	VADDPS       Z28, Z27, Z27
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_14x2:
 	VMOVUPS Z0, (R8)
@@ -6375,12 +6375,12 @@ write_avx512_14x2:
 	VMOVUPS Z26, (R8)
 	VMOVUPS Z27, K1, 64(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x0e, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_14x2
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -6395,10 +6395,6 @@ TEXT ·tileavx512_1x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -6409,9 +6405,13 @@ TEXT ·tileavx512_1x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_1x3:
 	VPXORD Z0, Z0, Z0
@@ -6420,11 +6420,11 @@ block_avx512_1x3:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_1x3:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_1x3:
@@ -6440,14 +6440,14 @@ inner_avx512_1x3:
 	DECQ         DX
 	JNZ          inner_avx512_1x3
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_1x3
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -6459,19 +6459,19 @@ inner_avx512_1x3:
 	VMOVUPS.Z    128(DI), K1, Z3
 	VADDPS       Z3, Z2, Z2
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_1x3:
 	VMOVUPS Z0, (DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, K1, 128(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x01, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_1x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -6486,10 +6486,6 @@ TEXT ·tileavx512_2x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -6500,9 +6496,13 @@ TEXT ·tileavx512_2x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_2x3:
 	VPXORD Z0, Z0, Z0
@@ -6514,11 +6514,11 @@ block_avx512_2x3:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_2x3:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_2x3:
@@ -6538,14 +6538,14 @@ inner_avx512_2x3:
 	DECQ         DX
 	JNZ          inner_avx512_2x3
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_2x3
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -6564,7 +6564,7 @@ inner_avx512_2x3:
 	VMOVUPS.Z    128(DI), K1, Z6
 	VADDPS       Z6, Z5, Z5
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_2x3:
 	VMOVUPS Z0, (DI)
@@ -6575,12 +6575,12 @@ write_avx512_2x3:
 	VMOVUPS Z4, 64(DI)
 	VMOVUPS Z5, K1, 128(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x02, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_2x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -6595,10 +6595,6 @@ TEXT ·tileavx512_3x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -6609,9 +6605,13 @@ TEXT ·tileavx512_3x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_3x3:
 	VPXORD Z0, Z0, Z0
@@ -6626,11 +6626,11 @@ block_avx512_3x3:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_3x3:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_3x3:
@@ -6654,14 +6654,14 @@ inner_avx512_3x3:
 	DECQ         DX
 	JNZ          inner_avx512_3x3
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_3x3
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -6687,7 +6687,7 @@ inner_avx512_3x3:
 	VMOVUPS.Z    128(DI), K1, Z9
 	VADDPS       Z9, Z8, Z8
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_3x3:
 	VMOVUPS Z0, (DI)
@@ -6702,12 +6702,12 @@ write_avx512_3x3:
 	VMOVUPS Z7, 64(DI)
 	VMOVUPS Z8, K1, 128(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x03, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_3x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -6722,10 +6722,6 @@ TEXT ·tileavx512_4x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -6736,9 +6732,13 @@ TEXT ·tileavx512_4x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_4x3:
 	VPXORD Z0, Z0, Z0
@@ -6756,11 +6756,11 @@ block_avx512_4x3:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_4x3:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
 inner_avx512_4x3:
@@ -6788,14 +6788,14 @@ inner_avx512_4x3:
 	DECQ         DI
 	JNZ          inner_avx512_4x3
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_4x3
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -6828,7 +6828,7 @@ inner_avx512_4x3:
 	VMOVUPS.Z    128(R8), K1, Z12
 	VADDPS       Z12, Z11, Z11
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_4x3:
 	VMOVUPS Z0, (R8)
@@ -6847,12 +6847,12 @@ write_avx512_4x3:
 	VMOVUPS Z10, 64(R8)
 	VMOVUPS Z11, K1, 128(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x04, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_4x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -6867,10 +6867,6 @@ TEXT ·tileavx512_5x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -6881,9 +6877,13 @@ TEXT ·tileavx512_5x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_5x3:
 	VPXORD Z0, Z0, Z0
@@ -6904,11 +6904,11 @@ block_avx512_5x3:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_5x3:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
 inner_avx512_5x3:
@@ -6940,14 +6940,14 @@ inner_avx512_5x3:
 	DECQ         DI
 	JNZ          inner_avx512_5x3
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_5x3
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -6987,7 +6987,7 @@ inner_avx512_5x3:
 	VMOVUPS.Z    128(R8), K1, Z15
 	VADDPS       Z15, Z14, Z14
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_5x3:
 	VMOVUPS Z0, (R8)
@@ -7010,12 +7010,12 @@ write_avx512_5x3:
 	VMOVUPS Z13, 64(R8)
 	VMOVUPS Z14, K1, 128(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x05, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_5x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -7030,10 +7030,6 @@ TEXT ·tileavx512_6x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -7044,9 +7040,13 @@ TEXT ·tileavx512_6x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_6x3:
 	VPXORD Z0, Z0, Z0
@@ -7070,11 +7070,11 @@ block_avx512_6x3:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_6x3:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -7113,14 +7113,14 @@ inner_avx512_6x3:
 	DECQ         R10
 	JNZ          inner_avx512_6x3
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_6x3
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -7167,7 +7167,7 @@ inner_avx512_6x3:
 	VMOVUPS.Z    128(R8), K1, Z18
 	VADDPS       Z18, Z17, Z17
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_6x3:
 	VMOVUPS Z0, (R8)
@@ -7194,12 +7194,12 @@ write_avx512_6x3:
 	VMOVUPS Z16, 64(R8)
 	VMOVUPS Z17, K1, 128(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x06, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_6x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -7214,10 +7214,6 @@ TEXT ·tileavx512_7x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -7228,9 +7224,13 @@ TEXT ·tileavx512_7x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_7x3:
 	VPXORD Z0, Z0, Z0
@@ -7257,11 +7257,11 @@ block_avx512_7x3:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_7x3:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -7304,14 +7304,14 @@ inner_avx512_7x3:
 	DECQ         R10
 	JNZ          inner_avx512_7x3
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_7x3
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -7365,7 +7365,7 @@ inner_avx512_7x3:
 	VMOVUPS.Z    128(R8), K1, Z21
 	VADDPS       Z21, Z20, Z20
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_7x3:
 	VMOVUPS Z0, (R8)
@@ -7396,12 +7396,12 @@ write_avx512_7x3:
 	VMOVUPS Z19, 64(R8)
 	VMOVUPS Z20, K1, 128(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x07, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_7x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -7416,10 +7416,6 @@ TEXT ·tileavx512_8x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -7430,9 +7426,13 @@ TEXT ·tileavx512_8x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_8x3:
 	VPXORD Z0, Z0, Z0
@@ -7462,11 +7462,11 @@ block_avx512_8x3:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_8x3:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -7513,14 +7513,14 @@ inner_avx512_8x3:
 	DECQ         R10
 	JNZ          inner_avx512_8x3
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_8x3
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -7581,7 +7581,7 @@ inner_avx512_8x3:
 	VMOVUPS.Z    128(R8), K1, Z24
 	VADDPS       Z24, Z23, Z23
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_8x3:
 	VMOVUPS Z0, (R8)
@@ -7616,12 +7616,12 @@ write_avx512_8x3:
 	VMOVUPS Z22, 64(R8)
 	VMOVUPS Z23, K1, 128(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x08, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_8x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -7636,10 +7636,6 @@ TEXT ·tileavx512_9x3(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -7650,9 +7646,13 @@ TEXT ·tileavx512_9x3(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_9x3:
 	VPXORD Z0, Z0, Z0
@@ -7685,11 +7685,11 @@ block_avx512_9x3:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_9x3:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -7740,14 +7740,14 @@ inner_avx512_9x3:
 	DECQ         R10
 	JNZ          inner_avx512_9x3
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_9x3
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -7815,7 +7815,7 @@ inner_avx512_9x3:
 	VMOVUPS.Z    128(R8), K1, Z27
 	VADDPS       Z27, Z26, Z26
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_9x3:
 	VMOVUPS Z0, (R8)
@@ -7854,12 +7854,12 @@ write_avx512_9x3:
 	VMOVUPS Z25, 64(R8)
 	VMOVUPS Z26, K1, 128(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x09, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_9x3
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -7874,10 +7874,6 @@ TEXT ·tileavx512_1x4(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -7888,9 +7884,13 @@ TEXT ·tileavx512_1x4(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_1x4:
 	VPXORD Z0, Z0, Z0
@@ -7900,11 +7900,11 @@ block_avx512_1x4:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_1x4:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_1x4:
@@ -7922,14 +7922,14 @@ inner_avx512_1x4:
 	DECQ         DX
 	JNZ          inner_avx512_1x4
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_1x4
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -7943,7 +7943,7 @@ inner_avx512_1x4:
 	VMOVUPS.Z    192(DI), K1, Z4
 	VADDPS       Z4, Z3, Z3
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_1x4:
 	VMOVUPS Z0, (DI)
@@ -7951,12 +7951,12 @@ write_avx512_1x4:
 	VMOVUPS Z2, 128(DI)
 	VMOVUPS Z3, K1, 192(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x01, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_1x4
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -7971,10 +7971,6 @@ TEXT ·tileavx512_2x4(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -7985,9 +7981,13 @@ TEXT ·tileavx512_2x4(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_2x4:
 	VPXORD Z0, Z0, Z0
@@ -8001,11 +8001,11 @@ block_avx512_2x4:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_2x4:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_2x4:
@@ -8028,14 +8028,14 @@ inner_avx512_2x4:
 	DECQ         DX
 	JNZ          inner_avx512_2x4
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_2x4
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -8058,7 +8058,7 @@ inner_avx512_2x4:
 	VMOVUPS.Z    192(DI), K1, Z8
 	VADDPS       Z8, Z7, Z7
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_2x4:
 	VMOVUPS Z0, (DI)
@@ -8071,12 +8071,12 @@ write_avx512_2x4:
 	VMOVUPS Z6, 128(DI)
 	VMOVUPS Z7, K1, 192(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x02, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_2x4
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -8091,10 +8091,6 @@ TEXT ·tileavx512_3x4(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -8105,9 +8101,13 @@ TEXT ·tileavx512_3x4(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	MOVQ    $-1, DI
+	BZHIQ   DX, DI, DI
+	KMOVW   DI, K1
 
 block_avx512_3x4:
 	VPXORD Z0, Z0, Z0
@@ -8125,11 +8125,11 @@ block_avx512_3x4:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
 outer_avx512_3x4:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
 inner_avx512_3x4:
@@ -8157,14 +8157,14 @@ inner_avx512_3x4:
 	DECQ         DX
 	JNZ          inner_avx512_3x4
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_3x4
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
@@ -8196,7 +8196,7 @@ inner_avx512_3x4:
 	VMOVUPS.Z    192(DI), K1, Z12
 	VADDPS       Z12, Z11, Z11
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
 write_avx512_3x4:
 	VMOVUPS Z0, (DI)
@@ -8214,12 +8214,12 @@ write_avx512_3x4:
 	VMOVUPS Z10, 128(DI)
 	VMOVUPS Z11, K1, 192(DI)
 	ADDQ    DX, DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    8(SP), DX
 	IMUL3Q  $0x03, CX, DI
 	ADDQ    DI, DX
 	MOVQ    DX, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_3x4
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -8234,10 +8234,6 @@ TEXT ·tileavx512_4x4(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -8248,9 +8244,13 @@ TEXT ·tileavx512_4x4(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_4x4:
 	VPXORD Z0, Z0, Z0
@@ -8272,11 +8272,11 @@ block_avx512_4x4:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_4x4:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
 inner_avx512_4x4:
@@ -8309,14 +8309,14 @@ inner_avx512_4x4:
 	DECQ         DI
 	JNZ          inner_avx512_4x4
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_4x4
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -8357,7 +8357,7 @@ inner_avx512_4x4:
 	VMOVUPS.Z    192(R8), K1, Z16
 	VADDPS       Z16, Z15, Z15
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_4x4:
 	VMOVUPS Z0, (R8)
@@ -8380,12 +8380,12 @@ write_avx512_4x4:
 	VMOVUPS Z14, 128(R8)
 	VMOVUPS Z15, K1, 192(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x04, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_4x4
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -8400,10 +8400,6 @@ TEXT ·tileavx512_5x4(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -8414,9 +8410,13 @@ TEXT ·tileavx512_5x4(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_5x4:
 	VPXORD Z0, Z0, Z0
@@ -8442,11 +8442,11 @@ block_avx512_5x4:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_5x4:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
 inner_avx512_5x4:
@@ -8484,14 +8484,14 @@ inner_avx512_5x4:
 	DECQ         DI
 	JNZ          inner_avx512_5x4
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_5x4
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -8541,7 +8541,7 @@ inner_avx512_5x4:
 	VMOVUPS.Z    192(R8), K1, Z20
 	VADDPS       Z20, Z19, Z19
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_5x4:
 	VMOVUPS Z0, (R8)
@@ -8569,12 +8569,12 @@ write_avx512_5x4:
 	VMOVUPS Z18, 128(R8)
 	VMOVUPS Z19, K1, 192(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x05, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_5x4
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -8589,10 +8589,6 @@ TEXT ·tileavx512_6x4(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	MOVQ    $-1, DX
-	BZHIQ   CX, DX, DX
-	KMOVW   DX, K1
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -8603,9 +8599,13 @@ TEXT ·tileavx512_6x4(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	MOVQ    $-1, R8
+	BZHIQ   DI, R8, R8
+	KMOVW   R8, K1
 
 block_avx512_6x4:
 	VPXORD Z0, Z0, Z0
@@ -8635,11 +8635,11 @@ block_avx512_6x4:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
 outer_avx512_6x4:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
@@ -8685,14 +8685,14 @@ inner_avx512_6x4:
 	DECQ         R10
 	JNZ          inner_avx512_6x4
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
+	DECQ         24(SP)
 	JNZ          outer_avx512_6x4
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
@@ -8751,7 +8751,7 @@ inner_avx512_6x4:
 	VMOVUPS.Z    192(R8), K1, Z24
 	VADDPS       Z24, Z23, Z23
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
 write_avx512_6x4:
 	VMOVUPS Z0, (R8)
@@ -8784,12 +8784,12 @@ write_avx512_6x4:
 	VMOVUPS Z22, 128(R8)
 	VMOVUPS Z23, K1, 192(R8)
 	ADDQ    DI, R8
-	MOVQ    R8, 40(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    8(SP), DI
 	IMUL3Q  $0x06, CX, R8
 	ADDQ    R8, DI
 	MOVQ    DI, 8(SP)
-	DECQ    32(SP)
+	DECQ    40(SP)
 	JNZ     block_avx512_6x4
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -8804,10 +8804,6 @@ TEXT ·tileavx2_1x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -8818,60 +8814,119 @@ TEXT ·tileavx2_1x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	CMPQ    DX, $0x00000008
+	JEQ     whole_avx2_1x1
+	LEAQ    convMasks<>+32(SB), DI
+	NEGQ    DX
+	VMOVDQU (DI)(DX*4), Y0
 
-block_avx2_1x1:
+block_part_avx2_1x1:
 	VXORPS Y1, Y1, Y1
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
-outer_avx2_1x1:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+outer_part_avx2_1x1:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
-inner_avx2_1x1:
+inner_part_avx2_1x1:
 	VMASKMOVPS   (R8), Y0, Y2
 	VBROADCASTSS (DI), Y3
 	VFMADD231PS  Y3, Y2, Y1
 	ADDQ         BX, DI
 	ADDQ         SI, R8
 	DECQ         DX
-	JNZ          inner_avx2_1x1
+	JNZ          inner_part_avx2_1x1
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
-	JNZ          outer_avx2_1x1
-	MOVQ         40(SP), DI
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_1x1
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_1x1
+	JEQ          write_part_avx2_1x1
 	VMASKMOVPS   (DI), Y0, Y2
 	VADDPS       Y2, Y1, Y1
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
-write_avx2_1x1:
+write_part_avx2_1x1:
 	VMASKMOVPS Y1, Y0, (DI)
 	ADDQ       DX, DI
-	MOVQ       DI, 40(SP)
+	MOVQ       DI, 48(SP)
 	MOVQ       8(SP), DX
 	IMUL3Q     $0x01, CX, DI
 	ADDQ       DI, DX
 	MOVQ       DX, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_1x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_1x1
+	JMP        done_avx2_1x1
+
+whole_avx2_1x1:
+block_full_avx2_1x1:
+	VXORPS Y0, Y0, Y0
+	MOVQ   8(SP), DI
+	MOVQ   48(AX), R8
+	MOVQ   128(AX), DX
+	MOVQ   DX, 24(SP)
+
+outer_full_avx2_1x1:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
+	MOVQ 120(AX), DX
+
+inner_full_avx2_1x1:
+	VMOVUPS      (R8), Y1
+	VBROADCASTSS (DI), Y2
+	VFMADD231PS  Y2, Y1, Y0
+	ADDQ         BX, DI
+	ADDQ         SI, R8
+	DECQ         DX
+	JNZ          inner_full_avx2_1x1
+	MOVQ         104(AX), DX
+	MOVQ         16(SP), DI
+	LEAQ         (DI)(DX*4), DI
+	MOVQ         112(AX), DX
+	MOVQ         32(SP), R8
+	LEAQ         (R8)(DX*4), R8
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_1x1
+	MOVQ         48(SP), DI
+	MOVQ         72(AX), DX
+	SHLQ         $0x02, DX
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_1x1
+	VMOVUPS      (DI), Y1
+	VADDPS       Y1, Y0, Y0
+	ADDQ         DX, DI
+	MOVQ         48(SP), DI
+
+write_full_avx2_1x1:
+	VMOVUPS Y0, (DI)
+	ADDQ    DX, DI
+	MOVQ    DI, 48(SP)
+	MOVQ    8(SP), DX
+	IMUL3Q  $0x01, CX, DI
+	ADDQ    DI, DX
+	MOVQ    DX, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_1x1
+
+done_avx2_1x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_2x1(t *byte)
@@ -8883,10 +8938,6 @@ TEXT ·tileavx2_2x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -8897,24 +8948,30 @@ TEXT ·tileavx2_2x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	CMPQ    DX, $0x00000008
+	JEQ     whole_avx2_2x1
+	LEAQ    convMasks<>+32(SB), DI
+	NEGQ    DX
+	VMOVDQU (DI)(DX*4), Y0
 
-block_avx2_2x1:
+block_part_avx2_2x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
-outer_avx2_2x1:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+outer_part_avx2_2x1:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
-inner_avx2_2x1:
+inner_part_avx2_2x1:
 	VMASKMOVPS   (R8), Y0, Y3
 	VBROADCASTSS (DI), Y4
 	VFMADD231PS  Y4, Y3, Y1
@@ -8923,42 +8980,103 @@ inner_avx2_2x1:
 	ADDQ         BX, DI
 	ADDQ         SI, R8
 	DECQ         DX
-	JNZ          inner_avx2_2x1
+	JNZ          inner_part_avx2_2x1
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
-	JNZ          outer_avx2_2x1
-	MOVQ         40(SP), DI
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_2x1
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_2x1
+	JEQ          write_part_avx2_2x1
 	VMASKMOVPS   (DI), Y0, Y3
 	VADDPS       Y3, Y1, Y1
 	ADDQ         DX, DI
 	VMASKMOVPS   (DI), Y0, Y3
 	VADDPS       Y3, Y2, Y2
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
-write_avx2_2x1:
+write_part_avx2_2x1:
 	VMASKMOVPS Y1, Y0, (DI)
 	ADDQ       DX, DI
 	VMASKMOVPS Y2, Y0, (DI)
 	ADDQ       DX, DI
-	MOVQ       DI, 40(SP)
+	MOVQ       DI, 48(SP)
 	MOVQ       8(SP), DX
 	IMUL3Q     $0x02, CX, DI
 	ADDQ       DI, DX
 	MOVQ       DX, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_2x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_2x1
+	JMP        done_avx2_2x1
+
+whole_avx2_2x1:
+block_full_avx2_2x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   8(SP), DI
+	MOVQ   48(AX), R8
+	MOVQ   128(AX), DX
+	MOVQ   DX, 24(SP)
+
+outer_full_avx2_2x1:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
+	MOVQ 120(AX), DX
+
+inner_full_avx2_2x1:
+	VMOVUPS      (R8), Y2
+	VBROADCASTSS (DI), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VBROADCASTSS (DI)(CX*1), Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         BX, DI
+	ADDQ         SI, R8
+	DECQ         DX
+	JNZ          inner_full_avx2_2x1
+	MOVQ         104(AX), DX
+	MOVQ         16(SP), DI
+	LEAQ         (DI)(DX*4), DI
+	MOVQ         112(AX), DX
+	MOVQ         32(SP), R8
+	LEAQ         (R8)(DX*4), R8
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_2x1
+	MOVQ         48(SP), DI
+	MOVQ         72(AX), DX
+	SHLQ         $0x02, DX
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_2x1
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y0, Y0
+	ADDQ         DX, DI
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y1, Y1
+	ADDQ         DX, DI
+	MOVQ         48(SP), DI
+
+write_full_avx2_2x1:
+	VMOVUPS Y0, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y1, (DI)
+	ADDQ    DX, DI
+	MOVQ    DI, 48(SP)
+	MOVQ    8(SP), DX
+	IMUL3Q  $0x02, CX, DI
+	ADDQ    DI, DX
+	MOVQ    DX, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_2x1
+
+done_avx2_2x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_3x1(t *byte)
@@ -8970,10 +9088,6 @@ TEXT ·tileavx2_3x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -8984,25 +9098,31 @@ TEXT ·tileavx2_3x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	CMPQ    DX, $0x00000008
+	JEQ     whole_avx2_3x1
+	LEAQ    convMasks<>+32(SB), DI
+	NEGQ    DX
+	VMOVDQU (DI)(DX*4), Y0
 
-block_avx2_3x1:
+block_part_avx2_3x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
-outer_avx2_3x1:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+outer_part_avx2_3x1:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
-inner_avx2_3x1:
+inner_part_avx2_3x1:
 	VMASKMOVPS   (R8), Y0, Y4
 	VBROADCASTSS (DI), Y5
 	VFMADD231PS  Y5, Y4, Y1
@@ -9013,20 +9133,20 @@ inner_avx2_3x1:
 	ADDQ         BX, DI
 	ADDQ         SI, R8
 	DECQ         DX
-	JNZ          inner_avx2_3x1
+	JNZ          inner_part_avx2_3x1
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
-	JNZ          outer_avx2_3x1
-	MOVQ         40(SP), DI
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_3x1
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_3x1
+	JEQ          write_part_avx2_3x1
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y1, Y1
 	ADDQ         DX, DI
@@ -9036,24 +9156,93 @@ inner_avx2_3x1:
 	VMASKMOVPS   (DI), Y0, Y4
 	VADDPS       Y4, Y3, Y3
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
-write_avx2_3x1:
+write_part_avx2_3x1:
 	VMASKMOVPS Y1, Y0, (DI)
 	ADDQ       DX, DI
 	VMASKMOVPS Y2, Y0, (DI)
 	ADDQ       DX, DI
 	VMASKMOVPS Y3, Y0, (DI)
 	ADDQ       DX, DI
-	MOVQ       DI, 40(SP)
+	MOVQ       DI, 48(SP)
 	MOVQ       8(SP), DX
 	IMUL3Q     $0x03, CX, DI
 	ADDQ       DI, DX
 	MOVQ       DX, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_3x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_3x1
+	JMP        done_avx2_3x1
+
+whole_avx2_3x1:
+block_full_avx2_3x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   8(SP), DI
+	MOVQ   48(AX), R8
+	MOVQ   128(AX), DX
+	MOVQ   DX, 24(SP)
+
+outer_full_avx2_3x1:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
+	MOVQ 120(AX), DX
+
+inner_full_avx2_3x1:
+	VMOVUPS      (R8), Y3
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VBROADCASTSS (DI)(CX*1), Y4
+	VFMADD231PS  Y4, Y3, Y1
+	VBROADCASTSS (DI)(CX*2), Y4
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         BX, DI
+	ADDQ         SI, R8
+	DECQ         DX
+	JNZ          inner_full_avx2_3x1
+	MOVQ         104(AX), DX
+	MOVQ         16(SP), DI
+	LEAQ         (DI)(DX*4), DI
+	MOVQ         112(AX), DX
+	MOVQ         32(SP), R8
+	LEAQ         (R8)(DX*4), R8
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_3x1
+	MOVQ         48(SP), DI
+	MOVQ         72(AX), DX
+	SHLQ         $0x02, DX
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_3x1
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y0, Y0
+	ADDQ         DX, DI
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y1, Y1
+	ADDQ         DX, DI
+	VMOVUPS      (DI), Y3
+	VADDPS       Y3, Y2, Y2
+	ADDQ         DX, DI
+	MOVQ         48(SP), DI
+
+write_full_avx2_3x1:
+	VMOVUPS Y0, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y1, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y2, (DI)
+	ADDQ    DX, DI
+	MOVQ    DI, 48(SP)
+	MOVQ    8(SP), DX
+	IMUL3Q  $0x03, CX, DI
+	ADDQ    DI, DX
+	MOVQ    DX, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_3x1
+
+done_avx2_3x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_4x1(t *byte)
@@ -9065,10 +9254,6 @@ TEXT ·tileavx2_4x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -9079,11 +9264,17 @@ TEXT ·tileavx2_4x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_4x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_4x1:
+block_part_avx2_4x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -9091,14 +9282,14 @@ block_avx2_4x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_4x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_4x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
-inner_avx2_4x1:
+inner_part_avx2_4x1:
 	VMASKMOVPS   (R9), Y0, Y5
 	VBROADCASTSS (R8), Y6
 	VFMADD231PS  Y6, Y5, Y1
@@ -9111,20 +9302,20 @@ inner_avx2_4x1:
 	ADDQ         BX, R8
 	ADDQ         SI, R9
 	DECQ         DI
-	JNZ          inner_avx2_4x1
+	JNZ          inner_part_avx2_4x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_4x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_4x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_4x1
+	JEQ          write_part_avx2_4x1
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y1, Y1
 	ADDQ         DI, R8
@@ -9137,9 +9328,9 @@ inner_avx2_4x1:
 	VMASKMOVPS   (R8), Y0, Y5
 	VADDPS       Y5, Y4, Y4
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_4x1:
+write_part_avx2_4x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -9148,15 +9339,92 @@ write_avx2_4x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y4, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x04, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_4x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_4x1
+	JMP        done_avx2_4x1
+
+whole_avx2_4x1:
+block_full_avx2_4x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_4x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	MOVQ 120(AX), DI
+
+inner_full_avx2_4x1:
+	VMOVUPS      (R9), Y4
+	VBROADCASTSS (R8), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (R8)(CX*1), Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VBROADCASTSS (R8)(CX*2), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VBROADCASTSS (R8)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         BX, R8
+	ADDQ         SI, R9
+	DECQ         DI
+	JNZ          inner_full_avx2_4x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_4x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_4x1
+	VMOVUPS      (R8), Y4
+	VADDPS       Y4, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y4
+	VADDPS       Y4, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y4
+	VADDPS       Y4, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_4x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x04, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_4x1
+
+done_avx2_4x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_5x1(t *byte)
@@ -9168,10 +9436,6 @@ TEXT ·tileavx2_5x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -9182,11 +9446,17 @@ TEXT ·tileavx2_5x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_5x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_5x1:
+block_part_avx2_5x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -9195,14 +9465,14 @@ block_avx2_5x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_5x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_5x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
-inner_avx2_5x1:
+inner_part_avx2_5x1:
 	VMASKMOVPS   (R9), Y0, Y6
 	VBROADCASTSS (R8), Y7
 	VFMADD231PS  Y7, Y6, Y1
@@ -9217,20 +9487,20 @@ inner_avx2_5x1:
 	ADDQ         BX, R8
 	ADDQ         SI, R9
 	DECQ         DI
-	JNZ          inner_avx2_5x1
+	JNZ          inner_part_avx2_5x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_5x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_5x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_5x1
+	JEQ          write_part_avx2_5x1
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y1, Y1
 	ADDQ         DI, R8
@@ -9246,9 +9516,9 @@ inner_avx2_5x1:
 	VMASKMOVPS   (R8), Y0, Y6
 	VADDPS       Y6, Y5, Y5
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_5x1:
+write_part_avx2_5x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -9259,15 +9529,100 @@ write_avx2_5x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y5, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x05, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_5x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_5x1
+	JMP        done_avx2_5x1
+
+whole_avx2_5x1:
+block_full_avx2_5x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_5x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	MOVQ 120(AX), DI
+
+inner_full_avx2_5x1:
+	VMOVUPS      (R9), Y5
+	VBROADCASTSS (R8), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS (R8)(CX*1), Y6
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (R8)(CX*2), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	VBROADCASTSS (R8)(DX*1), Y6
+	VFMADD231PS  Y6, Y5, Y3
+	VBROADCASTSS (R8)(CX*4), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         BX, R8
+	ADDQ         SI, R9
+	DECQ         DI
+	JNZ          inner_full_avx2_5x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_5x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_5x1
+	VMOVUPS      (R8), Y5
+	VADDPS       Y5, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y5, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y5, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y5, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y5
+	VADDPS       Y5, Y4, Y4
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_5x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x05, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_5x1
+
+done_avx2_5x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_6x1(t *byte)
@@ -9279,10 +9634,6 @@ TEXT ·tileavx2_6x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -9293,11 +9644,17 @@ TEXT ·tileavx2_6x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_6x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_6x1:
+block_part_avx2_6x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -9307,16 +9664,16 @@ block_avx2_6x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_6x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_6x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
 
-inner_avx2_6x1:
+inner_part_avx2_6x1:
 	VMASKMOVPS   (R9), Y0, Y7
 	VBROADCASTSS (R8), Y8
 	VFMADD231PS  Y8, Y7, Y1
@@ -9334,20 +9691,20 @@ inner_avx2_6x1:
 	ADDQ         BX, DI
 	ADDQ         SI, R9
 	DECQ         R10
-	JNZ          inner_avx2_6x1
+	JNZ          inner_part_avx2_6x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_6x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_6x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_6x1
+	JEQ          write_part_avx2_6x1
 	VMASKMOVPS   (R8), Y0, Y7
 	VADDPS       Y7, Y1, Y1
 	ADDQ         DI, R8
@@ -9366,9 +9723,9 @@ inner_avx2_6x1:
 	VMASKMOVPS   (R8), Y0, Y7
 	VADDPS       Y7, Y6, Y6
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_6x1:
+write_part_avx2_6x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -9381,15 +9738,111 @@ write_avx2_6x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y6, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x06, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_6x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_6x1
+	JMP        done_avx2_6x1
+
+whole_avx2_6x1:
+block_full_avx2_6x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_6x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	LEAQ (R8)(DX*1), DI
+	LEAQ (DI)(CX*2), DI
+	MOVQ 120(AX), R10
+
+inner_full_avx2_6x1:
+	VMOVUPS      (R9), Y6
+	VBROADCASTSS (R8), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS (R8)(CX*1), Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VBROADCASTSS (R8)(CX*2), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VBROADCASTSS (R8)(DX*1), Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VBROADCASTSS (R8)(CX*4), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y7, Y6, Y5
+	ADDQ         BX, R8
+	ADDQ         BX, DI
+	ADDQ         SI, R9
+	DECQ         R10
+	JNZ          inner_full_avx2_6x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_6x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_6x1
+	VMOVUPS      (R8), Y6
+	VADDPS       Y6, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y6
+	VADDPS       Y6, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y6
+	VADDPS       Y6, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y6
+	VADDPS       Y6, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y6
+	VADDPS       Y6, Y4, Y4
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_6x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x06, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_6x1
+
+done_avx2_6x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_7x1(t *byte)
@@ -9401,10 +9854,6 @@ TEXT ·tileavx2_7x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -9415,11 +9864,17 @@ TEXT ·tileavx2_7x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_7x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_7x1:
+block_part_avx2_7x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -9430,16 +9885,16 @@ block_avx2_7x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_7x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_7x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
 
-inner_avx2_7x1:
+inner_part_avx2_7x1:
 	VMASKMOVPS   (R9), Y0, Y8
 	VBROADCASTSS (R8), Y9
 	VFMADD231PS  Y9, Y8, Y1
@@ -9459,20 +9914,20 @@ inner_avx2_7x1:
 	ADDQ         BX, DI
 	ADDQ         SI, R9
 	DECQ         R10
-	JNZ          inner_avx2_7x1
+	JNZ          inner_part_avx2_7x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_7x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_7x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_7x1
+	JEQ          write_part_avx2_7x1
 	VMASKMOVPS   (R8), Y0, Y8
 	VADDPS       Y8, Y1, Y1
 	ADDQ         DI, R8
@@ -9494,9 +9949,9 @@ inner_avx2_7x1:
 	VMASKMOVPS   (R8), Y0, Y8
 	VADDPS       Y8, Y7, Y7
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_7x1:
+write_part_avx2_7x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -9511,15 +9966,119 @@ write_avx2_7x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y7, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x07, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_7x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_7x1
+	JMP        done_avx2_7x1
+
+whole_avx2_7x1:
+block_full_avx2_7x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_7x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	LEAQ (R8)(DX*1), DI
+	LEAQ (DI)(CX*2), DI
+	MOVQ 120(AX), R10
+
+inner_full_avx2_7x1:
+	VMOVUPS      (R9), Y7
+	VBROADCASTSS (R8), Y8
+	VFMADD231PS  Y8, Y7, Y0
+	VBROADCASTSS (R8)(CX*1), Y8
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS (R8)(CX*2), Y8
+	VFMADD231PS  Y8, Y7, Y2
+	VBROADCASTSS (R8)(DX*1), Y8
+	VFMADD231PS  Y8, Y7, Y3
+	VBROADCASTSS (R8)(CX*4), Y8
+	VFMADD231PS  Y8, Y7, Y4
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y8, Y7, Y5
+	VBROADCASTSS (DI)(CX*1), Y8
+	VFMADD231PS  Y8, Y7, Y6
+	ADDQ         BX, R8
+	ADDQ         BX, DI
+	ADDQ         SI, R9
+	DECQ         R10
+	JNZ          inner_full_avx2_7x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_7x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_7x1
+	VMOVUPS      (R8), Y7
+	VADDPS       Y7, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y7
+	VADDPS       Y7, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y7
+	VADDPS       Y7, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y7
+	VADDPS       Y7, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y7
+	VADDPS       Y7, Y4, Y4
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y7
+	VADDPS       Y7, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y7
+	VADDPS       Y7, Y6, Y6
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_7x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x07, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_7x1
+
+done_avx2_7x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_8x1(t *byte)
@@ -9531,10 +10090,6 @@ TEXT ·tileavx2_8x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -9545,11 +10100,17 @@ TEXT ·tileavx2_8x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_8x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_8x1:
+block_part_avx2_8x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -9561,16 +10122,16 @@ block_avx2_8x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_8x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_8x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
 
-inner_avx2_8x1:
+inner_part_avx2_8x1:
 	VMASKMOVPS   (R9), Y0, Y9
 	VBROADCASTSS (R8), Y10
 	VFMADD231PS  Y10, Y9, Y1
@@ -9592,20 +10153,20 @@ inner_avx2_8x1:
 	ADDQ         BX, DI
 	ADDQ         SI, R9
 	DECQ         R10
-	JNZ          inner_avx2_8x1
+	JNZ          inner_part_avx2_8x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_8x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_8x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_8x1
+	JEQ          write_part_avx2_8x1
 	VMASKMOVPS   (R8), Y0, Y9
 	VADDPS       Y9, Y1, Y1
 	ADDQ         DI, R8
@@ -9630,9 +10191,9 @@ inner_avx2_8x1:
 	VMASKMOVPS   (R8), Y0, Y9
 	VADDPS       Y9, Y8, Y8
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_8x1:
+write_part_avx2_8x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -9649,15 +10210,127 @@ write_avx2_8x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y8, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x08, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_8x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_8x1
+	JMP        done_avx2_8x1
+
+whole_avx2_8x1:
+block_full_avx2_8x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_8x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	LEAQ (R8)(DX*1), DI
+	LEAQ (DI)(CX*2), DI
+	MOVQ 120(AX), R10
+
+inner_full_avx2_8x1:
+	VMOVUPS      (R9), Y8
+	VBROADCASTSS (R8), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS (R8)(CX*1), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS (R8)(CX*2), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS (R8)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS (R8)(CX*4), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS (DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS (DI)(CX*1), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS (DI)(CX*2), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         BX, R8
+	ADDQ         BX, DI
+	ADDQ         SI, R9
+	DECQ         R10
+	JNZ          inner_full_avx2_8x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_8x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_8x1
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y4, Y4
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y6, Y6
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_8x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x08, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_8x1
+
+done_avx2_8x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_9x1(t *byte)
@@ -9669,10 +10342,6 @@ TEXT ·tileavx2_9x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -9683,11 +10352,17 @@ TEXT ·tileavx2_9x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_9x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_9x1:
+block_part_avx2_9x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -9700,16 +10375,16 @@ block_avx2_9x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_9x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_9x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
 
-inner_avx2_9x1:
+inner_part_avx2_9x1:
 	VMASKMOVPS   (R9), Y0, Y10
 	VBROADCASTSS (R8), Y11
 	VFMADD231PS  Y11, Y10, Y1
@@ -9733,20 +10408,20 @@ inner_avx2_9x1:
 	ADDQ         BX, DI
 	ADDQ         SI, R9
 	DECQ         R10
-	JNZ          inner_avx2_9x1
+	JNZ          inner_part_avx2_9x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_9x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_9x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_9x1
+	JEQ          write_part_avx2_9x1
 	VMASKMOVPS   (R8), Y0, Y10
 	VADDPS       Y10, Y1, Y1
 	ADDQ         DI, R8
@@ -9774,9 +10449,9 @@ inner_avx2_9x1:
 	VMASKMOVPS   (R8), Y0, Y10
 	VADDPS       Y10, Y9, Y9
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_9x1:
+write_part_avx2_9x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -9795,15 +10470,135 @@ write_avx2_9x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y9, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x09, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_9x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_9x1
+	JMP        done_avx2_9x1
+
+whole_avx2_9x1:
+block_full_avx2_9x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_9x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	LEAQ (R8)(DX*1), DI
+	LEAQ (DI)(CX*2), DI
+	MOVQ 120(AX), R10
+
+inner_full_avx2_9x1:
+	VMOVUPS      (R9), Y9
+	VBROADCASTSS (R8), Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VBROADCASTSS (R8)(CX*1), Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R8)(CX*2), Y10
+	VFMADD231PS  Y10, Y9, Y2
+	VBROADCASTSS (R8)(DX*1), Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS (R8)(CX*4), Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS (DI)(CX*1), Y10
+	VFMADD231PS  Y10, Y9, Y6
+	VBROADCASTSS (DI)(CX*2), Y10
+	VFMADD231PS  Y10, Y9, Y7
+	VBROADCASTSS (DI)(DX*1), Y10
+	VFMADD231PS  Y10, Y9, Y8
+	ADDQ         BX, R8
+	ADDQ         BX, DI
+	ADDQ         SI, R9
+	DECQ         R10
+	JNZ          inner_full_avx2_9x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_9x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_9x1
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y4, Y4
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y6, Y6
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y7, Y7
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y9
+	VADDPS       Y9, Y8, Y8
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_9x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x09, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_9x1
+
+done_avx2_9x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_10x1(t *byte)
@@ -9815,10 +10610,6 @@ TEXT ·tileavx2_10x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -9829,11 +10620,17 @@ TEXT ·tileavx2_10x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_10x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_10x1:
+block_part_avx2_10x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -9847,16 +10644,16 @@ block_avx2_10x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_10x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_10x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
 
-inner_avx2_10x1:
+inner_part_avx2_10x1:
 	VMASKMOVPS   (R9), Y0, Y11
 	VBROADCASTSS (R8), Y12
 	VFMADD231PS  Y12, Y11, Y1
@@ -9882,20 +10679,20 @@ inner_avx2_10x1:
 	ADDQ         BX, DI
 	ADDQ         SI, R9
 	DECQ         R10
-	JNZ          inner_avx2_10x1
+	JNZ          inner_part_avx2_10x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_10x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_10x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_10x1
+	JEQ          write_part_avx2_10x1
 	VMASKMOVPS   (R8), Y0, Y11
 	VADDPS       Y11, Y1, Y1
 	ADDQ         DI, R8
@@ -9926,9 +10723,9 @@ inner_avx2_10x1:
 	VMASKMOVPS   (R8), Y0, Y11
 	VADDPS       Y11, Y10, Y10
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_10x1:
+write_part_avx2_10x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -9949,15 +10746,143 @@ write_avx2_10x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y10, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x0a, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_10x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_10x1
+	JMP        done_avx2_10x1
+
+whole_avx2_10x1:
+block_full_avx2_10x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_10x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	LEAQ (R8)(DX*1), DI
+	LEAQ (DI)(CX*2), DI
+	MOVQ 120(AX), R10
+
+inner_full_avx2_10x1:
+	VMOVUPS      (R9), Y10
+	VBROADCASTSS (R8), Y11
+	VFMADD231PS  Y11, Y10, Y0
+	VBROADCASTSS (R8)(CX*1), Y11
+	VFMADD231PS  Y11, Y10, Y1
+	VBROADCASTSS (R8)(CX*2), Y11
+	VFMADD231PS  Y11, Y10, Y2
+	VBROADCASTSS (R8)(DX*1), Y11
+	VFMADD231PS  Y11, Y10, Y3
+	VBROADCASTSS (R8)(CX*4), Y11
+	VFMADD231PS  Y11, Y10, Y4
+	VBROADCASTSS (DI), Y11
+	VFMADD231PS  Y11, Y10, Y5
+	VBROADCASTSS (DI)(CX*1), Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VBROADCASTSS (DI)(CX*2), Y11
+	VFMADD231PS  Y11, Y10, Y7
+	VBROADCASTSS (DI)(DX*1), Y11
+	VFMADD231PS  Y11, Y10, Y8
+	VBROADCASTSS (DI)(CX*4), Y11
+	VFMADD231PS  Y11, Y10, Y9
+	ADDQ         BX, R8
+	ADDQ         BX, DI
+	ADDQ         SI, R9
+	DECQ         R10
+	JNZ          inner_full_avx2_10x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_10x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_10x1
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y4, Y4
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y6, Y6
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y7, Y7
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y8, Y8
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_10x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y9, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x0a, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_10x1
+
+done_avx2_10x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_11x1(t *byte)
@@ -9969,10 +10894,6 @@ TEXT ·tileavx2_11x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -9983,11 +10904,17 @@ TEXT ·tileavx2_11x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_11x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_11x1:
+block_part_avx2_11x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -10002,18 +10929,18 @@ block_avx2_11x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_11x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_11x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
 	LEAQ (R10)(CX*2), R10
 	MOVQ 120(AX), R11
 
-inner_avx2_11x1:
+inner_part_avx2_11x1:
 	VMASKMOVPS   (R9), Y0, Y12
 	VBROADCASTSS (R8), Y13
 	VFMADD231PS  Y13, Y12, Y1
@@ -10042,20 +10969,20 @@ inner_avx2_11x1:
 	ADDQ         BX, R10
 	ADDQ         SI, R9
 	DECQ         R11
-	JNZ          inner_avx2_11x1
+	JNZ          inner_part_avx2_11x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_11x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_11x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_11x1
+	JEQ          write_part_avx2_11x1
 	VMASKMOVPS   (R8), Y0, Y12
 	VADDPS       Y12, Y1, Y1
 	ADDQ         DI, R8
@@ -10089,9 +11016,9 @@ inner_avx2_11x1:
 	VMASKMOVPS   (R8), Y0, Y12
 	VADDPS       Y12, Y11, Y11
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_11x1:
+write_part_avx2_11x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -10114,15 +11041,154 @@ write_avx2_11x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y11, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x0b, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_11x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_11x1
+	JMP        done_avx2_11x1
+
+whole_avx2_11x1:
+block_full_avx2_11x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_11x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	LEAQ (R8)(DX*1), DI
+	LEAQ (DI)(CX*2), DI
+	LEAQ (DI)(DX*1), R10
+	LEAQ (R10)(CX*2), R10
+	MOVQ 120(AX), R11
+
+inner_full_avx2_11x1:
+	VMOVUPS      (R9), Y11
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y12, Y11, Y0
+	VBROADCASTSS (R8)(CX*1), Y12
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R8)(CX*2), Y12
+	VFMADD231PS  Y12, Y11, Y2
+	VBROADCASTSS (R8)(DX*1), Y12
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS (R8)(CX*4), Y12
+	VFMADD231PS  Y12, Y11, Y4
+	VBROADCASTSS (DI), Y12
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS (DI)(CX*1), Y12
+	VFMADD231PS  Y12, Y11, Y6
+	VBROADCASTSS (DI)(CX*2), Y12
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS (DI)(DX*1), Y12
+	VFMADD231PS  Y12, Y11, Y8
+	VBROADCASTSS (DI)(CX*4), Y12
+	VFMADD231PS  Y12, Y11, Y9
+	VBROADCASTSS (R10), Y12
+	VFMADD231PS  Y12, Y11, Y10
+	ADDQ         BX, R8
+	ADDQ         BX, DI
+	ADDQ         BX, R10
+	ADDQ         SI, R9
+	DECQ         R11
+	JNZ          inner_full_avx2_11x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_11x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_11x1
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y4, Y4
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y6, Y6
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y7, Y7
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y8, Y8
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y9, Y9
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y11
+	VADDPS       Y11, Y10, Y10
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_11x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y9, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y10, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x0b, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_11x1
+
+done_avx2_11x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_12x1(t *byte)
@@ -10134,10 +11200,6 @@ TEXT ·tileavx2_12x1(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -10148,11 +11210,17 @@ TEXT ·tileavx2_12x1(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_12x1
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_12x1:
+block_part_avx2_12x1:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -10168,18 +11236,18 @@ block_avx2_12x1:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_12x1:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_12x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	LEAQ (DI)(DX*1), R10
 	LEAQ (R10)(CX*2), R10
 	MOVQ 120(AX), R11
 
-inner_avx2_12x1:
+inner_part_avx2_12x1:
 	VMASKMOVPS   (R9), Y0, Y13
 	VBROADCASTSS (R8), Y14
 	VFMADD231PS  Y14, Y13, Y1
@@ -10210,20 +11278,20 @@ inner_avx2_12x1:
 	ADDQ         BX, R10
 	ADDQ         SI, R9
 	DECQ         R11
-	JNZ          inner_avx2_12x1
+	JNZ          inner_part_avx2_12x1
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_12x1
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_12x1
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_12x1
+	JEQ          write_part_avx2_12x1
 	VMASKMOVPS   (R8), Y0, Y13
 	VADDPS       Y13, Y1, Y1
 	ADDQ         DI, R8
@@ -10260,9 +11328,9 @@ inner_avx2_12x1:
 	VMASKMOVPS   (R8), Y0, Y13
 	VADDPS       Y13, Y12, Y12
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_12x1:
+write_part_avx2_12x1:
 	VMASKMOVPS Y1, Y0, (R8)
 	ADDQ       DI, R8
 	VMASKMOVPS Y2, Y0, (R8)
@@ -10287,15 +11355,162 @@ write_avx2_12x1:
 	ADDQ       DI, R8
 	VMASKMOVPS Y12, Y0, (R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x0c, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_12x1
+	DECQ       40(SP)
+	JNZ        block_part_avx2_12x1
+	JMP        done_avx2_12x1
+
+whole_avx2_12x1:
+block_full_avx2_12x1:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_12x1:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	LEAQ (R8)(DX*1), DI
+	LEAQ (DI)(CX*2), DI
+	LEAQ (DI)(DX*1), R10
+	LEAQ (R10)(CX*2), R10
+	MOVQ 120(AX), R11
+
+inner_full_avx2_12x1:
+	VMOVUPS      (R9), Y12
+	VBROADCASTSS (R8), Y13
+	VFMADD231PS  Y13, Y12, Y0
+	VBROADCASTSS (R8)(CX*1), Y13
+	VFMADD231PS  Y13, Y12, Y1
+	VBROADCASTSS (R8)(CX*2), Y13
+	VFMADD231PS  Y13, Y12, Y2
+	VBROADCASTSS (R8)(DX*1), Y13
+	VFMADD231PS  Y13, Y12, Y3
+	VBROADCASTSS (R8)(CX*4), Y13
+	VFMADD231PS  Y13, Y12, Y4
+	VBROADCASTSS (DI), Y13
+	VFMADD231PS  Y13, Y12, Y5
+	VBROADCASTSS (DI)(CX*1), Y13
+	VFMADD231PS  Y13, Y12, Y6
+	VBROADCASTSS (DI)(CX*2), Y13
+	VFMADD231PS  Y13, Y12, Y7
+	VBROADCASTSS (DI)(DX*1), Y13
+	VFMADD231PS  Y13, Y12, Y8
+	VBROADCASTSS (DI)(CX*4), Y13
+	VFMADD231PS  Y13, Y12, Y9
+	VBROADCASTSS (R10), Y13
+	VFMADD231PS  Y13, Y12, Y10
+	VBROADCASTSS (R10)(CX*1), Y13
+	VFMADD231PS  Y13, Y12, Y11
+	ADDQ         BX, R8
+	ADDQ         BX, DI
+	ADDQ         BX, R10
+	ADDQ         SI, R9
+	DECQ         R11
+	JNZ          inner_full_avx2_12x1
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_12x1
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_12x1
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y0, Y0
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y2, Y2
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y4, Y4
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y6, Y6
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y7, Y7
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y8, Y8
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y9, Y9
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y10, Y10
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y11, Y11
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_12x1:
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y9, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y10, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y11, (R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x0c, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_12x1
+
+done_avx2_12x1:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_1x2(t *byte)
@@ -10307,10 +11522,6 @@ TEXT ·tileavx2_1x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -10321,24 +11532,30 @@ TEXT ·tileavx2_1x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	CMPQ    DX, $0x00000008
+	JEQ     whole_avx2_1x2
+	LEAQ    convMasks<>+32(SB), DI
+	NEGQ    DX
+	VMOVDQU (DI)(DX*4), Y0
 
-block_avx2_1x2:
+block_part_avx2_1x2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
-outer_avx2_1x2:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+outer_part_avx2_1x2:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
-inner_avx2_1x2:
+inner_part_avx2_1x2:
 	VMOVUPS      (R8), Y3
 	VMASKMOVPS   32(R8), Y0, Y4
 	VBROADCASTSS (DI), Y5
@@ -10347,40 +11564,99 @@ inner_avx2_1x2:
 	ADDQ         BX, DI
 	ADDQ         SI, R8
 	DECQ         DX
-	JNZ          inner_avx2_1x2
+	JNZ          inner_part_avx2_1x2
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
-	JNZ          outer_avx2_1x2
-	MOVQ         40(SP), DI
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_1x2
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_1x2
+	JEQ          write_part_avx2_1x2
 	VMOVUPS      (DI), Y3
 	VADDPS       Y3, Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y3
 	VADDPS       Y3, Y2, Y2
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
-write_avx2_1x2:
+write_part_avx2_1x2:
 	VMOVUPS    Y1, (DI)
 	VMASKMOVPS Y2, Y0, 32(DI)
 	ADDQ       DX, DI
-	MOVQ       DI, 40(SP)
+	MOVQ       DI, 48(SP)
 	MOVQ       8(SP), DX
 	IMUL3Q     $0x01, CX, DI
 	ADDQ       DI, DX
 	MOVQ       DX, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_1x2
+	DECQ       40(SP)
+	JNZ        block_part_avx2_1x2
+	JMP        done_avx2_1x2
+
+whole_avx2_1x2:
+block_full_avx2_1x2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   8(SP), DI
+	MOVQ   48(AX), R8
+	MOVQ   128(AX), DX
+	MOVQ   DX, 24(SP)
+
+outer_full_avx2_1x2:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
+	MOVQ 120(AX), DX
+
+inner_full_avx2_1x2:
+	VMOVUPS      (R8), Y2
+	VMOVUPS      32(R8), Y3
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         BX, DI
+	ADDQ         SI, R8
+	DECQ         DX
+	JNZ          inner_full_avx2_1x2
+	MOVQ         104(AX), DX
+	MOVQ         16(SP), DI
+	LEAQ         (DI)(DX*4), DI
+	MOVQ         112(AX), DX
+	MOVQ         32(SP), R8
+	LEAQ         (R8)(DX*4), R8
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_1x2
+	MOVQ         48(SP), DI
+	MOVQ         72(AX), DX
+	SHLQ         $0x02, DX
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_1x2
+	VMOVUPS      (DI), Y2
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      32(DI), Y2
+	VADDPS       Y2, Y1, Y1
+	ADDQ         DX, DI
+	MOVQ         48(SP), DI
+
+write_full_avx2_1x2:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    DX, DI
+	MOVQ    DI, 48(SP)
+	MOVQ    8(SP), DX
+	IMUL3Q  $0x01, CX, DI
+	ADDQ    DI, DX
+	MOVQ    DX, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_1x2
+
+done_avx2_1x2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_2x2(t *byte)
@@ -10392,10 +11668,6 @@ TEXT ·tileavx2_2x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -10406,11 +11678,17 @@ TEXT ·tileavx2_2x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	CMPQ    DX, $0x00000008
+	JEQ     whole_avx2_2x2
+	LEAQ    convMasks<>+32(SB), DI
+	NEGQ    DX
+	VMOVDQU (DI)(DX*4), Y0
 
-block_avx2_2x2:
+block_part_avx2_2x2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -10418,14 +11696,14 @@ block_avx2_2x2:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
-outer_avx2_2x2:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+outer_part_avx2_2x2:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
-inner_avx2_2x2:
+inner_part_avx2_2x2:
 	VMOVUPS      (R8), Y5
 	VMASKMOVPS   32(R8), Y0, Y6
 	VBROADCASTSS (DI), Y7
@@ -10437,20 +11715,20 @@ inner_avx2_2x2:
 	ADDQ         BX, DI
 	ADDQ         SI, R8
 	DECQ         DX
-	JNZ          inner_avx2_2x2
+	JNZ          inner_part_avx2_2x2
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
-	JNZ          outer_avx2_2x2
-	MOVQ         40(SP), DI
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_2x2
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_2x2
+	JEQ          write_part_avx2_2x2
 	VMOVUPS      (DI), Y5
 	VADDPS       Y5, Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y5
@@ -10461,24 +11739,96 @@ inner_avx2_2x2:
 	VMASKMOVPS   32(DI), Y0, Y5
 	VADDPS       Y5, Y4, Y4
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
-write_avx2_2x2:
+write_part_avx2_2x2:
 	VMOVUPS    Y1, (DI)
 	VMASKMOVPS Y2, Y0, 32(DI)
 	ADDQ       DX, DI
 	VMOVUPS    Y3, (DI)
 	VMASKMOVPS Y4, Y0, 32(DI)
 	ADDQ       DX, DI
-	MOVQ       DI, 40(SP)
+	MOVQ       DI, 48(SP)
 	MOVQ       8(SP), DX
 	IMUL3Q     $0x02, CX, DI
 	ADDQ       DI, DX
 	MOVQ       DX, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_2x2
+	DECQ       40(SP)
+	JNZ        block_part_avx2_2x2
+	JMP        done_avx2_2x2
+
+whole_avx2_2x2:
+block_full_avx2_2x2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   8(SP), DI
+	MOVQ   48(AX), R8
+	MOVQ   128(AX), DX
+	MOVQ   DX, 24(SP)
+
+outer_full_avx2_2x2:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
+	MOVQ 120(AX), DX
+
+inner_full_avx2_2x2:
+	VMOVUPS      (R8), Y4
+	VMOVUPS      32(R8), Y5
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (DI)(CX*1), Y6
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         BX, DI
+	ADDQ         SI, R8
+	DECQ         DX
+	JNZ          inner_full_avx2_2x2
+	MOVQ         104(AX), DX
+	MOVQ         16(SP), DI
+	LEAQ         (DI)(DX*4), DI
+	MOVQ         112(AX), DX
+	MOVQ         32(SP), R8
+	LEAQ         (R8)(DX*4), R8
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_2x2
+	MOVQ         48(SP), DI
+	MOVQ         72(AX), DX
+	SHLQ         $0x02, DX
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_2x2
+	VMOVUPS      (DI), Y4
+	VADDPS       Y4, Y0, Y0
+	VMOVUPS      32(DI), Y4
+	VADDPS       Y4, Y1, Y1
+	ADDQ         DX, DI
+	VMOVUPS      (DI), Y4
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      32(DI), Y4
+	VADDPS       Y4, Y3, Y3
+	ADDQ         DX, DI
+	MOVQ         48(SP), DI
+
+write_full_avx2_2x2:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    DX, DI
+	VMOVUPS Y2, (DI)
+	VMOVUPS Y3, 32(DI)
+	ADDQ    DX, DI
+	MOVQ    DI, 48(SP)
+	MOVQ    8(SP), DX
+	IMUL3Q  $0x02, CX, DI
+	ADDQ    DI, DX
+	MOVQ    DX, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_2x2
+
+done_avx2_2x2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_3x2(t *byte)
@@ -10490,10 +11840,6 @@ TEXT ·tileavx2_3x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -10504,11 +11850,17 @@ TEXT ·tileavx2_3x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DX
 	MOVQ    DX, 8(SP)
 	MOVQ    (AX), DX
-	MOVQ    DX, 40(SP)
+	MOVQ    DX, 48(SP)
 	MOVQ    136(AX), DX
-	MOVQ    DX, 32(SP)
+	MOVQ    DX, 40(SP)
+	MOVQ    144(AX), DX
+	CMPQ    DX, $0x00000008
+	JEQ     whole_avx2_3x2
+	LEAQ    convMasks<>+32(SB), DI
+	NEGQ    DX
+	VMOVDQU (DI)(DX*4), Y0
 
-block_avx2_3x2:
+block_part_avx2_3x2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -10518,14 +11870,14 @@ block_avx2_3x2:
 	MOVQ   8(SP), DI
 	MOVQ   48(AX), R8
 	MOVQ   128(AX), DX
-	MOVQ   DX, 16(SP)
+	MOVQ   DX, 24(SP)
 
-outer_avx2_3x2:
-	MOVQ DI, 48(SP)
-	MOVQ R8, 24(SP)
+outer_part_avx2_3x2:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
 	MOVQ 120(AX), DX
 
-inner_avx2_3x2:
+inner_part_avx2_3x2:
 	VMOVUPS      (R8), Y7
 	VMASKMOVPS   32(R8), Y0, Y8
 	VBROADCASTSS (DI), Y9
@@ -10540,20 +11892,20 @@ inner_avx2_3x2:
 	ADDQ         BX, DI
 	ADDQ         SI, R8
 	DECQ         DX
-	JNZ          inner_avx2_3x2
+	JNZ          inner_part_avx2_3x2
 	MOVQ         104(AX), DX
-	MOVQ         48(SP), DI
+	MOVQ         16(SP), DI
 	LEAQ         (DI)(DX*4), DI
 	MOVQ         112(AX), DX
-	MOVQ         24(SP), R8
+	MOVQ         32(SP), R8
 	LEAQ         (R8)(DX*4), R8
-	DECQ         16(SP)
-	JNZ          outer_avx2_3x2
-	MOVQ         40(SP), DI
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_3x2
+	MOVQ         48(SP), DI
 	MOVQ         72(AX), DX
 	SHLQ         $0x02, DX
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_3x2
+	JEQ          write_part_avx2_3x2
 	VMOVUPS      (DI), Y7
 	VADDPS       Y7, Y1, Y1
 	VMASKMOVPS   32(DI), Y0, Y7
@@ -10569,9 +11921,9 @@ inner_avx2_3x2:
 	VMASKMOVPS   32(DI), Y0, Y7
 	VADDPS       Y7, Y6, Y6
 	ADDQ         DX, DI
-	MOVQ         40(SP), DI
+	MOVQ         48(SP), DI
 
-write_avx2_3x2:
+write_part_avx2_3x2:
 	VMOVUPS    Y1, (DI)
 	VMASKMOVPS Y2, Y0, 32(DI)
 	ADDQ       DX, DI
@@ -10581,15 +11933,100 @@ write_avx2_3x2:
 	VMOVUPS    Y5, (DI)
 	VMASKMOVPS Y6, Y0, 32(DI)
 	ADDQ       DX, DI
-	MOVQ       DI, 40(SP)
+	MOVQ       DI, 48(SP)
 	MOVQ       8(SP), DX
 	IMUL3Q     $0x03, CX, DI
 	ADDQ       DI, DX
 	MOVQ       DX, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_3x2
+	DECQ       40(SP)
+	JNZ        block_part_avx2_3x2
+	JMP        done_avx2_3x2
+
+whole_avx2_3x2:
+block_full_avx2_3x2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   8(SP), DI
+	MOVQ   48(AX), R8
+	MOVQ   128(AX), DX
+	MOVQ   DX, 24(SP)
+
+outer_full_avx2_3x2:
+	MOVQ DI, 16(SP)
+	MOVQ R8, 32(SP)
+	MOVQ 120(AX), DX
+
+inner_full_avx2_3x2:
+	VMOVUPS      (R8), Y6
+	VMOVUPS      32(R8), Y7
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS (DI)(CX*1), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y3
+	VBROADCASTSS (DI)(CX*2), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         BX, DI
+	ADDQ         SI, R8
+	DECQ         DX
+	JNZ          inner_full_avx2_3x2
+	MOVQ         104(AX), DX
+	MOVQ         16(SP), DI
+	LEAQ         (DI)(DX*4), DI
+	MOVQ         112(AX), DX
+	MOVQ         32(SP), R8
+	LEAQ         (R8)(DX*4), R8
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_3x2
+	MOVQ         48(SP), DI
+	MOVQ         72(AX), DX
+	SHLQ         $0x02, DX
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_3x2
+	VMOVUPS      (DI), Y6
+	VADDPS       Y6, Y0, Y0
+	VMOVUPS      32(DI), Y6
+	VADDPS       Y6, Y1, Y1
+	ADDQ         DX, DI
+	VMOVUPS      (DI), Y6
+	VADDPS       Y6, Y2, Y2
+	VMOVUPS      32(DI), Y6
+	VADDPS       Y6, Y3, Y3
+	ADDQ         DX, DI
+	VMOVUPS      (DI), Y6
+	VADDPS       Y6, Y4, Y4
+	VMOVUPS      32(DI), Y6
+	VADDPS       Y6, Y5, Y5
+	ADDQ         DX, DI
+	MOVQ         48(SP), DI
+
+write_full_avx2_3x2:
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	ADDQ    DX, DI
+	VMOVUPS Y2, (DI)
+	VMOVUPS Y3, 32(DI)
+	ADDQ    DX, DI
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y5, 32(DI)
+	ADDQ    DX, DI
+	MOVQ    DI, 48(SP)
+	MOVQ    8(SP), DX
+	IMUL3Q  $0x03, CX, DI
+	ADDQ    DI, DX
+	MOVQ    DX, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_3x2
+
+done_avx2_3x2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_4x2(t *byte)
@@ -10601,10 +12038,6 @@ TEXT ·tileavx2_4x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -10615,11 +12048,17 @@ TEXT ·tileavx2_4x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_4x2
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_4x2:
+block_part_avx2_4x2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -10631,14 +12070,14 @@ block_avx2_4x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_4x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_4x2:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
-inner_avx2_4x2:
+inner_part_avx2_4x2:
 	VMOVUPS      (R9), Y9
 	VMASKMOVPS   32(R9), Y0, Y10
 	VBROADCASTSS (R8), Y11
@@ -10656,20 +12095,20 @@ inner_avx2_4x2:
 	ADDQ         BX, R8
 	ADDQ         SI, R9
 	DECQ         DI
-	JNZ          inner_avx2_4x2
+	JNZ          inner_part_avx2_4x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_4x2
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_4x2
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_4x2
+	JEQ          write_part_avx2_4x2
 	VMOVUPS      (R8), Y9
 	VADDPS       Y9, Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y9
@@ -10690,9 +12129,9 @@ inner_avx2_4x2:
 	VMASKMOVPS   32(R8), Y0, Y9
 	VADDPS       Y9, Y8, Y8
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_4x2:
+write_part_avx2_4x2:
 	VMOVUPS    Y1, (R8)
 	VMASKMOVPS Y2, Y0, 32(R8)
 	ADDQ       DI, R8
@@ -10705,15 +12144,113 @@ write_avx2_4x2:
 	VMOVUPS    Y7, (R8)
 	VMASKMOVPS Y8, Y0, 32(R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x04, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_4x2
+	DECQ       40(SP)
+	JNZ        block_part_avx2_4x2
+	JMP        done_avx2_4x2
+
+whole_avx2_4x2:
+block_full_avx2_4x2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_4x2:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	MOVQ 120(AX), DI
+
+inner_full_avx2_4x2:
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	VBROADCASTSS (R8), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R8)(CX*1), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS (R8)(CX*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS (R8)(DX*1), Y10
+	VFMADD231PS  Y10, Y8, Y6
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         BX, R8
+	ADDQ         SI, R9
+	DECQ         DI
+	JNZ          inner_full_avx2_4x2
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_4x2
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_4x2
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y0, Y0
+	VMOVUPS      32(R8), Y8
+	VADDPS       Y8, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y2, Y2
+	VMOVUPS      32(R8), Y8
+	VADDPS       Y8, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y4, Y4
+	VMOVUPS      32(R8), Y8
+	VADDPS       Y8, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y8
+	VADDPS       Y8, Y6, Y6
+	VMOVUPS      32(R8), Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_4x2:
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x04, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_4x2
+
+done_avx2_4x2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_5x2(t *byte)
@@ -10725,10 +12262,6 @@ TEXT ·tileavx2_5x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -10739,11 +12272,17 @@ TEXT ·tileavx2_5x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_5x2
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_5x2:
+block_part_avx2_5x2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -10757,14 +12296,14 @@ block_avx2_5x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_5x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_5x2:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	MOVQ 120(AX), DI
 
-inner_avx2_5x2:
+inner_part_avx2_5x2:
 	VMOVUPS      (R9), Y11
 	VMASKMOVPS   32(R9), Y0, Y12
 	VBROADCASTSS (R8), Y13
@@ -10785,20 +12324,20 @@ inner_avx2_5x2:
 	ADDQ         BX, R8
 	ADDQ         SI, R9
 	DECQ         DI
-	JNZ          inner_avx2_5x2
+	JNZ          inner_part_avx2_5x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_5x2
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_5x2
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_5x2
+	JEQ          write_part_avx2_5x2
 	VMOVUPS      (R8), Y11
 	VADDPS       Y11, Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y11
@@ -10824,9 +12363,9 @@ inner_avx2_5x2:
 	VMASKMOVPS   32(R8), Y0, Y11
 	VADDPS       Y11, Y10, Y10
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_5x2:
+write_part_avx2_5x2:
 	VMOVUPS    Y1, (R8)
 	VMASKMOVPS Y2, Y0, 32(R8)
 	ADDQ       DI, R8
@@ -10842,15 +12381,126 @@ write_avx2_5x2:
 	VMOVUPS    Y9, (R8)
 	VMASKMOVPS Y10, Y0, 32(R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x05, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_5x2
+	DECQ       40(SP)
+	JNZ        block_part_avx2_5x2
+	JMP        done_avx2_5x2
+
+whole_avx2_5x2:
+block_full_avx2_5x2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_5x2:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	MOVQ 120(AX), DI
+
+inner_full_avx2_5x2:
+	VMOVUPS      (R9), Y10
+	VMOVUPS      32(R9), Y11
+	VBROADCASTSS (R8), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R8)(CX*1), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS (R8)(CX*2), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS (R8)(DX*1), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS (R8)(CX*4), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         BX, R8
+	ADDQ         SI, R9
+	DECQ         DI
+	JNZ          inner_full_avx2_5x2
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_5x2
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_5x2
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y0, Y0
+	VMOVUPS      32(R8), Y10
+	VADDPS       Y10, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y2, Y2
+	VMOVUPS      32(R8), Y10
+	VADDPS       Y10, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y4, Y4
+	VMOVUPS      32(R8), Y10
+	VADDPS       Y10, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y6, Y6
+	VMOVUPS      32(R8), Y10
+	VADDPS       Y10, Y7, Y7
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y10
+	VADDPS       Y10, Y8, Y8
+	VMOVUPS      32(R8), Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_5x2:
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	VMOVUPS Y9, 32(R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x05, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_5x2
+
+done_avx2_5x2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func tileavx2_6x2(t *byte)
@@ -10862,10 +12512,6 @@ TEXT ·tileavx2_6x2(SB), NOSPLIT, $56-8
 	ORL     $0x00008040, CX
 	MOVL    CX, 4(SP)
 	LDMXCSR 4(SP)
-	MOVQ    144(AX), CX
-	LEAQ    convMasks<>+32(SB), DX
-	NEGQ    CX
-	VMOVDQU (DX)(CX*4), Y0
 	MOVQ    80(AX), CX
 	SHLQ    $0x02, CX
 	MOVQ    88(AX), BX
@@ -10876,11 +12522,17 @@ TEXT ·tileavx2_6x2(SB), NOSPLIT, $56-8
 	MOVQ    24(AX), DI
 	MOVQ    DI, 8(SP)
 	MOVQ    (AX), DI
-	MOVQ    DI, 40(SP)
+	MOVQ    DI, 48(SP)
 	MOVQ    136(AX), DI
-	MOVQ    DI, 32(SP)
+	MOVQ    DI, 40(SP)
+	MOVQ    144(AX), DI
+	CMPQ    DI, $0x00000008
+	JEQ     whole_avx2_6x2
+	LEAQ    convMasks<>+32(SB), R8
+	NEGQ    DI
+	VMOVDQU (R8)(DI*4), Y0
 
-block_avx2_6x2:
+block_part_avx2_6x2:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -10896,16 +12548,16 @@ block_avx2_6x2:
 	MOVQ   8(SP), R8
 	MOVQ   48(AX), R9
 	MOVQ   128(AX), DI
-	MOVQ   DI, 16(SP)
+	MOVQ   DI, 24(SP)
 
-outer_avx2_6x2:
-	MOVQ R8, 48(SP)
-	MOVQ R9, 24(SP)
+outer_part_avx2_6x2:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
 	LEAQ (R8)(DX*1), DI
 	LEAQ (DI)(CX*2), DI
 	MOVQ 120(AX), R10
 
-inner_avx2_6x2:
+inner_part_avx2_6x2:
 	VMOVUPS      (R9), Y13
 	VMASKMOVPS   32(R9), Y0, Y14
 	VBROADCASTSS (R8), Y15
@@ -10930,20 +12582,20 @@ inner_avx2_6x2:
 	ADDQ         BX, DI
 	ADDQ         SI, R9
 	DECQ         R10
-	JNZ          inner_avx2_6x2
+	JNZ          inner_part_avx2_6x2
 	MOVQ         104(AX), DI
-	MOVQ         48(SP), R8
+	MOVQ         16(SP), R8
 	LEAQ         (R8)(DI*4), R8
 	MOVQ         112(AX), DI
-	MOVQ         24(SP), R9
+	MOVQ         32(SP), R9
 	LEAQ         (R9)(DI*4), R9
-	DECQ         16(SP)
-	JNZ          outer_avx2_6x2
-	MOVQ         40(SP), R8
+	DECQ         24(SP)
+	JNZ          outer_part_avx2_6x2
+	MOVQ         48(SP), R8
 	MOVQ         72(AX), DI
 	SHLQ         $0x02, DI
 	CMPQ         152(AX), $0x00
-	JEQ          write_avx2_6x2
+	JEQ          write_part_avx2_6x2
 	VMOVUPS      (R8), Y13
 	VADDPS       Y13, Y1, Y1
 	VMASKMOVPS   32(R8), Y0, Y13
@@ -10974,9 +12626,9 @@ inner_avx2_6x2:
 	VMASKMOVPS   32(R8), Y0, Y13
 	VADDPS       Y13, Y12, Y12
 	ADDQ         DI, R8
-	MOVQ         40(SP), R8
+	MOVQ         48(SP), R8
 
-write_avx2_6x2:
+write_part_avx2_6x2:
 	VMOVUPS    Y1, (R8)
 	VMASKMOVPS Y2, Y0, 32(R8)
 	ADDQ       DI, R8
@@ -10995,15 +12647,142 @@ write_avx2_6x2:
 	VMOVUPS    Y11, (R8)
 	VMASKMOVPS Y12, Y0, 32(R8)
 	ADDQ       DI, R8
-	MOVQ       R8, 40(SP)
+	MOVQ       R8, 48(SP)
 	MOVQ       8(SP), DI
 	IMUL3Q     $0x06, CX, R8
 	ADDQ       R8, DI
 	MOVQ       DI, 8(SP)
-	DECQ       32(SP)
-	JNZ        block_avx2_6x2
+	DECQ       40(SP)
+	JNZ        block_part_avx2_6x2
+	JMP        done_avx2_6x2
+
+whole_avx2_6x2:
+block_full_avx2_6x2:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ   8(SP), R8
+	MOVQ   48(AX), R9
+	MOVQ   128(AX), DI
+	MOVQ   DI, 24(SP)
+
+outer_full_avx2_6x2:
+	MOVQ R8, 16(SP)
+	MOVQ R9, 32(SP)
+	LEAQ (R8)(DX*1), DI
+	LEAQ (DI)(CX*2), DI
+	MOVQ 120(AX), R10
+
+inner_full_avx2_6x2:
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VBROADCASTSS (R8), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R8)(CX*1), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS (R8)(CX*2), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS (R8)(DX*1), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS (R8)(CX*4), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (DI), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         BX, R8
+	ADDQ         BX, DI
+	ADDQ         SI, R9
+	DECQ         R10
+	JNZ          inner_full_avx2_6x2
+	MOVQ         104(AX), DI
+	MOVQ         16(SP), R8
+	LEAQ         (R8)(DI*4), R8
+	MOVQ         112(AX), DI
+	MOVQ         32(SP), R9
+	LEAQ         (R9)(DI*4), R9
+	DECQ         24(SP)
+	JNZ          outer_full_avx2_6x2
+	MOVQ         48(SP), R8
+	MOVQ         72(AX), DI
+	SHLQ         $0x02, DI
+	CMPQ         152(AX), $0x00
+	JEQ          write_full_avx2_6x2
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y0, Y0
+	VMOVUPS      32(R8), Y12
+	VADDPS       Y12, Y1, Y1
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y2, Y2
+	VMOVUPS      32(R8), Y12
+	VADDPS       Y12, Y3, Y3
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y4, Y4
+	VMOVUPS      32(R8), Y12
+	VADDPS       Y12, Y5, Y5
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y6, Y6
+	VMOVUPS      32(R8), Y12
+	VADDPS       Y12, Y7, Y7
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y8, Y8
+	VMOVUPS      32(R8), Y12
+	VADDPS       Y12, Y9, Y9
+	ADDQ         DI, R8
+	VMOVUPS      (R8), Y12
+	VADDPS       Y12, Y10, Y10
+	VMOVUPS      32(R8), Y12
+	VADDPS       Y12, Y11, Y11
+	ADDQ         DI, R8
+	MOVQ         48(SP), R8
+
+write_full_avx2_6x2:
+	VMOVUPS Y0, (R8)
+	VMOVUPS Y1, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y2, (R8)
+	VMOVUPS Y3, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	VMOVUPS Y7, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	VMOVUPS Y9, 32(R8)
+	ADDQ    DI, R8
+	VMOVUPS Y10, (R8)
+	VMOVUPS Y11, 32(R8)
+	ADDQ    DI, R8
+	MOVQ    R8, 48(SP)
+	MOVQ    8(SP), DI
+	IMUL3Q  $0x06, CX, R8
+	ADDQ    R8, DI
+	MOVQ    DI, 8(SP)
+	DECQ    40(SP)
+	JNZ     block_full_avx2_6x2
+
+done_avx2_6x2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func fiveOutputavx512(dst *float32, m *float32, n int, pixel int, row int, plane int)
@@ -11030,95 +12809,94 @@ next_fiveOutputavx512:
 	MOVQ    $0x00000010, R9
 	CMPQ    DX, R9
 	CMOVQLT DX, R9
-	MOVQ    R9, R10
-	MOVQ    $-1, R11
-	BZHIQ   R10, R11, R11
-	KMOVW   R11, K1
-	MOVQ    CX, R10
-	LEAQ    (R10)(R8*2), R11
-	ADDQ    R8, R11
-	VMOVUPS (R10)(R8*1), Z0
-	VSUBPS  (R10)(R8*2), Z0, Z1
-	VADDPS  (R10)(R8*2), Z0, Z0
-	VMOVUPS (R11), Z2
-	VSUBPS  (R11)(R8*1), Z2, Z3
-	VADDPS  (R11)(R8*1), Z2, Z2
+	MOVQ    $-1, R10
+	BZHIQ   R9, R10, R10
+	KMOVW   R10, K1
+	MOVQ    CX, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Z0
+	VSUBPS  (R9)(R8*2), Z0, Z1
+	VADDPS  (R9)(R8*2), Z0, Z0
+	VMOVUPS (R10), Z2
+	VSUBPS  (R10)(R8*1), Z2, Z3
+	VADDPS  (R10)(R8*1), Z2, Z2
 	VADDPS  Z2, Z0, Z0
-	VADDPS  (R10), Z0, Z0
+	VADDPS  (R9), Z0, Z0
 	VADDPS  Z3, Z3, Z3
 	VADDPS  Z3, Z1, Z1
-	VADDPS  (R11)(R8*2), Z1, Z1
-	ADDQ    DI, R10
-	LEAQ    (R10)(R8*2), R11
-	ADDQ    R8, R11
-	VMOVUPS (R10)(R8*1), Z2
-	VSUBPS  (R10)(R8*2), Z2, Z3
-	VADDPS  (R10)(R8*2), Z2, Z2
-	VMOVUPS (R11), Z4
-	VSUBPS  (R11)(R8*1), Z4, Z5
-	VADDPS  (R11)(R8*1), Z4, Z4
+	VADDPS  (R10)(R8*2), Z1, Z1
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Z2
+	VSUBPS  (R9)(R8*2), Z2, Z3
+	VADDPS  (R9)(R8*2), Z2, Z2
+	VMOVUPS (R10), Z4
+	VSUBPS  (R10)(R8*1), Z4, Z5
+	VADDPS  (R10)(R8*1), Z4, Z4
 	VADDPS  Z4, Z2, Z2
-	VADDPS  (R10), Z2, Z2
+	VADDPS  (R9), Z2, Z2
 	VADDPS  Z5, Z5, Z5
 	VADDPS  Z5, Z3, Z3
-	VADDPS  (R11)(R8*2), Z3, Z3
-	ADDQ    DI, R10
-	LEAQ    (R10)(R8*2), R11
-	ADDQ    R8, R11
-	VMOVUPS (R10)(R8*1), Z4
-	VSUBPS  (R10)(R8*2), Z4, Z5
-	VADDPS  (R10)(R8*2), Z4, Z4
-	VMOVUPS (R11), Z6
-	VSUBPS  (R11)(R8*1), Z6, Z7
-	VADDPS  (R11)(R8*1), Z6, Z6
+	VADDPS  (R10)(R8*2), Z3, Z3
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Z4
+	VSUBPS  (R9)(R8*2), Z4, Z5
+	VADDPS  (R9)(R8*2), Z4, Z4
+	VMOVUPS (R10), Z6
+	VSUBPS  (R10)(R8*1), Z6, Z7
+	VADDPS  (R10)(R8*1), Z6, Z6
 	VADDPS  Z6, Z4, Z4
-	VADDPS  (R10), Z4, Z4
+	VADDPS  (R9), Z4, Z4
 	VADDPS  Z7, Z7, Z7
 	VADDPS  Z7, Z5, Z5
-	VADDPS  (R11)(R8*2), Z5, Z5
-	ADDQ    DI, R10
-	LEAQ    (R10)(R8*2), R11
-	ADDQ    R8, R11
-	VMOVUPS (R10)(R8*1), Z6
-	VSUBPS  (R10)(R8*2), Z6, Z7
-	VADDPS  (R10)(R8*2), Z6, Z6
-	VMOVUPS (R11), Z8
-	VSUBPS  (R11)(R8*1), Z8, Z9
-	VADDPS  (R11)(R8*1), Z8, Z8
+	VADDPS  (R10)(R8*2), Z5, Z5
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Z6
+	VSUBPS  (R9)(R8*2), Z6, Z7
+	VADDPS  (R9)(R8*2), Z6, Z6
+	VMOVUPS (R10), Z8
+	VSUBPS  (R10)(R8*1), Z8, Z9
+	VADDPS  (R10)(R8*1), Z8, Z8
 	VADDPS  Z8, Z6, Z6
-	VADDPS  (R10), Z6, Z6
+	VADDPS  (R9), Z6, Z6
 	VADDPS  Z9, Z9, Z9
 	VADDPS  Z9, Z7, Z7
-	VADDPS  (R11)(R8*2), Z7, Z7
-	ADDQ    DI, R10
-	LEAQ    (R10)(R8*2), R11
-	ADDQ    R8, R11
-	VMOVUPS (R10)(R8*1), Z8
-	VSUBPS  (R10)(R8*2), Z8, Z9
-	VADDPS  (R10)(R8*2), Z8, Z8
-	VMOVUPS (R11), Z10
-	VSUBPS  (R11)(R8*1), Z10, Z11
-	VADDPS  (R11)(R8*1), Z10, Z10
+	VADDPS  (R10)(R8*2), Z7, Z7
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Z8
+	VSUBPS  (R9)(R8*2), Z8, Z9
+	VADDPS  (R9)(R8*2), Z8, Z8
+	VMOVUPS (R10), Z10
+	VSUBPS  (R10)(R8*1), Z10, Z11
+	VADDPS  (R10)(R8*1), Z10, Z10
 	VADDPS  Z10, Z8, Z8
-	VADDPS  (R10), Z8, Z8
+	VADDPS  (R9), Z8, Z8
 	VADDPS  Z11, Z11, Z11
 	VADDPS  Z11, Z9, Z9
-	VADDPS  (R11)(R8*2), Z9, Z9
-	ADDQ    DI, R10
-	LEAQ    (R10)(R8*2), R11
-	ADDQ    R8, R11
-	VMOVUPS (R10)(R8*1), Z10
-	VSUBPS  (R10)(R8*2), Z10, Z11
-	VADDPS  (R10)(R8*2), Z10, Z10
-	VMOVUPS (R11), Z12
-	VSUBPS  (R11)(R8*1), Z12, Z13
-	VADDPS  (R11)(R8*1), Z12, Z12
+	VADDPS  (R10)(R8*2), Z9, Z9
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Z10
+	VSUBPS  (R9)(R8*2), Z10, Z11
+	VADDPS  (R9)(R8*2), Z10, Z10
+	VMOVUPS (R10), Z12
+	VSUBPS  (R10)(R8*1), Z12, Z13
+	VADDPS  (R10)(R8*1), Z12, Z12
 	VADDPS  Z12, Z10, Z10
-	VADDPS  (R10), Z10, Z10
+	VADDPS  (R9), Z10, Z10
 	VADDPS  Z13, Z13, Z13
 	VADDPS  Z13, Z11, Z11
-	VADDPS  (R11)(R8*2), Z11, Z11
-	MOVQ    AX, R10
+	VADDPS  (R10)(R8*2), Z11, Z11
+	MOVQ    AX, R9
 	VSUBPS  Z4, Z2, Z12
 	VADDPS  Z4, Z2, Z2
 	VSUBPS  Z8, Z6, Z4
@@ -11128,10 +12906,10 @@ next_fiveOutputavx512:
 	VADDPS  Z4, Z4, Z4
 	VADDPS  Z4, Z12, Z12
 	VADDPS  Z10, Z12, Z12
-	VMOVUPS Z2, K1, (R10)
-	VMOVUPS Z12, K1, (R10)(BX*1)
-	MOVQ    AX, R10
-	ADDQ    SI, R10
+	VMOVUPS Z2, K1, (R9)
+	VMOVUPS Z12, K1, (R9)(BX*1)
+	MOVQ    AX, R9
+	ADDQ    SI, R9
 	VSUBPS  Z5, Z3, Z0
 	VADDPS  Z5, Z3, Z3
 	VSUBPS  Z9, Z7, Z2
@@ -11141,11 +12919,11 @@ next_fiveOutputavx512:
 	VADDPS  Z2, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z11, Z0, Z0
-	VMOVUPS Z3, K1, (R10)
-	VMOVUPS Z0, K1, (R10)(BX*1)
+	VMOVUPS Z3, K1, (R9)
+	VMOVUPS Z0, K1, (R9)(BX*1)
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, CX
-	SUBQ    R9, DX
+	SUBQ    $0x00000010, DX
 	JG      next_fiveOutputavx512
 	VZEROUPPER
 	LDMXCSR (SP)
@@ -11175,95 +12953,94 @@ next_fiveOutputAddavx512:
 	MOVQ      $0x00000010, R9
 	CMPQ      DX, R9
 	CMOVQLT   DX, R9
-	MOVQ      R9, R10
-	MOVQ      $-1, R11
-	BZHIQ     R10, R11, R11
-	KMOVW     R11, K1
-	MOVQ      CX, R10
-	LEAQ      (R10)(R8*2), R11
-	ADDQ      R8, R11
-	VMOVUPS   (R10)(R8*1), Z0
-	VSUBPS    (R10)(R8*2), Z0, Z1
-	VADDPS    (R10)(R8*2), Z0, Z0
-	VMOVUPS   (R11), Z2
-	VSUBPS    (R11)(R8*1), Z2, Z3
-	VADDPS    (R11)(R8*1), Z2, Z2
+	MOVQ      $-1, R10
+	BZHIQ     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      CX, R9
+	LEAQ      (R9)(R8*2), R10
+	ADDQ      R8, R10
+	VMOVUPS   (R9)(R8*1), Z0
+	VSUBPS    (R9)(R8*2), Z0, Z1
+	VADDPS    (R9)(R8*2), Z0, Z0
+	VMOVUPS   (R10), Z2
+	VSUBPS    (R10)(R8*1), Z2, Z3
+	VADDPS    (R10)(R8*1), Z2, Z2
 	VADDPS    Z2, Z0, Z0
-	VADDPS    (R10), Z0, Z0
+	VADDPS    (R9), Z0, Z0
 	VADDPS    Z3, Z3, Z3
 	VADDPS    Z3, Z1, Z1
-	VADDPS    (R11)(R8*2), Z1, Z1
-	ADDQ      DI, R10
-	LEAQ      (R10)(R8*2), R11
-	ADDQ      R8, R11
-	VMOVUPS   (R10)(R8*1), Z2
-	VSUBPS    (R10)(R8*2), Z2, Z3
-	VADDPS    (R10)(R8*2), Z2, Z2
-	VMOVUPS   (R11), Z4
-	VSUBPS    (R11)(R8*1), Z4, Z5
-	VADDPS    (R11)(R8*1), Z4, Z4
+	VADDPS    (R10)(R8*2), Z1, Z1
+	ADDQ      DI, R9
+	LEAQ      (R9)(R8*2), R10
+	ADDQ      R8, R10
+	VMOVUPS   (R9)(R8*1), Z2
+	VSUBPS    (R9)(R8*2), Z2, Z3
+	VADDPS    (R9)(R8*2), Z2, Z2
+	VMOVUPS   (R10), Z4
+	VSUBPS    (R10)(R8*1), Z4, Z5
+	VADDPS    (R10)(R8*1), Z4, Z4
 	VADDPS    Z4, Z2, Z2
-	VADDPS    (R10), Z2, Z2
+	VADDPS    (R9), Z2, Z2
 	VADDPS    Z5, Z5, Z5
 	VADDPS    Z5, Z3, Z3
-	VADDPS    (R11)(R8*2), Z3, Z3
-	ADDQ      DI, R10
-	LEAQ      (R10)(R8*2), R11
-	ADDQ      R8, R11
-	VMOVUPS   (R10)(R8*1), Z4
-	VSUBPS    (R10)(R8*2), Z4, Z5
-	VADDPS    (R10)(R8*2), Z4, Z4
-	VMOVUPS   (R11), Z6
-	VSUBPS    (R11)(R8*1), Z6, Z7
-	VADDPS    (R11)(R8*1), Z6, Z6
+	VADDPS    (R10)(R8*2), Z3, Z3
+	ADDQ      DI, R9
+	LEAQ      (R9)(R8*2), R10
+	ADDQ      R8, R10
+	VMOVUPS   (R9)(R8*1), Z4
+	VSUBPS    (R9)(R8*2), Z4, Z5
+	VADDPS    (R9)(R8*2), Z4, Z4
+	VMOVUPS   (R10), Z6
+	VSUBPS    (R10)(R8*1), Z6, Z7
+	VADDPS    (R10)(R8*1), Z6, Z6
 	VADDPS    Z6, Z4, Z4
-	VADDPS    (R10), Z4, Z4
+	VADDPS    (R9), Z4, Z4
 	VADDPS    Z7, Z7, Z7
 	VADDPS    Z7, Z5, Z5
-	VADDPS    (R11)(R8*2), Z5, Z5
-	ADDQ      DI, R10
-	LEAQ      (R10)(R8*2), R11
-	ADDQ      R8, R11
-	VMOVUPS   (R10)(R8*1), Z6
-	VSUBPS    (R10)(R8*2), Z6, Z7
-	VADDPS    (R10)(R8*2), Z6, Z6
-	VMOVUPS   (R11), Z8
-	VSUBPS    (R11)(R8*1), Z8, Z9
-	VADDPS    (R11)(R8*1), Z8, Z8
+	VADDPS    (R10)(R8*2), Z5, Z5
+	ADDQ      DI, R9
+	LEAQ      (R9)(R8*2), R10
+	ADDQ      R8, R10
+	VMOVUPS   (R9)(R8*1), Z6
+	VSUBPS    (R9)(R8*2), Z6, Z7
+	VADDPS    (R9)(R8*2), Z6, Z6
+	VMOVUPS   (R10), Z8
+	VSUBPS    (R10)(R8*1), Z8, Z9
+	VADDPS    (R10)(R8*1), Z8, Z8
 	VADDPS    Z8, Z6, Z6
-	VADDPS    (R10), Z6, Z6
+	VADDPS    (R9), Z6, Z6
 	VADDPS    Z9, Z9, Z9
 	VADDPS    Z9, Z7, Z7
-	VADDPS    (R11)(R8*2), Z7, Z7
-	ADDQ      DI, R10
-	LEAQ      (R10)(R8*2), R11
-	ADDQ      R8, R11
-	VMOVUPS   (R10)(R8*1), Z8
-	VSUBPS    (R10)(R8*2), Z8, Z9
-	VADDPS    (R10)(R8*2), Z8, Z8
-	VMOVUPS   (R11), Z10
-	VSUBPS    (R11)(R8*1), Z10, Z11
-	VADDPS    (R11)(R8*1), Z10, Z10
+	VADDPS    (R10)(R8*2), Z7, Z7
+	ADDQ      DI, R9
+	LEAQ      (R9)(R8*2), R10
+	ADDQ      R8, R10
+	VMOVUPS   (R9)(R8*1), Z8
+	VSUBPS    (R9)(R8*2), Z8, Z9
+	VADDPS    (R9)(R8*2), Z8, Z8
+	VMOVUPS   (R10), Z10
+	VSUBPS    (R10)(R8*1), Z10, Z11
+	VADDPS    (R10)(R8*1), Z10, Z10
 	VADDPS    Z10, Z8, Z8
-	VADDPS    (R10), Z8, Z8
+	VADDPS    (R9), Z8, Z8
 	VADDPS    Z11, Z11, Z11
 	VADDPS    Z11, Z9, Z9
-	VADDPS    (R11)(R8*2), Z9, Z9
-	ADDQ      DI, R10
-	LEAQ      (R10)(R8*2), R11
-	ADDQ      R8, R11
-	VMOVUPS   (R10)(R8*1), Z10
-	VSUBPS    (R10)(R8*2), Z10, Z11
-	VADDPS    (R10)(R8*2), Z10, Z10
-	VMOVUPS   (R11), Z12
-	VSUBPS    (R11)(R8*1), Z12, Z13
-	VADDPS    (R11)(R8*1), Z12, Z12
+	VADDPS    (R10)(R8*2), Z9, Z9
+	ADDQ      DI, R9
+	LEAQ      (R9)(R8*2), R10
+	ADDQ      R8, R10
+	VMOVUPS   (R9)(R8*1), Z10
+	VSUBPS    (R9)(R8*2), Z10, Z11
+	VADDPS    (R9)(R8*2), Z10, Z10
+	VMOVUPS   (R10), Z12
+	VSUBPS    (R10)(R8*1), Z12, Z13
+	VADDPS    (R10)(R8*1), Z12, Z12
 	VADDPS    Z12, Z10, Z10
-	VADDPS    (R10), Z10, Z10
+	VADDPS    (R9), Z10, Z10
 	VADDPS    Z13, Z13, Z13
 	VADDPS    Z13, Z11, Z11
-	VADDPS    (R11)(R8*2), Z11, Z11
-	MOVQ      AX, R10
+	VADDPS    (R10)(R8*2), Z11, Z11
+	MOVQ      AX, R9
 	VSUBPS    Z4, Z2, Z12
 	VADDPS    Z4, Z2, Z2
 	VSUBPS    Z8, Z6, Z4
@@ -11273,14 +13050,14 @@ next_fiveOutputAddavx512:
 	VADDPS    Z4, Z4, Z4
 	VADDPS    Z4, Z12, Z12
 	VADDPS    Z10, Z12, Z12
-	VMOVUPS.Z (R10), K1, Z0
+	VMOVUPS.Z (R9), K1, Z0
 	VADDPS    Z0, Z2, Z2
-	VMOVUPS   Z2, K1, (R10)
-	VMOVUPS.Z (R10)(BX*1), K1, Z0
+	VMOVUPS   Z2, K1, (R9)
+	VMOVUPS.Z (R9)(BX*1), K1, Z0
 	VADDPS    Z0, Z12, Z12
-	VMOVUPS   Z12, K1, (R10)(BX*1)
-	MOVQ      AX, R10
-	ADDQ      SI, R10
+	VMOVUPS   Z12, K1, (R9)(BX*1)
+	MOVQ      AX, R9
+	ADDQ      SI, R9
 	VSUBPS    Z5, Z3, Z0
 	VADDPS    Z5, Z3, Z3
 	VSUBPS    Z9, Z7, Z2
@@ -11290,15 +13067,15 @@ next_fiveOutputAddavx512:
 	VADDPS    Z2, Z2, Z2
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z11, Z0, Z0
-	VMOVUPS.Z (R10), K1, Z1
+	VMOVUPS.Z (R9), K1, Z1
 	VADDPS    Z1, Z3, Z3
-	VMOVUPS   Z3, K1, (R10)
-	VMOVUPS.Z (R10)(BX*1), K1, Z1
+	VMOVUPS   Z3, K1, (R9)
+	VMOVUPS.Z (R9)(BX*1), K1, Z1
 	VADDPS    Z1, Z0, Z0
-	VMOVUPS   Z0, K1, (R10)(BX*1)
+	VMOVUPS   Z0, K1, (R9)(BX*1)
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x00000040, CX
-	SUBQ      R9, DX
+	SUBQ      $0x00000010, DX
 	JG        next_fiveOutputAddavx512
 	VZEROUPPER
 	LDMXCSR   (SP)
@@ -11326,34 +13103,33 @@ next_fiveGradientavx512:
 	MOVQ      $0x00000010, R8
 	CMPQ      DX, R8
 	CMOVQLT   DX, R8
-	MOVQ      R8, R9
-	MOVQ      $-1, R10
-	BZHIQ     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      CX, R9
-	VMOVUPS.Z (R9), K1, Z0
-	VMOVUPS.Z (R9)(BX*1), K1, Z1
-	ADDQ      SI, R9
-	VMOVUPS.Z (R9), K1, Z2
-	VMOVUPS.Z (R9)(BX*1), K1, Z3
-	MOVQ      AX, R9
+	MOVQ      $-1, R9
+	BZHIQ     R8, R9, R9
+	KMOVW     R9, K1
+	MOVQ      CX, R8
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R8)(BX*1), K1, Z1
+	ADDQ      SI, R8
+	VMOVUPS.Z (R8), K1, Z2
+	VMOVUPS.Z (R8)(BX*1), K1, Z3
+	MOVQ      AX, R8
 	VADDPS    Z1, Z1, Z4
 	VADDPS    Z1, Z0, Z5
 	VSUBPS    Z1, Z0, Z6
 	VADDPS    Z4, Z0, Z7
 	VSUBPS    Z4, Z0, Z4
-	VMOVUPS   Z0, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z5, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z6, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z7, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z4, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z1, (R9)
-	ADDQ      DI, R9
+	VMOVUPS   Z0, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z5, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z6, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z7, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z4, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z1, (R8)
+	ADDQ      DI, R8
 	VADDPS    Z2, Z0, Z4
 	VADDPS    Z3, Z1, Z5
 	VADDPS    Z5, Z5, Z6
@@ -11361,18 +13137,18 @@ next_fiveGradientavx512:
 	VSUBPS    Z5, Z4, Z8
 	VADDPS    Z6, Z4, Z9
 	VSUBPS    Z6, Z4, Z6
-	VMOVUPS   Z4, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z7, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z8, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z9, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z6, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z5, (R9)
-	ADDQ      DI, R9
+	VMOVUPS   Z4, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z7, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z8, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z9, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z6, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z5, (R8)
+	ADDQ      DI, R8
 	VSUBPS    Z2, Z0, Z4
 	VSUBPS    Z3, Z1, Z5
 	VADDPS    Z5, Z5, Z6
@@ -11380,18 +13156,18 @@ next_fiveGradientavx512:
 	VSUBPS    Z5, Z4, Z8
 	VADDPS    Z6, Z4, Z9
 	VSUBPS    Z6, Z4, Z6
-	VMOVUPS   Z4, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z7, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z8, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z9, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z6, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z5, (R9)
-	ADDQ      DI, R9
+	VMOVUPS   Z4, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z7, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z8, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z9, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z6, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z5, (R8)
+	ADDQ      DI, R8
 	VADDPS    Z2, Z2, Z4
 	VADDPS    Z4, Z0, Z4
 	VADDPS    Z3, Z3, Z5
@@ -11401,18 +13177,18 @@ next_fiveGradientavx512:
 	VSUBPS    Z5, Z4, Z8
 	VADDPS    Z6, Z4, Z9
 	VSUBPS    Z6, Z4, Z6
-	VMOVUPS   Z4, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z7, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z8, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z9, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z6, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z5, (R9)
-	ADDQ      DI, R9
+	VMOVUPS   Z4, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z7, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z8, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z9, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z6, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z5, (R8)
+	ADDQ      DI, R8
 	VADDPS    Z2, Z2, Z4
 	VSUBPS    Z4, Z0, Z0
 	VADDPS    Z3, Z3, Z4
@@ -11422,38 +13198,38 @@ next_fiveGradientavx512:
 	VSUBPS    Z1, Z0, Z6
 	VADDPS    Z4, Z0, Z7
 	VSUBPS    Z4, Z0, Z4
-	VMOVUPS   Z0, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z5, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z6, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z7, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z4, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z1, (R9)
-	ADDQ      DI, R9
+	VMOVUPS   Z0, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z5, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z6, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z7, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z4, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z1, (R8)
+	ADDQ      DI, R8
 	VADDPS    Z3, Z3, Z0
 	VADDPS    Z3, Z2, Z1
 	VSUBPS    Z3, Z2, Z4
 	VADDPS    Z0, Z2, Z5
 	VSUBPS    Z0, Z2, Z0
-	VMOVUPS   Z2, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z1, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z4, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z5, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z0, (R9)
-	ADDQ      DI, R9
-	VMOVUPS   Z3, (R9)
-	ADDQ      DI, R9
+	VMOVUPS   Z2, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z1, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z4, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z5, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z0, (R8)
+	ADDQ      DI, R8
+	VMOVUPS   Z3, (R8)
+	ADDQ      DI, R8
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x00000040, CX
-	SUBQ      R8, DX
+	SUBQ      $0x00000010, DX
 	JG        next_fiveGradientavx512
 	VZEROUPPER
 	LDMXCSR   (SP)
@@ -11489,26 +13265,25 @@ next_fiveWeightsavx512:
 	MOVQ        $0x00000010, R9
 	CMPQ        BX, R9
 	CMOVQLT     BX, R9
-	MOVQ        R9, R10
-	MOVQ        $-1, R11
-	BZHIQ       R10, R11, R11
-	KMOVW       R11, K1
-	MOVQ        CX, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Z7
-	VMOVUPS     (R10)(R8*2), Z8
+	MOVQ        $-1, R10
+	BZHIQ       R9, R10, R10
+	KMOVW       R10, K1
+	MOVQ        CX, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Z7
+	VMOVUPS     (R9)(R8*2), Z8
 	VADDPS      Z8, Z7, Z9
 	VMULPS      Z0, Z9, Z9
 	VSUBPS      Z8, Z7, Z7
 	VMULPS      Z0, Z7, Z7
-	VMOVUPS     (R11), Z8
-	VMOVUPS     (R11)(R8*1), Z10
+	VMOVUPS     (R10), Z8
+	VMOVUPS     (R10)(R8*1), Z10
 	VADDPS      Z10, Z8, Z11
 	VMULPS      Z1, Z11, Z11
 	VSUBPS      Z10, Z8, Z8
 	VMULPS      Z1, Z8, Z8
-	VMOVUPS     (R10), Z10
+	VMOVUPS     (R9), Z10
 	VADDPS      Z11, Z9, Z12
 	VMOVAPS     Z12, Z12
 	VFMADD231PS Z2, Z10, Z12
@@ -11520,29 +13295,29 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z5, Z8, Z7
 	VMOVAPS     Z9, Z8
 	VFMADD231PS Z6, Z11, Z8
-	VMOVUPS     (R11)(R8*2), Z9
+	VMOVUPS     (R10)(R8*2), Z9
 	VADDPS      Z9, Z8, Z8
 	VMOVUPS     Z12, (DX)
 	VMOVUPS     Z10, 384(DX)
 	VMOVUPS     Z13, 768(DX)
 	VMOVUPS     Z7, 1152(DX)
 	VMOVUPS     Z8, 1536(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Z7
-	VMOVUPS     (R10)(R8*2), Z8
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Z7
+	VMOVUPS     (R9)(R8*2), Z8
 	VADDPS      Z8, Z7, Z9
 	VMULPS      Z0, Z9, Z9
 	VSUBPS      Z8, Z7, Z7
 	VMULPS      Z0, Z7, Z7
-	VMOVUPS     (R11), Z8
-	VMOVUPS     (R11)(R8*1), Z10
+	VMOVUPS     (R10), Z8
+	VMOVUPS     (R10)(R8*1), Z10
 	VADDPS      Z10, Z8, Z11
 	VMULPS      Z1, Z11, Z11
 	VSUBPS      Z10, Z8, Z8
 	VMULPS      Z1, Z8, Z8
-	VMOVUPS     (R10), Z10
+	VMOVUPS     (R9), Z10
 	VADDPS      Z11, Z9, Z12
 	VMOVAPS     Z12, Z12
 	VFMADD231PS Z2, Z10, Z12
@@ -11554,29 +13329,29 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z5, Z8, Z7
 	VMOVAPS     Z9, Z8
 	VFMADD231PS Z6, Z11, Z8
-	VMOVUPS     (R11)(R8*2), Z9
+	VMOVUPS     (R10)(R8*2), Z9
 	VADDPS      Z9, Z8, Z8
 	VMOVUPS     Z12, 64(DX)
 	VMOVUPS     Z10, 448(DX)
 	VMOVUPS     Z13, 832(DX)
 	VMOVUPS     Z7, 1216(DX)
 	VMOVUPS     Z8, 1600(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Z7
-	VMOVUPS     (R10)(R8*2), Z8
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Z7
+	VMOVUPS     (R9)(R8*2), Z8
 	VADDPS      Z8, Z7, Z9
 	VMULPS      Z0, Z9, Z9
 	VSUBPS      Z8, Z7, Z7
 	VMULPS      Z0, Z7, Z7
-	VMOVUPS     (R11), Z8
-	VMOVUPS     (R11)(R8*1), Z10
+	VMOVUPS     (R10), Z8
+	VMOVUPS     (R10)(R8*1), Z10
 	VADDPS      Z10, Z8, Z11
 	VMULPS      Z1, Z11, Z11
 	VSUBPS      Z10, Z8, Z8
 	VMULPS      Z1, Z8, Z8
-	VMOVUPS     (R10), Z10
+	VMOVUPS     (R9), Z10
 	VADDPS      Z11, Z9, Z12
 	VMOVAPS     Z12, Z12
 	VFMADD231PS Z2, Z10, Z12
@@ -11588,29 +13363,29 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z5, Z8, Z7
 	VMOVAPS     Z9, Z8
 	VFMADD231PS Z6, Z11, Z8
-	VMOVUPS     (R11)(R8*2), Z9
+	VMOVUPS     (R10)(R8*2), Z9
 	VADDPS      Z9, Z8, Z8
 	VMOVUPS     Z12, 128(DX)
 	VMOVUPS     Z10, 512(DX)
 	VMOVUPS     Z13, 896(DX)
 	VMOVUPS     Z7, 1280(DX)
 	VMOVUPS     Z8, 1664(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Z7
-	VMOVUPS     (R10)(R8*2), Z8
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Z7
+	VMOVUPS     (R9)(R8*2), Z8
 	VADDPS      Z8, Z7, Z9
 	VMULPS      Z0, Z9, Z9
 	VSUBPS      Z8, Z7, Z7
 	VMULPS      Z0, Z7, Z7
-	VMOVUPS     (R11), Z8
-	VMOVUPS     (R11)(R8*1), Z10
+	VMOVUPS     (R10), Z8
+	VMOVUPS     (R10)(R8*1), Z10
 	VADDPS      Z10, Z8, Z11
 	VMULPS      Z1, Z11, Z11
 	VSUBPS      Z10, Z8, Z8
 	VMULPS      Z1, Z8, Z8
-	VMOVUPS     (R10), Z10
+	VMOVUPS     (R9), Z10
 	VADDPS      Z11, Z9, Z12
 	VMOVAPS     Z12, Z12
 	VFMADD231PS Z2, Z10, Z12
@@ -11622,29 +13397,29 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z5, Z8, Z7
 	VMOVAPS     Z9, Z8
 	VFMADD231PS Z6, Z11, Z8
-	VMOVUPS     (R11)(R8*2), Z9
+	VMOVUPS     (R10)(R8*2), Z9
 	VADDPS      Z9, Z8, Z8
 	VMOVUPS     Z12, 192(DX)
 	VMOVUPS     Z10, 576(DX)
 	VMOVUPS     Z13, 960(DX)
 	VMOVUPS     Z7, 1344(DX)
 	VMOVUPS     Z8, 1728(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Z7
-	VMOVUPS     (R10)(R8*2), Z8
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Z7
+	VMOVUPS     (R9)(R8*2), Z8
 	VADDPS      Z8, Z7, Z9
 	VMULPS      Z0, Z9, Z9
 	VSUBPS      Z8, Z7, Z7
 	VMULPS      Z0, Z7, Z7
-	VMOVUPS     (R11), Z8
-	VMOVUPS     (R11)(R8*1), Z10
+	VMOVUPS     (R10), Z8
+	VMOVUPS     (R10)(R8*1), Z10
 	VADDPS      Z10, Z8, Z11
 	VMULPS      Z1, Z11, Z11
 	VSUBPS      Z10, Z8, Z8
 	VMULPS      Z1, Z8, Z8
-	VMOVUPS     (R10), Z10
+	VMOVUPS     (R9), Z10
 	VADDPS      Z11, Z9, Z12
 	VMOVAPS     Z12, Z12
 	VFMADD231PS Z2, Z10, Z12
@@ -11656,29 +13431,29 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z5, Z8, Z7
 	VMOVAPS     Z9, Z8
 	VFMADD231PS Z6, Z11, Z8
-	VMOVUPS     (R11)(R8*2), Z9
+	VMOVUPS     (R10)(R8*2), Z9
 	VADDPS      Z9, Z8, Z8
 	VMOVUPS     Z12, 256(DX)
 	VMOVUPS     Z10, 640(DX)
 	VMOVUPS     Z13, 1024(DX)
 	VMOVUPS     Z7, 1408(DX)
 	VMOVUPS     Z8, 1792(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Z7
-	VMOVUPS     (R10)(R8*2), Z8
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Z7
+	VMOVUPS     (R9)(R8*2), Z8
 	VADDPS      Z8, Z7, Z9
 	VMULPS      Z0, Z9, Z9
 	VSUBPS      Z8, Z7, Z7
 	VMULPS      Z0, Z7, Z7
-	VMOVUPS     (R11), Z8
-	VMOVUPS     (R11)(R8*1), Z10
+	VMOVUPS     (R10), Z8
+	VMOVUPS     (R10)(R8*1), Z10
 	VADDPS      Z10, Z8, Z11
 	VMULPS      Z1, Z11, Z11
 	VSUBPS      Z10, Z8, Z8
 	VMULPS      Z1, Z8, Z8
-	VMOVUPS     (R10), Z10
+	VMOVUPS     (R9), Z10
 	VADDPS      Z11, Z9, Z12
 	VMOVAPS     Z12, Z12
 	VFMADD231PS Z2, Z10, Z12
@@ -11690,15 +13465,15 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z5, Z8, Z7
 	VMOVAPS     Z9, Z8
 	VFMADD231PS Z6, Z11, Z8
-	VMOVUPS     (R11)(R8*2), Z9
+	VMOVUPS     (R10)(R8*2), Z9
 	VADDPS      Z9, Z8, Z8
 	VMOVUPS     Z12, 320(DX)
 	VMOVUPS     Z10, 704(DX)
 	VMOVUPS     Z13, 1088(DX)
 	VMOVUPS     Z7, 1472(DX)
 	VMOVUPS     Z8, 1856(DX)
-	ADDQ        DI, R10
-	MOVQ        AX, R10
+	ADDQ        DI, R9
+	MOVQ        AX, R9
 	VMOVUPS     64(DX), Z7
 	VMOVUPS     128(DX), Z8
 	VADDPS      Z8, Z7, Z9
@@ -11725,16 +13500,16 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z6, Z11, Z8
 	VMOVUPS     320(DX), Z9
 	VADDPS      Z9, Z8, Z8
-	VMOVUPS     Z12, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z10, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z13, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z7, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z8, K1, (R10)
-	ADDQ        SI, R10
+	VMOVUPS     Z12, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z10, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z13, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z7, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z8, K1, (R9)
+	ADDQ        SI, R9
 	VMOVUPS     448(DX), Z7
 	VMOVUPS     512(DX), Z8
 	VADDPS      Z8, Z7, Z9
@@ -11761,16 +13536,16 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z6, Z11, Z8
 	VMOVUPS     704(DX), Z9
 	VADDPS      Z9, Z8, Z8
-	VMOVUPS     Z12, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z10, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z13, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z7, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z8, K1, (R10)
-	ADDQ        SI, R10
+	VMOVUPS     Z12, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z10, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z13, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z7, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z8, K1, (R9)
+	ADDQ        SI, R9
 	VMOVUPS     832(DX), Z7
 	VMOVUPS     896(DX), Z8
 	VADDPS      Z8, Z7, Z9
@@ -11797,16 +13572,16 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z6, Z11, Z8
 	VMOVUPS     1088(DX), Z9
 	VADDPS      Z9, Z8, Z8
-	VMOVUPS     Z12, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z10, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z13, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z7, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z8, K1, (R10)
-	ADDQ        SI, R10
+	VMOVUPS     Z12, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z10, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z13, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z7, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z8, K1, (R9)
+	ADDQ        SI, R9
 	VMOVUPS     1216(DX), Z7
 	VMOVUPS     1280(DX), Z8
 	VADDPS      Z8, Z7, Z9
@@ -11833,16 +13608,16 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z6, Z11, Z8
 	VMOVUPS     1472(DX), Z9
 	VADDPS      Z9, Z8, Z8
-	VMOVUPS     Z12, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z10, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z13, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z7, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z8, K1, (R10)
-	ADDQ        SI, R10
+	VMOVUPS     Z12, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z10, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z13, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z7, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z8, K1, (R9)
+	ADDQ        SI, R9
 	VMOVUPS     1600(DX), Z7
 	VMOVUPS     1664(DX), Z8
 	VADDPS      Z8, Z7, Z9
@@ -11869,19 +13644,19 @@ next_fiveWeightsavx512:
 	VFMADD231PS Z6, Z11, Z8
 	VMOVUPS     1856(DX), Z9
 	VADDPS      Z9, Z8, Z8
-	VMOVUPS     Z12, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z10, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z13, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z7, K1, (R10)
-	ADDQ        SI, R10
-	VMOVUPS     Z8, K1, (R10)
-	ADDQ        SI, R10
+	VMOVUPS     Z12, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z10, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z13, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z7, K1, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Z8, K1, (R9)
+	ADDQ        SI, R9
 	ADDQ        $0x00000040, AX
 	ADDQ        $0x00000040, CX
-	SUBQ        R9, BX
+	SUBQ        $0x00000010, BX
 	JG          next_fiveWeightsavx512
 	VZEROUPPER
 	LDMXCSR     (SP)
@@ -11915,21 +13690,20 @@ next_fiveFilteravx512:
 	MOVQ        $0x00000010, R9
 	CMPQ        BX, R9
 	CMOVQLT     BX, R9
+	MOVQ        $-1, R10
+	BZHIQ       R9, R10, R10
+	KMOVW       R10, K1
+	MOVQ        CX, R9
 	MOVQ        R9, R10
-	MOVQ        $-1, R11
-	BZHIQ       R10, R11, R11
-	KMOVW       R11, K1
-	MOVQ        CX, R10
-	MOVQ        R10, R11
-	VMOVUPS.Z   (R11), K1, Z6
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z7
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z8
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z9
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z10
+	VMOVUPS.Z   (R10), K1, Z6
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z7
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z8
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z9
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z10
 	VMULPS      Z3, Z6, Z11
 	VMOVUPS     Z11, (DX)
 	VMOVUPS     Z10, 1600(DX)
@@ -11954,17 +13728,17 @@ next_fiveFilteravx512:
 	VMOVUPS     Z8, 960(DX)
 	VSUBPS      Z7, Z6, Z6
 	VMOVUPS     Z6, 1280(DX)
-	ADDQ        SI, R10
-	MOVQ        R10, R11
-	VMOVUPS.Z   (R11), K1, Z6
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z7
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z8
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z9
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z10
+	ADDQ        SI, R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R10), K1, Z6
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z7
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z8
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z9
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z10
 	VMULPS      Z3, Z6, Z11
 	VMOVUPS     Z11, 64(DX)
 	VMOVUPS     Z10, 1664(DX)
@@ -11989,17 +13763,17 @@ next_fiveFilteravx512:
 	VMOVUPS     Z8, 1024(DX)
 	VSUBPS      Z7, Z6, Z6
 	VMOVUPS     Z6, 1344(DX)
-	ADDQ        SI, R10
-	MOVQ        R10, R11
-	VMOVUPS.Z   (R11), K1, Z6
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z7
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z8
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z9
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z10
+	ADDQ        SI, R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R10), K1, Z6
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z7
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z8
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z9
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z10
 	VMULPS      Z3, Z6, Z11
 	VMOVUPS     Z11, 128(DX)
 	VMOVUPS     Z10, 1728(DX)
@@ -12024,17 +13798,17 @@ next_fiveFilteravx512:
 	VMOVUPS     Z8, 1088(DX)
 	VSUBPS      Z7, Z6, Z6
 	VMOVUPS     Z6, 1408(DX)
-	ADDQ        SI, R10
-	MOVQ        R10, R11
-	VMOVUPS.Z   (R11), K1, Z6
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z7
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z8
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z9
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z10
+	ADDQ        SI, R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R10), K1, Z6
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z7
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z8
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z9
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z10
 	VMULPS      Z3, Z6, Z11
 	VMOVUPS     Z11, 192(DX)
 	VMOVUPS     Z10, 1792(DX)
@@ -12059,17 +13833,17 @@ next_fiveFilteravx512:
 	VMOVUPS     Z8, 1152(DX)
 	VSUBPS      Z7, Z6, Z6
 	VMOVUPS     Z6, 1472(DX)
-	ADDQ        SI, R10
-	MOVQ        R10, R11
-	VMOVUPS.Z   (R11), K1, Z6
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z7
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z8
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z9
-	ADDQ        R8, R11
-	VMOVUPS.Z   (R11), K1, Z10
+	ADDQ        SI, R9
+	MOVQ        R9, R10
+	VMOVUPS.Z   (R10), K1, Z6
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z7
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z8
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z9
+	ADDQ        R8, R10
+	VMOVUPS.Z   (R10), K1, Z10
 	VMULPS      Z3, Z6, Z11
 	VMOVUPS     Z11, 256(DX)
 	VMOVUPS     Z10, 1856(DX)
@@ -12094,17 +13868,17 @@ next_fiveFilteravx512:
 	VMOVUPS     Z8, 1216(DX)
 	VSUBPS      Z7, Z6, Z6
 	VMOVUPS     Z6, 1536(DX)
-	ADDQ        SI, R10
-	LEAQ        (DI)(DI*2), R10
-	LEAQ        (DI)(DI*4), R11
-	LEAQ        (R10)(R10*1), R12
-	MOVQ        AX, R13
+	ADDQ        SI, R9
+	LEAQ        (DI)(DI*2), R9
+	LEAQ        (DI)(DI*4), R10
+	LEAQ        (R9)(R9*1), R11
+	MOVQ        AX, R12
 	VMOVUPS     (DX), Z6
 	VMOVUPS     128(DX), Z7
 	VMOVUPS     256(DX), Z8
 	VMULPS      Z3, Z6, Z9
-	VMOVUPS     Z9, (R13)
-	VMOVUPS     Z8, (R13)(R11*1)
+	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z8, (R12)(R10*1)
 	VADDPS      Z7, Z6, Z9
 	VADDPS      Z8, Z9, Z9
 	VMULPS      Z0, Z9, Z9
@@ -12118,23 +13892,23 @@ next_fiveFilteravx512:
 	VADDPS      Z8, Z7, Z10
 	VMULPS      Z0, Z10, Z10
 	VADDPS      Z10, Z9, Z11
-	VMOVUPS     Z11, (R13)(DI*1)
+	VMOVUPS     Z11, (R12)(DI*1)
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVUPS     Z9, (R12)(DI*2)
 	VMOVAPS     Z7, Z7
 	VFMADD231PS Z4, Z8, Z7
 	VMULPS      Z2, Z7, Z7
 	VADDPS      Z7, Z6, Z8
-	VMOVUPS     Z8, (R13)(R10*1)
+	VMOVUPS     Z8, (R12)(R9*1)
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     Z6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Z6, (R12)(DI*4)
+	ADDQ        R11, R12
 	VMOVUPS     320(DX), Z6
 	VMOVUPS     448(DX), Z7
 	VMOVUPS     576(DX), Z8
 	VMULPS      Z3, Z6, Z9
-	VMOVUPS     Z9, (R13)
-	VMOVUPS     Z8, (R13)(R11*1)
+	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z8, (R12)(R10*1)
 	VADDPS      Z7, Z6, Z9
 	VADDPS      Z8, Z9, Z9
 	VMULPS      Z0, Z9, Z9
@@ -12148,23 +13922,23 @@ next_fiveFilteravx512:
 	VADDPS      Z8, Z7, Z10
 	VMULPS      Z0, Z10, Z10
 	VADDPS      Z10, Z9, Z11
-	VMOVUPS     Z11, (R13)(DI*1)
+	VMOVUPS     Z11, (R12)(DI*1)
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVUPS     Z9, (R12)(DI*2)
 	VMOVAPS     Z7, Z7
 	VFMADD231PS Z4, Z8, Z7
 	VMULPS      Z2, Z7, Z7
 	VADDPS      Z7, Z6, Z8
-	VMOVUPS     Z8, (R13)(R10*1)
+	VMOVUPS     Z8, (R12)(R9*1)
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     Z6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Z6, (R12)(DI*4)
+	ADDQ        R11, R12
 	VMOVUPS     640(DX), Z6
 	VMOVUPS     768(DX), Z7
 	VMOVUPS     896(DX), Z8
 	VMULPS      Z3, Z6, Z9
-	VMOVUPS     Z9, (R13)
-	VMOVUPS     Z8, (R13)(R11*1)
+	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z8, (R12)(R10*1)
 	VADDPS      Z7, Z6, Z9
 	VADDPS      Z8, Z9, Z9
 	VMULPS      Z0, Z9, Z9
@@ -12178,23 +13952,23 @@ next_fiveFilteravx512:
 	VADDPS      Z8, Z7, Z10
 	VMULPS      Z0, Z10, Z10
 	VADDPS      Z10, Z9, Z11
-	VMOVUPS     Z11, (R13)(DI*1)
+	VMOVUPS     Z11, (R12)(DI*1)
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVUPS     Z9, (R12)(DI*2)
 	VMOVAPS     Z7, Z7
 	VFMADD231PS Z4, Z8, Z7
 	VMULPS      Z2, Z7, Z7
 	VADDPS      Z7, Z6, Z8
-	VMOVUPS     Z8, (R13)(R10*1)
+	VMOVUPS     Z8, (R12)(R9*1)
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     Z6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Z6, (R12)(DI*4)
+	ADDQ        R11, R12
 	VMOVUPS     960(DX), Z6
 	VMOVUPS     1088(DX), Z7
 	VMOVUPS     1216(DX), Z8
 	VMULPS      Z3, Z6, Z9
-	VMOVUPS     Z9, (R13)
-	VMOVUPS     Z8, (R13)(R11*1)
+	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z8, (R12)(R10*1)
 	VADDPS      Z7, Z6, Z9
 	VADDPS      Z8, Z9, Z9
 	VMULPS      Z0, Z9, Z9
@@ -12208,23 +13982,23 @@ next_fiveFilteravx512:
 	VADDPS      Z8, Z7, Z10
 	VMULPS      Z0, Z10, Z10
 	VADDPS      Z10, Z9, Z11
-	VMOVUPS     Z11, (R13)(DI*1)
+	VMOVUPS     Z11, (R12)(DI*1)
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVUPS     Z9, (R12)(DI*2)
 	VMOVAPS     Z7, Z7
 	VFMADD231PS Z4, Z8, Z7
 	VMULPS      Z2, Z7, Z7
 	VADDPS      Z7, Z6, Z8
-	VMOVUPS     Z8, (R13)(R10*1)
+	VMOVUPS     Z8, (R12)(R9*1)
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     Z6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Z6, (R12)(DI*4)
+	ADDQ        R11, R12
 	VMOVUPS     1280(DX), Z6
 	VMOVUPS     1408(DX), Z7
 	VMOVUPS     1536(DX), Z8
 	VMULPS      Z3, Z6, Z9
-	VMOVUPS     Z9, (R13)
-	VMOVUPS     Z8, (R13)(R11*1)
+	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z8, (R12)(R10*1)
 	VADDPS      Z7, Z6, Z9
 	VADDPS      Z8, Z9, Z9
 	VMULPS      Z0, Z9, Z9
@@ -12238,23 +14012,23 @@ next_fiveFilteravx512:
 	VADDPS      Z8, Z7, Z10
 	VMULPS      Z0, Z10, Z10
 	VADDPS      Z10, Z9, Z11
-	VMOVUPS     Z11, (R13)(DI*1)
+	VMOVUPS     Z11, (R12)(DI*1)
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVUPS     Z9, (R12)(DI*2)
 	VMOVAPS     Z7, Z7
 	VFMADD231PS Z4, Z8, Z7
 	VMULPS      Z2, Z7, Z7
 	VADDPS      Z7, Z6, Z8
-	VMOVUPS     Z8, (R13)(R10*1)
+	VMOVUPS     Z8, (R12)(R9*1)
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     Z6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Z6, (R12)(DI*4)
+	ADDQ        R11, R12
 	VMOVUPS     1600(DX), Z6
 	VMOVUPS     1728(DX), Z7
 	VMOVUPS     1856(DX), Z8
 	VMULPS      Z3, Z6, Z9
-	VMOVUPS     Z9, (R13)
-	VMOVUPS     Z8, (R13)(R11*1)
+	VMOVUPS     Z9, (R12)
+	VMOVUPS     Z8, (R12)(R10*1)
 	VADDPS      Z7, Z6, Z9
 	VADDPS      Z8, Z9, Z9
 	VMULPS      Z0, Z9, Z9
@@ -12268,26 +14042,26 @@ next_fiveFilteravx512:
 	VADDPS      Z8, Z7, Z10
 	VMULPS      Z0, Z10, Z10
 	VADDPS      Z10, Z9, Z11
-	VMOVUPS     Z11, (R13)(DI*1)
+	VMOVUPS     Z11, (R12)(DI*1)
 	VSUBPS      Z10, Z9, Z9
-	VMOVUPS     Z9, (R13)(DI*2)
+	VMOVUPS     Z9, (R12)(DI*2)
 	VMOVAPS     Z7, Z7
 	VFMADD231PS Z4, Z8, Z7
 	VMULPS      Z2, Z7, Z7
 	VADDPS      Z7, Z6, Z8
-	VMOVUPS     Z8, (R13)(R10*1)
+	VMOVUPS     Z8, (R12)(R9*1)
 	VSUBPS      Z7, Z6, Z6
-	VMOVUPS     Z6, (R13)(DI*4)
+	VMOVUPS     Z6, (R12)(DI*4)
 	ADDQ        $0x00000040, AX
 	ADDQ        $0x00000040, CX
-	SUBQ        R9, BX
+	SUBQ        $0x00000010, BX
 	JG          next_fiveFilteravx512
 	VZEROUPPER
 	LDMXCSR     (SP)
 	RET
 
 // func fiveOutputavx2(dst *float32, m *float32, n int, pixel int, row int, plane int)
-// Requires: AVX, CMOV, SSE
+// Requires: AVX, SSE
 TEXT ·fiveOutputavx2(SB), NOSPLIT, $8-48
 	MOVQ    dst+0(FP), AX
 	MOVQ    m+8(FP), CX
@@ -12307,98 +14081,212 @@ TEXT ·fiveOutputavx2(SB), NOSPLIT, $8-48
 	LEAQ    (R8)(R8*1), R8
 
 next_fiveOutputavx2:
-	MOVQ       $0x00000008, R9
-	CMPQ       DX, R9
-	CMOVQLT    DX, R9
-	MOVQ       R9, R10
-	LEAQ       convMasks<>+32(SB), R11
-	NEGQ       R10
-	VMOVDQU    (R11)(R10*4), Y0
-	MOVQ       CX, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y1
-	VSUBPS     (R10)(R8*2), Y1, Y2
-	VADDPS     (R10)(R8*2), Y1, Y1
-	VMOVUPS    (R11), Y3
-	VSUBPS     (R11)(R8*1), Y3, Y4
-	VADDPS     (R11)(R8*1), Y3, Y3
+	CMPQ    DX, $0x00000008
+	JLT     rest_fiveOutputavx2
+	MOVQ    CX, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y0
+	VSUBPS  (R9)(R8*2), Y0, Y1
+	VADDPS  (R9)(R8*2), Y0, Y0
+	VMOVUPS (R10), Y2
+	VSUBPS  (R10)(R8*1), Y2, Y3
+	VADDPS  (R10)(R8*1), Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  (R9), Y0, Y0
+	VADDPS  Y3, Y3, Y3
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (R10)(R8*2), Y1, Y1
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y2
+	VSUBPS  (R9)(R8*2), Y2, Y3
+	VADDPS  (R9)(R8*2), Y2, Y2
+	VMOVUPS (R10), Y4
+	VSUBPS  (R10)(R8*1), Y4, Y5
+	VADDPS  (R10)(R8*1), Y4, Y4
+	VADDPS  Y4, Y2, Y2
+	VADDPS  (R9), Y2, Y2
+	VADDPS  Y5, Y5, Y5
+	VADDPS  Y5, Y3, Y3
+	VADDPS  (R10)(R8*2), Y3, Y3
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y4
+	VSUBPS  (R9)(R8*2), Y4, Y5
+	VADDPS  (R9)(R8*2), Y4, Y4
+	VMOVUPS (R10), Y6
+	VSUBPS  (R10)(R8*1), Y6, Y7
+	VADDPS  (R10)(R8*1), Y6, Y6
+	VADDPS  Y6, Y4, Y4
+	VADDPS  (R9), Y4, Y4
+	VADDPS  Y7, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VADDPS  (R10)(R8*2), Y5, Y5
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y6
+	VSUBPS  (R9)(R8*2), Y6, Y7
+	VADDPS  (R9)(R8*2), Y6, Y6
+	VMOVUPS (R10), Y8
+	VSUBPS  (R10)(R8*1), Y8, Y9
+	VADDPS  (R10)(R8*1), Y8, Y8
+	VADDPS  Y8, Y6, Y6
+	VADDPS  (R9), Y6, Y6
+	VADDPS  Y9, Y9, Y9
+	VADDPS  Y9, Y7, Y7
+	VADDPS  (R10)(R8*2), Y7, Y7
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y8
+	VSUBPS  (R9)(R8*2), Y8, Y9
+	VADDPS  (R9)(R8*2), Y8, Y8
+	VMOVUPS (R10), Y10
+	VSUBPS  (R10)(R8*1), Y10, Y11
+	VADDPS  (R10)(R8*1), Y10, Y10
+	VADDPS  Y10, Y8, Y8
+	VADDPS  (R9), Y8, Y8
+	VADDPS  Y11, Y11, Y11
+	VADDPS  Y11, Y9, Y9
+	VADDPS  (R10)(R8*2), Y9, Y9
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y10
+	VSUBPS  (R9)(R8*2), Y10, Y11
+	VADDPS  (R9)(R8*2), Y10, Y10
+	VMOVUPS (R10), Y12
+	VSUBPS  (R10)(R8*1), Y12, Y13
+	VADDPS  (R10)(R8*1), Y12, Y12
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (R9), Y10, Y10
+	VADDPS  Y13, Y13, Y13
+	VADDPS  Y13, Y11, Y11
+	VADDPS  (R10)(R8*2), Y11, Y11
+	MOVQ    AX, R9
+	VSUBPS  Y4, Y2, Y12
+	VADDPS  Y4, Y2, Y2
+	VSUBPS  Y8, Y6, Y4
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y0, Y2, Y2
+	VADDPS  Y4, Y4, Y4
+	VADDPS  Y4, Y12, Y12
+	VADDPS  Y10, Y12, Y12
+	VMOVUPS Y2, (R9)
+	VMOVUPS Y12, (R9)(BX*1)
+	MOVQ    AX, R9
+	ADDQ    SI, R9
+	VSUBPS  Y5, Y3, Y0
+	VADDPS  Y5, Y3, Y3
+	VSUBPS  Y9, Y7, Y2
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y1, Y3, Y3
+	VADDPS  Y2, Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y11, Y0, Y0
+	VMOVUPS Y3, (R9)
+	VMOVUPS Y0, (R9)(BX*1)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, DX
+	JG      next_fiveOutputavx2
+	JMP     done_fiveOutputavx2
+
+rest_fiveOutputavx2:
+	LEAQ       convMasks<>+32(SB), R9
+	NEGQ       DX
+	VMOVDQU    (R9)(DX*4), Y0
+	MOVQ       CX, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y1
+	VSUBPS     (DX)(R8*2), Y1, Y2
+	VADDPS     (DX)(R8*2), Y1, Y1
+	VMOVUPS    (R9), Y3
+	VSUBPS     (R9)(R8*1), Y3, Y4
+	VADDPS     (R9)(R8*1), Y3, Y3
 	VADDPS     Y3, Y1, Y1
-	VADDPS     (R10), Y1, Y1
+	VADDPS     (DX), Y1, Y1
 	VADDPS     Y4, Y4, Y4
 	VADDPS     Y4, Y2, Y2
-	VADDPS     (R11)(R8*2), Y2, Y2
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y3
-	VSUBPS     (R10)(R8*2), Y3, Y4
-	VADDPS     (R10)(R8*2), Y3, Y3
-	VMOVUPS    (R11), Y5
-	VSUBPS     (R11)(R8*1), Y5, Y6
-	VADDPS     (R11)(R8*1), Y5, Y5
+	VADDPS     (R9)(R8*2), Y2, Y2
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y3
+	VSUBPS     (DX)(R8*2), Y3, Y4
+	VADDPS     (DX)(R8*2), Y3, Y3
+	VMOVUPS    (R9), Y5
+	VSUBPS     (R9)(R8*1), Y5, Y6
+	VADDPS     (R9)(R8*1), Y5, Y5
 	VADDPS     Y5, Y3, Y3
-	VADDPS     (R10), Y3, Y3
+	VADDPS     (DX), Y3, Y3
 	VADDPS     Y6, Y6, Y6
 	VADDPS     Y6, Y4, Y4
-	VADDPS     (R11)(R8*2), Y4, Y4
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y5
-	VSUBPS     (R10)(R8*2), Y5, Y6
-	VADDPS     (R10)(R8*2), Y5, Y5
-	VMOVUPS    (R11), Y7
-	VSUBPS     (R11)(R8*1), Y7, Y8
-	VADDPS     (R11)(R8*1), Y7, Y7
+	VADDPS     (R9)(R8*2), Y4, Y4
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y5
+	VSUBPS     (DX)(R8*2), Y5, Y6
+	VADDPS     (DX)(R8*2), Y5, Y5
+	VMOVUPS    (R9), Y7
+	VSUBPS     (R9)(R8*1), Y7, Y8
+	VADDPS     (R9)(R8*1), Y7, Y7
 	VADDPS     Y7, Y5, Y5
-	VADDPS     (R10), Y5, Y5
+	VADDPS     (DX), Y5, Y5
 	VADDPS     Y8, Y8, Y8
 	VADDPS     Y8, Y6, Y6
-	VADDPS     (R11)(R8*2), Y6, Y6
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y7
-	VSUBPS     (R10)(R8*2), Y7, Y8
-	VADDPS     (R10)(R8*2), Y7, Y7
-	VMOVUPS    (R11), Y9
-	VSUBPS     (R11)(R8*1), Y9, Y10
-	VADDPS     (R11)(R8*1), Y9, Y9
+	VADDPS     (R9)(R8*2), Y6, Y6
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y7
+	VSUBPS     (DX)(R8*2), Y7, Y8
+	VADDPS     (DX)(R8*2), Y7, Y7
+	VMOVUPS    (R9), Y9
+	VSUBPS     (R9)(R8*1), Y9, Y10
+	VADDPS     (R9)(R8*1), Y9, Y9
 	VADDPS     Y9, Y7, Y7
-	VADDPS     (R10), Y7, Y7
+	VADDPS     (DX), Y7, Y7
 	VADDPS     Y10, Y10, Y10
 	VADDPS     Y10, Y8, Y8
-	VADDPS     (R11)(R8*2), Y8, Y8
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y9
-	VSUBPS     (R10)(R8*2), Y9, Y10
-	VADDPS     (R10)(R8*2), Y9, Y9
-	VMOVUPS    (R11), Y11
-	VSUBPS     (R11)(R8*1), Y11, Y12
-	VADDPS     (R11)(R8*1), Y11, Y11
+	VADDPS     (R9)(R8*2), Y8, Y8
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y9
+	VSUBPS     (DX)(R8*2), Y9, Y10
+	VADDPS     (DX)(R8*2), Y9, Y9
+	VMOVUPS    (R9), Y11
+	VSUBPS     (R9)(R8*1), Y11, Y12
+	VADDPS     (R9)(R8*1), Y11, Y11
 	VADDPS     Y11, Y9, Y9
-	VADDPS     (R10), Y9, Y9
+	VADDPS     (DX), Y9, Y9
 	VADDPS     Y12, Y12, Y12
 	VADDPS     Y12, Y10, Y10
-	VADDPS     (R11)(R8*2), Y10, Y10
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y11
-	VSUBPS     (R10)(R8*2), Y11, Y12
-	VADDPS     (R10)(R8*2), Y11, Y11
-	VMOVUPS    (R11), Y13
-	VSUBPS     (R11)(R8*1), Y13, Y14
-	VADDPS     (R11)(R8*1), Y13, Y13
+	VADDPS     (R9)(R8*2), Y10, Y10
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y11
+	VSUBPS     (DX)(R8*2), Y11, Y12
+	VADDPS     (DX)(R8*2), Y11, Y11
+	VMOVUPS    (R9), Y13
+	VSUBPS     (R9)(R8*1), Y13, Y14
+	VADDPS     (R9)(R8*1), Y13, Y13
 	VADDPS     Y13, Y11, Y11
-	VADDPS     (R10), Y11, Y11
+	VADDPS     (DX), Y11, Y11
 	VADDPS     Y14, Y14, Y14
 	VADDPS     Y14, Y12, Y12
-	VADDPS     (R11)(R8*2), Y12, Y12
-	MOVQ       AX, R10
+	VADDPS     (R9)(R8*2), Y12, Y12
+	MOVQ       AX, DX
 	VSUBPS     Y5, Y3, Y13
 	VADDPS     Y5, Y3, Y3
 	VSUBPS     Y9, Y7, Y5
@@ -12408,10 +14296,10 @@ next_fiveOutputavx2:
 	VADDPS     Y5, Y5, Y5
 	VADDPS     Y5, Y13, Y13
 	VADDPS     Y11, Y13, Y13
-	VMASKMOVPS Y3, Y0, (R10)
-	VMASKMOVPS Y13, Y0, (R10)(BX*1)
-	MOVQ       AX, R10
-	ADDQ       SI, R10
+	VMASKMOVPS Y3, Y0, (DX)
+	VMASKMOVPS Y13, Y0, (DX)(BX*1)
+	MOVQ       AX, DX
+	ADDQ       SI, DX
 	VSUBPS     Y6, Y4, Y1
 	VADDPS     Y6, Y4, Y4
 	VSUBPS     Y10, Y8, Y3
@@ -12421,18 +14309,18 @@ next_fiveOutputavx2:
 	VADDPS     Y3, Y3, Y3
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y12, Y1, Y1
-	VMASKMOVPS Y4, Y0, (R10)
-	VMASKMOVPS Y1, Y0, (R10)(BX*1)
+	VMASKMOVPS Y4, Y0, (DX)
+	VMASKMOVPS Y1, Y0, (DX)(BX*1)
 	ADDQ       $0x00000020, AX
 	ADDQ       $0x00000020, CX
-	SUBQ       R9, DX
-	JG         next_fiveOutputavx2
+
+done_fiveOutputavx2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func fiveOutputAddavx2(dst *float32, m *float32, n int, pixel int, row int, plane int)
-// Requires: AVX, CMOV, SSE
+// Requires: AVX, SSE
 TEXT ·fiveOutputAddavx2(SB), NOSPLIT, $8-48
 	MOVQ    dst+0(FP), AX
 	MOVQ    m+8(FP), CX
@@ -12452,98 +14340,220 @@ TEXT ·fiveOutputAddavx2(SB), NOSPLIT, $8-48
 	LEAQ    (R8)(R8*1), R8
 
 next_fiveOutputAddavx2:
-	MOVQ       $0x00000008, R9
-	CMPQ       DX, R9
-	CMOVQLT    DX, R9
-	MOVQ       R9, R10
-	LEAQ       convMasks<>+32(SB), R11
-	NEGQ       R10
-	VMOVDQU    (R11)(R10*4), Y0
-	MOVQ       CX, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y1
-	VSUBPS     (R10)(R8*2), Y1, Y2
-	VADDPS     (R10)(R8*2), Y1, Y1
-	VMOVUPS    (R11), Y3
-	VSUBPS     (R11)(R8*1), Y3, Y4
-	VADDPS     (R11)(R8*1), Y3, Y3
+	CMPQ    DX, $0x00000008
+	JLT     rest_fiveOutputAddavx2
+	MOVQ    CX, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y0
+	VSUBPS  (R9)(R8*2), Y0, Y1
+	VADDPS  (R9)(R8*2), Y0, Y0
+	VMOVUPS (R10), Y2
+	VSUBPS  (R10)(R8*1), Y2, Y3
+	VADDPS  (R10)(R8*1), Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  (R9), Y0, Y0
+	VADDPS  Y3, Y3, Y3
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (R10)(R8*2), Y1, Y1
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y2
+	VSUBPS  (R9)(R8*2), Y2, Y3
+	VADDPS  (R9)(R8*2), Y2, Y2
+	VMOVUPS (R10), Y4
+	VSUBPS  (R10)(R8*1), Y4, Y5
+	VADDPS  (R10)(R8*1), Y4, Y4
+	VADDPS  Y4, Y2, Y2
+	VADDPS  (R9), Y2, Y2
+	VADDPS  Y5, Y5, Y5
+	VADDPS  Y5, Y3, Y3
+	VADDPS  (R10)(R8*2), Y3, Y3
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y4
+	VSUBPS  (R9)(R8*2), Y4, Y5
+	VADDPS  (R9)(R8*2), Y4, Y4
+	VMOVUPS (R10), Y6
+	VSUBPS  (R10)(R8*1), Y6, Y7
+	VADDPS  (R10)(R8*1), Y6, Y6
+	VADDPS  Y6, Y4, Y4
+	VADDPS  (R9), Y4, Y4
+	VADDPS  Y7, Y7, Y7
+	VADDPS  Y7, Y5, Y5
+	VADDPS  (R10)(R8*2), Y5, Y5
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y6
+	VSUBPS  (R9)(R8*2), Y6, Y7
+	VADDPS  (R9)(R8*2), Y6, Y6
+	VMOVUPS (R10), Y8
+	VSUBPS  (R10)(R8*1), Y8, Y9
+	VADDPS  (R10)(R8*1), Y8, Y8
+	VADDPS  Y8, Y6, Y6
+	VADDPS  (R9), Y6, Y6
+	VADDPS  Y9, Y9, Y9
+	VADDPS  Y9, Y7, Y7
+	VADDPS  (R10)(R8*2), Y7, Y7
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y8
+	VSUBPS  (R9)(R8*2), Y8, Y9
+	VADDPS  (R9)(R8*2), Y8, Y8
+	VMOVUPS (R10), Y10
+	VSUBPS  (R10)(R8*1), Y10, Y11
+	VADDPS  (R10)(R8*1), Y10, Y10
+	VADDPS  Y10, Y8, Y8
+	VADDPS  (R9), Y8, Y8
+	VADDPS  Y11, Y11, Y11
+	VADDPS  Y11, Y9, Y9
+	VADDPS  (R10)(R8*2), Y9, Y9
+	ADDQ    DI, R9
+	LEAQ    (R9)(R8*2), R10
+	ADDQ    R8, R10
+	VMOVUPS (R9)(R8*1), Y10
+	VSUBPS  (R9)(R8*2), Y10, Y11
+	VADDPS  (R9)(R8*2), Y10, Y10
+	VMOVUPS (R10), Y12
+	VSUBPS  (R10)(R8*1), Y12, Y13
+	VADDPS  (R10)(R8*1), Y12, Y12
+	VADDPS  Y12, Y10, Y10
+	VADDPS  (R9), Y10, Y10
+	VADDPS  Y13, Y13, Y13
+	VADDPS  Y13, Y11, Y11
+	VADDPS  (R10)(R8*2), Y11, Y11
+	MOVQ    AX, R9
+	VSUBPS  Y4, Y2, Y12
+	VADDPS  Y4, Y2, Y2
+	VSUBPS  Y8, Y6, Y4
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y0, Y2, Y2
+	VADDPS  Y4, Y4, Y4
+	VADDPS  Y4, Y12, Y12
+	VADDPS  Y10, Y12, Y12
+	VMOVUPS (R9), Y0
+	VADDPS  Y0, Y2, Y2
+	VMOVUPS Y2, (R9)
+	VMOVUPS (R9)(BX*1), Y0
+	VADDPS  Y0, Y12, Y12
+	VMOVUPS Y12, (R9)(BX*1)
+	MOVQ    AX, R9
+	ADDQ    SI, R9
+	VSUBPS  Y5, Y3, Y0
+	VADDPS  Y5, Y3, Y3
+	VSUBPS  Y9, Y7, Y2
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y1, Y3, Y3
+	VADDPS  Y2, Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y11, Y0, Y0
+	VMOVUPS (R9), Y1
+	VADDPS  Y1, Y3, Y3
+	VMOVUPS Y3, (R9)
+	VMOVUPS (R9)(BX*1), Y1
+	VADDPS  Y1, Y0, Y0
+	VMOVUPS Y0, (R9)(BX*1)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, DX
+	JG      next_fiveOutputAddavx2
+	JMP     done_fiveOutputAddavx2
+
+rest_fiveOutputAddavx2:
+	LEAQ       convMasks<>+32(SB), R9
+	NEGQ       DX
+	VMOVDQU    (R9)(DX*4), Y0
+	MOVQ       CX, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y1
+	VSUBPS     (DX)(R8*2), Y1, Y2
+	VADDPS     (DX)(R8*2), Y1, Y1
+	VMOVUPS    (R9), Y3
+	VSUBPS     (R9)(R8*1), Y3, Y4
+	VADDPS     (R9)(R8*1), Y3, Y3
 	VADDPS     Y3, Y1, Y1
-	VADDPS     (R10), Y1, Y1
+	VADDPS     (DX), Y1, Y1
 	VADDPS     Y4, Y4, Y4
 	VADDPS     Y4, Y2, Y2
-	VADDPS     (R11)(R8*2), Y2, Y2
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y3
-	VSUBPS     (R10)(R8*2), Y3, Y4
-	VADDPS     (R10)(R8*2), Y3, Y3
-	VMOVUPS    (R11), Y5
-	VSUBPS     (R11)(R8*1), Y5, Y6
-	VADDPS     (R11)(R8*1), Y5, Y5
+	VADDPS     (R9)(R8*2), Y2, Y2
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y3
+	VSUBPS     (DX)(R8*2), Y3, Y4
+	VADDPS     (DX)(R8*2), Y3, Y3
+	VMOVUPS    (R9), Y5
+	VSUBPS     (R9)(R8*1), Y5, Y6
+	VADDPS     (R9)(R8*1), Y5, Y5
 	VADDPS     Y5, Y3, Y3
-	VADDPS     (R10), Y3, Y3
+	VADDPS     (DX), Y3, Y3
 	VADDPS     Y6, Y6, Y6
 	VADDPS     Y6, Y4, Y4
-	VADDPS     (R11)(R8*2), Y4, Y4
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y5
-	VSUBPS     (R10)(R8*2), Y5, Y6
-	VADDPS     (R10)(R8*2), Y5, Y5
-	VMOVUPS    (R11), Y7
-	VSUBPS     (R11)(R8*1), Y7, Y8
-	VADDPS     (R11)(R8*1), Y7, Y7
+	VADDPS     (R9)(R8*2), Y4, Y4
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y5
+	VSUBPS     (DX)(R8*2), Y5, Y6
+	VADDPS     (DX)(R8*2), Y5, Y5
+	VMOVUPS    (R9), Y7
+	VSUBPS     (R9)(R8*1), Y7, Y8
+	VADDPS     (R9)(R8*1), Y7, Y7
 	VADDPS     Y7, Y5, Y5
-	VADDPS     (R10), Y5, Y5
+	VADDPS     (DX), Y5, Y5
 	VADDPS     Y8, Y8, Y8
 	VADDPS     Y8, Y6, Y6
-	VADDPS     (R11)(R8*2), Y6, Y6
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y7
-	VSUBPS     (R10)(R8*2), Y7, Y8
-	VADDPS     (R10)(R8*2), Y7, Y7
-	VMOVUPS    (R11), Y9
-	VSUBPS     (R11)(R8*1), Y9, Y10
-	VADDPS     (R11)(R8*1), Y9, Y9
+	VADDPS     (R9)(R8*2), Y6, Y6
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y7
+	VSUBPS     (DX)(R8*2), Y7, Y8
+	VADDPS     (DX)(R8*2), Y7, Y7
+	VMOVUPS    (R9), Y9
+	VSUBPS     (R9)(R8*1), Y9, Y10
+	VADDPS     (R9)(R8*1), Y9, Y9
 	VADDPS     Y9, Y7, Y7
-	VADDPS     (R10), Y7, Y7
+	VADDPS     (DX), Y7, Y7
 	VADDPS     Y10, Y10, Y10
 	VADDPS     Y10, Y8, Y8
-	VADDPS     (R11)(R8*2), Y8, Y8
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y9
-	VSUBPS     (R10)(R8*2), Y9, Y10
-	VADDPS     (R10)(R8*2), Y9, Y9
-	VMOVUPS    (R11), Y11
-	VSUBPS     (R11)(R8*1), Y11, Y12
-	VADDPS     (R11)(R8*1), Y11, Y11
+	VADDPS     (R9)(R8*2), Y8, Y8
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y9
+	VSUBPS     (DX)(R8*2), Y9, Y10
+	VADDPS     (DX)(R8*2), Y9, Y9
+	VMOVUPS    (R9), Y11
+	VSUBPS     (R9)(R8*1), Y11, Y12
+	VADDPS     (R9)(R8*1), Y11, Y11
 	VADDPS     Y11, Y9, Y9
-	VADDPS     (R10), Y9, Y9
+	VADDPS     (DX), Y9, Y9
 	VADDPS     Y12, Y12, Y12
 	VADDPS     Y12, Y10, Y10
-	VADDPS     (R11)(R8*2), Y10, Y10
-	ADDQ       DI, R10
-	LEAQ       (R10)(R8*2), R11
-	ADDQ       R8, R11
-	VMOVUPS    (R10)(R8*1), Y11
-	VSUBPS     (R10)(R8*2), Y11, Y12
-	VADDPS     (R10)(R8*2), Y11, Y11
-	VMOVUPS    (R11), Y13
-	VSUBPS     (R11)(R8*1), Y13, Y14
-	VADDPS     (R11)(R8*1), Y13, Y13
+	VADDPS     (R9)(R8*2), Y10, Y10
+	ADDQ       DI, DX
+	LEAQ       (DX)(R8*2), R9
+	ADDQ       R8, R9
+	VMOVUPS    (DX)(R8*1), Y11
+	VSUBPS     (DX)(R8*2), Y11, Y12
+	VADDPS     (DX)(R8*2), Y11, Y11
+	VMOVUPS    (R9), Y13
+	VSUBPS     (R9)(R8*1), Y13, Y14
+	VADDPS     (R9)(R8*1), Y13, Y13
 	VADDPS     Y13, Y11, Y11
-	VADDPS     (R10), Y11, Y11
+	VADDPS     (DX), Y11, Y11
 	VADDPS     Y14, Y14, Y14
 	VADDPS     Y14, Y12, Y12
-	VADDPS     (R11)(R8*2), Y12, Y12
-	MOVQ       AX, R10
+	VADDPS     (R9)(R8*2), Y12, Y12
+	MOVQ       AX, DX
 	VSUBPS     Y5, Y3, Y13
 	VADDPS     Y5, Y3, Y3
 	VSUBPS     Y9, Y7, Y5
@@ -12553,14 +14563,14 @@ next_fiveOutputAddavx2:
 	VADDPS     Y5, Y5, Y5
 	VADDPS     Y5, Y13, Y13
 	VADDPS     Y11, Y13, Y13
-	VMASKMOVPS (R10), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y1
 	VADDPS     Y1, Y3, Y3
-	VMASKMOVPS Y3, Y0, (R10)
-	VMASKMOVPS (R10)(BX*1), Y0, Y1
+	VMASKMOVPS Y3, Y0, (DX)
+	VMASKMOVPS (DX)(BX*1), Y0, Y1
 	VADDPS     Y1, Y13, Y13
-	VMASKMOVPS Y13, Y0, (R10)(BX*1)
-	MOVQ       AX, R10
-	ADDQ       SI, R10
+	VMASKMOVPS Y13, Y0, (DX)(BX*1)
+	MOVQ       AX, DX
+	ADDQ       SI, DX
 	VSUBPS     Y6, Y4, Y1
 	VADDPS     Y6, Y4, Y4
 	VSUBPS     Y10, Y8, Y3
@@ -12570,22 +14580,22 @@ next_fiveOutputAddavx2:
 	VADDPS     Y3, Y3, Y3
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y12, Y1, Y1
-	VMASKMOVPS (R10), Y0, Y2
+	VMASKMOVPS (DX), Y0, Y2
 	VADDPS     Y2, Y4, Y4
-	VMASKMOVPS Y4, Y0, (R10)
-	VMASKMOVPS (R10)(BX*1), Y0, Y2
+	VMASKMOVPS Y4, Y0, (DX)
+	VMASKMOVPS (DX)(BX*1), Y0, Y2
 	VADDPS     Y2, Y1, Y1
-	VMASKMOVPS Y1, Y0, (R10)(BX*1)
+	VMASKMOVPS Y1, Y0, (DX)(BX*1)
 	ADDQ       $0x00000020, AX
 	ADDQ       $0x00000020, CX
-	SUBQ       R9, DX
-	JG         next_fiveOutputAddavx2
+
+done_fiveOutputAddavx2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func fiveGradientavx2(v *float32, y *float32, n int, pixel int, row int, plane int)
-// Requires: AVX, CMOV, SSE
+// Requires: AVX, SSE
 TEXT ·fiveGradientavx2(SB), NOSPLIT, $8-48
 	MOVQ    v+0(FP), AX
 	MOVQ    y+8(FP), CX
@@ -12603,37 +14613,163 @@ TEXT ·fiveGradientavx2(SB), NOSPLIT, $8-48
 	SHLQ    $0x02, DI
 
 next_fiveGradientavx2:
-	MOVQ       $0x00000008, R8
-	CMPQ       DX, R8
-	CMOVQLT    DX, R8
-	MOVQ       R8, R9
-	LEAQ       convMasks<>+32(SB), R10
-	NEGQ       R9
-	VMOVDQU    (R10)(R9*4), Y0
-	MOVQ       CX, R9
-	VMASKMOVPS (R9), Y0, Y1
-	VMASKMOVPS (R9)(BX*1), Y0, Y2
-	ADDQ       SI, R9
-	VMASKMOVPS (R9), Y0, Y3
-	VMASKMOVPS (R9)(BX*1), Y0, Y0
-	MOVQ       AX, R9
+	CMPQ    DX, $0x00000008
+	JLT     rest_fiveGradientavx2
+	MOVQ    CX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS (R8)(BX*1), Y1
+	ADDQ    SI, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS (R8)(BX*1), Y3
+	MOVQ    AX, R8
+	VADDPS  Y1, Y1, Y4
+	VADDPS  Y1, Y0, Y5
+	VSUBPS  Y1, Y0, Y6
+	VADDPS  Y4, Y0, Y7
+	VSUBPS  Y4, Y0, Y4
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VADDPS  Y2, Y0, Y4
+	VADDPS  Y3, Y1, Y5
+	VADDPS  Y5, Y5, Y6
+	VADDPS  Y5, Y4, Y7
+	VSUBPS  Y5, Y4, Y8
+	VADDPS  Y6, Y4, Y9
+	VSUBPS  Y6, Y4, Y6
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y9, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VSUBPS  Y2, Y0, Y4
+	VSUBPS  Y3, Y1, Y5
+	VADDPS  Y5, Y5, Y6
+	VADDPS  Y5, Y4, Y7
+	VSUBPS  Y5, Y4, Y8
+	VADDPS  Y6, Y4, Y9
+	VSUBPS  Y6, Y4, Y6
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y9, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VADDPS  Y2, Y2, Y4
+	VADDPS  Y4, Y0, Y4
+	VADDPS  Y3, Y3, Y5
+	VADDPS  Y5, Y1, Y5
+	VADDPS  Y5, Y5, Y6
+	VADDPS  Y5, Y4, Y7
+	VSUBPS  Y5, Y4, Y8
+	VADDPS  Y6, Y4, Y9
+	VSUBPS  Y6, Y4, Y6
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y8, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y9, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VADDPS  Y2, Y2, Y4
+	VSUBPS  Y4, Y0, Y0
+	VADDPS  Y3, Y3, Y4
+	VSUBPS  Y4, Y1, Y1
+	VADDPS  Y1, Y1, Y4
+	VADDPS  Y1, Y0, Y5
+	VSUBPS  Y1, Y0, Y6
+	VADDPS  Y4, Y0, Y7
+	VSUBPS  Y4, Y0, Y4
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y6, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y7, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VADDPS  Y3, Y3, Y0
+	VADDPS  Y3, Y2, Y1
+	VSUBPS  Y3, Y2, Y4
+	VADDPS  Y0, Y2, Y5
+	VSUBPS  Y0, Y2, Y0
+	VMOVUPS Y2, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y1, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y4, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y5, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y0, (R8)
+	ADDQ    DI, R8
+	VMOVUPS Y3, (R8)
+	ADDQ    DI, R8
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, DX
+	JG      next_fiveGradientavx2
+	JMP     done_fiveGradientavx2
+
+rest_fiveGradientavx2:
+	LEAQ       convMasks<>+32(SB), R8
+	NEGQ       DX
+	VMOVDQU    (R8)(DX*4), Y0
+	MOVQ       CX, DX
+	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (DX)(BX*1), Y0, Y2
+	ADDQ       SI, DX
+	VMASKMOVPS (DX), Y0, Y3
+	VMASKMOVPS (DX)(BX*1), Y0, Y0
+	MOVQ       AX, DX
 	VADDPS     Y2, Y2, Y4
 	VADDPS     Y2, Y1, Y5
 	VSUBPS     Y2, Y1, Y6
 	VADDPS     Y4, Y1, Y7
 	VSUBPS     Y4, Y1, Y4
-	VMOVUPS    Y1, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y5, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y6, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y7, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y4, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y2, (R9)
-	ADDQ       DI, R9
+	VMOVUPS    Y1, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y5, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y6, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y7, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y4, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y2, (DX)
+	ADDQ       DI, DX
 	VADDPS     Y3, Y1, Y4
 	VADDPS     Y0, Y2, Y5
 	VADDPS     Y5, Y5, Y6
@@ -12641,18 +14777,18 @@ next_fiveGradientavx2:
 	VSUBPS     Y5, Y4, Y8
 	VADDPS     Y6, Y4, Y9
 	VSUBPS     Y6, Y4, Y6
-	VMOVUPS    Y4, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y7, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y8, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y9, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y6, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y5, (R9)
-	ADDQ       DI, R9
+	VMOVUPS    Y4, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y7, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y8, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y9, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y6, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y5, (DX)
+	ADDQ       DI, DX
 	VSUBPS     Y3, Y1, Y4
 	VSUBPS     Y0, Y2, Y5
 	VADDPS     Y5, Y5, Y6
@@ -12660,18 +14796,18 @@ next_fiveGradientavx2:
 	VSUBPS     Y5, Y4, Y8
 	VADDPS     Y6, Y4, Y9
 	VSUBPS     Y6, Y4, Y6
-	VMOVUPS    Y4, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y7, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y8, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y9, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y6, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y5, (R9)
-	ADDQ       DI, R9
+	VMOVUPS    Y4, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y7, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y8, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y9, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y6, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y5, (DX)
+	ADDQ       DI, DX
 	VADDPS     Y3, Y3, Y4
 	VADDPS     Y4, Y1, Y4
 	VADDPS     Y0, Y0, Y5
@@ -12681,18 +14817,18 @@ next_fiveGradientavx2:
 	VSUBPS     Y5, Y4, Y8
 	VADDPS     Y6, Y4, Y9
 	VSUBPS     Y6, Y4, Y6
-	VMOVUPS    Y4, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y7, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y8, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y9, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y6, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y5, (R9)
-	ADDQ       DI, R9
+	VMOVUPS    Y4, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y7, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y8, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y9, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y6, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y5, (DX)
+	ADDQ       DI, DX
 	VADDPS     Y3, Y3, Y4
 	VSUBPS     Y4, Y1, Y1
 	VADDPS     Y0, Y0, Y4
@@ -12702,45 +14838,45 @@ next_fiveGradientavx2:
 	VSUBPS     Y2, Y1, Y6
 	VADDPS     Y4, Y1, Y7
 	VSUBPS     Y4, Y1, Y4
-	VMOVUPS    Y1, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y5, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y6, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y7, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y4, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y2, (R9)
-	ADDQ       DI, R9
+	VMOVUPS    Y1, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y5, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y6, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y7, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y4, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y2, (DX)
+	ADDQ       DI, DX
 	VADDPS     Y0, Y0, Y1
 	VADDPS     Y0, Y3, Y2
 	VSUBPS     Y0, Y3, Y4
 	VADDPS     Y1, Y3, Y5
 	VSUBPS     Y1, Y3, Y1
-	VMOVUPS    Y3, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y2, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y4, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y5, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y1, (R9)
-	ADDQ       DI, R9
-	VMOVUPS    Y0, (R9)
-	ADDQ       DI, R9
+	VMOVUPS    Y3, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y2, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y4, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y5, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y1, (DX)
+	ADDQ       DI, DX
+	VMOVUPS    Y0, (DX)
+	ADDQ       DI, DX
 	ADDQ       $0x00000020, AX
 	ADDQ       $0x00000020, CX
-	SUBQ       R8, DX
-	JG         next_fiveGradientavx2
+
+done_fiveGradientavx2:
 	VZEROUPPER
-	LDMXCSR    (SP)
+	LDMXCSR (SP)
 	RET
 
 // func fiveWeightsavx2(dw *float32, m *float32, tmp *float32, n int, tap int, plane int)
-// Requires: AVX, CMOV, FMA3, SSE
+// Requires: AVX, FMA3, SSE
 TEXT ·fiveWeightsavx2(SB), NOSPLIT, $8-48
 	MOVQ         dw+0(FP), AX
 	MOVQ         m+8(FP), CX
@@ -12766,29 +14902,420 @@ TEXT ·fiveWeightsavx2(SB), NOSPLIT, $8-48
 	VBROADCASTSS convConsts<>+28(SB), Y6
 
 next_fiveWeightsavx2:
-	MOVQ        $0x00000008, R9
-	CMPQ        BX, R9
-	CMOVQLT     BX, R9
-	MOVQ        R9, R10
-	LEAQ        convMasks<>+32(SB), R11
-	NEGQ        R10
-	VMOVDQU     (R11)(R10*4), Y7
-	MOVQ        CX, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Y8
+	CMPQ        BX, $0x00000008
+	JLT         rest_fiveWeightsavx2
+	MOVQ        CX, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Y7
+	VMOVUPS     (R9)(R8*2), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     (R10), Y8
+	VMOVUPS     (R10)(R8*1), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     (R9), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
 	VMOVUPS     (R10)(R8*2), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, (DX)
+	VMOVUPS     Y10, 192(DX)
+	VMOVUPS     Y13, 384(DX)
+	VMOVUPS     Y7, 576(DX)
+	VMOVUPS     Y8, 768(DX)
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Y7
+	VMOVUPS     (R9)(R8*2), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     (R10), Y8
+	VMOVUPS     (R10)(R8*1), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     (R9), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     (R10)(R8*2), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, 32(DX)
+	VMOVUPS     Y10, 224(DX)
+	VMOVUPS     Y13, 416(DX)
+	VMOVUPS     Y7, 608(DX)
+	VMOVUPS     Y8, 800(DX)
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Y7
+	VMOVUPS     (R9)(R8*2), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     (R10), Y8
+	VMOVUPS     (R10)(R8*1), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     (R9), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     (R10)(R8*2), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, 64(DX)
+	VMOVUPS     Y10, 256(DX)
+	VMOVUPS     Y13, 448(DX)
+	VMOVUPS     Y7, 640(DX)
+	VMOVUPS     Y8, 832(DX)
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Y7
+	VMOVUPS     (R9)(R8*2), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     (R10), Y8
+	VMOVUPS     (R10)(R8*1), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     (R9), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     (R10)(R8*2), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, 96(DX)
+	VMOVUPS     Y10, 288(DX)
+	VMOVUPS     Y13, 480(DX)
+	VMOVUPS     Y7, 672(DX)
+	VMOVUPS     Y8, 864(DX)
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Y7
+	VMOVUPS     (R9)(R8*2), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     (R10), Y8
+	VMOVUPS     (R10)(R8*1), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     (R9), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     (R10)(R8*2), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, 128(DX)
+	VMOVUPS     Y10, 320(DX)
+	VMOVUPS     Y13, 512(DX)
+	VMOVUPS     Y7, 704(DX)
+	VMOVUPS     Y8, 896(DX)
+	ADDQ        DI, R9
+	LEAQ        (R9)(R8*2), R10
+	ADDQ        R8, R10
+	VMOVUPS     (R9)(R8*1), Y7
+	VMOVUPS     (R9)(R8*2), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     (R10), Y8
+	VMOVUPS     (R10)(R8*1), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     (R9), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     (R10)(R8*2), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, 160(DX)
+	VMOVUPS     Y10, 352(DX)
+	VMOVUPS     Y13, 544(DX)
+	VMOVUPS     Y7, 736(DX)
+	VMOVUPS     Y8, 928(DX)
+	ADDQ        DI, R9
+	MOVQ        AX, R9
+	VMOVUPS     32(DX), Y7
+	VMOVUPS     64(DX), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     96(DX), Y8
+	VMOVUPS     128(DX), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     (DX), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     160(DX), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y10, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y13, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y7, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y8, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     224(DX), Y7
+	VMOVUPS     256(DX), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     288(DX), Y8
+	VMOVUPS     320(DX), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     192(DX), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     352(DX), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y10, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y13, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y7, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y8, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     416(DX), Y7
+	VMOVUPS     448(DX), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     480(DX), Y8
+	VMOVUPS     512(DX), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     384(DX), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     544(DX), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y10, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y13, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y7, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y8, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     608(DX), Y7
+	VMOVUPS     640(DX), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     672(DX), Y8
+	VMOVUPS     704(DX), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     576(DX), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     736(DX), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y10, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y13, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y7, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y8, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     800(DX), Y7
+	VMOVUPS     832(DX), Y8
+	VADDPS      Y8, Y7, Y9
+	VMULPS      Y0, Y9, Y9
+	VSUBPS      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VMOVUPS     864(DX), Y8
+	VMOVUPS     896(DX), Y10
+	VADDPS      Y10, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y10, Y8, Y8
+	VMULPS      Y1, Y8, Y8
+	VMOVUPS     768(DX), Y10
+	VADDPS      Y11, Y9, Y12
+	VMOVAPS     Y12, Y12
+	VFMADD231PS Y2, Y10, Y12
+	VMOVAPS     Y7, Y10
+	VFMADD231PS Y3, Y8, Y10
+	VMOVAPS     Y9, Y13
+	VFMADD231PS Y4, Y11, Y13
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y5, Y8, Y7
+	VMOVAPS     Y9, Y8
+	VFMADD231PS Y6, Y11, Y8
+	VMOVUPS     928(DX), Y9
+	VADDPS      Y9, Y8, Y8
+	VMOVUPS     Y12, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y10, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y13, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y7, (R9)
+	ADDQ        SI, R9
+	VMOVUPS     Y8, (R9)
+	ADDQ        SI, R9
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	SUBQ        $0x00000008, BX
+	JG          next_fiveWeightsavx2
+	JMP         done_fiveWeightsavx2
+
+rest_fiveWeightsavx2:
+	LEAQ        convMasks<>+32(SB), R9
+	NEGQ        BX
+	VMOVDQU     (R9)(BX*4), Y7
+	MOVQ        CX, BX
+	LEAQ        (BX)(R8*2), R9
+	ADDQ        R8, R9
+	VMOVUPS     (BX)(R8*1), Y8
+	VMOVUPS     (BX)(R8*2), Y9
 	VADDPS      Y9, Y8, Y10
 	VMULPS      Y0, Y10, Y10
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      Y0, Y8, Y8
-	VMOVUPS     (R11), Y9
-	VMOVUPS     (R11)(R8*1), Y11
+	VMOVUPS     (R9), Y9
+	VMOVUPS     (R9)(R8*1), Y11
 	VADDPS      Y11, Y9, Y12
 	VMULPS      Y1, Y12, Y12
 	VSUBPS      Y11, Y9, Y9
 	VMULPS      Y1, Y9, Y9
-	VMOVUPS     (R10), Y11
+	VMOVUPS     (BX), Y11
 	VADDPS      Y12, Y10, Y13
 	VMOVAPS     Y13, Y13
 	VFMADD231PS Y2, Y11, Y13
@@ -12800,29 +15327,29 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y5, Y9, Y8
 	VMOVAPS     Y10, Y9
 	VFMADD231PS Y6, Y12, Y9
-	VMOVUPS     (R11)(R8*2), Y10
+	VMOVUPS     (R9)(R8*2), Y10
 	VADDPS      Y10, Y9, Y9
 	VMOVUPS     Y13, (DX)
 	VMOVUPS     Y11, 192(DX)
 	VMOVUPS     Y14, 384(DX)
 	VMOVUPS     Y8, 576(DX)
 	VMOVUPS     Y9, 768(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Y8
-	VMOVUPS     (R10)(R8*2), Y9
+	ADDQ        DI, BX
+	LEAQ        (BX)(R8*2), R9
+	ADDQ        R8, R9
+	VMOVUPS     (BX)(R8*1), Y8
+	VMOVUPS     (BX)(R8*2), Y9
 	VADDPS      Y9, Y8, Y10
 	VMULPS      Y0, Y10, Y10
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      Y0, Y8, Y8
-	VMOVUPS     (R11), Y9
-	VMOVUPS     (R11)(R8*1), Y11
+	VMOVUPS     (R9), Y9
+	VMOVUPS     (R9)(R8*1), Y11
 	VADDPS      Y11, Y9, Y12
 	VMULPS      Y1, Y12, Y12
 	VSUBPS      Y11, Y9, Y9
 	VMULPS      Y1, Y9, Y9
-	VMOVUPS     (R10), Y11
+	VMOVUPS     (BX), Y11
 	VADDPS      Y12, Y10, Y13
 	VMOVAPS     Y13, Y13
 	VFMADD231PS Y2, Y11, Y13
@@ -12834,29 +15361,29 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y5, Y9, Y8
 	VMOVAPS     Y10, Y9
 	VFMADD231PS Y6, Y12, Y9
-	VMOVUPS     (R11)(R8*2), Y10
+	VMOVUPS     (R9)(R8*2), Y10
 	VADDPS      Y10, Y9, Y9
 	VMOVUPS     Y13, 32(DX)
 	VMOVUPS     Y11, 224(DX)
 	VMOVUPS     Y14, 416(DX)
 	VMOVUPS     Y8, 608(DX)
 	VMOVUPS     Y9, 800(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Y8
-	VMOVUPS     (R10)(R8*2), Y9
+	ADDQ        DI, BX
+	LEAQ        (BX)(R8*2), R9
+	ADDQ        R8, R9
+	VMOVUPS     (BX)(R8*1), Y8
+	VMOVUPS     (BX)(R8*2), Y9
 	VADDPS      Y9, Y8, Y10
 	VMULPS      Y0, Y10, Y10
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      Y0, Y8, Y8
-	VMOVUPS     (R11), Y9
-	VMOVUPS     (R11)(R8*1), Y11
+	VMOVUPS     (R9), Y9
+	VMOVUPS     (R9)(R8*1), Y11
 	VADDPS      Y11, Y9, Y12
 	VMULPS      Y1, Y12, Y12
 	VSUBPS      Y11, Y9, Y9
 	VMULPS      Y1, Y9, Y9
-	VMOVUPS     (R10), Y11
+	VMOVUPS     (BX), Y11
 	VADDPS      Y12, Y10, Y13
 	VMOVAPS     Y13, Y13
 	VFMADD231PS Y2, Y11, Y13
@@ -12868,29 +15395,29 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y5, Y9, Y8
 	VMOVAPS     Y10, Y9
 	VFMADD231PS Y6, Y12, Y9
-	VMOVUPS     (R11)(R8*2), Y10
+	VMOVUPS     (R9)(R8*2), Y10
 	VADDPS      Y10, Y9, Y9
 	VMOVUPS     Y13, 64(DX)
 	VMOVUPS     Y11, 256(DX)
 	VMOVUPS     Y14, 448(DX)
 	VMOVUPS     Y8, 640(DX)
 	VMOVUPS     Y9, 832(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Y8
-	VMOVUPS     (R10)(R8*2), Y9
+	ADDQ        DI, BX
+	LEAQ        (BX)(R8*2), R9
+	ADDQ        R8, R9
+	VMOVUPS     (BX)(R8*1), Y8
+	VMOVUPS     (BX)(R8*2), Y9
 	VADDPS      Y9, Y8, Y10
 	VMULPS      Y0, Y10, Y10
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      Y0, Y8, Y8
-	VMOVUPS     (R11), Y9
-	VMOVUPS     (R11)(R8*1), Y11
+	VMOVUPS     (R9), Y9
+	VMOVUPS     (R9)(R8*1), Y11
 	VADDPS      Y11, Y9, Y12
 	VMULPS      Y1, Y12, Y12
 	VSUBPS      Y11, Y9, Y9
 	VMULPS      Y1, Y9, Y9
-	VMOVUPS     (R10), Y11
+	VMOVUPS     (BX), Y11
 	VADDPS      Y12, Y10, Y13
 	VMOVAPS     Y13, Y13
 	VFMADD231PS Y2, Y11, Y13
@@ -12902,29 +15429,29 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y5, Y9, Y8
 	VMOVAPS     Y10, Y9
 	VFMADD231PS Y6, Y12, Y9
-	VMOVUPS     (R11)(R8*2), Y10
+	VMOVUPS     (R9)(R8*2), Y10
 	VADDPS      Y10, Y9, Y9
 	VMOVUPS     Y13, 96(DX)
 	VMOVUPS     Y11, 288(DX)
 	VMOVUPS     Y14, 480(DX)
 	VMOVUPS     Y8, 672(DX)
 	VMOVUPS     Y9, 864(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Y8
-	VMOVUPS     (R10)(R8*2), Y9
+	ADDQ        DI, BX
+	LEAQ        (BX)(R8*2), R9
+	ADDQ        R8, R9
+	VMOVUPS     (BX)(R8*1), Y8
+	VMOVUPS     (BX)(R8*2), Y9
 	VADDPS      Y9, Y8, Y10
 	VMULPS      Y0, Y10, Y10
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      Y0, Y8, Y8
-	VMOVUPS     (R11), Y9
-	VMOVUPS     (R11)(R8*1), Y11
+	VMOVUPS     (R9), Y9
+	VMOVUPS     (R9)(R8*1), Y11
 	VADDPS      Y11, Y9, Y12
 	VMULPS      Y1, Y12, Y12
 	VSUBPS      Y11, Y9, Y9
 	VMULPS      Y1, Y9, Y9
-	VMOVUPS     (R10), Y11
+	VMOVUPS     (BX), Y11
 	VADDPS      Y12, Y10, Y13
 	VMOVAPS     Y13, Y13
 	VFMADD231PS Y2, Y11, Y13
@@ -12936,29 +15463,29 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y5, Y9, Y8
 	VMOVAPS     Y10, Y9
 	VFMADD231PS Y6, Y12, Y9
-	VMOVUPS     (R11)(R8*2), Y10
+	VMOVUPS     (R9)(R8*2), Y10
 	VADDPS      Y10, Y9, Y9
 	VMOVUPS     Y13, 128(DX)
 	VMOVUPS     Y11, 320(DX)
 	VMOVUPS     Y14, 512(DX)
 	VMOVUPS     Y8, 704(DX)
 	VMOVUPS     Y9, 896(DX)
-	ADDQ        DI, R10
-	LEAQ        (R10)(R8*2), R11
-	ADDQ        R8, R11
-	VMOVUPS     (R10)(R8*1), Y8
-	VMOVUPS     (R10)(R8*2), Y9
+	ADDQ        DI, BX
+	LEAQ        (BX)(R8*2), R9
+	ADDQ        R8, R9
+	VMOVUPS     (BX)(R8*1), Y8
+	VMOVUPS     (BX)(R8*2), Y9
 	VADDPS      Y9, Y8, Y10
 	VMULPS      Y0, Y10, Y10
 	VSUBPS      Y9, Y8, Y8
 	VMULPS      Y0, Y8, Y8
-	VMOVUPS     (R11), Y9
-	VMOVUPS     (R11)(R8*1), Y11
+	VMOVUPS     (R9), Y9
+	VMOVUPS     (R9)(R8*1), Y11
 	VADDPS      Y11, Y9, Y12
 	VMULPS      Y1, Y12, Y12
 	VSUBPS      Y11, Y9, Y9
 	VMULPS      Y1, Y9, Y9
-	VMOVUPS     (R10), Y11
+	VMOVUPS     (BX), Y11
 	VADDPS      Y12, Y10, Y13
 	VMOVAPS     Y13, Y13
 	VFMADD231PS Y2, Y11, Y13
@@ -12970,15 +15497,15 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y5, Y9, Y8
 	VMOVAPS     Y10, Y9
 	VFMADD231PS Y6, Y12, Y9
-	VMOVUPS     (R11)(R8*2), Y10
+	VMOVUPS     (R9)(R8*2), Y10
 	VADDPS      Y10, Y9, Y9
 	VMOVUPS     Y13, 160(DX)
 	VMOVUPS     Y11, 352(DX)
 	VMOVUPS     Y14, 544(DX)
 	VMOVUPS     Y8, 736(DX)
 	VMOVUPS     Y9, 928(DX)
-	ADDQ        DI, R10
-	MOVQ        AX, R10
+	ADDQ        DI, BX
+	MOVQ        AX, BX
 	VMOVUPS     32(DX), Y8
 	VMOVUPS     64(DX), Y9
 	VADDPS      Y9, Y8, Y10
@@ -13005,16 +15532,16 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y6, Y12, Y9
 	VMOVUPS     160(DX), Y10
 	VADDPS      Y10, Y9, Y9
-	VMASKMOVPS  Y13, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y11, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y14, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y8, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y9, Y7, (R10)
-	ADDQ        SI, R10
+	VMASKMOVPS  Y13, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y11, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y14, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y8, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y9, Y7, (BX)
+	ADDQ        SI, BX
 	VMOVUPS     224(DX), Y8
 	VMOVUPS     256(DX), Y9
 	VADDPS      Y9, Y8, Y10
@@ -13041,16 +15568,16 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y6, Y12, Y9
 	VMOVUPS     352(DX), Y10
 	VADDPS      Y10, Y9, Y9
-	VMASKMOVPS  Y13, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y11, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y14, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y8, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y9, Y7, (R10)
-	ADDQ        SI, R10
+	VMASKMOVPS  Y13, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y11, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y14, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y8, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y9, Y7, (BX)
+	ADDQ        SI, BX
 	VMOVUPS     416(DX), Y8
 	VMOVUPS     448(DX), Y9
 	VADDPS      Y9, Y8, Y10
@@ -13077,16 +15604,16 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y6, Y12, Y9
 	VMOVUPS     544(DX), Y10
 	VADDPS      Y10, Y9, Y9
-	VMASKMOVPS  Y13, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y11, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y14, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y8, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y9, Y7, (R10)
-	ADDQ        SI, R10
+	VMASKMOVPS  Y13, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y11, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y14, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y8, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y9, Y7, (BX)
+	ADDQ        SI, BX
 	VMOVUPS     608(DX), Y8
 	VMOVUPS     640(DX), Y9
 	VADDPS      Y9, Y8, Y10
@@ -13113,62 +15640,62 @@ next_fiveWeightsavx2:
 	VFMADD231PS Y6, Y12, Y9
 	VMOVUPS     736(DX), Y10
 	VADDPS      Y10, Y9, Y9
-	VMASKMOVPS  Y13, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y11, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y14, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y8, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y9, Y7, (R10)
-	ADDQ        SI, R10
+	VMASKMOVPS  Y13, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y11, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y14, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y8, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y9, Y7, (BX)
+	ADDQ        SI, BX
 	VMOVUPS     800(DX), Y8
 	VMOVUPS     832(DX), Y9
 	VADDPS      Y9, Y8, Y10
 	VMULPS      Y0, Y10, Y10
 	VSUBPS      Y9, Y8, Y8
-	VMULPS      Y0, Y8, Y8
-	VMOVUPS     864(DX), Y9
-	VMOVUPS     896(DX), Y11
-	VADDPS      Y11, Y9, Y12
-	VMULPS      Y1, Y12, Y12
-	VSUBPS      Y11, Y9, Y9
-	VMULPS      Y1, Y9, Y9
-	VMOVUPS     768(DX), Y11
-	VADDPS      Y12, Y10, Y13
-	VMOVAPS     Y13, Y13
-	VFMADD231PS Y2, Y11, Y13
-	VMOVAPS     Y8, Y11
-	VFMADD231PS Y3, Y9, Y11
-	VMOVAPS     Y10, Y14
-	VFMADD231PS Y4, Y12, Y14
-	VMOVAPS     Y8, Y8
-	VFMADD231PS Y5, Y9, Y8
-	VMOVAPS     Y10, Y9
-	VFMADD231PS Y6, Y12, Y9
-	VMOVUPS     928(DX), Y10
-	VADDPS      Y10, Y9, Y9
-	VMASKMOVPS  Y13, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y11, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y14, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y8, Y7, (R10)
-	ADDQ        SI, R10
-	VMASKMOVPS  Y9, Y7, (R10)
-	ADDQ        SI, R10
+	VMULPS      Y0, Y8, Y0
+	VMOVUPS     864(DX), Y8
+	VMOVUPS     896(DX), Y9
+	VADDPS      Y9, Y8, Y11
+	VMULPS      Y1, Y11, Y11
+	VSUBPS      Y9, Y8, Y8
+	VMULPS      Y1, Y8, Y1
+	VMOVUPS     768(DX), Y8
+	VADDPS      Y11, Y10, Y9
+	VMOVAPS     Y9, Y9
+	VFMADD231PS Y2, Y8, Y9
+	VMOVAPS     Y0, Y2
+	VFMADD231PS Y3, Y1, Y2
+	VMOVAPS     Y10, Y3
+	VFMADD231PS Y4, Y11, Y3
+	VMOVAPS     Y0, Y0
+	VFMADD231PS Y5, Y1, Y0
+	VMOVAPS     Y10, Y1
+	VFMADD231PS Y6, Y11, Y1
+	VMOVUPS     928(DX), Y4
+	VADDPS      Y4, Y1, Y1
+	VMASKMOVPS  Y9, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y2, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y3, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y0, Y7, (BX)
+	ADDQ        SI, BX
+	VMASKMOVPS  Y1, Y7, (BX)
+	ADDQ        SI, BX
 	ADDQ        $0x00000020, AX
 	ADDQ        $0x00000020, CX
-	SUBQ        R9, BX
-	JG          next_fiveWeightsavx2
+
+done_fiveWeightsavx2:
 	VZEROUPPER
-	LDMXCSR     (SP)
+	LDMXCSR (SP)
 	RET
 
 // func fiveFilteravx2(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
-// Requires: AVX, CMOV, FMA3, SSE
+// Requires: AVX, FMA3, SSE
 TEXT ·fiveFilteravx2(SB), NOSPLIT, $8-48
 	MOVQ         u+0(FP), AX
 	MOVQ         w+8(FP), CX
@@ -13192,24 +15719,388 @@ TEXT ·fiveFilteravx2(SB), NOSPLIT, $8-48
 	VBROADCASTSS convConsts<>+28(SB), Y5
 
 next_fiveFilteravx2:
-	MOVQ        $0x00000008, R9
-	CMPQ        BX, R9
-	CMOVQLT     BX, R9
+	CMPQ        BX, $0x00000008
+	JLT         rest_fiveFilteravx2
+	MOVQ        CX, R9
 	MOVQ        R9, R10
-	LEAQ        convMasks<>+32(SB), R11
-	NEGQ        R10
-	VMOVDQU     (R11)(R10*4), Y6
-	MOVQ        CX, R10
-	MOVQ        R10, R11
-	VMASKMOVPS  (R11), Y6, Y7
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y8
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y9
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y10
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y11
+	VMOVUPS     (R10), Y6
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y7
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y8
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y9
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y10
+	VMULPS      Y3, Y6, Y11
+	VMOVUPS     Y11, (DX)
+	VMOVUPS     Y10, 800(DX)
+	VADDPS      Y8, Y6, Y11
+	VADDPS      Y10, Y11, Y11
+	VMULPS      Y0, Y11, Y11
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y8, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y10, Y6
+	VMULPS      Y1, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VMULPS      Y0, Y8, Y8
+	VADDPS      Y8, Y11, Y10
+	VMOVUPS     Y10, 160(DX)
+	VSUBPS      Y8, Y11, Y8
+	VMOVUPS     Y8, 320(DX)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, 480(DX)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, 640(DX)
+	ADDQ        SI, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Y6
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y7
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y8
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y9
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y10
+	VMULPS      Y3, Y6, Y11
+	VMOVUPS     Y11, 32(DX)
+	VMOVUPS     Y10, 832(DX)
+	VADDPS      Y8, Y6, Y11
+	VADDPS      Y10, Y11, Y11
+	VMULPS      Y0, Y11, Y11
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y8, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y10, Y6
+	VMULPS      Y1, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VMULPS      Y0, Y8, Y8
+	VADDPS      Y8, Y11, Y10
+	VMOVUPS     Y10, 192(DX)
+	VSUBPS      Y8, Y11, Y8
+	VMOVUPS     Y8, 352(DX)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, 512(DX)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, 672(DX)
+	ADDQ        SI, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Y6
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y7
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y8
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y9
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y10
+	VMULPS      Y3, Y6, Y11
+	VMOVUPS     Y11, 64(DX)
+	VMOVUPS     Y10, 864(DX)
+	VADDPS      Y8, Y6, Y11
+	VADDPS      Y10, Y11, Y11
+	VMULPS      Y0, Y11, Y11
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y8, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y10, Y6
+	VMULPS      Y1, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VMULPS      Y0, Y8, Y8
+	VADDPS      Y8, Y11, Y10
+	VMOVUPS     Y10, 224(DX)
+	VSUBPS      Y8, Y11, Y8
+	VMOVUPS     Y8, 384(DX)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, 544(DX)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, 704(DX)
+	ADDQ        SI, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Y6
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y7
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y8
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y9
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y10
+	VMULPS      Y3, Y6, Y11
+	VMOVUPS     Y11, 96(DX)
+	VMOVUPS     Y10, 896(DX)
+	VADDPS      Y8, Y6, Y11
+	VADDPS      Y10, Y11, Y11
+	VMULPS      Y0, Y11, Y11
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y8, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y10, Y6
+	VMULPS      Y1, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VMULPS      Y0, Y8, Y8
+	VADDPS      Y8, Y11, Y10
+	VMOVUPS     Y10, 256(DX)
+	VSUBPS      Y8, Y11, Y8
+	VMOVUPS     Y8, 416(DX)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, 576(DX)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, 736(DX)
+	ADDQ        SI, R9
+	MOVQ        R9, R10
+	VMOVUPS     (R10), Y6
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y7
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y8
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y9
+	ADDQ        R8, R10
+	VMOVUPS     (R10), Y10
+	VMULPS      Y3, Y6, Y11
+	VMOVUPS     Y11, 128(DX)
+	VMOVUPS     Y10, 928(DX)
+	VADDPS      Y8, Y6, Y11
+	VADDPS      Y10, Y11, Y11
+	VMULPS      Y0, Y11, Y11
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y8, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y10, Y6
+	VMULPS      Y1, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VMULPS      Y0, Y8, Y8
+	VADDPS      Y8, Y11, Y10
+	VMOVUPS     Y10, 288(DX)
+	VSUBPS      Y8, Y11, Y8
+	VMOVUPS     Y8, 448(DX)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y9, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, 608(DX)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, 768(DX)
+	ADDQ        SI, R9
+	LEAQ        (DI)(DI*2), R9
+	LEAQ        (DI)(DI*4), R10
+	LEAQ        (R9)(R9*1), R11
+	MOVQ        AX, R12
+	VMOVUPS     (DX), Y6
+	VMOVUPS     64(DX), Y7
+	VMOVUPS     128(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y8, (R12)(R10*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     32(DX), Y7
+	VMOVUPS     96(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R12)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R12)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R12)(R9*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R12)(DI*4)
+	ADDQ        R11, R12
+	VMOVUPS     160(DX), Y6
+	VMOVUPS     224(DX), Y7
+	VMOVUPS     288(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y8, (R12)(R10*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     192(DX), Y7
+	VMOVUPS     256(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R12)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R12)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R12)(R9*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R12)(DI*4)
+	ADDQ        R11, R12
+	VMOVUPS     320(DX), Y6
+	VMOVUPS     384(DX), Y7
+	VMOVUPS     448(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y8, (R12)(R10*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     352(DX), Y7
+	VMOVUPS     416(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R12)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R12)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R12)(R9*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R12)(DI*4)
+	ADDQ        R11, R12
+	VMOVUPS     480(DX), Y6
+	VMOVUPS     544(DX), Y7
+	VMOVUPS     608(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y8, (R12)(R10*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     512(DX), Y7
+	VMOVUPS     576(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R12)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R12)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R12)(R9*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R12)(DI*4)
+	ADDQ        R11, R12
+	VMOVUPS     640(DX), Y6
+	VMOVUPS     704(DX), Y7
+	VMOVUPS     768(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y8, (R12)(R10*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     672(DX), Y7
+	VMOVUPS     736(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R12)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R12)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R12)(R9*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R12)(DI*4)
+	ADDQ        R11, R12
+	VMOVUPS     800(DX), Y6
+	VMOVUPS     864(DX), Y7
+	VMOVUPS     928(DX), Y8
+	VMULPS      Y3, Y6, Y9
+	VMOVUPS     Y9, (R12)
+	VMOVUPS     Y8, (R12)(R10*1)
+	VADDPS      Y7, Y6, Y9
+	VADDPS      Y8, Y9, Y9
+	VMULPS      Y0, Y9, Y9
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y4, Y7, Y6
+	VMOVAPS     Y6, Y6
+	VFMADD231PS Y5, Y8, Y6
+	VMULPS      Y1, Y6, Y6
+	VMOVUPS     832(DX), Y7
+	VMOVUPS     896(DX), Y8
+	VADDPS      Y8, Y7, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y10, Y9, Y11
+	VMOVUPS     Y11, (R12)(DI*1)
+	VSUBPS      Y10, Y9, Y9
+	VMOVUPS     Y9, (R12)(DI*2)
+	VMOVAPS     Y7, Y7
+	VFMADD231PS Y4, Y8, Y7
+	VMULPS      Y2, Y7, Y7
+	VADDPS      Y7, Y6, Y8
+	VMOVUPS     Y8, (R12)(R9*1)
+	VSUBPS      Y7, Y6, Y6
+	VMOVUPS     Y6, (R12)(DI*4)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	SUBQ        $0x00000008, BX
+	JG          next_fiveFilteravx2
+	JMP         done_fiveFilteravx2
+
+rest_fiveFilteravx2:
+	LEAQ        convMasks<>+32(SB), R9
+	NEGQ        BX
+	VMOVDQU     (R9)(BX*4), Y6
+	MOVQ        CX, BX
+	MOVQ        BX, R9
+	VMASKMOVPS  (R9), Y6, Y7
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y8
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y9
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y10
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y11
 	VMULPS      Y3, Y7, Y12
 	VMOVUPS     Y12, (DX)
 	VMOVUPS     Y11, 800(DX)
@@ -13234,17 +16125,17 @@ next_fiveFilteravx2:
 	VMOVUPS     Y9, 480(DX)
 	VSUBPS      Y8, Y7, Y7
 	VMOVUPS     Y7, 640(DX)
-	ADDQ        SI, R10
-	MOVQ        R10, R11
-	VMASKMOVPS  (R11), Y6, Y7
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y8
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y9
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y10
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y11
+	ADDQ        SI, BX
+	MOVQ        BX, R9
+	VMASKMOVPS  (R9), Y6, Y7
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y8
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y9
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y10
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y11
 	VMULPS      Y3, Y7, Y12
 	VMOVUPS     Y12, 32(DX)
 	VMOVUPS     Y11, 832(DX)
@@ -13269,17 +16160,17 @@ next_fiveFilteravx2:
 	VMOVUPS     Y9, 512(DX)
 	VSUBPS      Y8, Y7, Y7
 	VMOVUPS     Y7, 672(DX)
-	ADDQ        SI, R10
-	MOVQ        R10, R11
-	VMASKMOVPS  (R11), Y6, Y7
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y8
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y9
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y10
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y11
+	ADDQ        SI, BX
+	MOVQ        BX, R9
+	VMASKMOVPS  (R9), Y6, Y7
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y8
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y9
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y10
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y11
 	VMULPS      Y3, Y7, Y12
 	VMOVUPS     Y12, 64(DX)
 	VMOVUPS     Y11, 864(DX)
@@ -13304,17 +16195,17 @@ next_fiveFilteravx2:
 	VMOVUPS     Y9, 544(DX)
 	VSUBPS      Y8, Y7, Y7
 	VMOVUPS     Y7, 704(DX)
-	ADDQ        SI, R10
-	MOVQ        R10, R11
-	VMASKMOVPS  (R11), Y6, Y7
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y8
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y9
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y10
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y11
+	ADDQ        SI, BX
+	MOVQ        BX, R9
+	VMASKMOVPS  (R9), Y6, Y7
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y8
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y9
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y10
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y11
 	VMULPS      Y3, Y7, Y12
 	VMOVUPS     Y12, 96(DX)
 	VMOVUPS     Y11, 896(DX)
@@ -13339,17 +16230,17 @@ next_fiveFilteravx2:
 	VMOVUPS     Y9, 576(DX)
 	VSUBPS      Y8, Y7, Y7
 	VMOVUPS     Y7, 736(DX)
-	ADDQ        SI, R10
-	MOVQ        R10, R11
-	VMASKMOVPS  (R11), Y6, Y7
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y8
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y9
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y10
-	ADDQ        R8, R11
-	VMASKMOVPS  (R11), Y6, Y6
+	ADDQ        SI, BX
+	MOVQ        BX, R9
+	VMASKMOVPS  (R9), Y6, Y7
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y8
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y9
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y10
+	ADDQ        R8, R9
+	VMASKMOVPS  (R9), Y6, Y6
 	VMULPS      Y3, Y7, Y11
 	VMOVUPS     Y11, 128(DX)
 	VMOVUPS     Y6, 928(DX)
@@ -13374,17 +16265,17 @@ next_fiveFilteravx2:
 	VMOVUPS     Y8, 608(DX)
 	VSUBPS      Y7, Y6, Y6
 	VMOVUPS     Y6, 768(DX)
-	ADDQ        SI, R10
-	LEAQ        (DI)(DI*2), R10
-	LEAQ        (DI)(DI*4), R11
-	LEAQ        (R10)(R10*1), R12
-	MOVQ        AX, R13
+	ADDQ        SI, BX
+	LEAQ        (DI)(DI*2), BX
+	LEAQ        (DI)(DI*4), SI
+	LEAQ        (BX)(BX*1), R8
+	MOVQ        AX, R9
 	VMOVUPS     (DX), Y6
 	VMOVUPS     64(DX), Y7
 	VMOVUPS     128(DX), Y8
 	VMULPS      Y3, Y6, Y9
-	VMOVUPS     Y9, (R13)
-	VMOVUPS     Y8, (R13)(R11*1)
+	VMOVUPS     Y9, (R9)
+	VMOVUPS     Y8, (R9)(SI*1)
 	VADDPS      Y7, Y6, Y9
 	VADDPS      Y8, Y9, Y9
 	VMULPS      Y0, Y9, Y9
@@ -13398,23 +16289,23 @@ next_fiveFilteravx2:
 	VADDPS      Y8, Y7, Y10
 	VMULPS      Y0, Y10, Y10
 	VADDPS      Y10, Y9, Y11
-	VMOVUPS     Y11, (R13)(DI*1)
+	VMOVUPS     Y11, (R9)(DI*1)
 	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVUPS     Y9, (R9)(DI*2)
 	VMOVAPS     Y7, Y7
 	VFMADD231PS Y4, Y8, Y7
 	VMULPS      Y2, Y7, Y7
 	VADDPS      Y7, Y6, Y8
-	VMOVUPS     Y8, (R13)(R10*1)
+	VMOVUPS     Y8, (R9)(BX*1)
 	VSUBPS      Y7, Y6, Y6
-	VMOVUPS     Y6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Y6, (R9)(DI*4)
+	ADDQ        R8, R9
 	VMOVUPS     160(DX), Y6
 	VMOVUPS     224(DX), Y7
 	VMOVUPS     288(DX), Y8
 	VMULPS      Y3, Y6, Y9
-	VMOVUPS     Y9, (R13)
-	VMOVUPS     Y8, (R13)(R11*1)
+	VMOVUPS     Y9, (R9)
+	VMOVUPS     Y8, (R9)(SI*1)
 	VADDPS      Y7, Y6, Y9
 	VADDPS      Y8, Y9, Y9
 	VMULPS      Y0, Y9, Y9
@@ -13428,23 +16319,23 @@ next_fiveFilteravx2:
 	VADDPS      Y8, Y7, Y10
 	VMULPS      Y0, Y10, Y10
 	VADDPS      Y10, Y9, Y11
-	VMOVUPS     Y11, (R13)(DI*1)
+	VMOVUPS     Y11, (R9)(DI*1)
 	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVUPS     Y9, (R9)(DI*2)
 	VMOVAPS     Y7, Y7
 	VFMADD231PS Y4, Y8, Y7
 	VMULPS      Y2, Y7, Y7
 	VADDPS      Y7, Y6, Y8
-	VMOVUPS     Y8, (R13)(R10*1)
+	VMOVUPS     Y8, (R9)(BX*1)
 	VSUBPS      Y7, Y6, Y6
-	VMOVUPS     Y6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Y6, (R9)(DI*4)
+	ADDQ        R8, R9
 	VMOVUPS     320(DX), Y6
 	VMOVUPS     384(DX), Y7
 	VMOVUPS     448(DX), Y8
 	VMULPS      Y3, Y6, Y9
-	VMOVUPS     Y9, (R13)
-	VMOVUPS     Y8, (R13)(R11*1)
+	VMOVUPS     Y9, (R9)
+	VMOVUPS     Y8, (R9)(SI*1)
 	VADDPS      Y7, Y6, Y9
 	VADDPS      Y8, Y9, Y9
 	VMULPS      Y0, Y9, Y9
@@ -13458,23 +16349,23 @@ next_fiveFilteravx2:
 	VADDPS      Y8, Y7, Y10
 	VMULPS      Y0, Y10, Y10
 	VADDPS      Y10, Y9, Y11
-	VMOVUPS     Y11, (R13)(DI*1)
+	VMOVUPS     Y11, (R9)(DI*1)
 	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVUPS     Y9, (R9)(DI*2)
 	VMOVAPS     Y7, Y7
 	VFMADD231PS Y4, Y8, Y7
 	VMULPS      Y2, Y7, Y7
 	VADDPS      Y7, Y6, Y8
-	VMOVUPS     Y8, (R13)(R10*1)
+	VMOVUPS     Y8, (R9)(BX*1)
 	VSUBPS      Y7, Y6, Y6
-	VMOVUPS     Y6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Y6, (R9)(DI*4)
+	ADDQ        R8, R9
 	VMOVUPS     480(DX), Y6
 	VMOVUPS     544(DX), Y7
 	VMOVUPS     608(DX), Y8
 	VMULPS      Y3, Y6, Y9
-	VMOVUPS     Y9, (R13)
-	VMOVUPS     Y8, (R13)(R11*1)
+	VMOVUPS     Y9, (R9)
+	VMOVUPS     Y8, (R9)(SI*1)
 	VADDPS      Y7, Y6, Y9
 	VADDPS      Y8, Y9, Y9
 	VMULPS      Y0, Y9, Y9
@@ -13488,23 +16379,23 @@ next_fiveFilteravx2:
 	VADDPS      Y8, Y7, Y10
 	VMULPS      Y0, Y10, Y10
 	VADDPS      Y10, Y9, Y11
-	VMOVUPS     Y11, (R13)(DI*1)
+	VMOVUPS     Y11, (R9)(DI*1)
 	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVUPS     Y9, (R9)(DI*2)
 	VMOVAPS     Y7, Y7
 	VFMADD231PS Y4, Y8, Y7
 	VMULPS      Y2, Y7, Y7
 	VADDPS      Y7, Y6, Y8
-	VMOVUPS     Y8, (R13)(R10*1)
+	VMOVUPS     Y8, (R9)(BX*1)
 	VSUBPS      Y7, Y6, Y6
-	VMOVUPS     Y6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Y6, (R9)(DI*4)
+	ADDQ        R8, R9
 	VMOVUPS     640(DX), Y6
 	VMOVUPS     704(DX), Y7
 	VMOVUPS     768(DX), Y8
 	VMULPS      Y3, Y6, Y9
-	VMOVUPS     Y9, (R13)
-	VMOVUPS     Y8, (R13)(R11*1)
+	VMOVUPS     Y9, (R9)
+	VMOVUPS     Y8, (R9)(SI*1)
 	VADDPS      Y7, Y6, Y9
 	VADDPS      Y8, Y9, Y9
 	VMULPS      Y0, Y9, Y9
@@ -13518,50 +16409,50 @@ next_fiveFilteravx2:
 	VADDPS      Y8, Y7, Y10
 	VMULPS      Y0, Y10, Y10
 	VADDPS      Y10, Y9, Y11
-	VMOVUPS     Y11, (R13)(DI*1)
+	VMOVUPS     Y11, (R9)(DI*1)
 	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y9, (R13)(DI*2)
+	VMOVUPS     Y9, (R9)(DI*2)
 	VMOVAPS     Y7, Y7
 	VFMADD231PS Y4, Y8, Y7
 	VMULPS      Y2, Y7, Y7
 	VADDPS      Y7, Y6, Y8
-	VMOVUPS     Y8, (R13)(R10*1)
+	VMOVUPS     Y8, (R9)(BX*1)
 	VSUBPS      Y7, Y6, Y6
-	VMOVUPS     Y6, (R13)(DI*4)
-	ADDQ        R12, R13
+	VMOVUPS     Y6, (R9)(DI*4)
+	ADDQ        R8, R9
 	VMOVUPS     800(DX), Y6
 	VMOVUPS     864(DX), Y7
 	VMOVUPS     928(DX), Y8
-	VMULPS      Y3, Y6, Y9
-	VMOVUPS     Y9, (R13)
-	VMOVUPS     Y8, (R13)(R11*1)
-	VADDPS      Y7, Y6, Y9
-	VADDPS      Y8, Y9, Y9
-	VMULPS      Y0, Y9, Y9
+	VMULPS      Y3, Y6, Y3
+	VMOVUPS     Y3, (R9)
+	VMOVUPS     Y8, (R9)(SI*1)
+	VADDPS      Y7, Y6, Y3
+	VADDPS      Y8, Y3, Y3
+	VMULPS      Y0, Y3, Y3
 	VMOVAPS     Y6, Y6
 	VFMADD231PS Y4, Y7, Y6
 	VMOVAPS     Y6, Y6
 	VFMADD231PS Y5, Y8, Y6
-	VMULPS      Y1, Y6, Y6
-	VMOVUPS     832(DX), Y7
-	VMOVUPS     896(DX), Y8
-	VADDPS      Y8, Y7, Y10
-	VMULPS      Y0, Y10, Y10
-	VADDPS      Y10, Y9, Y11
-	VMOVUPS     Y11, (R13)(DI*1)
-	VSUBPS      Y10, Y9, Y9
-	VMOVUPS     Y9, (R13)(DI*2)
-	VMOVAPS     Y7, Y7
-	VFMADD231PS Y4, Y8, Y7
-	VMULPS      Y2, Y7, Y7
-	VADDPS      Y7, Y6, Y8
-	VMOVUPS     Y8, (R13)(R10*1)
-	VSUBPS      Y7, Y6, Y6
-	VMOVUPS     Y6, (R13)(DI*4)
+	VMULPS      Y1, Y6, Y1
+	VMOVUPS     832(DX), Y5
+	VMOVUPS     896(DX), Y6
+	VADDPS      Y6, Y5, Y7
+	VMULPS      Y0, Y7, Y0
+	VADDPS      Y0, Y3, Y7
+	VMOVUPS     Y7, (R9)(DI*1)
+	VSUBPS      Y0, Y3, Y0
+	VMOVUPS     Y0, (R9)(DI*2)
+	VMOVAPS     Y5, Y0
+	VFMADD231PS Y4, Y6, Y0
+	VMULPS      Y2, Y0, Y0
+	VADDPS      Y0, Y1, Y2
+	VMOVUPS     Y2, (R9)(BX*1)
+	VSUBPS      Y0, Y1, Y0
+	VMOVUPS     Y0, (R9)(DI*4)
 	ADDQ        $0x00000020, AX
 	ADDQ        $0x00000020, CX
-	SUBQ        R9, BX
-	JG          next_fiveFilteravx2
+
+done_fiveFilteravx2:
 	VZEROUPPER
-	LDMXCSR     (SP)
+	LDMXCSR (SP)
 	RET

@@ -39,91 +39,111 @@ func genFiveOutput(s isa, add bool) {
 	plane3, plane6 := GP64(), GP64()
 	LEAQ(Mem{Base: plane, Index: plane, Scale: 2}, plane3)
 	LEAQ(Mem{Base: plane3, Index: plane3, Scale: 1}, plane6)
-	lanes := GP64()
-	Label("next_" + name)
-	MOVQ(U32(s.width()/4), lanes)
-	CMPQ(n, lanes)
-	CMOVQLT(n, lanes)
-	mask := s.setMask(copyOf(lanes))
+	channels(s, name, n, func(mask reg.Register) {
 
-	// line is the two values of a line of six.
-	line := func(load func(i int) (v reg.VecVirtual, mem Op)) (o0, o1 reg.VecVirtual) {
-		vec := func(i int) reg.VecVirtual { v, _ := load(i); return v }
-		a := vec(1)
-		b := s.vec()
-		_, m2 := load(2)
-		VSUBPS(m2, a, b)
-		VADDPS(m2, a, a)
-		c := vec(3)
-		d := s.vec()
-		_, m4 := load(4)
-		VSUBPS(m4, c, d)
-		VADDPS(m4, c, c)
-		VADDPS(c, a, a)
-		_, m0 := load(0)
-		VADDPS(m0, a, a)
-		VADDPS(d, d, d)
-		VADDPS(d, b, b)
-		_, m5 := load(5)
-		VADDPS(m5, b, b)
-		return a, b
-	}
-	// The columns: t[j] is made of places j, 6+j, ..., 30+j.
-	t := make([][2]reg.VecVirtual, 6)
-	p, p3 := GP64(), GP64()
-	MOVQ(m, p)
-	for j := range t {
-		LEAQ(Mem{Base: p, Index: plane6, Scale: 2}, p3)
-		ADDQ(plane6, p3)
-		o0, o1 := line(func(i int) (reg.VecVirtual, Op) {
-			mem := Mem{Base: p}
-			switch i {
-			case 1, 2:
-				mem = Mem{Base: p, Index: plane6, Scale: uint8(i)}
-			case 3:
-				mem = Mem{Base: p3}
-			case 4, 5:
-				mem = Mem{Base: p3, Index: plane6, Scale: uint8(i - 3)}
-			}
-			if i == 1 || i == 3 {
-				v := s.vec()
-				s.load(mem, v)
-				return v, nil
-			}
-			return nil, mem
-		})
-		t[j] = [2]reg.VecVirtual{o0, o1}
-		if j < 5 {
-			ADDQ(plane, p)
+		// line is the two values of a line of six.
+		line := func(load func(i int) (v reg.VecVirtual, mem Op)) (o0, o1 reg.VecVirtual) {
+			vec := func(i int) reg.VecVirtual { v, _ := load(i); return v }
+			a := vec(1)
+			b := s.vec()
+			_, m2 := load(2)
+			VSUBPS(m2, a, b)
+			VADDPS(m2, a, a)
+			c := vec(3)
+			d := s.vec()
+			_, m4 := load(4)
+			VSUBPS(m4, c, d)
+			VADDPS(m4, c, c)
+			VADDPS(c, a, a)
+			_, m0 := load(0)
+			VADDPS(m0, a, a)
+			VADDPS(d, d, d)
+			VADDPS(d, b, b)
+			_, m5 := load(5)
+			VADDPS(m5, b, b)
+			return a, b
 		}
-	}
-	for i := range 2 {
-		d := GP64()
-		MOVQ(dst, d)
-		if i == 1 {
-			ADDQ(row, d)
-		}
-		o0, o1 := line(func(k int) (reg.VecVirtual, Op) { return t[k][i], t[k][i] })
-		for j, o := range []reg.VecVirtual{o0, o1} {
-			mem := Mem{Base: d}
-			if j == 1 {
-				mem = Mem{Base: d, Index: pixel, Scale: 1}
+		// The columns: t[j] is made of places j, 6+j, ..., 30+j.
+		t := make([][2]reg.VecVirtual, 6)
+		p, p3 := GP64(), GP64()
+		MOVQ(m, p)
+		for j := range t {
+			LEAQ(Mem{Base: p, Index: plane6, Scale: 2}, p3)
+			ADDQ(plane6, p3)
+			o0, o1 := line(func(i int) (reg.VecVirtual, Op) {
+				mem := Mem{Base: p}
+				switch i {
+				case 1, 2:
+					mem = Mem{Base: p, Index: plane6, Scale: uint8(i)}
+				case 3:
+					mem = Mem{Base: p3}
+				case 4, 5:
+					mem = Mem{Base: p3, Index: plane6, Scale: uint8(i - 3)}
+				}
+				if i == 1 || i == 3 {
+					v := s.vec()
+					s.load(mem, v)
+					return v, nil
+				}
+				return nil, mem
+			})
+			t[j] = [2]reg.VecVirtual{o0, o1}
+			if j < 5 {
+				ADDQ(plane, p)
 			}
-			if add {
-				v := s.vec()
-				s.loadMasked(mem, mask, v)
-				VADDPS(v, o, o)
-			}
-			s.storeMasked(o, mask, mem)
 		}
-	}
-	ADDQ(U32(s.width()), dst)
-	ADDQ(U32(s.width()), m)
-	SUBQ(lanes, n)
-	JG(LabelRef("next_" + name))
+		for i := range 2 {
+			d := GP64()
+			MOVQ(dst, d)
+			if i == 1 {
+				ADDQ(row, d)
+			}
+			o0, o1 := line(func(k int) (reg.VecVirtual, Op) { return t[k][i], t[k][i] })
+			for j, o := range []reg.VecVirtual{o0, o1} {
+				mem := Mem{Base: d}
+				if j == 1 {
+					mem = Mem{Base: d, Index: pixel, Scale: 1}
+				}
+				if add {
+					v := s.vec()
+					s.loadMasked(mem, mask, v)
+					VADDPS(v, o, o)
+				}
+				s.storeMasked(o, mask, mem)
+			}
+		}
+		ADDQ(U32(s.width()), dst)
+		ADDQ(U32(s.width()), m)
+	})
 	VZEROUPPER()
 	restore()
 	RET()
+}
+
+// channels writes the loop over n channels, a vector at a time; body moves the
+// pointers on. With AVX2 only what is left in the end has a mask: see isa.
+func channels(s isa, name string, n reg.Register, body func(mask reg.Register)) {
+	lanes := U32(s.width() / 4)
+	Label("next_" + name)
+	if s.masksAll() {
+		left := GP64()
+		MOVQ(lanes, left)
+		CMPQ(n, left)
+		CMOVQLT(n, left)
+		body(s.setMask(left))
+		SUBQ(lanes, n)
+		JG(LabelRef("next_" + name))
+		return
+	}
+	CMPQ(n, lanes)
+	JLT(LabelRef("rest_" + name))
+	body(nil)
+	SUBQ(lanes, n)
+	JG(LabelRef("next_" + name))
+	JMP(LabelRef("done_" + name))
+	Label("rest_" + name)
+	body(s.setMask(n))
+	Label("done_" + name)
 }
 
 func copyOf(r reg.Register) reg.GPVirtual {
@@ -191,59 +211,53 @@ func genFiveGradient(s isa) {
 	for _, r := range []reg.Register{pixel, row, plane} {
 		SHLQ(U8(2), r)
 	}
-	lanes := GP64()
 	line := func(y0, y1 reg.VecVirtual) [6]reg.VecVirtual {
 		two := sum(s, y1, y1)
 		return [6]reg.VecVirtual{y0, sum(s, y0, y1), diff(s, y0, y1), sum(s, y0, two), diff(s, y0, two), y1}
 	}
-	Label("next_" + name)
-	MOVQ(U32(s.width()/4), lanes)
-	CMPQ(n, lanes)
-	CMOVQLT(n, lanes)
-	mask := s.setMask(copyOf(lanes))
-	p := copyOf(g)
-	var y [2][2]reg.VecVirtual
-	for i := range 2 {
-		for j := range 2 {
-			y[i][j] = s.vec()
-			m := Mem{Base: p}
-			if j == 1 {
-				m = Mem{Base: p, Index: pixel, Scale: 1}
+	channels(s, name, n, func(mask reg.Register) {
+		p := copyOf(g)
+		var y [2][2]reg.VecVirtual
+		for i := range 2 {
+			for j := range 2 {
+				y[i][j] = s.vec()
+				m := Mem{Base: p}
+				if j == 1 {
+					m = Mem{Base: p, Index: pixel, Scale: 1}
+				}
+				s.loadMasked(m, mask, y[i][j])
 			}
-			s.loadMasked(m, mask, y[i][j])
-		}
-		if i == 0 {
-			ADDQ(row, p)
-		}
-	}
-	// Rows of the transform one at a time, for the sake of registers.
-	d := copyOf(v)
-	for i := range 6 {
-		part := func(j int) reg.VecVirtual {
-			switch a, b := y[0][j], y[1][j]; i {
-			case 0:
-				return a
-			case 1:
-				return sum(s, a, b)
-			case 2:
-				return diff(s, a, b)
-			case 3:
-				return sum(s, a, sum(s, b, b))
-			case 4:
-				return diff(s, a, sum(s, b, b))
-			default:
-				return b
+			if i == 0 {
+				ADDQ(row, p)
 			}
 		}
-		for _, o := range line(part(0), part(1)) {
-			s.store(o, Mem{Base: d})
-			ADDQ(plane, d)
+		// Rows of the transform one at a time, for the sake of registers.
+		d := copyOf(v)
+		for i := range 6 {
+			part := func(j int) reg.VecVirtual {
+				switch a, b := y[0][j], y[1][j]; i {
+				case 0:
+					return a
+				case 1:
+					return sum(s, a, b)
+				case 2:
+					return diff(s, a, b)
+				case 3:
+					return sum(s, a, sum(s, b, b))
+				case 4:
+					return diff(s, a, sum(s, b, b))
+				default:
+					return b
+				}
+			}
+			for _, o := range line(part(0), part(1)) {
+				s.store(o, Mem{Base: d})
+				ADDQ(plane, d)
+			}
 		}
-	}
-	ADDQ(U32(s.width()), v)
-	ADDQ(U32(s.width()), g)
-	SUBQ(lanes, n)
-	JG(LabelRef("next_" + name))
+		ADDQ(U32(s.width()), v)
+		ADDQ(U32(s.width()), g)
+	})
 	VZEROUPPER()
 	restore()
 	RET()
@@ -279,49 +293,43 @@ func genFiveWeights(s isa) {
 			sum(s, fma(s, e, sixteen, a), x(5)),
 		}
 	}
-	lanes := GP64()
-	Label("next_" + name)
-	MOVQ(U32(s.width()/4), lanes)
-	CMPQ(n, lanes)
-	CMOVQLT(n, lanes)
-	mask := s.setMask(copyOf(lanes))
-	at := func(i, j int) Mem { return Mem{Base: tmp, Disp: (6*i + j) * s.width()} }
-	p, p3 := copyOf(m), GP64()
-	for j := range 6 {
-		LEAQ(Mem{Base: p, Index: plane6, Scale: 2}, p3)
-		ADDQ(plane6, p3)
-		for i, o := range line(func(i int) reg.VecVirtual {
-			base, k := p, i
-			if i >= 3 {
-				base, k = p3, i-3
+	channels(s, name, n, func(mask reg.Register) {
+		at := func(i, j int) Mem { return Mem{Base: tmp, Disp: (6*i + j) * s.width()} }
+		p, p3 := copyOf(m), GP64()
+		for j := range 6 {
+			LEAQ(Mem{Base: p, Index: plane6, Scale: 2}, p3)
+			ADDQ(plane6, p3)
+			for i, o := range line(func(i int) reg.VecVirtual {
+				base, k := p, i
+				if i >= 3 {
+					base, k = p3, i-3
+				}
+				v := s.vec()
+				if k == 0 {
+					s.load(Mem{Base: base}, v)
+				} else {
+					s.load(Mem{Base: base, Index: plane6, Scale: uint8(k)}, v)
+				}
+				return v
+			}) {
+				s.store(o, at(i, j))
 			}
-			v := s.vec()
-			if k == 0 {
-				s.load(Mem{Base: base}, v)
-			} else {
-				s.load(Mem{Base: base, Index: plane6, Scale: uint8(k)}, v)
+			ADDQ(plane, p)
+		}
+		d := copyOf(dw)
+		for i := range 5 {
+			for _, o := range line(func(k int) reg.VecVirtual {
+				v := s.vec()
+				s.load(at(i, k), v)
+				return v
+			}) {
+				s.storeMasked(o, mask, Mem{Base: d})
+				ADDQ(tap, d)
 			}
-			return v
-		}) {
-			s.store(o, at(i, j))
 		}
-		ADDQ(plane, p)
-	}
-	d := copyOf(dw)
-	for i := range 5 {
-		for _, o := range line(func(k int) reg.VecVirtual {
-			v := s.vec()
-			s.load(at(i, k), v)
-			return v
-		}) {
-			s.storeMasked(o, mask, Mem{Base: d})
-			ADDQ(tap, d)
-		}
-	}
-	ADDQ(U32(s.width()), dw)
-	ADDQ(U32(s.width()), m)
-	SUBQ(lanes, n)
-	JG(LabelRef("next_" + name))
+		ADDQ(U32(s.width()), dw)
+		ADDQ(U32(s.width()), m)
+	})
 	VZEROUPPER()
 	restore()
 	RET()
@@ -358,56 +366,50 @@ func genFiveFilter(s isa) {
 		put(3, sum(s, e, f))
 		put(4, diff(s, e, f))
 	}
-	lanes := GP64()
-	Label("next_" + name)
-	MOVQ(U32(s.width()/4), lanes)
-	CMPQ(n, lanes)
-	CMOVQLT(n, lanes)
-	mask := s.setMask(copyOf(lanes))
-	at := func(i, j int) Mem { return Mem{Base: tmp, Disp: (5*i + j) * s.width()} }
-	p, q := copyOf(w), GP64()
-	for j := range 5 {
-		MOVQ(p, q)
-		var g [5]reg.VecVirtual
-		for i := range g {
-			g[i] = s.vec()
-			s.loadMasked(Mem{Base: q}, mask, g[i])
-			if i < 4 {
-				ADDQ(tap5, q)
+	channels(s, name, n, func(mask reg.Register) {
+		at := func(i, j int) Mem { return Mem{Base: tmp, Disp: (5*i + j) * s.width()} }
+		p, q := copyOf(w), GP64()
+		for j := range 5 {
+			MOVQ(p, q)
+			var g [5]reg.VecVirtual
+			for i := range g {
+				g[i] = s.vec()
+				s.loadMasked(Mem{Base: q}, mask, g[i])
+				if i < 4 {
+					ADDQ(tap5, q)
+				}
+			}
+			line(func(i int) reg.VecVirtual { return g[i] }, func(i int, v reg.VecVirtual) { s.store(v, at(i, j)) })
+			ADDQ(tap, p)
+		}
+		plane3, plane5, plane6 := GP64(), GP64(), GP64()
+		LEAQ(Mem{Base: plane, Index: plane, Scale: 2}, plane3)
+		LEAQ(Mem{Base: plane, Index: plane, Scale: 4}, plane5)
+		LEAQ(Mem{Base: plane3, Index: plane3, Scale: 1}, plane6)
+		places := [6]reg.Register{1: plane, 2: plane, 3: plane3, 4: plane, 5: plane5}
+		d := copyOf(u)
+		for i := range 6 {
+			line(func(j int) reg.VecVirtual {
+				v := s.vec()
+				s.load(at(i, j), v)
+				return v
+			}, func(j int, v reg.VecVirtual) {
+				m := Mem{Base: d}
+				if j > 0 {
+					m.Index, m.Scale = places[j], 1
+				}
+				if j == 2 || j == 4 {
+					m.Scale = uint8(j)
+				}
+				s.store(v, m)
+			})
+			if i < 5 {
+				ADDQ(plane6, d)
 			}
 		}
-		line(func(i int) reg.VecVirtual { return g[i] }, func(i int, v reg.VecVirtual) { s.store(v, at(i, j)) })
-		ADDQ(tap, p)
-	}
-	plane3, plane5, plane6 := GP64(), GP64(), GP64()
-	LEAQ(Mem{Base: plane, Index: plane, Scale: 2}, plane3)
-	LEAQ(Mem{Base: plane, Index: plane, Scale: 4}, plane5)
-	LEAQ(Mem{Base: plane3, Index: plane3, Scale: 1}, plane6)
-	places := [6]reg.Register{1: plane, 2: plane, 3: plane3, 4: plane, 5: plane5}
-	d := copyOf(u)
-	for i := range 6 {
-		line(func(j int) reg.VecVirtual {
-			v := s.vec()
-			s.load(at(i, j), v)
-			return v
-		}, func(j int, v reg.VecVirtual) {
-			m := Mem{Base: d}
-			if j > 0 {
-				m.Index, m.Scale = places[j], 1
-			}
-			if j == 2 || j == 4 {
-				m.Scale = uint8(j)
-			}
-			s.store(v, m)
-		})
-		if i < 5 {
-			ADDQ(plane6, d)
-		}
-	}
-	ADDQ(U32(s.width()), u)
-	ADDQ(U32(s.width()), w)
-	SUBQ(lanes, n)
-	JG(LabelRef("next_" + name))
+		ADDQ(U32(s.width()), u)
+		ADDQ(U32(s.width()), w)
+	})
 	VZEROUPPER()
 	restore()
 	RET()

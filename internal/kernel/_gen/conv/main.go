@@ -112,12 +112,17 @@ func maskTable() Mem {
 	return m
 }
 
-// An isa is the vocabulary in which a routine is written.
+// An isa is the vocabulary in which a routine is written. With AVX-512 masks
+// are cheap and every last vector may have one. With AVX2 a masked store takes
+// some AMD processors as long as twenty others, and a masked load two: where a
+// vector is full, the mask is nil.
 type isa interface {
 	name() string
-	width() int // bytes of a vector
+	masksAll() bool // masks are cheap
+	width() int     // bytes of a vector
 	vec() reg.VecVirtual
-	// setMask prepares the mask of the last vector from the number of lanes.
+	// setMask prepares the mask of the last vector from the number of lanes,
+	// which is lost.
 	setMask(lanes reg.Register) reg.Register
 	zero(v reg.VecVirtual)
 	load(m Mem, v reg.VecVirtual)
@@ -129,6 +134,7 @@ type isa interface {
 type isa512 struct{}
 
 func (isa512) name() string        { return "avx512" }
+func (isa512) masksAll() bool      { return true }
 func (isa512) width() int          { return 64 }
 func (isa512) vec() reg.VecVirtual { return ZMM() }
 func (isa512) setMask(lanes reg.Register) reg.Register {
@@ -149,6 +155,7 @@ func (isa512) storeMasked(v reg.VecVirtual, k reg.Register, m Mem) {
 type isa2 struct{ masks Mem }
 
 func (isa2) name() string        { return "avx2" }
+func (isa2) masksAll() bool      { return false }
 func (isa2) width() int          { return 32 }
 func (isa2) vec() reg.VecVirtual { return YMM() }
 func (s isa2) setMask(lanes reg.Register) reg.Register {
@@ -158,11 +165,21 @@ func (s isa2) setMask(lanes reg.Register) reg.Register {
 	VMOVDQU(Mem{Base: p, Index: lanes, Scale: 4}, v)
 	return v
 }
-func (isa2) zero(v reg.VecVirtual)                              { VXORPS(v, v, v) }
-func (isa2) load(m Mem, v reg.VecVirtual)                       { VMOVUPS(m, v) }
-func (isa2) loadMasked(m Mem, k reg.Register, v reg.VecVirtual) { VMASKMOVPS(m, k, v) }
-func (isa2) store(v reg.VecVirtual, m Mem)                      { VMOVUPS(v, m) }
-func (isa2) storeMasked(v reg.VecVirtual, k reg.Register, m Mem) {
+func (isa2) zero(v reg.VecVirtual)        { VXORPS(v, v, v) }
+func (isa2) load(m Mem, v reg.VecVirtual) { VMOVUPS(m, v) }
+func (s isa2) loadMasked(m Mem, k reg.Register, v reg.VecVirtual) {
+	if k == nil {
+		s.load(m, v)
+		return
+	}
+	VMASKMOVPS(m, k, v)
+}
+func (isa2) store(v reg.VecVirtual, m Mem) { VMOVUPS(v, m) }
+func (s isa2) storeMasked(v reg.VecVirtual, k reg.Register, m Mem) {
+	if k == nil {
+		s.store(v, m)
+		return
+	}
 	VMASKMOVPS(v, k, m)
 }
 
@@ -179,11 +196,7 @@ func gen(s isa, p, nv int) {
 	// as much as other numbers.
 	restore := flush()
 
-	lanes := GP64()
-	MOVQ(field(offLanes), lanes)
-	mask := s.setMask(lanes)
-
-	aBlock, uLeft, uB, nbLeft := AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
+	aBlock, uA, uLeft, uB, nbLeft := AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
 	dst := AllocLocal(8)
 	si, si3, ta, tb := GP64(), GP64(), GP64(), GP64()
 	for _, f := range []struct {
@@ -202,118 +215,133 @@ func gen(s isa, p, nv int) {
 	MOVQ(field(offNb), r)
 	MOVQ(r, nbLeft)
 
-	id := fmt.Sprintf("%s_%dx%d", s.name(), p, nv)
-	Label("block_" + id)
-	acc := make([][]reg.VecVirtual, p)
-	for i := range acc {
-		for range nv {
-			v := s.vec()
-			s.zero(v)
-			acc[i] = append(acc[i], v)
+	name := fmt.Sprintf("%s_%dx%d", s.name(), p, nv)
+	blocks := func(mask reg.Register, id string) {
+		Label("block_" + id)
+		acc := make([][]reg.VecVirtual, p)
+		for i := range acc {
+			for range nv {
+				v := s.vec()
+				s.zero(v)
+				acc[i] = append(acc[i], v)
+			}
 		}
-	}
-	bases := make([]reg.GPVirtual, (p+rowsPerBase-1)/rowsPerBase)
-	for i := range bases {
-		bases[i] = GP64()
-	}
-	MOVQ(aBlock, bases[0])
-	b := GP64()
-	MOVQ(field(offB), b)
-	MOVQ(field(offNu), r)
-	MOVQ(r, uLeft)
-
-	Label("outer_" + id)
-	uA := AllocLocal(8)
-	MOVQ(bases[0], uA)
-	MOVQ(b, uB)
-	for i := 1; i < len(bases); i++ {
-		LEAQ(Mem{Base: bases[i-1], Index: si3, Scale: 1}, bases[i])
-		LEAQ(Mem{Base: bases[i], Index: si, Scale: 2}, bases[i])
-	}
-	n := GP64()
-	MOVQ(field(offNt), n)
-
-	Label("inner_" + id)
-	w := make([]reg.VecVirtual, nv)
-	for j := range w {
-		w[j] = s.vec()
-		m := Mem{Base: b, Disp: j * s.width()}
-		if j == nv-1 {
-			s.loadMasked(m, mask, w[j])
-		} else {
-			s.load(m, w[j])
+		bases := make([]reg.GPVirtual, (p+rowsPerBase-1)/rowsPerBase)
+		for i := range bases {
+			bases[i] = GP64()
 		}
-	}
-	for i := range p {
-		m := row(bases[i/rowsPerBase], si, si3, i%rowsPerBase)
-		if _, is512 := s.(isa512); is512 && nv == 1 {
-			VFMADD231PS_BCST(m, w[0], acc[i][0])
-			continue
-		}
-		x := s.vec()
-		VBROADCASTSS(m, x)
-		for j := range nv {
-			VFMADD231PS(x, w[j], acc[i][j])
-		}
-	}
-	for _, base := range bases {
-		ADDQ(ta, base)
-	}
-	ADDQ(tb, b)
-	DECQ(n)
-	JNZ(LabelRef("inner_" + id))
+		MOVQ(aBlock, bases[0])
+		b := GP64()
+		MOVQ(field(offB), b)
+		MOVQ(field(offNu), r)
+		MOVQ(r, uLeft)
 
-	// Next outer step.
-	MOVQ(field(offUa), r)
-	MOVQ(uA, bases[0])
-	LEAQ(Mem{Base: bases[0], Index: r, Scale: 4}, bases[0])
-	MOVQ(field(offUb), r)
-	MOVQ(uB, b)
-	LEAQ(Mem{Base: b, Index: r, Scale: 4}, b)
-	DECQ(uLeft)
-	JNZ(LabelRef("outer_" + id))
+		Label("outer_" + id)
+		MOVQ(bases[0], uA)
+		MOVQ(b, uB)
+		for i := 1; i < len(bases); i++ {
+			LEAQ(Mem{Base: bases[i-1], Index: si3, Scale: 1}, bases[i])
+			LEAQ(Mem{Base: bases[i], Index: si, Scale: 2}, bases[i])
+		}
+		n := GP64()
+		MOVQ(field(offNt), n)
 
-	// Write the block.
-	d, di := GP64(), GP64()
-	MOVQ(dst, d)
-	MOVQ(field(offDi), di)
-	SHLQ(U8(2), di)
-	CMPQ(field(offAcc), U8(0))
-	JEQ(LabelRef("write_" + id))
-	for i := range p {
-		for j := range nv {
-			m := Mem{Base: d, Disp: j * s.width()}
+		Label("inner_" + id)
+		w := make([]reg.VecVirtual, nv)
+		for j := range w {
+			w[j] = s.vec()
+			m := Mem{Base: b, Disp: j * s.width()}
+			if j == nv-1 {
+				s.loadMasked(m, mask, w[j])
+			} else {
+				s.load(m, w[j])
+			}
+		}
+		for i := range p {
+			m := row(bases[i/rowsPerBase], si, si3, i%rowsPerBase)
+			if _, is512 := s.(isa512); is512 && nv == 1 {
+				VFMADD231PS_BCST(m, w[0], acc[i][0])
+				continue
+			}
 			x := s.vec()
-			if j == nv-1 {
-				s.loadMasked(m, mask, x)
-			} else {
-				s.load(m, x)
-			}
-			VADDPS(x, acc[i][j], acc[i][j])
-		}
-		ADDQ(di, d)
-	}
-	MOVQ(dst, d)
-	Label("write_" + id)
-	for i := range p {
-		for j := range nv {
-			m := Mem{Base: d, Disp: j * s.width()}
-			if j == nv-1 {
-				s.storeMasked(acc[i][j], mask, m)
-			} else {
-				s.store(acc[i][j], m)
+			VBROADCASTSS(m, x)
+			for j := range nv {
+				VFMADD231PS(x, w[j], acc[i][j])
 			}
 		}
-		ADDQ(di, d)
+		for _, base := range bases {
+			ADDQ(ta, base)
+		}
+		ADDQ(tb, b)
+		DECQ(n)
+		JNZ(LabelRef("inner_" + id))
+
+		// Next outer step.
+		MOVQ(field(offUa), r)
+		MOVQ(uA, bases[0])
+		LEAQ(Mem{Base: bases[0], Index: r, Scale: 4}, bases[0])
+		MOVQ(field(offUb), r)
+		MOVQ(uB, b)
+		LEAQ(Mem{Base: b, Index: r, Scale: 4}, b)
+		DECQ(uLeft)
+		JNZ(LabelRef("outer_" + id))
+
+		// Write the block.
+		d, di := GP64(), GP64()
+		MOVQ(dst, d)
+		MOVQ(field(offDi), di)
+		SHLQ(U8(2), di)
+		CMPQ(field(offAcc), U8(0))
+		JEQ(LabelRef("write_" + id))
+		for i := range p {
+			for j := range nv {
+				m := Mem{Base: d, Disp: j * s.width()}
+				x := s.vec()
+				if j == nv-1 {
+					s.loadMasked(m, mask, x)
+				} else {
+					s.load(m, x)
+				}
+				VADDPS(x, acc[i][j], acc[i][j])
+			}
+			ADDQ(di, d)
+		}
+		MOVQ(dst, d)
+		Label("write_" + id)
+		for i := range p {
+			for j := range nv {
+				m := Mem{Base: d, Disp: j * s.width()}
+				if j == nv-1 {
+					s.storeMasked(acc[i][j], mask, m)
+				} else {
+					s.store(acc[i][j], m)
+				}
+			}
+			ADDQ(di, d)
+		}
+		MOVQ(d, dst)
+		// The next block's rows of a begin where these end.
+		MOVQ(aBlock, r)
+		IMUL3Q(U8(p), si, d)
+		ADDQ(d, r)
+		MOVQ(r, aBlock)
+		DECQ(nbLeft)
+		JNZ(LabelRef("block_" + id))
+
 	}
-	MOVQ(d, dst)
-	// The next block's rows of a begin where these end.
-	MOVQ(aBlock, r)
-	IMUL3Q(U8(p), si, d)
-	ADDQ(d, r)
-	MOVQ(r, aBlock)
-	DECQ(nbLeft)
-	JNZ(LabelRef("block_" + id))
+	lanes := GP64()
+	MOVQ(field(offLanes), lanes)
+	if s.masksAll() {
+		blocks(s.setMask(lanes), name)
+	} else {
+		CMPQ(lanes, U32(s.width()/4))
+		JEQ(LabelRef("whole_" + name))
+		blocks(s.setMask(lanes), "part_"+name)
+		JMP(LabelRef("done_" + name))
+		Label("whole_" + name)
+		blocks(nil, "full_"+name)
+		Label("done_" + name)
+	}
 
 	VZEROUPPER()
 	restore()

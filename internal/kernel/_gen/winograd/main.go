@@ -107,11 +107,16 @@ func (x six) at(p reg.Register, i int) Mem {
 // A tail reads and writes vectors of which the last may be partly in use.
 type tail struct {
 	t    target
-	mask Op
+	mask Op // nil if all lanes are
 }
 
-// newTail makes the mask for the first n lanes; n may be w or more.
-func newTail(t target, n reg.GPVirtual) tail {
+// channels writes the loop over n channels, a vector at a time; body moves the
+// pointers on. Masks are cheap with AVX-512. With AVX2 only what is left in the
+// end has one: a masked store takes some AMD processors as long as twenty others,
+// and a masked load two.
+func channels(t target, n reg.GPVirtual, body func(l tail)) {
+	top, rest, done := label("channels"), label("rest"), label("done")
+	Label(top)
 	if t.w == 16 {
 		m, full, k := GP32(), GP32(), K()
 		MOVL(I32(-1), full)
@@ -120,7 +125,10 @@ func newTail(t target, n reg.GPVirtual) tail {
 		CMPQ(n, U32(16))
 		CMOVLGE(full, m)
 		KMOVW(m, k)
-		return tail{t, k}
+		body(tail{t, k})
+		SUBQ(U32(t.w), n)
+		JG(LabelRef(top))
+		return
 	}
 	if maskTable == nil {
 		g := GLOBL("lanemask", RODATA|NOPTR)
@@ -129,33 +137,43 @@ func newTail(t target, n reg.GPVirtual) tail {
 		}
 		maskTable = &g
 	}
-	p, o, eight, v := GP64(), GP64(), GP64(), YMM()
-	LEAQ(*maskTable, p)
-	MOVQ(U32(8), eight)
-	MOVQ(n, o)
-	CMPQ(n, eight)
-	CMOVQGT(eight, o)
-	SUBQ(o, eight)
-	VMOVDQU(Mem{Base: p, Index: eight, Scale: 4}, v)
-	return tail{t, v}
+	CMPQ(n, U32(8))
+	JLT(LabelRef(rest))
+	body(tail{t, nil})
+	SUBQ(U32(8), n)
+	JG(LabelRef(top))
+	JMP(LabelRef(done))
+	Label(rest)
+	p, mask := GP64(), YMM()
+	LEAQ(maskTable.Offset(32), p)
+	NEGQ(n)
+	VMOVDQU(Mem{Base: p, Index: n, Scale: 4}, mask)
+	body(tail{t, mask})
+	Label(done)
 }
 
 var maskTable *Mem
 
 func (l tail) load(m Mem) reg.VecVirtual {
 	v := l.t.vec()
-	if l.t.w == 16 {
+	switch {
+	case l.mask == nil:
+		VMOVUPS(m, v)
+	case l.t.w == 16:
 		VMOVUPS_Z(m, l.mask, v)
-	} else {
+	default:
 		VMASKMOVPS(m, l.mask, v)
 	}
 	return v
 }
 
 func (l tail) store(v reg.VecVirtual, m Mem) {
-	if l.t.w == 16 {
+	switch {
+	case l.mask == nil:
+		VMOVUPS(v, m)
+	case l.t.w == 16:
 		VMOVUPS(v, l.mask, m)
-	} else {
+	default:
 		VMASKMOVPS(v, l.mask, m)
 	}
 }
@@ -255,36 +273,33 @@ func input(t target, balanced bool) {
 	if balanced {
 		line = balancedLine(t)
 	}
-	top := label("channels")
-	Label(top)
-	l := newTail(t, n)
-	p := GP64()
-	MOVQ(x, p)
-	for j := range 6 {
-		var d [6]reg.VecVirtual
-		for i := range d {
-			d[i] = l.load(rows.at(p, i))
+	channels(t, n, func(l tail) {
+		p := GP64()
+		MOVQ(x, p)
+		for j := range 6 {
+			var d [6]reg.VecVirtual
+			for i := range d {
+				d[i] = l.load(rows.at(p, i))
+			}
+			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+			if j < 5 {
+				ADDQ(pixel, p)
+			}
 		}
-		line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
-		if j < 5 {
-			ADDQ(pixel, p)
+		MOVQ(v, p)
+		for i := range 6 {
+			var d [6]reg.VecVirtual
+			for j := range d {
+				d[j] = load(t, t.tmp(tmp, i, j))
+			}
+			line(d, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
+			if i < 5 {
+				ADDQ(planes6, p)
+			}
 		}
-	}
-	MOVQ(v, p)
-	for i := range 6 {
-		var d [6]reg.VecVirtual
-		for j := range d {
-			d[j] = load(t, t.tmp(tmp, i, j))
-		}
-		line(d, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
-		if i < 5 {
-			ADDQ(planes6, p)
-		}
-	}
-	ADDQ(U32(4*t.w), x)
-	ADDQ(U32(4*t.w), v)
-	SUBQ(U32(t.w), n)
-	JG(LabelRef(top))
+		ADDQ(U32(4*t.w), x)
+		ADDQ(U32(4*t.w), v)
+	})
 	end()
 }
 
@@ -318,42 +333,39 @@ func output(t target) {
 			put(2, s1)
 			put(3, m[5])
 		}
-		top := label("channels")
-		Label(top)
-		p := GP64()
-		MOVQ(m, p)
-		for j := range 6 {
-			var d [6]reg.VecVirtual
-			for i := range d {
-				d[i] = load(t, planes.at(p, i))
-			}
-			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
-			if j < 5 {
-				ADDQ(plane, p)
-			}
-		}
-		l := newTail(t, n)
-		MOVQ(dst, p)
-		for i := range 4 {
-			var d [6]reg.VecVirtual
-			for j := range d {
-				d[j] = load(t, t.tmp(tmp, i, j))
-			}
-			line(d, func(j int, v reg.VecVirtual) {
-				to := pixels.at(p, j)
-				if acc {
-					VADDPS(l.load(to), v, v)
+		channels(t, n, func(l tail) {
+			p := GP64()
+			MOVQ(m, p)
+			for j := range 6 {
+				var d [6]reg.VecVirtual
+				for i := range d {
+					d[i] = load(t, planes.at(p, i))
 				}
-				l.store(v, to)
-			})
-			if i < 3 {
-				ADDQ(row, p)
+				line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+				if j < 5 {
+					ADDQ(plane, p)
+				}
 			}
-		}
-		ADDQ(U32(4*t.w), dst)
-		ADDQ(U32(4*t.w), m)
-		SUBQ(U32(t.w), n)
-		JG(LabelRef(top))
+			MOVQ(dst, p)
+			for i := range 4 {
+				var d [6]reg.VecVirtual
+				for j := range d {
+					d[j] = load(t, t.tmp(tmp, i, j))
+				}
+				line(d, func(j int, v reg.VecVirtual) {
+					to := pixels.at(p, j)
+					if acc {
+						VADDPS(l.load(to), v, v)
+					}
+					l.store(v, to)
+				})
+				if i < 3 {
+					ADDQ(row, p)
+				}
+			}
+			ADDQ(U32(4*t.w), dst)
+			ADDQ(U32(4*t.w), m)
+		})
 		end()
 	}
 }
@@ -385,39 +397,36 @@ func filter(t target) {
 		put(4, sub(t, b, e))
 		put(5, g[2])
 	}
-	top := label("channels")
-	Label(top)
-	l := newTail(t, n)
-	at := GP64()
-	MOVQ(w, at)
-	for j := range 3 {
-		row := GP64()
-		MOVQ(at, row)
-		var g [3]reg.VecVirtual
-		for i := range g {
-			g[i] = l.load(Mem{Base: row})
-			if i < 2 {
-				ADDQ(taps3, row)
+	channels(t, n, func(l tail) {
+		at := GP64()
+		MOVQ(w, at)
+		for j := range 3 {
+			row := GP64()
+			MOVQ(at, row)
+			var g [3]reg.VecVirtual
+			for i := range g {
+				g[i] = l.load(Mem{Base: row})
+				if i < 2 {
+					ADDQ(taps3, row)
+				}
+			}
+			line(g, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+			ADDQ(tap, at)
+		}
+		MOVQ(u, at)
+		for i := range 6 {
+			var g [3]reg.VecVirtual
+			for j := range g {
+				g[j] = load(t, t.tmp(tmp, i, j))
+			}
+			line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(at, j)) })
+			if i < 5 {
+				ADDQ(planes6, at)
 			}
 		}
-		line(g, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
-		ADDQ(tap, at)
-	}
-	MOVQ(u, at)
-	for i := range 6 {
-		var g [3]reg.VecVirtual
-		for j := range g {
-			g[j] = load(t, t.tmp(tmp, i, j))
-		}
-		line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(at, j)) })
-		if i < 5 {
-			ADDQ(planes6, at)
-		}
-	}
-	ADDQ(U32(4*t.w), w)
-	ADDQ(U32(4*t.w), u)
-	SUBQ(U32(t.w), n)
-	JG(LabelRef(top))
+		ADDQ(U32(4*t.w), w)
+		ADDQ(U32(4*t.w), u)
+	})
 	end()
 }
 
@@ -546,36 +555,33 @@ func gradient(t target) {
 		pair(1, half, p1)
 		pair(3, two, q1)
 	}
-	top := label("channels")
-	Label(top)
-	l := newTail(t, n)
-	p := GP64()
-	MOVQ(g, p)
-	for j := range 4 {
-		var y [4]reg.VecVirtual
-		for i := range y {
-			y[i] = l.load(rows.at(p, i))
+	channels(t, n, func(l tail) {
+		p := GP64()
+		MOVQ(g, p)
+		for j := range 4 {
+			var y [4]reg.VecVirtual
+			for i := range y {
+				y[i] = l.load(rows.at(p, i))
+			}
+			line(y, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+			if j < 3 {
+				ADDQ(pixel, p)
+			}
 		}
-		line(y, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
-		if j < 3 {
-			ADDQ(pixel, p)
+		MOVQ(v, p)
+		for i := range 6 {
+			var y [4]reg.VecVirtual
+			for j := range y {
+				y[j] = load(t, t.tmp(tmp, i, j))
+			}
+			line(y, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
+			if i < 5 {
+				ADDQ(planes6, p)
+			}
 		}
-	}
-	MOVQ(v, p)
-	for i := range 6 {
-		var y [4]reg.VecVirtual
-		for j := range y {
-			y[j] = load(t, t.tmp(tmp, i, j))
-		}
-		line(y, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
-		if i < 5 {
-			ADDQ(planes6, p)
-		}
-	}
-	ADDQ(U32(4*t.w), g)
-	ADDQ(U32(4*t.w), v)
-	SUBQ(U32(t.w), n)
-	JG(LabelRef(top))
+		ADDQ(U32(4*t.w), g)
+		ADDQ(U32(4*t.w), v)
+	})
 	end()
 }
 
@@ -602,42 +608,39 @@ func weights(t target) {
 		VFMADD231PS(third, s2, p[5])
 		put(2, p[5])
 	}
-	top := label("channels")
-	Label(top)
-	p := GP64()
-	MOVQ(m, p)
-	for j := range 6 {
-		var d [6]reg.VecVirtual
-		for i := range d {
-			d[i] = load(t, planes.at(p, i))
-		}
-		line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
-		if j < 5 {
-			ADDQ(plane, p)
-		}
-	}
-	l := newTail(t, n)
-	MOVQ(w, p)
-	for i := range 3 {
-		var d [6]reg.VecVirtual
-		for j := range d {
-			d[j] = load(t, t.tmp(tmp, i, j))
-		}
-		line(d, func(j int, v reg.VecVirtual) {
-			to := Mem{Base: p}
-			if j > 0 {
-				to.Index, to.Scale = tap, uint8(j)
+	channels(t, n, func(l tail) {
+		p := GP64()
+		MOVQ(m, p)
+		for j := range 6 {
+			var d [6]reg.VecVirtual
+			for i := range d {
+				d[i] = load(t, planes.at(p, i))
 			}
-			l.store(v, to)
-		})
-		if i < 2 {
-			ADDQ(taps3, p)
+			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
+			if j < 5 {
+				ADDQ(plane, p)
+			}
 		}
-	}
-	ADDQ(U32(4*t.w), w)
-	ADDQ(U32(4*t.w), m)
-	SUBQ(U32(t.w), n)
-	JG(LabelRef(top))
+		MOVQ(w, p)
+		for i := range 3 {
+			var d [6]reg.VecVirtual
+			for j := range d {
+				d[j] = load(t, t.tmp(tmp, i, j))
+			}
+			line(d, func(j int, v reg.VecVirtual) {
+				to := Mem{Base: p}
+				if j > 0 {
+					to.Index, to.Scale = tap, uint8(j)
+				}
+				l.store(v, to)
+			})
+			if i < 2 {
+				ADDQ(taps3, p)
+			}
+		}
+		ADDQ(U32(4*t.w), w)
+		ADDQ(U32(4*t.w), m)
+	})
 	end()
 }
 

@@ -72,55 +72,52 @@ func strideInput(t target, adj bool) {
 		}
 		return i / 2, i%2 == 1
 	}
-	top := label("channels")
-	Label(top)
-	l := newTail(t, n)
-	column := GP64()
-	MOVQ(x, column)
-	for j := range size {
-		var d [5]reg.VecVirtual
-		walk(column, row, size, func(i int, m Mem) {
-			v := l.load(m)
-			if k, ok := middle(i); ok {
-				VMOVUPS(v, t.nine(tmp, 5+k, j))
-			}
-			if k, ok := outer(i); ok {
-				d[k] = v
-			}
-		})
-		winograd(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.nine(tmp, i, j)) })
-		if j < size-1 {
-			ADDQ(pixel, column)
-		}
-	}
-	to := GP64()
-	MOVQ(v, to)
-	for i := range 9 {
-		var d [5]reg.VecVirtual
-		var mid [4]reg.VecVirtual
+	channels(t, n, func(l tail) {
+		column := GP64()
+		MOVQ(x, column)
 		for j := range size {
-			if k, ok := outer(j); ok {
-				d[k] = load(t, t.nine(tmp, i, j))
+			var d [5]reg.VecVirtual
+			walk(column, row, size, func(i int, m Mem) {
+				v := l.load(m)
+				if k, ok := middle(i); ok {
+					VMOVUPS(v, t.nine(tmp, 5+k, j))
+				}
+				if k, ok := outer(i); ok {
+					d[k] = v
+				}
+			})
+			winograd(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.nine(tmp, i, j)) })
+			if j < size-1 {
+				ADDQ(pixel, column)
 			}
 		}
-		winograd(d, func(_ int, v reg.VecVirtual) {
-			VMOVUPS(v, Mem{Base: to})
-			ADDQ(plane, to)
-		})
-		for j := range size {
-			if k, ok := middle(j); ok {
-				mid[k] = load(t, t.nine(tmp, i, j))
-				VMOVUPS(mid[k], Mem{Base: to})
-				if i < 8 || k < 3 {
-					ADDQ(plane, to)
+		to := GP64()
+		MOVQ(v, to)
+		for i := range 9 {
+			var d [5]reg.VecVirtual
+			var mid [4]reg.VecVirtual
+			for j := range size {
+				if k, ok := outer(j); ok {
+					d[k] = load(t, t.nine(tmp, i, j))
+				}
+			}
+			winograd(d, func(_ int, v reg.VecVirtual) {
+				VMOVUPS(v, Mem{Base: to})
+				ADDQ(plane, to)
+			})
+			for j := range size {
+				if k, ok := middle(j); ok {
+					mid[k] = load(t, t.nine(tmp, i, j))
+					VMOVUPS(mid[k], Mem{Base: to})
+					if i < 8 || k < 3 {
+						ADDQ(plane, to)
+					}
 				}
 			}
 		}
-	}
-	ADDQ(U32(4*t.w), x)
-	ADDQ(U32(4*t.w), v)
-	SUBQ(U32(t.w), n)
-	JG(LabelRef(top))
+		ADDQ(U32(4*t.w), x)
+		ADDQ(U32(4*t.w), v)
+	})
 	end()
 }
 
@@ -153,99 +150,96 @@ func strideOutput(t target, adj, acc bool) {
 		VFMADD231PS(two, s2, s1)
 		return [4]reg.VecVirtual{m[0], d1, s1, m[4]}
 	}
-	top := label("channels")
-	Label(top)
-	column := GP64()
-	MOVQ(m, column)
-	for j := range 9 {
-		var d [5]reg.VecVirtual
-		var o [4]reg.VecVirtual
-		last := 9
-		if adj {
-			last = 5 // the others are read below
-		}
-		walk(column, plane9, last, func(i int, m Mem) {
-			if i < 5 {
-				d[i] = load(t, m)
-			}
-			if i == 4 {
-				o = winograd(d)
-			}
-			if i > 4 {
-				VADDPS(m, o[i-5], o[i-5])
-			}
-		})
-		for i, v := range o {
-			VMOVUPS(v, t.nine(tmp, i, j))
-		}
-		if j < 8 {
-			ADDQ(plane, column)
-		}
-	}
-	l := newTail(t, n)
-	put := func(v reg.VecVirtual, to Mem) {
-		if acc {
-			VADDPS(l.load(to), v, v)
-		}
-		l.store(v, to)
-	}
-	to := GP64()
-	MOVQ(dst, to)
-	if !adj {
-		for i := range 4 {
+	channels(t, n, func(l tail) {
+		column := GP64()
+		MOVQ(m, column)
+		for j := range 9 {
 			var d [5]reg.VecVirtual
-			for j := range d {
-				d[j] = load(t, t.nine(tmp, i, j))
+			var o [4]reg.VecVirtual
+			last := 9
+			if adj {
+				last = 5 // the others are read below
 			}
-			o := winograd(d)
-			walk(to, pixel, 4, func(j int, m Mem) {
-				VADDPS(t.nine(tmp, i, 5+j), o[j], o[j])
-				put(o[j], m)
-			})
-			if i < 3 {
-				ADDQ(row, to)
-			}
-		}
-	} else {
-		from := GP64() // row 5 of the places, and on
-		MOVQ(times(plane, 45), from)
-		ADDQ(m, from)
-		for i := range 8 {
-			var d [5]reg.VecVirtual
-			var mid [4]reg.VecVirtual
-			if i%2 == 1 {
-				for j := range d {
-					d[j] = load(t, t.nine(tmp, i/2, j))
+			walk(column, plane9, last, func(i int, m Mem) {
+				if i < 5 {
+					d[i] = load(t, m)
 				}
-			} else {
-				for j := range d {
-					d[j] = load(t, Mem{Base: from})
-					ADDQ(plane, from)
+				if i == 4 {
+					o = winograd(d)
 				}
-			}
-			o := winograd(d)
-			walk(to, pixel, 8, func(j int, m Mem) {
-				switch {
-				case j%2 == 1:
-					put(o[j/2], m)
-				case i%2 == 1:
-					mid[j/2] = load(t, t.nine(tmp, i/2, 5+j/2))
-					put(mid[j/2], m)
-				default:
-					mid[j/2] = load(t, Mem{Base: from})
-					ADDQ(plane, from)
-					put(mid[j/2], m)
+				if i > 4 {
+					VADDPS(m, o[i-5], o[i-5])
 				}
 			})
-			if i < 7 {
-				ADDQ(row, to)
+			for i, v := range o {
+				VMOVUPS(v, t.nine(tmp, i, j))
+			}
+			if j < 8 {
+				ADDQ(plane, column)
 			}
 		}
-	}
-	ADDQ(U32(4*t.w), dst)
-	ADDQ(U32(4*t.w), m)
-	SUBQ(U32(t.w), n)
-	JG(LabelRef(top))
+		put := func(v reg.VecVirtual, to Mem) {
+			if acc {
+				VADDPS(l.load(to), v, v)
+			}
+			l.store(v, to)
+		}
+		to := GP64()
+		MOVQ(dst, to)
+		if !adj {
+			for i := range 4 {
+				var d [5]reg.VecVirtual
+				for j := range d {
+					d[j] = load(t, t.nine(tmp, i, j))
+				}
+				o := winograd(d)
+				walk(to, pixel, 4, func(j int, m Mem) {
+					VADDPS(t.nine(tmp, i, 5+j), o[j], o[j])
+					put(o[j], m)
+				})
+				if i < 3 {
+					ADDQ(row, to)
+				}
+			}
+		} else {
+			from := GP64() // row 5 of the places, and on
+			MOVQ(times(plane, 45), from)
+			ADDQ(m, from)
+			for i := range 8 {
+				var d [5]reg.VecVirtual
+				var mid [4]reg.VecVirtual
+				if i%2 == 1 {
+					for j := range d {
+						d[j] = load(t, t.nine(tmp, i/2, j))
+					}
+				} else {
+					for j := range d {
+						d[j] = load(t, Mem{Base: from})
+						ADDQ(plane, from)
+					}
+				}
+				o := winograd(d)
+				walk(to, pixel, 8, func(j int, m Mem) {
+					switch {
+					case j%2 == 1:
+						put(o[j/2], m)
+					case i%2 == 1:
+						mid[j/2] = load(t, t.nine(tmp, i/2, 5+j/2))
+						put(mid[j/2], m)
+					default:
+						mid[j/2] = load(t, Mem{Base: from})
+						ADDQ(plane, from)
+						put(mid[j/2], m)
+					}
+				})
+				if i < 7 {
+					ADDQ(row, to)
+				}
+			}
+		}
+		ADDQ(U32(4*t.w), dst)
+		ADDQ(U32(4*t.w), m)
+	})
 	end()
 }
 
@@ -269,32 +263,29 @@ func strideFilter(t target) {
 		put(4, g[2])
 		put(5, g[1])
 	}
-	top := label("channels")
-	Label(top)
-	l := newTail(t, n)
-	column := GP64()
-	MOVQ(w, column)
-	for j := range 3 {
-		var g [3]reg.VecVirtual
-		walk(column, taps3, 3, func(i int, m Mem) { g[i] = l.load(m) })
-		line(g, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.nine(tmp, i, j)) })
-		ADDQ(tap, column)
-	}
-	to := GP64()
-	MOVQ(u, to)
-	for i := range 6 {
-		var g [3]reg.VecVirtual
-		for j := range g {
-			g[j] = load(t, t.nine(tmp, i, j))
+	channels(t, n, func(l tail) {
+		column := GP64()
+		MOVQ(w, column)
+		for j := range 3 {
+			var g [3]reg.VecVirtual
+			walk(column, taps3, 3, func(i int, m Mem) { g[i] = l.load(m) })
+			line(g, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.nine(tmp, i, j)) })
+			ADDQ(tap, column)
 		}
-		line(g, func(_ int, v reg.VecVirtual) {
-			VMOVUPS(v, Mem{Base: to})
-			ADDQ(plane, to)
-		})
-	}
-	ADDQ(U32(4*t.w), w)
-	ADDQ(U32(4*t.w), u)
-	SUBQ(U32(t.w), n)
-	JG(LabelRef(top))
+		to := GP64()
+		MOVQ(u, to)
+		for i := range 6 {
+			var g [3]reg.VecVirtual
+			for j := range g {
+				g[j] = load(t, t.nine(tmp, i, j))
+			}
+			line(g, func(_ int, v reg.VecVirtual) {
+				VMOVUPS(v, Mem{Base: to})
+				ADDQ(plane, to)
+			})
+		}
+		ADDQ(U32(4*t.w), w)
+		ADDQ(U32(4*t.w), u)
+	})
 	end()
 }
