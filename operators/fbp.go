@@ -56,7 +56,7 @@ func NewFBP(r *Radon, w Window) *FBP {
 	f.fft.Forward(freq, h, 1)
 	dtheta := min(r.span, 180) * math.Pi / 180 / float64(r.codomain.H)
 	for k, z := range freq {
-		g := dtheta * float64(real(z))
+		g := dtheta / r.pitch * float64(real(z))
 		if w == Hann {
 			g *= (1 + math.Cos(2*math.Pi*float64(k)/float64(n))) / 2
 		}
@@ -109,26 +109,23 @@ func (b *backprojection) rows(part int) {
 		// needed, as the circle reaches from detector 0 to n if n is even.
 		line := b.padded[a*b.f.n:][:b.f.n]
 		// Pixel j of row i sees detector origin + i*shift + j*step.
-		across := view{
-			origin: float64(n/2) - float64(s.W/2)*v.cos + float64(s.H/2)*v.sin,
-			shift:  -v.sin,
-			step:   v.cos,
-		}
-		if math.Abs(across.step) < 1e-9 {
-			across.step = 1e-9 // nothing of a pixel, but divisible
+		step, shift := v.cos/b.f.r.pitch, -v.sin/b.f.r.pitch
+		origin := float64(n/2) - float64(s.W/2)*step - float64(s.H/2)*shift
+		if math.Abs(step) < 1e-9 {
+			step = 1e-9 // nothing of a pixel, but divisible
 		}
 		for i := first; i < last; i++ {
-			start := across.origin + float64(i)*across.shift
-			lo, hi := across.hits(start, 0, float64(n), s.W)
+			start := origin + float64(i)*shift
+			lo, hi := hits(start, step, 0, float64(n), s.W)
 			if lo < hi {
-				gatherRay(b.dst[i*s.W+lo:i*s.W+hi], line, start+float64(lo)*across.step+1, across.step)
+				kernel.Interpolate(b.dst[i*s.W+lo:i*s.W+hi], line, start+float64(lo)*step+1, step, 1)
 			}
 		}
 	}
+	radius := -b.f.r.Offset(0)
 	for i := first; i < last; i++ {
 		for j := range s.W {
-			y, x := i-s.H/2, j-s.W/2
-			if y*y+x*x > (n/2)*(n/2) {
+			if math.Hypot(float64(i-s.H/2), float64(j-s.W/2)) > radius {
 				b.dst[i*s.W+j] = 0
 			}
 		}

@@ -6,17 +6,19 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // Radon is the parallel-beam Radon transform: the line integrals
 //
 //	y(a,d) = integral over s of x(cy + s cos(theta) - t sin(theta), cx + s sin(theta) + t cos(theta)) ds
 //
-// with x(row, column), theta = a span/angles, t = d - detectors/2 (rounded
-// down) and the centre (cy,cx) = (H/2, W/2) rounded down; lengths in pixels,
-// the pixel's value standing at its index. These are the conventions of
-// scikit-image's radon, whose sinogram is the transpose. A scene of C x H x W
-// gives C x angles x detectors.
+// with x(row, column), theta = a span/angles, t = pitch (d - detectors/2) with
+// half the detectors rounded down and the centre (cy,cx) = (H/2, W/2) rounded
+// down; lengths in pixels, the pixel's value standing at its index. With pitch 1
+// these are the conventions of scikit-image's radon, whose sinogram is the
+// transpose. A scene of C x H x W gives C x angles x detectors.
 //
 // A ray is sampled once in every row, or once in every column, whichever it
 // crosses more steeply, with linear interpolation between the two pixels there
@@ -25,7 +27,7 @@ import (
 // bits on any number of them.
 type Radon struct {
 	domain, codomain Shape
-	span             float64
+	span, pitch      float64
 	views            []view
 	byRow, byCol     []int32   // the views sampled in rows, and in columns
 	scratch          sync.Pool // of *radonWork
@@ -47,9 +49,11 @@ type view struct {
 }
 
 // NewRadon returns the transform of scenes of shape s at angles angles, equally
-// spaced over span degrees from 0 (end excluded), with detectors rays a pixel
-// apart each. detectors = 0 means as many as the diagonal of the scene is long,
-// so that every ray that meets it is measured.
+// spaced over span degrees from 0 (end excluded), with detectors rays each. They
+// are a pixel apart, or where that many would not span the circle inscribed in
+// the scene, as far as spans it: pitch = max(1, min(H,W)/detectors). detectors = 0
+// means as many as the diagonal is long, so that every ray that meets the scene
+// is measured.
 func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
 	if err := checkShape(s); err != nil {
 		return nil, err
@@ -63,9 +67,10 @@ func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
 	if detectors == 0 {
 		detectors = int(math.Ceil(math.Hypot(float64(s.H), float64(s.W))))
 	}
-	r := &Radon{domain: s, codomain: Shape{s.C, angles, detectors}, span: span}
+	r := &Radon{domain: s, codomain: Shape{s.C, angles, detectors}, span: span,
+		pitch: max(1, float64(min(s.H, s.W))/float64(detectors))}
 	for a := range angles {
-		v := newView(s, detectors, span*float64(a)/float64(angles))
+		v := newView(s, r.Offset(0), r.pitch, span*float64(a)/float64(angles))
 		r.views = append(r.views, v)
 		if v.columns {
 			r.byCol = append(r.byCol, int32(a))
@@ -75,24 +80,24 @@ func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
 	}
 	r.scratch.New = func() any { return newRadonWork(r) }
 	r.norm = sync.OnceValue(r.planeNorm)
-	r.ramp = onceRamp(s, angles)
+	r.ramp = onceRamp(s, float64(angles)/r.pitch)
 	return r, nil
 }
 
-func newView(s Shape, detectors int, degrees float64) view {
+// newView is the view at an angle of rays at t0, t0+pitch, and on.
+func newView(s Shape, t0, pitch, degrees float64) view {
 	sin, cos := math.Sincos(degrees * math.Pi / 180)
 	cy, cx := float64(s.H/2), float64(s.W/2)
-	t0 := -float64(detectors / 2)
 	v := view{sin: sin, cos: cos}
 	if math.Abs(cos) >= math.Abs(sin) {
 		// Column of the ray in row i: cx + t/cos + (i-cy) tan.
-		v.step, v.shift, v.weight = 1/cos, sin/cos, float32(1/math.Abs(cos))
+		v.step, v.shift, v.weight = pitch/cos, sin/cos, float32(1/math.Abs(cos))
 		v.origin = cx + t0/cos - cy*v.shift
 		return v
 	}
 	// Row of the ray in column j: cy - t/sin + (j-cx) cot.
 	v.columns = true
-	v.step, v.shift, v.weight = -1/sin, cos/sin, float32(1/math.Abs(sin))
+	v.step, v.shift, v.weight = -pitch/sin, cos/sin, float32(1/math.Abs(sin))
 	v.origin = cy - t0/sin - cx*v.shift
 	return v
 }
@@ -108,7 +113,7 @@ func (r *Radon) Codomain() Shape { return r.codomain }
 func (r *Radon) Norm() float64 { return r.norm() }
 
 func (r *Radon) planeNorm() float64 {
-	p := &Radon{domain: r.domain, codomain: r.codomain, span: r.span, views: r.views, byRow: r.byRow, byCol: r.byCol}
+	p := &Radon{domain: r.domain, codomain: r.codomain, span: r.span, pitch: r.pitch, views: r.views, byRow: r.byRow, byCol: r.byCol}
 	p.domain.C, p.codomain.C = 1, 1
 	p.scratch.New = func() any { return newRadonWork(p) }
 	return positiveNorm(p, 100, 1e-3)
@@ -116,6 +121,9 @@ func (r *Radon) planeNorm() float64 {
 
 // Angle returns the angle of view a in degrees.
 func (r *Radon) Angle(a int) float64 { return r.span * float64(a) / float64(r.codomain.H) }
+
+// Offset returns t of detector d, in pixels from the centre.
+func (r *Radon) Offset(d int) float64 { return r.pitch * float64(d-r.codomain.W/2) }
 
 // Apply writes the sinogram of x to dst.
 func (r *Radon) Apply(dst, x []float32) {
@@ -140,11 +148,10 @@ func (r *Radon) Adjoint(dst, y []float32) {
 	defer r.scratch.Put(w)
 	n, m := r.domain.H*r.domain.W, r.codomain.H*r.codomain.W
 	for c := range r.domain.C {
-		w.y = y[c*m : (c+1)*m]
+		w.weigh(y[c*m : (c+1)*m])
 		w.do(w.adjoint, blocks(r.domain.H)+blocks(r.domain.W))
 		w.store(dst[c*n : (c+1)*n])
 	}
-	w.y = nil
 }
 
 // radonBlock is the number of lines that one part of the adjoint owns.
@@ -152,23 +159,28 @@ const radonBlock = 16
 
 func blocks(lines int) int { return (lines + radonBlock - 1) / radonBlock }
 
-// radonPad is the number of zeros on either side of a line: a ray may miss it
-// by one pixel, and a little more by rounding.
+// radonPad is the number of zeros on either side of a line: a ray may miss it,
+// or a pixel a view, by one place, and a little more by rounding.
 const radonPad = 2
 
-// radonWork is the scratch of one call: the picture and its transpose in padded
-// lines.
+// radonWork is the scratch of one call: the picture, its transpose and, for the
+// adjoint, the views in padded lines.
 type radonWork struct {
 	r        *Radon
 	row, col []float32 // lines of W and of H samples, padded
-	y        []float32
+	view     []float32 // lines of as many samples as there are detectors, padded
+	y        []float32 // the sinogram, in Apply
 	crew
 	forward, adjoint func(part int)
 }
 
 func newRadonWork(r *Radon) *radonWork {
 	s := r.domain
-	w := &radonWork{r: r, row: make([]float32, s.H*(s.W+2*radonPad)), col: make([]float32, s.W*(s.H+2*radonPad))}
+	w := &radonWork{r: r,
+		row:  make([]float32, s.H*(s.W+2*radonPad)),
+		col:  make([]float32, s.W*(s.H+2*radonPad)),
+		view: make([]float32, r.codomain.H*(r.codomain.W+2*radonPad)),
+	}
 	w.crew.init()
 	w.forward, w.adjoint = w.project, w.backproject
 	return w
@@ -217,9 +229,9 @@ func (w *radonWork) project(a int) {
 	m := len(pix) / lines
 	for i := range lines {
 		start := v.origin + float64(i)*v.shift
-		lo, hi := v.hits(start, -1, float64(m-2*radonPad), n)
+		lo, hi := hits(start, v.step, -1, float64(m-2*radonPad), n)
 		if lo < hi {
-			gatherRay(y[lo:hi], pix[i*m:(i+1)*m], start+float64(lo)*v.step+radonPad, v.step)
+			kernel.Interpolate(y[lo:hi], pix[i*m:(i+1)*m], start+float64(lo)*v.step+radonPad, v.step, 1)
 		}
 	}
 	for d := range y {
@@ -227,7 +239,18 @@ func (w *radonWork) project(a int) {
 	}
 }
 
-// backproject computes one block of rows, or of columns, from all the views.
+// weigh copies the views of y, each times its weight, into padded lines.
+func (w *radonWork) weigh(y []float32) {
+	n := w.r.codomain.W
+	for a := range w.r.views {
+		line := w.view[a*(n+2*radonPad)+radonPad:][:n]
+		kernel.Scale(line, y[a*n:(a+1)*n], w.r.views[a].weight)
+	}
+}
+
+// backproject computes one block of rows, or of columns, from all the views:
+// pixel j of line i takes from the one or two rays that pass within a pixel of
+// it what it gives to them in project.
 func (w *radonWork) backproject(part int) {
 	views, lines, pix := w.r.byRow, w.r.domain.H, w.row
 	if b := blocks(lines); part >= b {
@@ -235,62 +258,38 @@ func (w *radonWork) backproject(part int) {
 		part -= b
 	}
 	m, n := len(pix)/lines, w.r.codomain.W
+	pixels := m - 2*radonPad
 	first := part * radonBlock
 	last := min(first+radonBlock, lines)
 	clear(pix[first*m : last*m])
 	for _, a := range views {
 		v := &w.r.views[a]
-		y := w.y[int(a)*n : (int(a)+1)*n]
+		slope := float32(math.Abs(v.step))
+		y := w.view[int(a)*(n+2*radonPad):][:n+2*radonPad]
+		// Ray d is at place origin + i*shift + d*step of the line, so pixel j is
+		// at place (j - origin - i*shift)/step of the view.
+		step := 1 / v.step
 		for i := first; i < last; i++ {
-			start := v.origin + float64(i)*v.shift
-			lo, hi := v.hits(start, -1, float64(m-2*radonPad), n)
+			start := -(v.origin + float64(i)*v.shift) * step
+			lo, hi := hits(start, step, -1, float64(n), pixels)
 			if lo < hi {
-				scatterRay(pix[i*m:(i+1)*m], y[lo:hi], start+float64(lo)*v.step+radonPad, v.step, v.weight)
+				x := pix[i*m+radonPad:][:pixels]
+				kernel.Interpolate(x[lo:hi], y, start+float64(lo)*step+radonPad, step, slope)
 			}
 		}
 	}
 }
 
-// hits returns the range of the n rays that pass strictly between places
-// first and last of a line, up to rounding.
-func (v *view) hits(start, first, last float64, n int) (lo, hi int) {
-	a, b := (first-start)/v.step, (last-start)/v.step
+// hits returns the range of the places start, start+step, ... , n of them, that
+// lie strictly between first and last, up to rounding.
+func hits(start, step, first, last float64, n int) (lo, hi int) {
+	a, b := (first-start)/step, (last-start)/step
 	if a > b {
 		a, b = b, a
 	}
 	lo = int(math.Floor(min(max(a, -1), float64(n)))) + 1
 	hi = int(math.Ceil(min(max(b, 0), float64(n))))
 	return lo, hi
-}
-
-// Places in a line are kept as whole numbers of 2^-32: stepping is then exact,
-// and the fraction is the low half.
-const fixedOne = 1 << 32
-
-// gatherRay adds the interpolated values at p, p+step, ... to y.
-func gatherRay(y, line []float32, p, step float64) {
-	at, inc := int64(p*fixedOne), int64(step*fixedOne)
-	for d := range y {
-		i := int(at >> 32)
-		f := float32(uint32(at)>>8) * (1.0 / (1 << 24))
-		v := line[i]
-		y[d] += v + f*(line[i+1]-v)
-		at += inc
-	}
-}
-
-// scatterRay is the transpose of gatherRay, times weight.
-func scatterRay(line, y []float32, p, step float64, weight float32) {
-	at, inc := int64(p*fixedOne), int64(step*fixedOne)
-	for _, v := range y {
-		i := int(at >> 32)
-		f := float32(uint32(at)>>8) * (1.0 / (1 << 24))
-		v *= weight
-		u := f * v
-		line[i] += v - u
-		line[i+1] += u
-		at += inc
-	}
 }
 
 // A crew runs the parts of a task, which write disjoint memory, on all cores.

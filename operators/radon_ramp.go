@@ -14,28 +14,29 @@ type radonRamp struct {
 	gain  []float32
 }
 
-func newRadonRamp(s Shape, angles int) *radonRamp {
+func newRadonRamp(s Shape, density float64) *radonRamp {
 	p := &radonRamp{newSpectrum(s.H, s.W), make([]float32, 0, s.H*(s.W/2+1))}
 	least := 0.5 / float64(max(s.H, s.W)) // the picture ends: no lower frequencies
 	for u := range s.H {
 		fu := float64(min(u, s.H-u)) / float64(s.H)
 		for v := range s.W/2 + 1 {
 			f := math.Hypot(fu, float64(v)/float64(s.W))
-			p.gain = append(p.gain, float32(float64(angles)/math.Pi/max(f, least)))
+			p.gain = append(p.gain, float32(density/math.Pi/max(f, least)))
 		}
 	}
 	return p
 }
 
-// onceRamp makes the ramp when it is first asked for.
-func onceRamp(s Shape, angles int) func() *radonRamp {
-	return sync.OnceValue(func() *radonRamp { return newRadonRamp(s, angles) })
+// onceRamp makes the ramp when it is first asked for; density is the views times
+// the rays a pixel.
+func onceRamp(s Shape, density float64) func() *radonRamp {
+	return sync.OnceValue(func() *radonRamp { return newRadonRamp(s, density) })
 }
 
 // PreconditionNormal is a NormalPreconditioner: the circular filter
-// 1/(angles/(pi |frequency|) + rho). It takes the rays to be a pixel apart, to
-// cover the scene and to come from all directions; where they do not it is
-// still definite, but further from the inverse.
+// 1/(angles/(pitch pi |frequency|) + rho). It takes the rays to cover the scene
+// and to come from all directions; where they do not it is still definite, but
+// further from the inverse.
 func (r *Radon) PreconditionNormal(dst, b []float32, rho float64) {
 	checkLen("Radon.PreconditionNormal dst", len(dst), r.domain.Len())
 	checkLen("Radon.PreconditionNormal b", len(b), r.domain.Len())

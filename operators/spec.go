@@ -122,7 +122,7 @@ func srForm(kernel string, fields []field) *form {
 //	inpaint:ratio=R[,seed=N]                 the fraction of pixels kept
 //	sr:factor=N[,kernel=gaussian|uniform|motion|disk|FILE][,the kernel's keys]
 //	                                         default gaussian, sigma=N/2
-//	tomo:angles=N[,detectors=N][,span=DEGREES]
+//	tomo:angles=N[,detectors=N][,span=DEGREES]  default: all rays that meet the scene
 //	mri:accel=A[,seed=N][,center=FRACTION]
 //
 // Lengths are in pixels. A number may be written as a fraction, 1/4. A file

@@ -419,3 +419,12 @@ func depthToSpace2Vec(dst, x []float32, rows, w, c int) bool {
 	}
 	return true
 }
+
+func interpolateVec(dst, src []float32, p, inc int64, slope float32) int {
+	n := len(dst) &^ 7
+	if level == Generic || n == 0 {
+		return 0
+	}
+	interpolateAVX2(&dst[0], &src[0], n/8, p, inc, slope)
+	return n
+}

@@ -5409,3 +5409,111 @@ quad275:
 	LDMXCSR   (SP)
 	VZEROUPPER
 	RET
+
+// func interpolateAVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·interpolateAVX2(SB), NOSPLIT, $40-44
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVQ         p+24(FP), BX
+	MOVQ         inc+32(FP), SI
+	VBROADCASTSS slope+40(FP), Y0
+	VMOVUPS      k3f800000<>+0(SB), Y1
+	VMOVUPS      k33800000<>+0(SB), Y2
+	VSUBPS       Y0, Y1, Y4
+	VXORPS       Y3, Y3, Y3
+	MOVQ         BX, DI
+	MOVL         DI, 8(SP)
+	ADDQ         SI, DI
+	MOVL         DI, 12(SP)
+	ADDQ         SI, DI
+	MOVL         DI, 16(SP)
+	ADDQ         SI, DI
+	MOVL         DI, 20(SP)
+	ADDQ         SI, DI
+	MOVL         DI, 24(SP)
+	ADDQ         SI, DI
+	MOVL         DI, 28(SP)
+	ADDQ         SI, DI
+	MOVL         DI, 32(SP)
+	ADDQ         SI, DI
+	MOVL         DI, 36(SP)
+	ADDQ         SI, DI
+	VMOVDQU      8(SP), Y5
+	MOVL         SI, DI
+	SHLL         $0x03, DI
+	MOVL         DI, 8(SP)
+	VPBROADCASTD 8(SP), Y6
+
+loop276:
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VMOVSD      (CX)(DI*4), X7
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VMOVHPS     (CX)(DI*4), X7, X7
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VMOVSD      (CX)(DI*4), X8
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VMOVHPS     (CX)(DI*4), X8, X8
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VMOVSD      (CX)(DI*4), X9
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VMOVHPS     (CX)(DI*4), X9, X9
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VMOVSD      (CX)(DI*4), X10
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VMOVHPS     (CX)(DI*4), X10, X10
+	VINSERTF128 $0x01, X9, Y7, Y9
+	VINSERTF128 $0x01, X10, Y8, Y10
+	VSHUFPS     $0x88, Y10, Y9, Y11
+	VSHUFPS     $0xdd, Y10, Y9, Y9
+	VPSRLD      $0x08, Y5, Y10
+	VPADDD      Y6, Y5, Y5
+	VCVTDQ2PS   Y10, Y10
+	VMULPS      Y2, Y10, Y10
+	VMULPS      Y0, Y10, Y10
+	VADDPS      Y4, Y10, Y12
+	VSUBPS      Y10, Y1, Y10
+	VMAXPS      Y3, Y10, Y10
+	VMAXPS      Y3, Y12, Y12
+	VMOVUPS     (AX), Y13
+	VFMADD231PS Y10, Y11, Y13
+	VFMADD231PS Y12, Y9, Y13
+	VMOVUPS     Y13, (AX)
+	ADDQ        $0x20, AX
+	DECQ        DX
+	JNZ         loop276
+	LDMXCSR     (SP)
+	VZEROUPPER
+	RET
+
+DATA k33800000<>+0(SB)/4, $0x33800000
+DATA k33800000<>+4(SB)/4, $0x33800000
+DATA k33800000<>+8(SB)/4, $0x33800000
+DATA k33800000<>+12(SB)/4, $0x33800000
+DATA k33800000<>+16(SB)/4, $0x33800000
+DATA k33800000<>+20(SB)/4, $0x33800000
+DATA k33800000<>+24(SB)/4, $0x33800000
+DATA k33800000<>+28(SB)/4, $0x33800000
+GLOBL k33800000<>(SB), RODATA|NOPTR, $32

@@ -378,3 +378,8 @@ func spaceToDepth2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
 //
 //go:noescape
 func depthToSpace2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
+
+// interpolate adds src at the places p, p+inc, ... in units of 2^-32 to 8*blocks elements of dst; see Interpolate
+//
+//go:noescape
+func interpolateAVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)

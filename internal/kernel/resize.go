@@ -310,3 +310,34 @@ func ResizeT(dst, x []float32, n, h, w, c, oh, ow int) {
 		}
 	}
 }
+
+// fixedOne is 1 in the fixed point of Interpolate: stepping along a line is
+// exact, and a place is the index of a sample and, in the low half, a fraction.
+const fixedOne = 1 << 32
+
+// Interpolate adds to dst[k] the two samples of src around the place
+// at + k*step, which is i+f with a whole i and 0 <= f < 1:
+//
+//	dst[k] += max(0, 1-slope*f)*src[i] + max(0, 1-slope*(1-f))*src[i+1].
+//
+// With slope 1 this is linear interpolation. With at and step those of the
+// inverse map, and slope = 1/|step| at least 1, it is the transpose of that.
+// Places are rounded to 2^-32, and all i and i+1 must lie in src.
+func Interpolate(dst, src []float32, at, step float64, slope float32) {
+	if len(dst) == 0 {
+		return
+	}
+	p, inc := int64(at*fixedOne), int64(step*fixedOne)
+	last := p + int64(len(dst)-1)*inc
+	if min(p, last) < 0 || max(p, last)>>32+1 >= int64(len(src)) {
+		panic("kernel: a place beyond the line")
+	}
+	done := interpolateVec(dst, src, p, inc, slope)
+	p += int64(done) * inc
+	for k := done; k < len(dst); k++ {
+		i := int(p >> 32)
+		f := slope * (float32(uint32(p)>>8) * (1. / (1 << 24)))
+		dst[k] += max(0, 1-f)*src[i] + max(0, 1-slope+f)*src[i+1]
+		p += inc
+	}
+}

@@ -404,3 +404,72 @@ func blocks(t target) {
 		f.end()
 	}
 }
+
+// interpolate reads pairs of samples one by one, which is faster than gathering
+// them on all processors, and weighs eight at a time.
+func interpolate(t target) {
+	f := start(t, "interpolate", "(dst, src *float32, blocks int, p, inc int64, slope float32)",
+		"interpolate adds src at the places p, p+inc, ... in units of 2^-32 to 8*blocks elements of dst; see Interpolate")
+	dst, src, n := intArg("dst"), intArg("src"), intArg("blocks")
+	p, inc := intArg("p"), intArg("inc")
+	slope, one, unit, zero := f.arg("slope"), f.reg(1), f.reg(1./(1<<24)), f.vec()
+	rest := f.vec() // 1-slope
+	VSUBPS(slope, one, rest)
+	VXORPS(zero, zero, zero)
+	// The fractions of the eight places.
+	places := AllocLocal(32)
+	q := GP64()
+	MOVQ(p, q)
+	for k := range 8 {
+		MOVL(q.As32(), places.Offset(4*k))
+		ADDQ(inc, q)
+	}
+	fraction, eight := f.vec(), f.vec()
+	VMOVDQU(places, fraction)
+	MOVL(inc.As32(), q.As32())
+	SHLL(U8(3), q.As32())
+	MOVL(q.As32(), places)
+	VPBROADCASTD(places, eight)
+
+	top := label("loop")
+	Label(top)
+	var pairs [4]reg.VecVirtual // of places 0 and 1, 2 and 3, 4 and 5, 6 and 7
+	for k := range 8 {
+		i := GP64()
+		MOVQ(p, i)
+		SHRQ(U8(32), i)
+		ADDQ(inc, p)
+		m := Mem{Base: src, Index: i, Scale: 4}
+		if k%2 == 0 {
+			pairs[k/2] = XMM()
+			VMOVSD(m, pairs[k/2])
+		} else {
+			VMOVHPS(m, pairs[k/2], pairs[k/2])
+		}
+	}
+	a, b := f.vec(), f.vec()
+	VINSERTF128(U8(1), pairs[2], pairs[0].AsY(), a)
+	VINSERTF128(U8(1), pairs[3], pairs[1].AsY(), b)
+	left, right := f.vec(), f.vec()
+	VSHUFPS(U8(0x88), b, a, left)
+	VSHUFPS(U8(0xdd), b, a, right)
+	w0, w1 := f.vec(), f.vec()
+	VPSRLD(U8(8), fraction, w0)
+	VPADDD(eight, fraction, fraction)
+	VCVTDQ2PS(w0, w0)
+	VMULPS(unit, w0, w0)
+	VMULPS(slope, w0, w0)
+	VADDPS(rest, w0, w1)
+	VSUBPS(w0, one, w0)
+	VMAXPS(zero, w0, w0)
+	VMAXPS(zero, w1, w1)
+	sum := f.vec()
+	VMOVUPS(Mem{Base: dst}, sum)
+	VFMADD231PS(w0, left, sum)
+	VFMADD231PS(w1, right, sum)
+	VMOVUPS(sum, Mem{Base: dst})
+	ADDQ(U8(32), dst)
+	DECQ(n)
+	JNZ(LabelRef(top))
+	f.end()
+}

@@ -248,5 +248,6 @@ func main() {
 	}
 	transpose(avx2)
 	blocks(avx2)
+	interpolate(avx2)
 	Generate()
 }
