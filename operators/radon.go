@@ -49,11 +49,10 @@ type view struct {
 }
 
 // NewRadon returns the transform of scenes of shape s at angles angles, equally
-// spaced over span degrees from 0 (end excluded), with detectors rays each. They
-// are a pixel apart, or where that many would not span the circle inscribed in
-// the scene, as far as spans it: pitch = max(1, min(H,W)/detectors). detectors = 0
-// means as many as the diagonal is long, so that every ray that meets the scene
-// is measured.
+// spaced over span degrees from 0 (end excluded), with detectors rays each, a
+// pixel apart. Where so few would not even span the circle inscribed in the
+// scene, min(H,W), they are spread over its diagonal and so measure all of it.
+// detectors = 0 means as many as the diagonal is long.
 func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
 	if err := checkShape(s); err != nil {
 		return nil, err
@@ -64,11 +63,14 @@ func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
 	if !(span > 0 && span <= 360) {
 		return nil, fmt.Errorf("operators: span of %v degrees; want a number in (0,360]", span)
 	}
-	if detectors == 0 {
-		detectors = int(math.Ceil(math.Hypot(float64(s.H), float64(s.W))))
+	diagonal, pitch := math.Hypot(float64(s.H), float64(s.W)), 1.
+	switch {
+	case detectors == 0:
+		detectors = int(math.Ceil(diagonal))
+	case detectors < min(s.H, s.W):
+		pitch = diagonal / float64(detectors)
 	}
-	r := &Radon{domain: s, codomain: Shape{s.C, angles, detectors}, span: span,
-		pitch: max(1, float64(min(s.H, s.W))/float64(detectors))}
+	r := &Radon{domain: s, codomain: Shape{s.C, angles, detectors}, span: span, pitch: pitch}
 	for a := range angles {
 		v := newView(s, r.Offset(0), r.pitch, span*float64(a)/float64(angles))
 		r.views = append(r.views, v)
