@@ -64,15 +64,22 @@ type stage struct {
 	in          []*node // what the head reads
 	out         *node   // what the head writes
 	whole       bool    // the head is cut in its own way: no row-wise operations here
-	conv        *kernel.Conv
-	acc         bool // the convolution adds to out, which it also reads
+	convs       []conv  // the head, if it is a convolution: the sum of these
+	acc         bool    // the first adds to out, too, which it also reads
 	part        func(x *exec, worker, part int)
 	ops         []rowOp
 }
 
+// A conv is a convolution of a stage.
+type conv struct {
+	*kernel.Conv
+	f  *kernel.Filter
+	in *node
+}
+
 func (s *stage) bounds(part int) (lo, hi int) {
-	if s.conv != nil {
-		return s.conv.Rows(part)
+	if len(s.convs) > 0 {
+		return s.convs[0].Rows(part)
 	}
 	return part * s.per, min(s.rows, (part+1)*s.per)
 }
@@ -123,6 +130,9 @@ func newSession(ps []*program, threads int) *session {
 // Part runs one part of the current stage.
 func (x *exec) Part(worker, part int) {
 	s := x.stages[x.stage]
+	for i, c := range s.convs {
+		c.Part(x.buf(s.out), x.buf(c.in), c.f, part, s.acc || i > 0, x.memory.conv[worker])
+	}
 	if s.part != nil {
 		s.part(x, worker, part)
 		if s.whole {
@@ -339,13 +349,9 @@ func (b *builder) pair(v Value, c0 int, f func(z, s, x []float32)) (z *node) {
 }
 
 func (b *builder) conv(in, w *node, c *kernel.Conv, d Dims) Value {
-	f := c.Pack(nil, w.konst)
 	s, out := b.head(d, c.Parts(), in)
-	s.conv, s.whole = c, false
+	s.convs, s.whole = []conv{{c, c.Pack(nil, w.konst), in}}, false
 	b.p.conv = max(b.p.conv, c.ScratchLen())
-	s.part = func(x *exec, worker, part int) {
-		c.Part(x.buf(s.out), x.buf(in), f, part, s.acc, x.memory.conv[worker])
-	}
 	return out
 }
 
@@ -471,23 +477,32 @@ func (a Activation) Apply(order int) func(dst, x []float32) {
 
 // accumulate lets the convolution that makes v, the last thing recorded, add
 // to u, itself the bare result of a convolution, instead of writing a map that
-// is read once.
+// is read once. A direct sum does so part by part, in the stage of both.
 func (b *builder) accumulate(u, v *node) bool {
 	fresh := func(n *node) *stage {
 		if n.reads > 0 || n.def < 0 {
 			return nil
 		}
-		if s := b.p.stages[n.def]; s.conv != nil && s.out == n && !s.acc {
+		if s := b.p.stages[n.def]; len(s.convs) > 0 && s.out == n && !s.acc {
 			return s
 		}
 		return nil
 	}
-	s := fresh(v)
-	if u == v || s == nil || v.def != len(b.p.stages)-1 || len(s.ops) > 0 || fresh(u) == nil || u.dims != v.dims {
+	s, first := fresh(v), fresh(u)
+	if u == v || s == nil || v.def != len(b.p.stages)-1 || len(s.ops) > 0 || first == nil || u.dims != v.dims {
 		return false
 	}
-	s.acc, s.out, s.in = true, u, append(s.in, u)
-	u.def = v.def
+	s.out, u.def = u, v.def
+	last := &s.convs[0]
+	if c := last.Like(first.convs[0].Conv); c != nil && len(s.convs) == 1 && len(first.ops) == 0 {
+		last.Conv = c
+		b.p.conv = max(b.p.conv, c.ScratchLen())
+		s.convs, s.parts = append(first.convs, *last), first.parts
+		s.in = append(first.in, s.in...)
+		first.in, first.out, first.convs, first.parts = nil, nil, nil, 0
+		return true
+	}
+	s.acc, s.in = true, append(s.in, u)
 	u.reads++
 	return true
 }
@@ -695,10 +710,10 @@ func (b *builder) counted(d Dims) (y0, y1, x0, x1 int) {
 }
 
 func (s *stage) partAt(lo int) int {
-	if s.conv == nil {
+	if len(s.convs) == 0 {
 		return lo / s.per
 	}
-	return sort.Search(s.parts, func(p int) bool { l, _ := s.conv.Rows(p); return l > lo }) - 1
+	return sort.Search(s.parts, func(p int) bool { l, _ := s.bounds(p); return l > lo }) - 1
 }
 
 // GateGain is described at BoundRecorder.
@@ -803,9 +818,9 @@ func (p *program) place() {
 	var placed []span
 	for i, s := range p.stages {
 		rows := s.per
-		if s.conv != nil {
+		if len(s.convs) > 0 {
 			for part := range s.parts {
-				lo, hi := s.conv.Rows(part)
+				lo, hi := s.bounds(part)
 				rows = max(rows, hi-lo)
 			}
 		}

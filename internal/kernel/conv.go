@@ -112,6 +112,24 @@ func NewConvTDirect(s ConvShape) *Conv {
 	return newConv(s, newDirectT(s), s.lenY(), s.lenX())
 }
 
+// Like returns c, a direct sum, cut into the parts of lead, whose output has as
+// many rows: a worker can then add one to the other while it is in cache. Filters
+// packed for c are good for it. It is nil where c cannot be cut so.
+func (c *Conv) Like(lead *Conv) *Conv {
+	d, ok := c.impl.(*directConv)
+	if !ok {
+		return nil
+	}
+	cuts := make([][2]int, lead.Parts())
+	for i := range cuts {
+		cuts[i][0], cuts[i][1] = lead.Rows(i)
+	}
+	if d = d.like(cuts); d == nil {
+		return nil
+	}
+	return newConv(c.shape, d, c.lenIn, c.lenOut)
+}
+
 func newConv(s ConvShape, impl convImpl, in, out int) *Conv {
 	c := &Conv{impl: impl, shape: s, lenIn: in, lenOut: out}
 	c.scratch.New = func() any {

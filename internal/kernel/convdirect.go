@@ -38,6 +38,8 @@ type directConv struct {
 	pitch   int  // floats in a row of the copy
 	height  int  // rows of the copy, at most
 	tall    bool // the rows of a tile are output rows, not columns
+
+	cuts [][2]int // the parts' output rows, if they are those of another plan
 }
 
 // A convPhase is one convolution of stride 1 or more: output pixel
@@ -197,6 +199,40 @@ func (c *directConv) plan() {
 	}
 }
 
+// like returns c in other parts, given by their output rows of all the images,
+// or nil if it cannot be cut so.
+func (c *directConv) like(cuts [][2]int) *directConv {
+	if c.flat || c.rowMany != 1 || cuts[len(cuts)-1][1] != c.n*c.oh {
+		return nil
+	}
+	k := *c
+	k.cuts, k.height = cuts, 0
+	if k.copied {
+		for i := range cuts {
+			k.images(i, func(_, lo, hi int) {
+				from, to := k.inputRows(lo, hi)
+				k.height = max(k.height, to-from)
+			})
+		}
+	}
+	return &k
+}
+
+// images visits the images that a part has rows of, and those rows.
+func (c *directConv) images(part int, visit func(n, lo, hi int)) {
+	if c.cuts == nil {
+		lo, hi := c.partRows(part % c.nparts)
+		visit(part/c.nparts, lo, hi)
+		return
+	}
+	for lo, end := c.cuts[part][0], c.cuts[part][1]; lo < end; {
+		n := lo / c.oh
+		hi := min(end, (n+1)*c.oh)
+		visit(n, lo-n*c.oh, hi-n*c.oh)
+		lo = hi
+	}
+}
+
 // run is the length of a filter row of phase p.
 func (c *directConv) run(p *convPhase) int { return (p.kw + (c.group-1)*c.stride) * c.ci }
 
@@ -273,13 +309,19 @@ func (c *directConv) packTap(dst, tap []float32, b colBlock) {
 }
 
 func (c *directConv) parts() int {
-	if c.flat {
+	switch {
+	case c.cuts != nil:
+		return len(c.cuts)
+	case c.flat:
 		return c.nparts
 	}
 	return c.n * c.nparts
 }
 
 func (c *directConv) rows(part int) (lo, hi int) {
+	if c.cuts != nil {
+		return c.cuts[part][0], c.cuts[part][1]
+	}
 	n := 0
 	if !c.flat {
 		n, part = part/c.nparts, part%c.nparts
@@ -331,8 +373,11 @@ func (c *directConv) part(dst, x, f []float32, part int, acc bool, scratch []flo
 		c.phase(p, dst[lo*c.ow*c.co:], x[lo*c.iw*c.ci:], f, 0, 0, 1, (hi-lo)*c.ow, acc)
 		return
 	}
-	n, part := part/c.nparts, part%c.nparts
-	lo, hi := c.partRows(part)
+	c.images(part, func(n, lo, hi int) { c.image(dst, x, f, n, lo, hi, acc, scratch) })
+}
+
+// image computes the output rows [lo,hi) of image n.
+func (c *directConv) image(dst, x, f []float32, n, lo, hi int, acc bool, scratch []float32) {
 	x = x[n*c.ih*c.iw*c.ci:][:c.ih*c.iw*c.ci]
 	dst = dst[n*c.oh*c.ow*c.co:][:c.oh*c.ow*c.co]
 	top, left, pitch := 0, 0, c.iw*c.ci
