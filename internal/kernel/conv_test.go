@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -375,6 +376,40 @@ func TestConvParts(t *testing.T) {
 			cw.Part(dst, x, y, p, scratch)
 		})
 	})
+}
+
+// A direct sum in the parts of another plan, also of parts that span images, is
+// the same sum.
+func TestConvLike(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	for _, size := range [][3]int{{1, 30, 33}, {3, 9, 7}, {2, 128, 16}} {
+		wide := ConvShape{size[0], size[1], size[2], 64, 64, 3, 1, 1}
+		narrow := wide
+		narrow.Ci = 2
+		x, w := randoms(rng, narrow.lenX()), randoms(rng, narrow.lenW())
+		levels(t, func(t *testing.T) {
+			lead, c := NewConv(wide), NewConvDirect(narrow)
+			like := c.Like(lead)
+			checkRows(t, like, narrow.N*narrow.H)
+			if like.Parts() != lead.Parts() {
+				t.Fatalf("%d parts, want %d", like.Parts(), lead.Parts())
+			}
+			f := c.Pack(nil, w)
+			want := randoms(rng, narrow.lenY())
+			got := slices.Clone(want)
+			c.Run(want, x, f, true)
+			like.Run(got, x, f, true)
+			if !slices.Equal(got, want) {
+				t.Errorf("%v: not the same sum", size)
+			}
+			if level != Generic && lead.Like(c) != nil {
+				t.Error("Winograd's algorithm was cut like a direct sum")
+			}
+			if NewConvDirect(ConvShape{1, 3, 3, 2, 64, 3, 1, 1}).Like(lead) != nil {
+				t.Error("cut into parts of another output")
+			}
+		})
+	}
 }
 
 func TestConvPanics(t *testing.T) {
