@@ -166,8 +166,20 @@ func writeMan(w io.Writer, app *cli.App) {
 		return s
 	}
 	text := func(s string) {
+		list := false
 		for line := range strings.Lines(s) {
-			fmt.Fprintln(w, escape(strings.TrimRight(line, "\n")))
+			line = strings.TrimRight(line, "\n")
+			item, ok := strings.CutPrefix(line, "- ")
+			switch {
+			case ok:
+				list = true
+				fmt.Fprintln(w, `.IP \(bu 2`)
+			case line == "" && list:
+				list = false
+				fmt.Fprintln(w, ".PP")
+				continue
+			}
+			fmt.Fprintln(w, escape(strings.TrimSpace(item)))
 		}
 	}
 	flags := func(list []flagDoc) {

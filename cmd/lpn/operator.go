@@ -16,6 +16,20 @@ func operatorFlags() []cli.Flag {
 	}
 }
 
+// operatorsHelp is the grammar of operators.ParseSpec, as help shows it.
+const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
+	"- denoise\n" +
+	"- blur:gaussian,sigma=S[,size=N], blur:uniform,size=N, blur:motion,length=L[,angle=DEGREES],\n" +
+	"  blur:disk,radius=R or blur:kernel=FILE (.npy or an image)\n" +
+	"- sr:factor=N[,kernel=gaussian|uniform|motion|disk|FILE][,the kernel's keys], of a Gaussian\n" +
+	"  with sigma=N/2 by default\n" +
+	"- inpaint:mask=FILE (white is known) or inpaint:ratio=R[,seed=N] (the fraction kept)\n" +
+	"- cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian], compressed sensing\n" +
+	"- tomo:angles=N[,detectors=N][,span=DEGREES], parallel beams: detectors are a pixel apart, or\n" +
+	"  spread over the diagonal where there are fewer than the shorter side has pixels\n" +
+	"- mri:accel=A[,seed=N][,center=FRACTION], single-coil Cartesian\n\n" +
+	"A number may be a fraction, 1/4. go doc operators.ParseSpec says more."
+
 // parseOperator reads --operator and --boundary.
 func parseOperator(spec, boundary string) (operators.Spec, error) {
 	s, err := operators.ParseSpec(spec)

@@ -43,6 +43,7 @@ func restoreCommand() *cli.Command {
 			"grows with the part of the scene that the noise leaves. Sensing (cs) is taken to have\n" +
 			"a noise of 0.005 at least, and begins with problems of larger scale. lpn tune finds better\n" +
 			"parameters for a given operator, noise and kind of image than the defaults.\n\n" +
+			operatorsHelp + "\n\n" +
 			"Examples:\n" +
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
 			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
