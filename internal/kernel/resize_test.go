@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -159,4 +160,53 @@ func TestResize(t *testing.T) {
 func hat(o, i, n, out int) float64 {
 	at := min(max((float64(o)+0.5)*float64(n)/float64(out)-0.5, 0), float64(n-1))
 	return max(0, 1-math.Abs(at-float64(i)))
+}
+
+// FuzzInterpolate compares every level with the sum in float64.
+func FuzzInterpolate(f *testing.F) {
+	f.Add(uint64(1), uint8(30), 1.3, 1.3)
+	f.Add(uint64(2), uint8(17), -0.77, 1.0)
+	f.Add(uint64(3), uint8(8), 0.0, 2.5)
+	f.Add(uint64(4), uint8(0), 1.0, 1.0)
+	f.Fuzz(func(t *testing.T, seed uint64, n uint8, step, slope float64) {
+		if !(math.Abs(step) <= 8) || !(slope >= 1 && slope <= 8) {
+			t.Skip()
+		}
+		rng := rand.New(rand.NewPCG(seed, 0))
+		at := 3 * rng.Float64()
+		if step < 0 {
+			at -= step * float64(n)
+		}
+		src := normal(rng, int(at+math.Abs(step)*float64(n))+3)
+		was := normal(rng, int(n))
+		k := float32(slope)
+		for l := Generic; l <= detect(); l++ {
+			restore := SetLevel(l)
+			got := slices.Clone(was)
+			Interpolate(got, src, at, step, k)
+			restore()
+			for i, v := range got {
+				p := at + float64(i)*step
+				j := int(math.Floor(p))
+				fr := p - math.Floor(p)
+				want := float64(was[i]) + max(0, 1-slope*fr)*float64(src[j]) + max(0, 1-slope*(1-fr))*float64(src[j+1])
+				if math.Abs(float64(v)-want) > 1e-5*slope {
+					t.Errorf("%v, element %d at %g: %g, want %g", l, i, p, v, want)
+				}
+			}
+		}
+	})
+}
+
+func TestInterpolatePanics(t *testing.T) {
+	for name, at := range map[string]float64{"before": -0.5, "behind": 7.5} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s the line: no panic", name)
+				}
+			}()
+			Interpolate(make([]float32, 2), make([]float32, 9), at, 1, 1)
+		}()
+	}
 }
