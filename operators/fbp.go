@@ -31,7 +31,7 @@ func (w Window) String() string {
 //
 // linearly interpolated, times the angle between views. Over a span above 180
 // degrees rays are seen twice and count half, which is exact for 360. Pixels
-// further from the centre than half the detectors are 0: some views miss them.
+// further from the centre than the first ray are 0: some views miss them.
 type FBP struct {
 	r    *Radon
 	fft  *kernel.RowFFT
