@@ -327,7 +327,6 @@ func gen(s isa, p, nv int) {
 		MOVQ(r, aBlock)
 		DECQ(nbLeft)
 		JNZ(LabelRef("block_" + id))
-
 	}
 	lanes := GP64()
 	MOVQ(field(offLanes), lanes)
