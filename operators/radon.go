@@ -251,8 +251,8 @@ func (w *radonWork) weigh(y []float32) {
 }
 
 // backproject computes one block of rows, or of columns, from all the views:
-// pixel j of line i takes from the one or two rays that pass within a pixel of
-// it what it gives to them in project.
+// pixel j of line i takes from the rays that pass within a pixel of it, two at
+// most, what it gives to them in project.
 func (w *radonWork) backproject(part int) {
 	views, lines, pix := w.r.byRow, w.r.domain.H, w.row
 	if b := blocks(lines); part >= b {
@@ -282,8 +282,8 @@ func (w *radonWork) backproject(part int) {
 	}
 }
 
-// hits returns the range of the places start, start+step, ... , n of them, that
-// lie strictly between first and last, up to rounding.
+// hits returns the range of the n places start, start+step, ... that lie
+// strictly between first and last, up to rounding.
 func hits(start, step, first, last float64, n int) (lo, hi int) {
 	a, b := (first-start)/step, (last-start)/step
 	if a > b {

@@ -206,24 +206,24 @@ func BenchmarkRadon(b *testing.B) {
 	})
 }
 
-// The ramp makes conjugate gradients at least twice as short, is symmetric and
+// The ramp makes conjugate gradients several times shorter, is symmetric and
 // positive, and the solution is the same.
 func TestRadonPreconditioner(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	for _, span := range []float64{180, 90} {
-		r, err := NewRadon(Shape{2, 40, 33}, 40, 0, span)
+		r, err := NewRadon(Shape{2, 128, 120}, 80, 0, span)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := r.Domain().Len()
 		x, b := randomSlice(rng, n), make([]float32, n)
-		Normal(r, 0.1)(b, x)
+		Normal(r, 0.01)(b, x)
 		var iters [2]int
-		for i, p := range []func(dst, b []float32){nil, func(dst, b []float32) { r.PreconditionNormal(dst, b, 0.1) }} {
+		for i, p := range []func(dst, b []float32){nil, func(dst, b []float32) { r.PreconditionNormal(dst, b, 0.01) }} {
 			got := make([]float32, n)
-			iters[i], _ = CG{Apply: Normal(r, 0.1), Precondition: p, Tol: 1e-2, MaxIters: 500}.Solve(got, b)
+			iters[i], _ = CG{Apply: Normal(r, 0.01), Precondition: p, Tol: 1e-3, MaxIters: 500}.Solve(got, b)
 		}
-		if span == 180 && iters[1]*2 > iters[0] {
+		if span == 180 && iters[1]*3 > iters[0] {
 			t.Errorf("%d iterations, preconditioned %d", iters[0], iters[1])
 		}
 		u, v := make([]float32, n), make([]float32, n)

@@ -112,8 +112,7 @@ type tail struct {
 
 // channels writes the loop over n channels, a vector at a time; body moves the
 // pointers on. Masks are cheap with AVX-512. With AVX2 only what is left in the
-// end has one: a masked store takes some AMD processors as long as twenty others,
-// and a masked load two.
+// end has one, as some AMD processors are slow at them.
 func channels(t target, n reg.GPVirtual, body func(l tail)) {
 	top, rest, done := label("channels"), label("rest"), label("done")
 	Label(top)
