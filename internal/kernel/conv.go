@@ -75,9 +75,6 @@ func NewConv(s ConvShape) *Conv {
 	if useWinoStride(s, false) {
 		return newConv(s, newWinoStride(s, false), s.lenX(), s.lenY())
 	}
-	if useFive(s) {
-		return newConv(s, newFive(s, false), s.lenX(), s.lenY())
-	}
 	return NewConvDirect(s)
 }
 
@@ -90,9 +87,6 @@ func NewConvT(s ConvShape) *Conv {
 	}
 	if useWinoStride(s, true) {
 		return newConv(s, newWinoStride(s, true), s.lenY(), s.lenX())
-	}
-	if useFive(s) {
-		return newConv(s, newFive(s, true), s.lenY(), s.lenX())
 	}
 	return NewConvTDirect(s)
 }

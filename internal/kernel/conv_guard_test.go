@@ -71,10 +71,10 @@ func TestConvGuarded(t *testing.T) {
 			check(t, s, uint64(i), NewConvWDirect(s), NewConvDirect, NewConvTDirect)
 		}
 		for i, s := range fiveCases {
-			check(t, s, uint64(i), newConvW(s, newFiveW(s)), func(s ConvShape) *Conv {
-				return newConv(s, newFive(s, false), s.lenX(), s.lenY())
+			check(t, s, uint64(i), newConvW(s, newWinogradW(s)), func(s ConvShape) *Conv {
+				return newConv(s, newWinograd(s, false), s.lenX(), s.lenY())
 			}, func(s ConvShape) *Conv {
-				return newConv(s, newFive(s, true), s.lenY(), s.lenX())
+				return newConv(s, newWinograd(s, true), s.lenY(), s.lenX())
 			})
 		}
 	})

@@ -277,21 +277,6 @@ func tileavx512_5x4(t *tile)
 //go:noescape
 func tileavx512_6x4(t *tile)
 
-//go:noescape
-func fiveOutputavx512(dst, m *float32, n, pixel, row, plane int)
-
-//go:noescape
-func fiveOutputAddavx512(dst, m *float32, n, pixel, row, plane int)
-
-//go:noescape
-func fiveGradientavx512(v, y *float32, n, pixel, row, plane int)
-
-//go:noescape
-func fiveWeightsavx512(dw, m, tmp *float32, n, tap, plane int)
-
-//go:noescape
-func fiveFilteravx512(u, w, tmp *float32, n, tap, plane int)
-
 // tileavx2 runs t with p rows and nv vectors.
 func tileavx2(t *tile, p, nv int) {
 	switch nv<<8 | p {
@@ -389,18 +374,3 @@ func tileavx2_5x2(t *tile)
 
 //go:noescape
 func tileavx2_6x2(t *tile)
-
-//go:noescape
-func fiveOutputavx2(dst, m *float32, n, pixel, row, plane int)
-
-//go:noescape
-func fiveOutputAddavx2(dst, m *float32, n, pixel, row, plane int)
-
-//go:noescape
-func fiveGradientavx2(v, y *float32, n, pixel, row, plane int)
-
-//go:noescape
-func fiveWeightsavx2(dw, m, tmp *float32, n, tap, plane int)
-
-//go:noescape
-func fiveFilteravx2(u, w, tmp *float32, n, tap, plane int)

@@ -30,9 +30,6 @@ func NewConvW(s ConvShape) *ConvW {
 	if useWinogradW(s) {
 		return newConvW(s, newWinogradW(s))
 	}
-	if useFiveW(s) {
-		return newConvW(s, newFiveW(s))
-	}
 	return NewConvWDirect(s)
 }
 

@@ -7,24 +7,29 @@ import (
 
 //go:generate go -C _gen run ./winograd -out ../winograd_amd64.s -stubs ../winograd_stubs_amd64.go -pkg kernel
 
-// A winograd computes a 3x3 convolution of stride 1, or its adjoint, by the
-// algorithm F(4x4,3x3) of Lavin and Gray (Fast algorithms for convolutional
-// neural networks, 2016): with d a 6x6 tile of the input and g a filter,
+// A winograd computes a 3x3 or 5x5 convolution of stride 1, or its adjoint, by
+// an algorithm F(4x4,KxK) of Lavin and Gray (Fast algorithms for convolutional
+// neural networks, 2016): with d a tile of the input, of 6x6 or 8x8, and g a
+// filter,
 //
 //	the 4x4 outputs = A' [sum over ci of (G g G') * (B' d B)] A,
 //
-// where * is elementwise. It needs 36 multiplications for 16 outputs, not
-// 144. The sums over ci of all the tiles are 36 matrix products, one for each
-// place of the 6x6 tile. A NaN or infinity spoils all 16 outputs of its tiles.
+// where * is elementwise. It needs 36 multiplications for 16 outputs, not 144,
+// and for 5x5 64, not 400. The sums over ci of all the tiles are matrix
+// products, one for each place of the tile. A NaN or infinity spoils all 16
+// outputs of its tiles.
 //
-// The transforms evaluate polynomials at six points. Lavin and Gray take 0, 1,
-// -1, 2, -2 and infinity; at 0, +-sqrt(1/2), +-sqrt(2) and infinity the
-// products of points are 1 and the rounding errors less than half as large:
-// some five times those of the direct sum.
+// The transforms evaluate polynomials at as many points as a tile has columns.
+// Of six Lavin and Gray take 0, 1, -1, 2, -2 and infinity; at 0, +-sqrt(1/2),
+// +-sqrt(2) and infinity the products of points are 1 and the rounding errors
+// less than half as large: some five times those of the direct sum. Of eight, 0,
+// +-1, +-2, +-1/2 and infinity have the smallest errors of those that were
+// tried, which are as large in comparison.
 //
 // The adjoint is the convolution with the filters turned by half a circle, the
-// channels swapped and the padding 2-Pad.
+// channels swapped and the padding K-1-Pad.
 type winograd struct {
+	*winoAlg
 	level  Level
 	adj    bool
 	n      int // images
@@ -41,9 +46,39 @@ type winograd struct {
 	packed int
 }
 
+// A winoAlg is the transforms of F(4x4,KxK), of n channels at a time. Tiles have
+// side x side places, plane floats apart; their sizes are at the Go routines.
+type winoAlg struct {
+	k, side  int
+	input    func(l Level, v, x, tmp []float32, n, pixel, row, plane int)
+	output   func(l Level, dst, m, tmp []float32, n, pixel, row, plane int, acc bool)
+	filter   func(l Level, u, w, tmp []float32, n, tap, plane int)
+	gradient func(l Level, v, g, tmp []float32, n, pixel, row, plane int)
+	weights  func(l Level, w, m, tmp []float32, n, tap, plane int)
+}
+
+var (
+	winoThree = winoAlg{3, 6, winoInput, winoOutput, winoFilter, winoGradient, winoWeights}
+	winoFive  = winoAlg{5, 8, fiveInput, fiveOutput, fiveFilter, fiveGradient, fiveWeights}
+)
+
+// winoAlgFor is the algorithm for filters of k x k.
+func winoAlgFor(k int) *winoAlg {
+	if k == 5 {
+		return &winoFive
+	}
+	return &winoThree
+}
+
+// places is how many products a tile has.
+func (a *winoAlg) places() int { return a.side * a.side }
+
+// tmp is the floats that a transform needs for one tile of 16 channels.
+func (a *winoAlg) tmp() int { return a.places() * winoLane }
+
 // A winoBlock is some output channels that are computed together: width, in
 // whole vectors, of which used are real. Its filters begin at weights; the
-// places of the 6x6 tile are plane floats apart.
+// places of the tile are plane floats apart.
 type winoBlock struct{ from, used, width, weights, plane int }
 
 // winoLane is the unit in which channels are padded.
@@ -52,49 +87,55 @@ const winoLane = 16
 // newWinograd plans the convolution s or its adjoint.
 func newWinograd(s ConvShape, adj bool) *winograd {
 	oh, ow := s.Out()
-	c := &winograd{level: level, adj: adj, n: s.N, ih: s.H, iw: s.W, ci: s.Ci, oh: oh, ow: ow, co: s.Co, pad: s.Pad}
+	c := &winograd{winoAlg: winoAlgFor(s.K), level: level, adj: adj, n: s.N, ih: s.H, iw: s.W, ci: s.Ci, oh: oh, ow: ow, co: s.Co, pad: s.Pad}
 	if adj {
-		c.ih, c.iw, c.ci, c.oh, c.ow, c.co, c.pad = oh, ow, s.Co, s.H, s.W, s.Ci, 2-s.Pad
+		c.ih, c.iw, c.ci, c.oh, c.ow, c.co, c.pad = oh, ow, s.Co, s.H, s.W, s.Ci, s.K-1-s.Pad
 	}
 	c.ty, c.tx = (c.oh+3)/4, (c.ow+3)/4
 	c.cip = (c.ci + winoLane - 1) / winoLane * winoLane
+
+	c.blocks = productBlocks(c.level, c.co)
 
 	// Parts for a dozen workers, but not too small: each reads all the filters.
 	// Few tiles stay in the second-level cache; many share the reading of
 	// filters that do not.
 	all := c.n * c.ty * c.tx
-	c.tiles = min(max(all/12, 12), 36)
-	if 36*c.ci*c.co > 1<<19 {
+	c.tiles = min(max(all/12, 12), max(12, winoWork/(c.places()*(c.cip+c.blocks[len(c.blocks)-1].width))))
+	if c.places()*c.ci*c.co > 1<<19 {
 		c.tiles = min(max(all/6, 32), 64)
 	}
 	c.per = (c.tiles + c.tx - 1) / c.tx
 	c.tiles = min(c.tiles, all)
 
-	most := 4
-	if c.level != AVX512 {
-		most = 1
-	}
-	c.blocks = winoBlocks(c.co, most)
 	for i := range c.blocks {
 		b := &c.blocks[i]
 		b.weights, b.plane = c.packed, apart(c.ci*b.width)
-		c.packed += 36 * b.plane
+		c.packed += c.places() * b.plane
 	}
 	return c
 }
 
-// apart is the distance of planes of n floats: an odd multiple of a cache
-// line, or all 36 planes would compete for the same lines of the cache.
-func apart(n int) int { return (n/16 | 1) * 16 }
+// winoWork is how many floats of tiles and products are in work at a time: four
+// fifths of a second-level cache of 512 KB.
+const winoWork = 104 << 10
+
+// apart is the distance of planes of n floats or more: an odd multiple of a cache
+// line, or all planes would compete for the same lines of the cache.
+func apart(n int) int { return ((n+15)/16 | 1) * 16 }
 
 // useWinograd says whether the algorithm pays for the convolution s or its
 // adjoint, by a count of cycles in units of the direct sum's multiplications
 // that was fitted to measurements: besides the products there are the
 // transforms, the copying of tiles at the border, and reading the filters,
-// which are four times as large and with few tiles are not read from the
-// first-level cache.
+// which are larger and with few tiles are not read from the first-level cache.
 func useWinograd(s ConvShape, adj bool) bool {
-	if s.K != 3 || s.Stride != 1 {
+	if s.Stride != 1 {
+		return false
+	}
+	if s.K == 5 {
+		return useFive(s)
+	}
+	if s.K != 3 {
 		return false
 	}
 	h, w := s.Out()
@@ -115,32 +156,35 @@ func useWinograd(s ConvShape, adj bool) bool {
 	return 115*cost < 100*9*s.N*h*w*ci*co
 }
 
-// The packed filters are, for each block, 36 planes (ci,width), and then for an
+// useFive is useWinograd and useWinogradW for 5x5.
+func useFive(s ConvShape) bool {
+	oh, ow := s.Out()
+	return s.Pad <= 4 && level != Generic && s.Ci >= 16 && s.Co >= 16 && s.Ci*s.Co >= 512 && min(s.H, s.W, oh, ow) >= 4
+}
+
+// The packed filters are, for each block, planes (ci,width), and then for an
 // adjoint the turned and transposed weights, which only pack reads.
 func (c *winograd) packLen() int {
-	n := c.packed + winoTmp
+	n := c.packed + c.tmp()
 	if c.adj {
-		n += 9 * c.ci * c.co
+		n += c.k * c.k * c.ci * c.co
 	}
 	return n
 }
 
-// winoTmp is the floats that a transform needs for one tile of 16 channels.
-const winoTmp = 36 * 16
-
 func (c *winograd) pack(dst, w []float32) {
-	tmp := dst[c.packed:][:winoTmp]
+	tmp := dst[c.packed:][:c.tmp()]
 	if c.adj {
-		t := dst[c.packed+winoTmp:]
-		n := c.ci * c.co
-		for k := range 9 {
-			transpose(t[k*n:(k+1)*n], w[(8-k)*n:(9-k)*n], c.co, c.ci)
+		t := dst[c.packed+c.tmp():]
+		n, last := c.ci*c.co, c.k*c.k-1
+		for k := range c.k * c.k {
+			transpose(t[k*n:(k+1)*n], w[(last-k)*n:(last-k+1)*n], c.co, c.ci)
 		}
 		w = t
 	}
 	for _, b := range c.blocks {
 		for k := range c.ci {
-			winoFilter(c.level, dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, c.ci*c.co, b.plane)
+			c.filter(c.level, dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, c.ci*c.co, b.plane)
 		}
 	}
 }
@@ -154,7 +198,7 @@ func (c *winograd) rows(part int) (lo, hi int) {
 	return row(n * part / c.parts()), row(n * (part + 1) / c.parts())
 }
 
-// planes returns the distances between the 36 places of the transformed tiles
+// planes returns the distances between the places of the transformed tiles
 // and of the products.
 func (c *winograd) planes() (in, out int) {
 	return apart(c.tiles * c.cip), apart(c.tiles * c.blocks[len(c.blocks)-1].width)
@@ -162,12 +206,12 @@ func (c *winograd) planes() (in, out int) {
 
 func (c *winograd) scratchLen() int {
 	in, out := c.planes()
-	return 36*(in+out) + winoTmp + c.tileLen() + 16
+	return c.places()*(in+out) + c.tmp() + c.tileLen() + 16
 }
 
 // tileLen is the size of a tile of the input at the border, or of the output.
 func (c *winograd) tileLen() int {
-	return max(36*c.ci, 16*c.blocks[len(c.blocks)-1].width)
+	return max(c.places()*c.ci, 16*c.blocks[len(c.blocks)-1].width)
 }
 
 func (c *winograd) part(dst, x, f []float32, part int, acc bool, scratch []float32) {
@@ -195,9 +239,10 @@ func aligned(s []float32) []float32 {
 func (c *winograd) carve(scratch []float32) (s winoScratch) {
 	scratch = aligned(scratch)
 	s.vPlane, s.mPlane = c.planes()
-	s.v, scratch = scratch[:36*s.vPlane], scratch[36*s.vPlane:]
-	s.m, scratch = scratch[:36*s.mPlane], scratch[36*s.mPlane:]
-	s.tmp, scratch = scratch[:winoTmp], scratch[winoTmp:]
+	v, m, tmp := c.places()*s.vPlane, c.places()*s.mPlane, c.tmp()
+	s.v, scratch = scratch[:v], scratch[v:]
+	s.m, scratch = scratch[:m], scratch[m:]
+	s.tmp, scratch = scratch[:tmp], scratch[tmp:]
 	s.tile = scratch[:c.tileLen()]
 	return s
 }
@@ -208,16 +253,16 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 		img, y0, x0 := c.place(t)
 		y, u := y0-c.pad, x0-c.pad
 		src, pixel, row := x, c.ci, c.iw*c.ci
-		if y >= 0 && u >= 0 && y+6 <= c.ih && u+6 <= c.iw {
+		if y >= 0 && u >= 0 && y+c.side <= c.ih && u+c.side <= c.iw {
 			src = x[((img*c.ih+y)*c.iw+u)*c.ci:]
 		} else {
-			gather(s.tile, x[img*c.ih*row:][:c.ih*row], 6, y, u, c.ih, c.iw, c.ci, winoBlock{used: c.ci})
-			src, row = s.tile, 6*c.ci
+			gather(s.tile, x[img*c.ih*row:][:c.ih*row], c.side, y, u, c.ih, c.iw, c.ci, winoBlock{used: c.ci})
+			src, row = s.tile, c.side*c.ci
 		}
-		winoTile(c.level, s.v[(t-from)*c.cip:], src, s.tmp, c.ci, pixel, row, s.vPlane)
+		c.input(c.level, s.v[(t-from)*c.cip:], src, s.tmp, c.ci, pixel, row, s.vPlane)
 	}
 	for _, b := range c.blocks {
-		for k := range 36 {
+		for k := range c.places() {
 			winoPanels(c.level, s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*b.plane:], to-from, c.ci, c.cip, b.width, 1, 0, 0)
 		}
 		for t := from; t < to; t++ {
@@ -225,10 +270,10 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 			d := dst[((img*c.oh+y0)*c.ow+x0)*c.co+b.from:]
 			m := s.m[(t-from)*b.width:]
 			if y0+4 <= c.oh && x0+4 <= c.ow {
-				winoOutput(c.level, d, m, s.tmp, b.used, c.co, c.ow*c.co, s.mPlane, acc)
+				c.output(c.level, d, m, s.tmp, b.used, c.co, c.ow*c.co, s.mPlane, acc)
 				continue
 			}
-			winoOutput(c.level, s.tile, m, s.tmp, b.used, b.used, 4*b.used, s.mPlane, false)
+			c.output(c.level, s.tile, m, s.tmp, b.used, b.used, 4*b.used, s.mPlane, false)
 			c.scatter(d, s.tile, min(4, c.oh-y0), min(4, c.ow-x0), b.used, acc)
 		}
 	}
@@ -276,34 +321,12 @@ func (c *winograd) scatter(dst, tile []float32, rows, cols, n int, acc bool) {
 
 // The inner routines, in Go. Their assembly is in winograd_amd64.go.
 
-// winoTileGo is v[6*i+j][k] = (B'dB)[i][j] of channel k.
-func winoTileGo(v, x []float32, n, pixel, row, plane int) {
+// winoInputGo is v[6*i+j][k] = (B'dB)[i][j] of channel k.
+func winoInputGo(v, x []float32, n, pixel, row, plane int) {
 	line := func(d0, d1, d2, d3, d4, d5 float32) [6]float32 {
 		a, b := d4-2*d2, (math.Sqrt2/2)*(d3-2*d1)
 		c, e := d4-0.5*d2, math.Sqrt2*(d3-0.5*d1)
 		return [6]float32{d0 - 2.5*d2 + d4, a + b, a - b, c + e, c - e, d1 - 2.5*d3 + d5}
-	}
-	for k := range n {
-		var t [6][6]float32 // t[j][i]
-		for j := range t {
-			p := x[k+j*pixel:]
-			t[j] = line(p[0], p[row], p[2*row], p[3*row], p[4*row], p[5*row])
-		}
-		for i := range 6 {
-			for j, o := range line(t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]) {
-				v[(6*i+j)*plane+k] = o
-			}
-		}
-	}
-}
-
-// winoInputGo is v[6*i+j][k] = (B'dB)[i][j] of channel k at the
-// points 0, 1, -1, 2, -2 and infinity, which other algorithms on 6x6 tiles use.
-func winoInputGo(v, x []float32, n, pixel, row, plane int) {
-	line := func(d0, d1, d2, d3, d4, d5 float32) [6]float32 {
-		a, b := d4-4*d2, d3-4*d1
-		c, e := d4-d2, 2*(d3-d1)
-		return [6]float32{4*d0 - 5*d2 + d4, a + b, a - b, c + e, c - e, 4*d1 - 5*d3 + d5}
 	}
 	for k := range n {
 		var t [6][6]float32 // t[j][i]

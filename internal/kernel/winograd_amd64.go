@@ -13,17 +13,6 @@ func winoInput(l Level, v, x, tmp []float32, n, pixel, row, plane int) {
 	}
 }
 
-func winoTile(l Level, v, x, tmp []float32, n, pixel, row, plane int) {
-	switch l {
-	case AVX512:
-		winoTileAVX512(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
-	case AVX2:
-		winoTileAVX2(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
-	default:
-		winoTileGo(v, x, n, pixel, row, plane)
-	}
-}
-
 func winoOutput(l Level, dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
 	switch {
 	case l == Generic:
@@ -69,6 +58,65 @@ func winoWeights(l Level, w, m, tmp []float32, n, tap, plane int) {
 		winoWeightsAVX2(&w[0], &m[0], &tmp[0], n, tap, plane)
 	default:
 		winoWeightsGo(w, m, n, tap, plane)
+	}
+}
+
+func fiveInput(l Level, v, x, tmp []float32, n, pixel, row, plane int) {
+	switch l {
+	case AVX512:
+		fiveInputAVX512(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
+	case AVX2:
+		fiveInputAVX2(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
+	default:
+		fiveInputGo(v, x, n, pixel, row, plane)
+	}
+}
+
+func fiveOutput(l Level, dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
+	switch {
+	case l == Generic:
+		fiveOutputGo(dst, m, n, pixel, row, plane, acc)
+	case l == AVX512 && acc:
+		fiveOutputAddAVX512(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
+	case l == AVX512:
+		fiveOutputAVX512(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
+	case acc:
+		fiveOutputAddAVX2(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
+	default:
+		fiveOutputAVX2(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
+	}
+}
+
+func fiveFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
+	switch l {
+	case AVX512:
+		fiveFilterAVX512(&u[0], &w[0], &tmp[0], n, tap, plane)
+	case AVX2:
+		fiveFilterAVX2(&u[0], &w[0], &tmp[0], n, tap, plane)
+	default:
+		fiveFilterGo(u, w, n, tap, plane)
+	}
+}
+
+func fiveGradient(l Level, v, g, tmp []float32, n, pixel, row, plane int) {
+	switch l {
+	case AVX512:
+		fiveGradientAVX512(&v[0], &g[0], &tmp[0], n, pixel, row, plane)
+	case AVX2:
+		fiveGradientAVX2(&v[0], &g[0], &tmp[0], n, pixel, row, plane)
+	default:
+		fiveGradientGo(v, g, n, pixel, row, plane)
+	}
+}
+
+func fiveWeights(l Level, w, m, tmp []float32, n, tap, plane int) {
+	switch l {
+	case AVX512:
+		fiveWeightsAVX512(&w[0], &m[0], &tmp[0], n, tap, plane)
+	case AVX2:
+		fiveWeightsAVX2(&w[0], &m[0], &tmp[0], n, tap, plane)
+	default:
+		fiveWeightsGo(w, m, n, tap, plane)
 	}
 }
 
@@ -126,10 +174,10 @@ type winoKernel = func(m, a, b, next *float32, k, blocks, pitch, acc int)
 // A winoSumKernel multiplies blocks of some columns with a panel.
 type winoSumKernel = func(m, a, b *float32, k, blocks, pitch int)
 
-// even cuts n rows into blocks of six or fewer: more blocks of r+1 rows and
+// even cuts n rows into blocks of most or fewer: more blocks of r+1 rows and
 // then few of r.
-func even(n int) (r, more, few int) {
-	blocks := (n + 5) / 6
+func even(n, most int) (r, more, few int) {
+	blocks := (n + most - 1) / most
 	return n / blocks, n % blocks, blocks - n%blocks
 }
 
@@ -139,11 +187,16 @@ func winoProduct(l Level, m, v, u, next []float32, rows, ci, pitch, width, acc i
 		winoProductGo(m, v, u, rows, ci, pitch, width, acc)
 		return
 	}
-	kernels := &winoProductAVX2
-	if l == AVX512 {
-		kernels = &winoProductAVX512[width/16-1]
+	var kernels []winoKernel
+	switch {
+	case l == AVX512:
+		kernels = winoProductAVX512[width/16-1][:]
+	case width == 24:
+		kernels = winoProduct3AVX2[:]
+	default:
+		kernels = winoProductAVX2[:]
 	}
-	r, more, few := even(rows)
+	r, more, few := even(rows, len(kernels))
 	if more > 0 {
 		kernels[r](&m[0], &v[0], &u[0], &next[0], ci, more, pitch, acc)
 		m, v = m[more*(r+1)*width:], v[more*(r+1)*pitch:]
@@ -171,7 +224,7 @@ func winoSum(l Level, m, v, g []float32, tiles, rows, pitch, width int) {
 	if l == AVX512 {
 		kernels = &winoSumAVX512[width/16-1]
 	}
-	r, more, few := even(rows)
+	r, more, few := even(rows, 6)
 	if more > 0 {
 		kernels[r](&m[0], &v[0], &g[0], tiles, more, pitch)
 		m, v = m[more*(r+1)*width:], v[more*(r+1):]
@@ -190,7 +243,8 @@ var (
 	winoProductAVX2 = [6]winoKernel{
 		winoProduct1x2AVX2, winoProduct2x2AVX2, winoProduct3x2AVX2, winoProduct4x2AVX2, winoProduct5x2AVX2, winoProduct6x2AVX2,
 	}
-	winoSumAVX512 = [4][6]winoSumKernel{
+	winoProduct3AVX2 = [4]winoKernel{winoProduct1x3AVX2, winoProduct2x3AVX2, winoProduct3x3AVX2, winoProduct4x3AVX2}
+	winoSumAVX512    = [4][6]winoSumKernel{
 		{winoSum1x1AVX512, winoSum2x1AVX512, winoSum3x1AVX512, winoSum4x1AVX512, winoSum5x1AVX512, winoSum6x1AVX512},
 		{winoSum1x2AVX512, winoSum2x2AVX512, winoSum3x2AVX512, winoSum4x2AVX512, winoSum5x2AVX512, winoSum6x2AVX512},
 		{winoSum1x3AVX512, winoSum2x3AVX512, winoSum3x3AVX512, winoSum4x3AVX512, winoSum5x3AVX512, winoSum6x3AVX512},

@@ -9,11 +9,6 @@ package kernel
 //go:noescape
 func winoInputAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// winoTile is the transform of one 6x6 tile of n channels; v is padded to whole vectors.
-//
-//go:noescape
-func winoTileAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
-
 // winoOutput is the 4x4 outputs of one tile of n channels.
 //
 //go:noescape
@@ -38,6 +33,36 @@ func winoGradientAVX2(v *float32, y *float32, tmp *float32, n int, pixel int, ro
 //
 //go:noescape
 func winoWeightsAVX2(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
+
+// fiveInput is the transform of one 8x8 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func fiveInputAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveOutput is the 4x4 outputs of one tile of n channels.
+//
+//go:noescape
+func fiveOutputAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveOutputAdd is fiveOutput added to dst.
+//
+//go:noescape
+func fiveOutputAddAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveFilter is the transform of the 5x5 filters of n channels; u is padded to whole vectors.
+//
+//go:noescape
+func fiveFilterAVX2(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
+
+// fiveGradient is the transform of one 4x4 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func fiveGradientAVX2(v *float32, y *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveWeights is the 5x5 filters of n channels.
+//
+//go:noescape
+func fiveWeightsAVX2(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
 
 // strideFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.
 //
@@ -73,6 +98,26 @@ func strideOutputTAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int,
 //
 //go:noescape
 func strideOutputTAddAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// winoProduct1x3 is m = a*b, or m += a*b if acc is not 0, for 1 rows of a a block, k columns pitch floats apart from row to row, and 24 columns of b. It fetches what begins at next.
+//
+//go:noescape
+func winoProduct1x3AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+
+// winoProduct2x3 is m = a*b, or m += a*b if acc is not 0, for 2 rows of a a block, k columns pitch floats apart from row to row, and 24 columns of b. It fetches what begins at next.
+//
+//go:noescape
+func winoProduct2x3AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+
+// winoProduct3x3 is m = a*b, or m += a*b if acc is not 0, for 3 rows of a a block, k columns pitch floats apart from row to row, and 24 columns of b. It fetches what begins at next.
+//
+//go:noescape
+func winoProduct3x3AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+
+// winoProduct4x3 is m = a*b, or m += a*b if acc is not 0, for 4 rows of a a block, k columns pitch floats apart from row to row, and 24 columns of b. It fetches what begins at next.
+//
+//go:noescape
+func winoProduct4x3AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
 
 // winoProduct1x2 is m = a*b, or m += a*b if acc is not 0, for 1 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
 //
@@ -139,11 +184,6 @@ func winoSum6x2AVX2(m *float32, a *float32, b *float32, k int, blocks int, pitch
 //go:noescape
 func winoInputAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// winoTile is the transform of one 6x6 tile of n channels; v is padded to whole vectors.
-//
-//go:noescape
-func winoTileAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
-
 // winoOutput is the 4x4 outputs of one tile of n channels.
 //
 //go:noescape
@@ -168,6 +208,36 @@ func winoGradientAVX512(v *float32, y *float32, tmp *float32, n int, pixel int, 
 //
 //go:noescape
 func winoWeightsAVX512(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
+
+// fiveInput is the transform of one 8x8 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func fiveInputAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveOutput is the 4x4 outputs of one tile of n channels.
+//
+//go:noescape
+func fiveOutputAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveOutputAdd is fiveOutput added to dst.
+//
+//go:noescape
+func fiveOutputAddAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveFilter is the transform of the 5x5 filters of n channels; u is padded to whole vectors.
+//
+//go:noescape
+func fiveFilterAVX512(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
+
+// fiveGradient is the transform of one 4x4 tile of n channels; v is padded to whole vectors.
+//
+//go:noescape
+func fiveGradientAVX512(v *float32, y *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveWeights is the 5x5 filters of n channels.
+//
+//go:noescape
+func fiveWeightsAVX512(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
 
 // strideFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.
 //

@@ -1,7 +1,7 @@
 package kernel
 
-// A winogradW computes the weight gradient of a 3x3 convolution of stride 1.
-// What the convolution does to a filter g and a 6x6 tile d of its input,
+// A winogradW computes the weight gradient of a 3x3 or 5x5 convolution of stride
+// 1. What the convolution does to a filter g and a tile d of its input,
 //
 //	A' [(G g G') * (B' d B)] A,
 //
@@ -10,8 +10,9 @@ package kernel
 //
 //	dg = G' [sum over tiles of (B' d B) * (A y A')] G.
 //
-// The sums over the tiles, for all pairs of channels, are 36 matrix products.
+// The sums over the tiles, for all pairs of channels, are matrix products, one for each place of the tile.
 type winogradW struct {
+	*winoAlg
 	level  Level
 	s      ConvShape
 	oh, ow int
@@ -20,13 +21,13 @@ type winogradW struct {
 	in     []winoBlock
 	out    []winoBlock
 	panel  int // output channels in a product
-	// The distances of the 36 places of the transformed inputs, gradients and
+	// The distances of the places of the transformed inputs, gradients and
 	// sums.
 	vPlane, gPlane, mPlane int
 }
 
 func newWinogradW(s ConvShape) *winogradW {
-	c := &winogradW{level: level, s: s}
+	c := &winogradW{winoAlg: winoAlgFor(s.K), level: level, s: s}
 	c.oh, c.ow = s.Out()
 	c.ty, c.tx = (c.oh+3)/4, (c.ow+3)/4
 	c.tiles = min(64, s.N*c.ty*c.tx)
@@ -47,6 +48,22 @@ func newWinogradW(s ConvShape) *winogradW {
 	return c
 }
 
+// productBlocks cuts n channels into blocks for products: of up to four vectors
+// of winoLane with AVX-512, and with AVX2 of two of half as many, the last of
+// three if they are odd.
+func productBlocks(l Level, n int) []winoBlock {
+	if l == AVX512 {
+		return winoBlocks(n, 4)
+	}
+	b := winoBlocks(n, 1)
+	if k := len(b) - 1; l == AVX2 && k > 0 && b[k].used <= winoLane/2 {
+		b[k-1].used += b[k].used
+		b[k-1].width += winoLane / 2
+		b = b[:k]
+	}
+	return b
+}
+
 // winoBlocks cuts n channels into even blocks of at most most vectors.
 func winoBlocks(n, most int) (b []winoBlock) {
 	vecs := (n + winoLane - 1) / winoLane
@@ -61,7 +78,13 @@ func winoBlocks(n, most int) (b []winoBlock) {
 // useWinogradW says whether the algorithm pays, by a count like that of
 // useWinograd.
 func useWinogradW(s ConvShape) bool {
-	if s.K != 3 || s.Stride != 1 {
+	if s.Stride != 1 {
+		return false
+	}
+	if s.K == 5 {
+		return useFive(s)
+	}
+	if s.K != 3 {
 		return false
 	}
 	c := newWinogradW(s)
@@ -79,16 +102,17 @@ func useWinogradW(s ConvShape) bool {
 func (c *winogradW) parts() int { return len(c.in) * len(c.out) }
 
 func (c *winogradW) scratchLen() int {
-	return 36*(c.vPlane+c.gPlane+c.mPlane) + winoTmp + 36*4*winoLane + 16
+	return c.places()*(c.vPlane+c.gPlane+c.mPlane+4*winoLane) + c.tmp() + 16
 }
 
 func (c *winogradW) part(dw, x, g []float32, part int, scratch []float32) {
 	in, out := c.in[part%len(c.in)], c.out[part/len(c.in)]
 	scratch = aligned(scratch)
-	v, scratch := scratch[:36*c.vPlane], scratch[36*c.vPlane:]
-	w, scratch := scratch[:36*c.gPlane], scratch[36*c.gPlane:]
-	m, scratch := scratch[:36*c.mPlane], scratch[36*c.mPlane:]
-	tmp, tile := scratch[:winoTmp], scratch[winoTmp:]
+	places := c.places()
+	v, scratch := scratch[:places*c.vPlane], scratch[places*c.vPlane:]
+	w, scratch := scratch[:places*c.gPlane], scratch[places*c.gPlane:]
+	m, scratch := scratch[:places*c.mPlane], scratch[places*c.mPlane:]
+	tmp, tile := scratch[:c.tmp()], scratch[c.tmp():]
 	clear(m)
 	panel := min(c.panel, out.width)
 	n := c.s.N * c.ty * c.tx
@@ -96,10 +120,10 @@ func (c *winogradW) part(dw, x, g []float32, part int, scratch []float32) {
 	for i := range chunks {
 		from, to := n*i/chunks, n*(i+1)/chunks
 		for t := from; t < to; t++ {
-			c.input(v[(t-from)*in.width:], x, t, in, tmp, tile)
-			c.gradient(w[(t-from)*panel:], g, t, out, panel, tmp, tile)
+			c.tile(v[(t-from)*in.width:], x, t, in, tmp, tile)
+			c.tileGradient(w[(t-from)*panel:], g, t, out, panel, tmp, tile)
 		}
-		for k := range 36 {
+		for k := range places {
 			for j := 0; j < out.width; j += panel {
 				winoSum(c.level, m[k*c.mPlane+j*in.width:], v[k*c.vPlane:], w[k*c.gPlane+j*c.tiles:], to-from, in.used, in.width, panel)
 			}
@@ -108,28 +132,28 @@ func (c *winogradW) part(dw, x, g []float32, part int, scratch []float32) {
 	s := c.s
 	for j := 0; j < out.width; j += panel {
 		for i := range in.used {
-			winoWeights(c.level, dw[(in.from+i)*s.Co+out.from+j:], m[j*in.width+i*panel:], tmp, min(panel, out.used-j), s.Ci*s.Co, c.mPlane)
+			c.weights(c.level, dw[(in.from+i)*s.Co+out.from+j:], m[j*in.width+i*panel:], tmp, min(panel, out.used-j), s.Ci*s.Co, c.mPlane)
 		}
 	}
 }
 
-// input transforms channels b of tile t of the input.
-func (c *winogradW) input(v, x []float32, t int, b winoBlock, tmp, tile []float32) {
+// tile transforms channels b of tile t of the input.
+func (c *winogradW) tile(v, x []float32, t int, b winoBlock, tmp, tile []float32) {
 	s := c.s
 	img, y, u := c.place(t)
 	y, u = y-s.Pad, u-s.Pad
 	x = x[img*s.H*s.W*s.Ci:][:s.H*s.W*s.Ci]
-	if y >= 0 && u >= 0 && y+6 <= s.H && u+6 <= s.W {
-		winoTile(c.level, v, x[(y*s.W+u)*s.Ci+b.from:], tmp, b.used, s.Ci, s.W*s.Ci, c.vPlane)
+	if y >= 0 && u >= 0 && y+c.side <= s.H && u+c.side <= s.W {
+		c.input(c.level, v, x[(y*s.W+u)*s.Ci+b.from:], tmp, b.used, s.Ci, s.W*s.Ci, c.vPlane)
 		return
 	}
-	gather(tile, x, 6, y, u, s.H, s.W, s.Ci, b)
-	winoTile(c.level, v, tile, tmp, b.used, b.used, 6*b.used, c.vPlane)
+	gather(tile, x, c.side, y, u, s.H, s.W, s.Ci, b)
+	c.input(c.level, v, tile, tmp, b.used, b.used, c.side*b.used, c.vPlane)
 }
 
-// gradient transforms channels b of tile t of the output's gradient, panel by
+// tileGradient transforms channels b of tile t of the output's gradient, panel by
 // panel.
-func (c *winogradW) gradient(w, g []float32, t int, b winoBlock, panel int, tmp, tile []float32) {
+func (c *winogradW) tileGradient(w, g []float32, t int, b winoBlock, panel int, tmp, tile []float32) {
 	img, y, u := c.place(t)
 	co := c.s.Co
 	g = g[img*c.oh*c.ow*co:][:c.oh*c.ow*co]
@@ -141,7 +165,7 @@ func (c *winogradW) gradient(w, g []float32, t int, b winoBlock, panel int, tmp,
 		g, pixel, row = tile, b.used, 4*b.used
 	}
 	for j := 0; j < b.used; j += panel {
-		winoGradient(c.level, w[j*c.tiles:], g[j:], tmp, min(panel, b.used-j), pixel, row, c.gPlane)
+		c.gradient(c.level, w[j*c.tiles:], g[j:], tmp, min(panel, b.used-j), pixel, row, c.gPlane)
 	}
 }
 

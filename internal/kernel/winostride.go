@@ -63,11 +63,7 @@ func newWinoStride(s ConvShape, adj bool) *winoStride {
 	c.per = (c.tiles + c.tx - 1) / c.tx
 	c.tiles = min(c.tiles, all)
 	c.cip = (c.ci + winoLane - 1) / winoLane * winoLane
-	most := 4
-	if c.level != AVX512 {
-		most = 1
-	}
-	c.blocks = winoBlocks(c.co, most)
+	c.blocks = productBlocks(c.level, c.co)
 	for i := range c.blocks {
 		b := &c.blocks[i]
 		b.weights, b.plane = c.packed, apart(c.ci*b.width)

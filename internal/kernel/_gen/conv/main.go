@@ -42,7 +42,6 @@ func main() {
 	flag.Parse()
 	ConstraintExpr("!noasm")
 	masks := maskTable()
-	defineConstants(-1./6, 1./24, 1./12, 1./4, 2, 4, 8, 16)
 	for nv := 1; nv <= 4; nv++ {
 		for p := 1; p <= maxRows["avx512"][nv]; p++ {
 			gen(isa512{}, p, nv)
@@ -52,13 +51,6 @@ func main() {
 		for p := 1; p <= maxRows["avx2"][nv]; p++ {
 			gen(isa2{masks: masks}, p, nv)
 		}
-	}
-	for _, s := range []isa{isa512{}, isa2{masks: masks}} {
-		genFiveOutput(s, false)
-		genFiveOutput(s, true)
-		genFiveGradient(s)
-		genFiveWeights(s)
-		genFiveFilter(s)
 	}
 	Generate()
 	if err := os.WriteFile(*dispatch, dispatcher(), 0o644); err != nil {
@@ -81,15 +73,6 @@ func dispatcher() []byte {
 			for p := 1; p <= maxRows[l][nv]; p++ {
 				fmt.Fprintf(&b, "\n//go:noescape\nfunc tile%s_%dx%d(t *tile)\n", l, p, nv)
 			}
-		}
-		for _, f := range []string{
-			"fiveOutput%s(dst, m *float32, n, pixel, row, plane int)",
-			"fiveOutputAdd%s(dst, m *float32, n, pixel, row, plane int)",
-			"fiveGradient%s(v, y *float32, n, pixel, row, plane int)",
-			"fiveWeights%s(dw, m, tmp *float32, n, tap, plane int)",
-			"fiveFilter%s(u, w, tmp *float32, n, tap, plane int)",
-		} {
-			fmt.Fprintf(&b, "\n//go:noescape\nfunc "+f+"\n", l)
 		}
 	}
 	out, err := format.Source(b.Bytes())
@@ -355,4 +338,18 @@ func row(base, si, si3 reg.GPVirtual, i int) Mem {
 		return Mem{Base: base, Index: si3, Scale: 1}
 	}
 	return Mem{Base: base, Index: si, Scale: uint8(i)}
+}
+
+// flush makes denormals count as zero; the function it returns restores the
+// old state and must be called before every return.
+func flush() (restore func()) {
+	csr := AllocLocal(8)
+	old, tmp := csr, csr.Offset(4)
+	STMXCSR(old)
+	g := GP32()
+	MOVL(old, g)
+	ORL(U32(0x8040), g)
+	MOVL(g, tmp)
+	LDMXCSR(tmp)
+	return func() { LDMXCSR(old) }
 }

@@ -1,7 +1,7 @@
 // Command winograd writes winograd_amd64.s and its Go declarations: the
-// transforms and the matrix products of Winograd's F(4x4,3x3), and of its
-// weight gradient, and of strided convolutions, for AVX2 with FMA3 and for
-// AVX-512.
+// transforms and the matrix products of Winograd's F(4x4,3x3) and F(4x4,5x5), of
+// their weight gradients, and of strided convolutions, for AVX2 with FMA3 and
+// for AVX-512.
 package main
 
 import (
@@ -201,33 +201,7 @@ func (t target) tmp(p reg.Register, i, j int) Mem { return Mem{Base: p, Disp: (6
 // A line is the transform of six values; put takes the results.
 type line = func(d [6]reg.VecVirtual, put func(i int, v reg.VecVirtual))
 
-func integerLine(t target) line {
-	four, five, two := t.konst(4), t.konst(5), t.konst(2)
-	return func(d [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
-		a, b := t.vec(), t.vec()
-		VMOVAPS(d[4], a)
-		VFNMADD231PS(four, d[2], a) // d4-4d2
-		VMOVAPS(d[3], b)
-		VFNMADD231PS(four, d[1], b) // d3-4d1
-		put(1, add(t, a, b))
-		put(2, sub(t, a, b))
-		c, e := sub(t, d[4], d[2]), sub(t, d[3], d[1])
-		o3 := t.vec()
-		VMOVAPS(c, o3)
-		VFMADD231PS(two, e, o3)
-		put(3, o3)
-		VFNMADD231PS(two, e, c)
-		put(4, c)
-		VFNMADD231PS(five, d[2], d[4])
-		VFMADD231PS(four, d[0], d[4]) // 4d0-5d2+d4
-		put(0, d[4])
-		VFNMADD231PS(five, d[3], d[5])
-		VFMADD231PS(four, d[1], d[5]) // 4d1-5d3+d5
-		put(5, d[5])
-	}
-}
-
-func balancedLine(t target) line {
+func inputLine(t target) line {
 	half, two, r := t.konst(0.5), t.konst(2), t.konst(2.5)
 	p, q := t.konst(math.Sqrt2/2), t.konst(math.Sqrt2)
 	return func(d [6]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
@@ -255,23 +229,15 @@ func balancedLine(t target) line {
 	}
 }
 
-// input writes the transform B'dB of 6x6 tiles, at the points 0, 1, -1, 2, -2
-// and infinity, or, if balanced, at those of F(4x4,3x3).
-func input(t target, balanced bool) {
-	name := "winoInput"
-	if balanced {
-		name = "winoTile"
-	}
-	end := start(t, name, "(v, x, tmp *float32, n, pixel, row, plane int)",
-		name+" is the transform of one 6x6 tile of n channels; v is padded to whole vectors.")
+// input writes the transform B'dB of 6x6 tiles.
+func input(t target) {
+	end := start(t, "winoInput", "(v, x, tmp *float32, n, pixel, row, plane int)",
+		"winoInput is the transform of one 6x6 tile of n channels; v is padded to whole vectors.")
 	v, x, tmp, n := arg("v"), arg("x"), arg("tmp"), arg("n")
 	pixel := bytes("pixel")
 	rows, planes := newSix(bytes("row")), newSix(bytes("plane"))
 	planes6 := times(planes.s, 6)
-	line := integerLine(t)
-	if balanced {
-		line = balancedLine(t)
-	}
+	line := inputLine(t)
 	channels(t, n, func(l tail) {
 		p := GP64()
 		MOVQ(x, p)
@@ -716,12 +682,17 @@ func sum(t target, r, v int) {
 func main() {
 	ConstraintExpr("amd64,!noasm")
 	for _, t := range []target{{"AVX2", 8}, {"AVX512", 16}} {
-		input(t, false)
-		input(t, true)
+		input(t)
 		output(t)
 		filter(t)
 		gradient(t)
 		weights(t)
+		fiveInput(t)
+		fiveOutput(t, false)
+		fiveOutput(t, true)
+		fiveFilter(t)
+		fiveGradient(t)
+		fiveWeights(t)
 		strideFilter(t)
 		for _, adj := range []bool{false, true} {
 			strideInput(t, adj)
@@ -731,6 +702,10 @@ func main() {
 		widths := []int{2}
 		if t.w == 16 {
 			widths = []int{1, 2, 3, 4}
+		} else {
+			for r := 1; r <= 4; r++ {
+				product(t, r, 3)
+			}
 		}
 		for _, v := range widths {
 			for r := 1; r <= 6; r++ {

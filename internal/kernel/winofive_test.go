@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// fiveTol is the largest error of F(2x2,5x5), relative to the root of the sum
+// fiveTol is the largest error of F(4x4,5x5), relative to the root of the sum
 // of the squares of the products. Measured: up to 1e-5, and 2e-5 for the weight
 // gradient, whose sums are the longest.
 const fiveTol = 5e-5
@@ -64,11 +64,11 @@ func checkFive(t *testing.T, s ConvShape, seed uint64) (worst float64) {
 			}
 		}
 	}
-	run("forward", newConv(s, newFive(s, false), len(x), len(y)), x, y, ySum, ySize)
-	run("adjoint", newConv(s, newFive(s, true), len(y), len(x)), y, x, xSum, xSize)
+	run("forward", newConv(s, newWinograd(s, false), len(x), len(y)), x, y, ySum, ySize)
+	run("adjoint", newConv(s, newWinograd(s, true), len(y), len(x)), y, x, xSum, xSize)
 	dw := make([]float32, len(w))
 	floor := math.Sqrt(float64(len(y) / s.Co))
-	newConvW(s, newFiveW(s)).Run(dw, x, y)
+	newConvW(s, newWinogradW(s)).Run(dw, x, y)
 	for i, got := range dw {
 		err := math.Abs(float64(got)-wSum[i]) / (math.Sqrt(wSize[i]) + floor)
 		if worst = max(worst, err); !(err <= fiveTol) {
@@ -99,7 +99,7 @@ func FuzzConvFive(f *testing.F) {
 	})
 }
 
-// BenchmarkConvFive compares F(2x2,5x5) with the direct sum; GFLOP/s count the
+// BenchmarkConvFive compares F(4x4,5x5) with the direct sum; GFLOP/s count the
 // direct sum's operations.
 func BenchmarkConvFive(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -133,9 +133,9 @@ func BenchmarkConvFive(b *testing.B) {
 				return func() { c.Run(out, in, f, false) }
 			}
 			restore := SetLevel(l)
-			bench("forward", conv(newConv(s, newFive(s, false), len(x), len(y)), x, y), conv(NewConvDirect(s), x, y))
-			bench("adjoint", conv(newConv(s, newFive(s, true), len(y), len(x)), y, x), conv(NewConvTDirect(s), y, x))
-			five, direct := newConvW(s, newFiveW(s)), NewConvWDirect(s)
+			bench("forward", conv(newConv(s, newWinograd(s, false), len(x), len(y)), x, y), conv(NewConvDirect(s), x, y))
+			bench("adjoint", conv(newConv(s, newWinograd(s, true), len(y), len(x)), y, x), conv(NewConvTDirect(s), y, x))
+			five, direct := newConvW(s, newWinogradW(s)), NewConvWDirect(s)
 			bench("weights", func() { five.Run(w, x, y) }, func() { direct.Run(w, x, y) })
 			restore()
 		}
