@@ -317,6 +317,11 @@ func output(t target) {
 				for j := range d {
 					d[j] = load(t, t.tmp(tmp, i, j))
 				}
+				q := GP64()
+				LEAQ(Mem{Base: p, Index: pixels.s, Scale: 4}, q)
+				for j := range 4 {
+					PREFETCHT0(pixels.at(q, j))
+				}
 				line(d, func(j int, v reg.VecVirtual) {
 					to := pixels.at(p, j)
 					if acc {
