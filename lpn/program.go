@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/lpn-imaging/lpn/internal/arena"
 	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
@@ -815,7 +816,6 @@ func (p *program) place() {
 	}
 	read(p.out, len(p.stages))
 
-	var placed []span
 	for i, s := range p.stages {
 		rows := s.per
 		if len(s.convs) > 0 {
@@ -865,26 +865,17 @@ func (p *program) place() {
 			}
 		}
 	}
-	slices.SortStableFunc(spans, func(a, b span) int { return b.n.dims.Len() - a.n.dims.Len() })
+	var placed []*arena.Span
+	var owners []*node
 	for _, s := range spans {
-		if s.n.local || lies[s.n] != nil {
-			continue
+		if !s.n.local && lies[s.n] == nil {
+			placed = append(placed, &arena.Span{Len: s.n.dims.Len(), First: s.first, Last: s.last})
+			owners = append(owners, s.n)
 		}
-		size := s.n.dims.Len()
-		off := 0
-		slices.SortFunc(placed, func(a, b span) int { return a.n.off - b.n.off })
-		for _, q := range placed {
-			if q.first > s.last || s.first > q.last {
-				continue
-			}
-			if off+size <= q.n.off {
-				break
-			}
-			off = max(off, (q.n.off+q.n.dims.Len()+15)&^15)
-		}
-		s.n.off = off
-		placed = append(placed, s)
-		p.arena = max(p.arena, off+size)
+	}
+	p.arena = arena.Place(placed)
+	for i, s := range placed {
+		owners[i].off = s.Off
 	}
 	for n, root := range lies {
 		n.off = root.off

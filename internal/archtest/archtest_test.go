@@ -19,14 +19,15 @@ const module = "github.com/lpn-imaging/lpn"
 // /... stands for a package and those below it.
 var rooms = map[string][]string{
 	"internal/kernel":        {},
+	"internal/arena":         {},
 	"operators":              {"internal/kernel"},
 	"operators/operatortest": {"operators"},
 	"solvers":                {"operators", "solvers/metrics", "internal/kernel"},
 	"solvers/metrics":        {"operators"},
 	"solvers/proxtest":       {"solvers"},
-	"lpn":                    {"internal/kernel", "operators", "solvers"},
+	"lpn":                    {"internal/arena", "internal/kernel", "operators", "solvers"},
 	"internal/imageio":       {"operators"},
-	"lpn/train":              {"internal/imageio", "internal/kernel", "operators", "solvers", "solvers/metrics", "lpn"},
+	"lpn/train":              {"internal/arena", "internal/imageio", "internal/kernel", "operators", "solvers", "solvers/metrics", "lpn"},
 	"assets":                 {},
 	"internal/archtest":      {},
 	"internal/plot":          {"operators", "solvers", "lpn"},

@@ -427,8 +427,12 @@ func winoGradientGo(v, g []float32, n, pixel, row, plane int) {
 	}
 }
 
-// winoSumGo is m += v'g for tiles tiles, rows channels of v and width of g.
-func winoSumGo(m, v, g []float32, tiles, rows, pitch, width int) {
+// winoSumGo is m = v'g, or m += v'g if acc is not 0, for tiles tiles, rows
+// channels of v and width of g.
+func winoSumGo(m, v, g []float32, tiles, rows, pitch, width, acc int) {
+	if acc == 0 {
+		clear(m[:rows*width])
+	}
 	for t := range tiles {
 		for i, a := range v[t*pitch:][:rows] {
 			d := m[i*width:][:width]

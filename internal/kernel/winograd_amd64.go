@@ -172,7 +172,7 @@ func strideFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
 type winoKernel = func(m, a, b, next *float32, k, blocks, pitch, acc int)
 
 // A winoSumKernel multiplies blocks of some columns with a panel.
-type winoSumKernel = func(m, a, b *float32, k, blocks, pitch int)
+type winoSumKernel = func(m, a, b *float32, k, blocks, pitch, acc int)
 
 // even cuts n rows into blocks of most or fewer: more blocks of r+1 rows and
 // then few of r.
@@ -215,9 +215,9 @@ func fetched(l Level, width int) int {
 }
 
 // winoSum is winoSumGo.
-func winoSum(l Level, m, v, g []float32, tiles, rows, pitch, width int) {
+func winoSum(l Level, m, v, g []float32, tiles, rows, pitch, width, acc int) {
 	if l == Generic {
-		winoSumGo(m, v, g, tiles, rows, pitch, width)
+		winoSumGo(m, v, g, tiles, rows, pitch, width, acc)
 		return
 	}
 	kernels := &winoSumAVX2
@@ -226,10 +226,10 @@ func winoSum(l Level, m, v, g []float32, tiles, rows, pitch, width int) {
 	}
 	r, more, few := even(rows, 6)
 	if more > 0 {
-		kernels[r](&m[0], &v[0], &g[0], tiles, more, pitch)
+		kernels[r](&m[0], &v[0], &g[0], tiles, more, pitch, acc)
 		m, v = m[more*(r+1)*width:], v[more*(r+1):]
 	}
-	kernels[r-1](&m[0], &v[0], &g[0], tiles, few, pitch)
+	kernels[r-1](&m[0], &v[0], &g[0], tiles, few, pitch, acc)
 }
 
 // The kernels are by the number of vectors, and of rows, less one.

@@ -46,8 +46,8 @@ func winoProduct(_ Level, m, v, u, _ []float32, rows, ci, pitch, width, acc int)
 	winoProductGo(m, v, u, rows, ci, pitch, width, acc)
 }
 
-func winoSum(_ Level, m, v, g []float32, tiles, rows, pitch, width int) {
-	winoSumGo(m, v, g, tiles, rows, pitch, width)
+func winoSum(_ Level, m, v, g []float32, tiles, rows, pitch, width, acc int) {
+	winoSumGo(m, v, g, tiles, rows, pitch, width, acc)
 }
 
 func strideInput(_ Level, adj bool, v, x, _ []float32, n, pixel, row, plane int) {

@@ -113,7 +113,6 @@ func (c *winogradW) part(dw, x, g []float32, part int, scratch []float32) {
 	w, scratch := scratch[:places*c.gPlane], scratch[places*c.gPlane:]
 	m, scratch := scratch[:places*c.mPlane], scratch[places*c.mPlane:]
 	tmp, tile := scratch[:c.tmp()], scratch[c.tmp():]
-	clear(m)
 	panel := min(c.panel, out.width)
 	n := c.s.N * c.ty * c.tx
 	chunks := (n + c.tiles - 1) / c.tiles
@@ -125,7 +124,7 @@ func (c *winogradW) part(dw, x, g []float32, part int, scratch []float32) {
 		}
 		for k := range places {
 			for j := 0; j < out.width; j += panel {
-				winoSum(c.level, m[k*c.mPlane+j*in.width:], v[k*c.vPlane:], w[k*c.gPlane+j*c.tiles:], to-from, in.used, in.width, panel)
+				winoSum(c.level, m[k*c.mPlane+j*in.width:], v[k*c.vPlane:], w[k*c.gPlane+j*c.tiles:], to-from, in.used, in.width, panel, i)
 			}
 		}
 	}

@@ -19,10 +19,21 @@ var vector = G.TensorType{Dims: 1, Of: tensor.Float32}
 
 // sums is the engine of every tensor here. Gorgonia itself adds the gradients
 // that reach a value by several ways, and its loop adds one element at a time.
-type sums struct{ tensor.StdEng }
+type sums struct {
+	tensor.StdEng
+	*trace
+}
 
 // Add is a+b, in vectors where the result has a place of its own.
 func (e sums) Add(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error) {
+	c, err := e.add(a, b, opts)
+	if err == nil && e.on {
+		e.note(c, a, b)
+	}
+	return c, err
+}
+
+func (e sums) add(a, b tensor.Tensor, opts []tensor.FuncOpt) (tensor.Tensor, error) {
 	dst, incr := tensor.ParseFuncOpts(opts...).IncrReuse()
 	x, okX := a.Data().([]float32)
 	y, okY := b.Data().([]float32)
@@ -36,8 +47,8 @@ func (e sums) Add(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, er
 }
 
 // dense is a vector over data.
-func dense(data []float32) *tensor.Dense {
-	return tensor.New(tensor.WithShape(len(data)), tensor.WithBacking(data), tensor.WithEngine(sums{}))
+func (b *builder) dense(data []float32) *tensor.Dense {
+	return tensor.New(tensor.WithShape(len(data)), tensor.WithBacking(data), tensor.WithEngine(b.engine))
 }
 
 // An op is one node of the gorgonia graph: a function of flat vectors that
@@ -77,6 +88,7 @@ func (o *op) Do(in ...G.Value) (_ G.Value, err error) {
 		o.args[i] = v.Data().([]float32)
 	}
 	o.run(o.out, o.args)
+	o.b.engine.noteOp(o.out, o.args)
 	return o.dst, nil
 }
 
@@ -192,6 +204,8 @@ type builder struct {
 	values  map[*G.Node]*value
 	memo    map[memoKey]*value
 	scratch []float32
+	ops     []*op
+	engine  sums
 	next    int
 	err     error
 }
@@ -207,7 +221,7 @@ var _ lpn.Recorder = (*builder)(nil)
 
 func newBuilder(cfg lpn.Config, s *shared, input lpn.Dims) *builder {
 	b := &builder{shared: s, g: G.NewGraph(), specs: map[string]lpn.ParamSpec{},
-		weights: map[string]*value{}, values: map[*G.Node]*value{}, memo: map[memoKey]*value{}}
+		weights: map[string]*value{}, values: map[*G.Node]*value{}, memo: map[memoKey]*value{}, engine: sums{trace: new(trace)}}
 	for _, p := range cfg.Params() {
 		b.specs[p.Name] = p
 	}
@@ -226,7 +240,7 @@ func (b *builder) leaf(name string, d lpn.Dims, data []float32, needs bool) *val
 		data = make([]float32, length(d))
 	}
 	data = data[:length(d)]
-	t := dense(data)
+	t := b.dense(data)
 	n := G.NewVector(b.g, tensor.Float32, G.WithShape(length(d)), G.WithName(name), G.WithValue(t))
 	v := &value{node: n, dims: d, needs: needs, name: name}
 	b.values[n] = v
@@ -243,7 +257,8 @@ func (b *builder) apply(name string, d lpn.Dims, in []*value, run func(dst []flo
 	}
 	b.next++
 	o := &op{name: name, id: b.next, out: make([]float32, length(d)), run: run, diff: diff, b: b, args: make([][]float32, len(in))}
-	o.dst = dense(o.out)
+	o.dst = b.dense(o.out)
+	b.ops = append(b.ops, o)
 	v := &value{dims: d, in: in}
 	nodes := make([]*G.Node, len(in))
 	for i, x := range in {
@@ -630,6 +645,7 @@ func (o *scalarOp) Do(in ...G.Value) (G.Value, error) {
 		o.args[i] = v.Data().([]float32)
 	}
 	o.last = o.eval(o.args)
+	o.b.engine.noteOp(nil, o.args)
 	f := G.F32(o.last)
 	return &f, nil
 }
@@ -696,8 +712,9 @@ func (b *builder) compile(out lpn.Value, eval func(in [][]float32) float64, grad
 	}
 	// The machine runs whatever it is given, so it is given only what leads
 	// to the loss and its gradients.
-	g.vm = G.NewTapeMachine(b.g.ExactSubgraphRoots(append(nodes, cost)...), G.WithEngine(sums{}))
-	return g, nil
+	sub := b.g.ExactSubgraphRoots(append(nodes, cost)...)
+	g.vm = G.NewTapeMachine(sub, G.WithEngine(b.engine))
+	return g, b.place(g, sub)
 }
 
 // mark adds v and all it was made from to used.

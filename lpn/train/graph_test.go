@@ -3,6 +3,7 @@ package train
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -222,6 +223,55 @@ func TestProjectGradient(t *testing.T) {
 		want := slope(t, params, name, d, 1e-2, loss)
 		if math.Abs(got-want) > 2e-3*math.Abs(want)+2e-2 {
 			t.Errorf("%s: slope %.5g by gradient, %.5g by difference", name, got, want)
+		}
+	}
+}
+
+// The ops of a graph share memory: nothing of one batch may be left to the next.
+func TestGradientForgets(t *testing.T) {
+	for _, cfg := range []lpn.Config{lpn.Natural(1, 0.1), lpn.SoftplusAny(2, 8, 3, 0.1)} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		net, err := lpn.New(cfg, rng)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := newModel(cfg, net.Params(), modelShape{4, 32, 32}, 2, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.close()
+		batch := func() (y, x []float32) {
+			for range 4 * 32 * 32 * cfg.Channels {
+				x = append(x, rng.Float32())
+				y = append(y, x[len(x)-1]+0.1*float32(rng.NormFloat64()))
+			}
+			return y, x
+		}
+		y, x := batch()
+		run := func(y, x []float32) (float64, map[string][]float32) {
+			loss, err := m.gradient(y, x, L2, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			grads := map[string][]float32{}
+			for name, g := range m.grads {
+				grads[name] = slices.Clone(g)
+			}
+			return loss, grads
+		}
+		loss, grads := run(y, x)
+		other, _ := run(batch())
+		again, gradsAgain := run(y, x)
+		if other == loss {
+			t.Fatal("two batches have the same loss")
+		}
+		if again != loss {
+			t.Errorf("loss %g, then %g", loss, again)
+		}
+		for name, g := range grads {
+			if !slices.Equal(g, gradsAgain[name]) {
+				t.Errorf("the gradient in %s has changed", name)
+			}
 		}
 	}
 }

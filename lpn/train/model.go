@@ -54,7 +54,7 @@ func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks,
 		c := &chunk{first: i * s.n / chunks}
 		c.n = (i+1)*s.n/chunks - c.first
 		b := newBuilder(cfg, m.shared, lpn.Dims{N: c.n * cfg.Channels, H: s.h, W: s.w, C: 1})
-		c.lossFn = &lossFunc{size: cfg.Channels * s.h * s.w, total: s.n}
+		c.lossFn = &lossFunc{kind: L2, size: cfg.Channels * s.h * s.w, total: s.n}
 		var err error
 		if c.graph, err = b.compile(cfg.Record(b), c.lossFn.eval, c.lossFn.grad); err != nil {
 			return nil, err

@@ -259,7 +259,7 @@ func fiveFilter(t target) {
 			for j := range g {
 				g[j] = load(t, t.at8(tmp, i, j))
 			}
-			line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, q, j)) })
+			line(g, func(j int, v reg.VecVirtual) { t.storeAhead(v, planes.at(p, q, j)) })
 			planes.second(q, p)
 		}
 		ADDQ(U32(4*t.w), w)

@@ -183,6 +183,14 @@ func load(t target, m Mem) reg.VecVirtual {
 	return v
 }
 
+// storeAhead writes v and fetches where the like of the channels to come will go:
+// a transform writes to as many places as a tile has, which no processor foresees.
+func (t target) storeAhead(v reg.VecVirtual, m Mem) {
+	VMOVUPS(v, m)
+	m.Disp += 16 * t.w
+	PREFETCHT0(m)
+}
+
 func sub(t target, a, b reg.VecVirtual) reg.VecVirtual { // a-b
 	v := t.vec()
 	VSUBPS(b, a, v)
@@ -389,7 +397,7 @@ func filter(t target) {
 			for j := range g {
 				g[j] = load(t, t.tmp(tmp, i, j))
 			}
-			line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(at, j)) })
+			line(g, func(j int, v reg.VecVirtual) { t.storeAhead(v, planes.at(at, j)) })
 			if i < 5 {
 				ADDQ(planes6, at)
 			}
@@ -615,11 +623,12 @@ func weights(t target) {
 }
 
 // sum writes the product of the transpose of a panel of r columns, by blocks,
-// with a panel of v vectors, added to m.
+// with a panel of v vectors.
 func sum(t target, r, v int) {
-	end := start(t, fmt.Sprintf("winoSum%dx%d", r, v), "(m, a, b *float32, k, blocks, pitch int)",
-		fmt.Sprintf("winoSum%dx%d is m += a'*b for %d columns of a a block, k rows pitch floats apart, and %d columns of b.", r, v, r, v*t.w))
+	end := start(t, fmt.Sprintf("winoSum%dx%d", r, v), "(m, a, b *float32, k, blocks, pitch, acc int)",
+		fmt.Sprintf("winoSum%dx%d is m = a'*b, or m += a'*b if acc is not 0, for %d columns of a a block, k rows pitch floats apart, and %d columns of b.", r, v, r, v*t.w))
 	m, a, b, k, blocks, s := arg("m"), arg("a"), arg("b"), arg("k"), arg("blocks"), bytes("pitch")
+	flag := arg("acc")
 	s3, s4 := times(s, 3), times(s, 4)
 	block := label("block")
 	Label(block)
@@ -627,9 +636,19 @@ func sum(t target, r, v int) {
 	for i := range acc {
 		acc[i] = make([]reg.VecVirtual, v)
 		for j := range acc[i] {
-			acc[i][j] = load(t, Mem{Base: m, Disp: 4 * t.w * (i*v + j)})
+			acc[i][j] = t.vec()
+			VXORPS(acc[i][j].AsX(), acc[i][j].AsX(), acc[i][j].AsX())
 		}
 	}
+	zero := label("zero")
+	TESTQ(flag, flag)
+	JEQ(LabelRef(zero))
+	for i := range acc {
+		for j := range acc[i] {
+			VMOVUPS(Mem{Base: m, Disp: 4 * t.w * (i*v + j)}, acc[i][j])
+		}
+	}
+	Label(zero)
 	p, q, n := GP64(), GP64(), GP64()
 	MOVQ(a, p)
 	MOVQ(b, q)
