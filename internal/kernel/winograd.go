@@ -262,9 +262,7 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 		c.input(c.level, s.v[(t-from)*c.cip:], src, s.tmp, c.ci, pixel, row, s.vPlane)
 	}
 	for _, b := range c.blocks {
-		for k := range c.places() {
-			winoPanels(c.level, s.m[k*s.mPlane:], s.v[k*s.vPlane:], f[b.weights+k*b.plane:], to-from, c.ci, c.cip, b.width, 1, 0, 0)
-		}
+		winoPanels(c.level, s.m, s.v, f[b.weights:], b.plane, to-from, c.ci, c.cip, b.width, c.places(), s.mPlane, s.vPlane, b.plane)
 		for t := from; t < to; t++ {
 			img, y0, x0 := c.place(t)
 			d := dst[((img*c.oh+y0)*c.ow+x0)*c.co+b.from:]
@@ -284,17 +282,12 @@ func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScra
 const l1Panel = 8 << 10
 
 // winoPanels is winoProduct for any number of channels, in runs of them whose
-// weights stay in the first-level cache, for places that share the weights:
-// products lie mPlane floats apart and tiles vPlane. What follows the
-// weights u is fetched for the next call.
-func winoPanels(l Level, m, v, u []float32, rows, ci, pitch, width, places, mPlane, vPlane int) {
+// weights stay in the first-level cache.
+func winoPanels(l Level, m, v, u []float32, ahead, rows, ci, pitch, width, places, mPlane, vPlane, uPlane int) {
 	runs := (ci*width + l1Panel - 1) / l1Panel
 	for run := range runs {
 		from, to := ci*run/runs, ci*(run+1)/runs
-		next := u[min(to*width, len(u)-1):]
-		for p := range places {
-			winoProduct(l, m[p*mPlane:], v[p*vPlane+from:], u[from*width:], next, rows, to-from, pitch, width, run)
-		}
+		winoProduct(l, m, v[from:], u[from*width:], ahead, rows, to-from, pitch, width, run, places, mPlane, vPlane, uPlane)
 	}
 }
 
@@ -391,16 +384,20 @@ func winoFilterGo(u, w []float32, n, tap, plane int) {
 }
 
 // winoProductGo is m = v*u, or m += v*u if acc is not 0, for rows tiles, ci
-// channels and width outputs.
-func winoProductGo(m, v, u []float32, rows, ci, pitch, width, acc int) {
-	for t := range rows {
-		d := m[t*width:][:width]
-		if acc == 0 {
-			clear(d)
-		}
-		for k, a := range v[t*pitch:][:ci] {
-			for j, b := range u[k*width:][:width] {
-				d[j] += a * b
+// channels and width outputs, and so for places, which lie mPlane, vPlane and
+// uPlane floats apart.
+func winoProductGo(m, v, u []float32, rows, ci, pitch, width, acc, places, mPlane, vPlane, uPlane int) {
+	for p := range places {
+		m, v, u := m[p*mPlane:], v[p*vPlane:], u[p*uPlane:]
+		for t := range rows {
+			d := m[t*width:][:width]
+			if acc == 0 {
+				clear(d)
+			}
+			for k, a := range v[t*pitch:][:ci] {
+				for j, b := range u[k*width:][:width] {
+					d[j] += a * b
+				}
 			}
 		}
 	}
@@ -428,16 +425,20 @@ func winoGradientGo(v, g []float32, n, pixel, row, plane int) {
 }
 
 // winoSumGo is m = v'g, or m += v'g if acc is not 0, for tiles tiles, rows
-// channels of v and width of g.
-func winoSumGo(m, v, g []float32, tiles, rows, pitch, width, acc int) {
-	if acc == 0 {
-		clear(m[:rows*width])
-	}
-	for t := range tiles {
-		for i, a := range v[t*pitch:][:rows] {
-			d := m[i*width:][:width]
-			for j, b := range g[t*width:][:width] {
-				d[j] += a * b
+// channels of v and width of g, and so for panels of m, v and g, which lie mStep,
+// vStep and gStep floats apart.
+func winoSumGo(m, v, g []float32, tiles, rows, pitch, width, acc, panels, mStep, vStep, gStep int) {
+	for p := range panels {
+		m, v, g := m[p*mStep:], v[p*vStep:], g[p*gStep:]
+		if acc == 0 {
+			clear(m[:rows*width])
+		}
+		for t := range tiles {
+			for i, a := range v[t*pitch:][:rows] {
+				d := m[i*width:][:width]
+				for j, b := range g[t*width:][:width] {
+					d[j] += a * b
+				}
 			}
 		}
 	}

@@ -168,23 +168,25 @@ func strideFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
 	}
 }
 
-// A winoKernel multiplies blocks of some rows with a panel.
-type winoKernel = func(m, a, b, next *float32, k, blocks, pitch, acc int)
+// A winoKernel multiplies blocks of some rows, and of one less, with a panel.
+type winoKernel = func(m, a, b *float32, ahead, k, more, few, pitch, acc, places, mPlane, aPlane, bPlane int)
 
-// A winoSumKernel multiplies blocks of some columns with a panel.
-type winoSumKernel = func(m, a, b *float32, k, blocks, pitch, acc int)
+// A winoSumKernel multiplies blocks of some columns, and of one less, with a panel.
+type winoSumKernel = func(m, a, b *float32, k, more, few, pitch, acc, panels, mStep, aStep, bStep int)
 
-// even cuts n rows into blocks of most or fewer: more blocks of r+1 rows and
-// then few of r.
+// even cuts n rows into blocks of most or fewer: more blocks of r rows and then
+// few of r-1.
 func even(n, most int) (r, more, few int) {
 	blocks := (n + most - 1) / most
-	return n / blocks, n % blocks, blocks - n%blocks
+	r = (n + blocks - 1) / blocks
+	few = r*blocks - n
+	return r, blocks - few, few
 }
 
-// winoProduct is winoProductGo. next is the panel that will be needed next.
-func winoProduct(l Level, m, v, u, next []float32, rows, ci, pitch, width, acc int) {
+// winoProduct is winoProductGo. What is ahead floats from u will be needed next.
+func winoProduct(l Level, m, v, u []float32, ahead, rows, ci, pitch, width, acc, places, mPlane, vPlane, uPlane int) {
 	if l == Generic {
-		winoProductGo(m, v, u, rows, ci, pitch, width, acc)
+		winoProductGo(m, v, u, rows, ci, pitch, width, acc, places, mPlane, vPlane, uPlane)
 		return
 	}
 	var kernels []winoKernel
@@ -197,39 +199,21 @@ func winoProduct(l Level, m, v, u, next []float32, rows, ci, pitch, width, acc i
 		kernels = winoProductAVX2[:]
 	}
 	r, more, few := even(rows, len(kernels))
-	if more > 0 {
-		kernels[r](&m[0], &v[0], &u[0], &next[0], ci, more, pitch, acc)
-		m, v = m[more*(r+1)*width:], v[more*(r+1)*pitch:]
-		next = next[min(ci/4*more*fetched(l, width), len(next)-1):]
-	}
-	kernels[r-1](&m[0], &v[0], &u[0], &next[0], ci, few, pitch, acc)
-}
-
-// fetched is the floats of the next panel that the product with a panel of
-// width fetches in four steps.
-func fetched(l Level, width int) int {
-	if l == AVX512 && width > 32 {
-		return 32
-	}
-	return 16
+	kernels[r-1](&m[0], &v[0], &u[0], ahead, ci, more, few, pitch, acc, places, mPlane, vPlane, uPlane)
 }
 
 // winoSum is winoSumGo.
-func winoSum(l Level, m, v, g []float32, tiles, rows, pitch, width, acc int) {
+func winoSum(l Level, m, v, g []float32, tiles, rows, pitch, width, acc, panels, mStep, vStep, gStep int) {
 	if l == Generic {
-		winoSumGo(m, v, g, tiles, rows, pitch, width, acc)
+		winoSumGo(m, v, g, tiles, rows, pitch, width, acc, panels, mStep, vStep, gStep)
 		return
 	}
 	kernels := &winoSumAVX2
 	if l == AVX512 {
 		kernels = &winoSumAVX512[width/16-1]
 	}
-	r, more, few := even(rows, 6)
-	if more > 0 {
-		kernels[r](&m[0], &v[0], &g[0], tiles, more, pitch, acc)
-		m, v = m[more*(r+1)*width:], v[more*(r+1):]
-	}
-	kernels[r-1](&m[0], &v[0], &g[0], tiles, few, pitch, acc)
+	r, more, few := even(rows, len(kernels))
+	kernels[r-1](&m[0], &v[0], &g[0], tiles, more, few, pitch, acc, panels, mStep, vStep, gStep)
 }
 
 // The kernels are by the number of vectors, and of rows, less one.

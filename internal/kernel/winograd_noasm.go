@@ -42,12 +42,12 @@ func fiveWeights(_ Level, w, m, _ []float32, n, tap, plane int) {
 	fiveWeightsGo(w, m, n, tap, plane)
 }
 
-func winoProduct(_ Level, m, v, u, _ []float32, rows, ci, pitch, width, acc int) {
-	winoProductGo(m, v, u, rows, ci, pitch, width, acc)
+func winoProduct(_ Level, m, v, u []float32, _, rows, ci, pitch, width, acc, places, mPlane, vPlane, uPlane int) {
+	winoProductGo(m, v, u, rows, ci, pitch, width, acc, places, mPlane, vPlane, uPlane)
 }
 
-func winoSum(_ Level, m, v, g []float32, tiles, rows, pitch, width, acc int) {
-	winoSumGo(m, v, g, tiles, rows, pitch, width, acc)
+func winoSum(_ Level, m, v, g []float32, tiles, rows, pitch, width, acc, panels, mStep, vStep, gStep int) {
+	winoSumGo(m, v, g, tiles, rows, pitch, width, acc, panels, mStep, vStep, gStep)
 }
 
 func strideInput(_ Level, adj bool, v, x, _ []float32, n, pixel, row, plane int) {

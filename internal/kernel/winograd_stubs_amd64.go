@@ -99,85 +99,85 @@ func strideOutputTAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int,
 //go:noescape
 func strideOutputTAddAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// winoProduct1x3 is m = a*b, or m += a*b if acc is not 0, for 1 rows of a a block, k columns pitch floats apart from row to row, and 24 columns of b. It fetches what begins at next.
+// winoProduct1x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 1 rows of a and few of one less, k columns pitch floats apart from row to row, and 24 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct1x3AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct1x3AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoProduct2x3 is m = a*b, or m += a*b if acc is not 0, for 2 rows of a a block, k columns pitch floats apart from row to row, and 24 columns of b. It fetches what begins at next.
+// winoProduct2x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 2 rows of a and few of one less, k columns pitch floats apart from row to row, and 24 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct2x3AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct2x3AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoProduct3x3 is m = a*b, or m += a*b if acc is not 0, for 3 rows of a a block, k columns pitch floats apart from row to row, and 24 columns of b. It fetches what begins at next.
+// winoProduct3x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 3 rows of a and few of one less, k columns pitch floats apart from row to row, and 24 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct3x3AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct3x3AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoProduct4x3 is m = a*b, or m += a*b if acc is not 0, for 4 rows of a a block, k columns pitch floats apart from row to row, and 24 columns of b. It fetches what begins at next.
+// winoProduct4x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 4 rows of a and few of one less, k columns pitch floats apart from row to row, and 24 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct4x3AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct4x3AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoProduct1x2 is m = a*b, or m += a*b if acc is not 0, for 1 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct1x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 1 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct1x2AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct1x2AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum1x2 is m = a'*b, or m += a'*b if acc is not 0, for 1 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum1x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 1 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum1x2AVX2(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum1x2AVX2(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct2x2 is m = a*b, or m += a*b if acc is not 0, for 2 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct2x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 2 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct2x2AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct2x2AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum2x2 is m = a'*b, or m += a'*b if acc is not 0, for 2 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum2x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 2 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum2x2AVX2(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum2x2AVX2(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct3x2 is m = a*b, or m += a*b if acc is not 0, for 3 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct3x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 3 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct3x2AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct3x2AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum3x2 is m = a'*b, or m += a'*b if acc is not 0, for 3 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum3x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 3 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum3x2AVX2(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum3x2AVX2(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct4x2 is m = a*b, or m += a*b if acc is not 0, for 4 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct4x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 4 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct4x2AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct4x2AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum4x2 is m = a'*b, or m += a'*b if acc is not 0, for 4 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum4x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 4 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum4x2AVX2(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum4x2AVX2(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct5x2 is m = a*b, or m += a*b if acc is not 0, for 5 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct5x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 5 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct5x2AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct5x2AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum5x2 is m = a'*b, or m += a'*b if acc is not 0, for 5 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum5x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 5 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum5x2AVX2(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum5x2AVX2(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct6x2 is m = a*b, or m += a*b if acc is not 0, for 6 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct6x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 6 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct6x2AVX2(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct6x2AVX2(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum6x2 is m = a'*b, or m += a'*b if acc is not 0, for 6 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum6x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 6 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum6x2AVX2(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum6x2AVX2(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
 // winoInput is the transform of one 6x6 tile of n channels; v is padded to whole vectors.
 //
@@ -274,242 +274,242 @@ func strideOutputTAVX512(dst *float32, m *float32, tmp *float32, n int, pixel in
 //go:noescape
 func strideOutputTAddAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// winoProduct1x1 is m = a*b, or m += a*b if acc is not 0, for 1 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct1x1 is m = a*b, or m += a*b if acc is not 0, for more blocks of 1 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct1x1AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct1x1AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum1x1 is m = a'*b, or m += a'*b if acc is not 0, for 1 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum1x1 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 1 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum1x1AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum1x1AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct2x1 is m = a*b, or m += a*b if acc is not 0, for 2 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct2x1 is m = a*b, or m += a*b if acc is not 0, for more blocks of 2 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct2x1AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct2x1AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum2x1 is m = a'*b, or m += a'*b if acc is not 0, for 2 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum2x1 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 2 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum2x1AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum2x1AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct3x1 is m = a*b, or m += a*b if acc is not 0, for 3 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct3x1 is m = a*b, or m += a*b if acc is not 0, for more blocks of 3 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct3x1AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct3x1AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum3x1 is m = a'*b, or m += a'*b if acc is not 0, for 3 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum3x1 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 3 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum3x1AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum3x1AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct4x1 is m = a*b, or m += a*b if acc is not 0, for 4 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct4x1 is m = a*b, or m += a*b if acc is not 0, for more blocks of 4 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct4x1AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct4x1AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum4x1 is m = a'*b, or m += a'*b if acc is not 0, for 4 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum4x1 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 4 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum4x1AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum4x1AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct5x1 is m = a*b, or m += a*b if acc is not 0, for 5 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct5x1 is m = a*b, or m += a*b if acc is not 0, for more blocks of 5 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct5x1AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct5x1AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum5x1 is m = a'*b, or m += a'*b if acc is not 0, for 5 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum5x1 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 5 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum5x1AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum5x1AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct6x1 is m = a*b, or m += a*b if acc is not 0, for 6 rows of a a block, k columns pitch floats apart from row to row, and 16 columns of b. It fetches what begins at next.
+// winoProduct6x1 is m = a*b, or m += a*b if acc is not 0, for more blocks of 6 rows of a and few of one less, k columns pitch floats apart from row to row, and 16 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct6x1AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct6x1AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum6x1 is m = a'*b, or m += a'*b if acc is not 0, for 6 columns of a a block, k rows pitch floats apart, and 16 columns of b.
+// winoSum6x1 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 6 columns of a and few of one less, k rows pitch floats apart, and 16 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum6x1AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum6x1AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct1x2 is m = a*b, or m += a*b if acc is not 0, for 1 rows of a a block, k columns pitch floats apart from row to row, and 32 columns of b. It fetches what begins at next.
+// winoProduct1x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 1 rows of a and few of one less, k columns pitch floats apart from row to row, and 32 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct1x2AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct1x2AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum1x2 is m = a'*b, or m += a'*b if acc is not 0, for 1 columns of a a block, k rows pitch floats apart, and 32 columns of b.
+// winoSum1x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 1 columns of a and few of one less, k rows pitch floats apart, and 32 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum1x2AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum1x2AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct2x2 is m = a*b, or m += a*b if acc is not 0, for 2 rows of a a block, k columns pitch floats apart from row to row, and 32 columns of b. It fetches what begins at next.
+// winoProduct2x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 2 rows of a and few of one less, k columns pitch floats apart from row to row, and 32 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct2x2AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct2x2AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum2x2 is m = a'*b, or m += a'*b if acc is not 0, for 2 columns of a a block, k rows pitch floats apart, and 32 columns of b.
+// winoSum2x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 2 columns of a and few of one less, k rows pitch floats apart, and 32 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum2x2AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum2x2AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct3x2 is m = a*b, or m += a*b if acc is not 0, for 3 rows of a a block, k columns pitch floats apart from row to row, and 32 columns of b. It fetches what begins at next.
+// winoProduct3x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 3 rows of a and few of one less, k columns pitch floats apart from row to row, and 32 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct3x2AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct3x2AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum3x2 is m = a'*b, or m += a'*b if acc is not 0, for 3 columns of a a block, k rows pitch floats apart, and 32 columns of b.
+// winoSum3x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 3 columns of a and few of one less, k rows pitch floats apart, and 32 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum3x2AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum3x2AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct4x2 is m = a*b, or m += a*b if acc is not 0, for 4 rows of a a block, k columns pitch floats apart from row to row, and 32 columns of b. It fetches what begins at next.
+// winoProduct4x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 4 rows of a and few of one less, k columns pitch floats apart from row to row, and 32 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct4x2AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct4x2AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum4x2 is m = a'*b, or m += a'*b if acc is not 0, for 4 columns of a a block, k rows pitch floats apart, and 32 columns of b.
+// winoSum4x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 4 columns of a and few of one less, k rows pitch floats apart, and 32 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum4x2AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum4x2AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct5x2 is m = a*b, or m += a*b if acc is not 0, for 5 rows of a a block, k columns pitch floats apart from row to row, and 32 columns of b. It fetches what begins at next.
+// winoProduct5x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 5 rows of a and few of one less, k columns pitch floats apart from row to row, and 32 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct5x2AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct5x2AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum5x2 is m = a'*b, or m += a'*b if acc is not 0, for 5 columns of a a block, k rows pitch floats apart, and 32 columns of b.
+// winoSum5x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 5 columns of a and few of one less, k rows pitch floats apart, and 32 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum5x2AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum5x2AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct6x2 is m = a*b, or m += a*b if acc is not 0, for 6 rows of a a block, k columns pitch floats apart from row to row, and 32 columns of b. It fetches what begins at next.
+// winoProduct6x2 is m = a*b, or m += a*b if acc is not 0, for more blocks of 6 rows of a and few of one less, k columns pitch floats apart from row to row, and 32 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct6x2AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct6x2AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum6x2 is m = a'*b, or m += a'*b if acc is not 0, for 6 columns of a a block, k rows pitch floats apart, and 32 columns of b.
+// winoSum6x2 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 6 columns of a and few of one less, k rows pitch floats apart, and 32 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum6x2AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum6x2AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct1x3 is m = a*b, or m += a*b if acc is not 0, for 1 rows of a a block, k columns pitch floats apart from row to row, and 48 columns of b. It fetches what begins at next.
+// winoProduct1x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 1 rows of a and few of one less, k columns pitch floats apart from row to row, and 48 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct1x3AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct1x3AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum1x3 is m = a'*b, or m += a'*b if acc is not 0, for 1 columns of a a block, k rows pitch floats apart, and 48 columns of b.
+// winoSum1x3 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 1 columns of a and few of one less, k rows pitch floats apart, and 48 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum1x3AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum1x3AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct2x3 is m = a*b, or m += a*b if acc is not 0, for 2 rows of a a block, k columns pitch floats apart from row to row, and 48 columns of b. It fetches what begins at next.
+// winoProduct2x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 2 rows of a and few of one less, k columns pitch floats apart from row to row, and 48 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct2x3AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct2x3AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum2x3 is m = a'*b, or m += a'*b if acc is not 0, for 2 columns of a a block, k rows pitch floats apart, and 48 columns of b.
+// winoSum2x3 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 2 columns of a and few of one less, k rows pitch floats apart, and 48 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum2x3AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum2x3AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct3x3 is m = a*b, or m += a*b if acc is not 0, for 3 rows of a a block, k columns pitch floats apart from row to row, and 48 columns of b. It fetches what begins at next.
+// winoProduct3x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 3 rows of a and few of one less, k columns pitch floats apart from row to row, and 48 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct3x3AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct3x3AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum3x3 is m = a'*b, or m += a'*b if acc is not 0, for 3 columns of a a block, k rows pitch floats apart, and 48 columns of b.
+// winoSum3x3 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 3 columns of a and few of one less, k rows pitch floats apart, and 48 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum3x3AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum3x3AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct4x3 is m = a*b, or m += a*b if acc is not 0, for 4 rows of a a block, k columns pitch floats apart from row to row, and 48 columns of b. It fetches what begins at next.
+// winoProduct4x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 4 rows of a and few of one less, k columns pitch floats apart from row to row, and 48 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct4x3AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct4x3AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum4x3 is m = a'*b, or m += a'*b if acc is not 0, for 4 columns of a a block, k rows pitch floats apart, and 48 columns of b.
+// winoSum4x3 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 4 columns of a and few of one less, k rows pitch floats apart, and 48 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum4x3AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum4x3AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct5x3 is m = a*b, or m += a*b if acc is not 0, for 5 rows of a a block, k columns pitch floats apart from row to row, and 48 columns of b. It fetches what begins at next.
+// winoProduct5x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 5 rows of a and few of one less, k columns pitch floats apart from row to row, and 48 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct5x3AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct5x3AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum5x3 is m = a'*b, or m += a'*b if acc is not 0, for 5 columns of a a block, k rows pitch floats apart, and 48 columns of b.
+// winoSum5x3 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 5 columns of a and few of one less, k rows pitch floats apart, and 48 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum5x3AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum5x3AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct6x3 is m = a*b, or m += a*b if acc is not 0, for 6 rows of a a block, k columns pitch floats apart from row to row, and 48 columns of b. It fetches what begins at next.
+// winoProduct6x3 is m = a*b, or m += a*b if acc is not 0, for more blocks of 6 rows of a and few of one less, k columns pitch floats apart from row to row, and 48 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct6x3AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct6x3AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum6x3 is m = a'*b, or m += a'*b if acc is not 0, for 6 columns of a a block, k rows pitch floats apart, and 48 columns of b.
+// winoSum6x3 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 6 columns of a and few of one less, k rows pitch floats apart, and 48 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum6x3AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum6x3AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct1x4 is m = a*b, or m += a*b if acc is not 0, for 1 rows of a a block, k columns pitch floats apart from row to row, and 64 columns of b. It fetches what begins at next.
+// winoProduct1x4 is m = a*b, or m += a*b if acc is not 0, for more blocks of 1 rows of a and few of one less, k columns pitch floats apart from row to row, and 64 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct1x4AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct1x4AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum1x4 is m = a'*b, or m += a'*b if acc is not 0, for 1 columns of a a block, k rows pitch floats apart, and 64 columns of b.
+// winoSum1x4 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 1 columns of a and few of one less, k rows pitch floats apart, and 64 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum1x4AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum1x4AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct2x4 is m = a*b, or m += a*b if acc is not 0, for 2 rows of a a block, k columns pitch floats apart from row to row, and 64 columns of b. It fetches what begins at next.
+// winoProduct2x4 is m = a*b, or m += a*b if acc is not 0, for more blocks of 2 rows of a and few of one less, k columns pitch floats apart from row to row, and 64 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct2x4AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct2x4AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum2x4 is m = a'*b, or m += a'*b if acc is not 0, for 2 columns of a a block, k rows pitch floats apart, and 64 columns of b.
+// winoSum2x4 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 2 columns of a and few of one less, k rows pitch floats apart, and 64 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum2x4AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum2x4AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct3x4 is m = a*b, or m += a*b if acc is not 0, for 3 rows of a a block, k columns pitch floats apart from row to row, and 64 columns of b. It fetches what begins at next.
+// winoProduct3x4 is m = a*b, or m += a*b if acc is not 0, for more blocks of 3 rows of a and few of one less, k columns pitch floats apart from row to row, and 64 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct3x4AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct3x4AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum3x4 is m = a'*b, or m += a'*b if acc is not 0, for 3 columns of a a block, k rows pitch floats apart, and 64 columns of b.
+// winoSum3x4 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 3 columns of a and few of one less, k rows pitch floats apart, and 64 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum3x4AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum3x4AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct4x4 is m = a*b, or m += a*b if acc is not 0, for 4 rows of a a block, k columns pitch floats apart from row to row, and 64 columns of b. It fetches what begins at next.
+// winoProduct4x4 is m = a*b, or m += a*b if acc is not 0, for more blocks of 4 rows of a and few of one less, k columns pitch floats apart from row to row, and 64 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct4x4AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct4x4AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum4x4 is m = a'*b, or m += a'*b if acc is not 0, for 4 columns of a a block, k rows pitch floats apart, and 64 columns of b.
+// winoSum4x4 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 4 columns of a and few of one less, k rows pitch floats apart, and 64 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum4x4AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum4x4AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct5x4 is m = a*b, or m += a*b if acc is not 0, for 5 rows of a a block, k columns pitch floats apart from row to row, and 64 columns of b. It fetches what begins at next.
+// winoProduct5x4 is m = a*b, or m += a*b if acc is not 0, for more blocks of 5 rows of a and few of one less, k columns pitch floats apart from row to row, and 64 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct5x4AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct5x4AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum5x4 is m = a'*b, or m += a'*b if acc is not 0, for 5 columns of a a block, k rows pitch floats apart, and 64 columns of b.
+// winoSum5x4 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 5 columns of a and few of one less, k rows pitch floats apart, and 64 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum5x4AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum5x4AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)
 
-// winoProduct6x4 is m = a*b, or m += a*b if acc is not 0, for 6 rows of a a block, k columns pitch floats apart from row to row, and 64 columns of b. It fetches what begins at next.
+// winoProduct6x4 is m = a*b, or m += a*b if acc is not 0, for more blocks of 6 rows of a and few of one less, k columns pitch floats apart from row to row, and 64 columns of b, and so for places. It fetches what lies ahead of b.
 //
 //go:noescape
-func winoProduct6x4AVX512(m *float32, a *float32, b *float32, next *float32, k int, blocks int, pitch int, acc int)
+func winoProduct6x4AVX512(m *float32, a *float32, b *float32, ahead int, k int, more int, few int, pitch int, acc int, places int, mPlane int, aPlane int, bPlane int)
 
-// winoSum6x4 is m = a'*b, or m += a'*b if acc is not 0, for 6 columns of a a block, k rows pitch floats apart, and 64 columns of b.
+// winoSum6x4 is m = a'*b, or m += a'*b if acc is not 0, for more blocks of 6 columns of a and few of one less, k rows pitch floats apart, and 64 columns of b, and so for panels.
 //
 //go:noescape
-func winoSum6x4AVX512(m *float32, a *float32, b *float32, k int, blocks int, pitch int, acc int)
+func winoSum6x4AVX512(m *float32, a *float32, b *float32, k int, more int, few int, pitch int, acc int, panels int, mStep int, aStep int, bStep int)

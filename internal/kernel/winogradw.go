@@ -123,9 +123,8 @@ func (c *winogradW) part(dw, x, g []float32, part int, scratch []float32) {
 			c.tileGradient(w[(t-from)*panel:], g, t, out, panel, tmp, tile)
 		}
 		for k := range places {
-			for j := 0; j < out.width; j += panel {
-				winoSum(c.level, m[k*c.mPlane+j*in.width:], v[k*c.vPlane:], w[k*c.gPlane+j*c.tiles:], to-from, in.used, in.width, panel, i)
-			}
+			winoSum(c.level, m[k*c.mPlane:], v[k*c.vPlane:], w[k*c.gPlane:], to-from, in.used, in.width, panel, i,
+				out.width/panel, panel*in.width, 0, panel*c.tiles)
 		}
 	}
 	s := c.s

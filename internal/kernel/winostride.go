@@ -180,7 +180,7 @@ func (c *winoStride) products(m, v, f []float32, n int) {
 			for r := rows[0]; r < rows[1]; r++ {
 				at := 9*r + cols[0]
 				winoPanels(c.level, m[at*c.mPlane+b.from*n:], v[at*c.vPlane:], f[b.weights+p*b.plane:],
-					n, c.ci, c.cip, b.width, cols[1]-cols[0], c.mPlane, c.vPlane)
+					b.plane, n, c.ci, c.cip, b.width, cols[1]-cols[0], c.mPlane, c.vPlane, 0)
 			}
 		}
 	}

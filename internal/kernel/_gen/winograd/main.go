@@ -408,99 +408,176 @@ func filter(t target) {
 	end()
 }
 
-// product writes the matrix product of blocks of r rows with a panel of v
-// vectors. The r*v sums stay in registers. Meanwhile it fetches the panel of
-// the next product into the second-level cache, a little with every step.
-func product(t target, r, v int) {
-	end := start(t, fmt.Sprintf("winoProduct%dx%d", r, v), "(m, a, b, next *float32, k, blocks, pitch, acc int)",
-		fmt.Sprintf("winoProduct%dx%d is m = a*b, or m += a*b if acc is not 0, for %d rows of a a block, k columns pitch floats apart from row to row, and %d columns of b. It fetches what begins at next.", r, v, r, v*t.w))
-	m, a, b, next, k, blocks, s := arg("m"), arg("a"), arg("b"), arg("next"), arg("k"), arg("blocks"), bytes("pitch")
-	flag := arg("acc")
-	s3 := times(s, 3)
-	block := label("block")
-	Label(block)
+// A loop is over matrices at m, a and b, in the routine's frame.
+type loop struct{ m, a, b, left Mem }
+
+// loopOver opens a loop over as many as the argument n says.
+func loopOver(n string) *loop {
+	mem := AllocLocal(32)
+	l := &loop{mem, mem.Offset(8), mem.Offset(16), mem.Offset(24)}
+	MOVQ(arg("m"), l.m)
+	MOVQ(arg("a"), l.a)
+	MOVQ(arg("b"), l.b)
+	MOVQ(arg(n), l.left)
+	return l
+}
+
+// end goes back to top with m, a and b moved on by the arguments.
+func (l *loop) end(top, m, a, b string) {
+	ADDQ(bytes(m), l.m)
+	ADDQ(bytes(a), l.a)
+	ADDQ(bytes(b), l.b)
+	DECQ(l.left)
+	JNZ(LabelRef(top))
+}
+
+// at is a pointer from the routine's frame.
+func at(m Mem) reg.GPVirtual {
+	r := GP64()
+	MOVQ(m, r)
+	return r
+}
+
+// accumulators is r x v registers. Avo takes those that are zeroed to be in use
+// before, so that all blocks of rows must have the same.
+func accumulators(t target, r, v int) [][]reg.VecVirtual {
 	acc := make([][]reg.VecVirtual, r)
 	for i := range acc {
 		acc[i] = make([]reg.VecVirtual, v)
 		for j := range acc[i] {
 			acc[i][j] = t.vec()
+		}
+	}
+	return acc
+}
+
+// begin sets the accumulators to zero, or to what lies at m if the argument acc is
+// not zero.
+func begin(t target, acc [][]reg.VecVirtual, m reg.Register) {
+	for i := range acc {
+		for j := range acc[i] {
 			VXORPS(acc[i][j].AsX(), acc[i][j].AsX(), acc[i][j].AsX())
 		}
 	}
-	zero := label("zero")
+	zero, flag := label("zero"), arg("acc")
 	TESTQ(flag, flag)
 	JEQ(LabelRef(zero))
 	for i := range acc {
-		for j := range acc[i] {
-			VMOVUPS(Mem{Base: m, Disp: 4 * t.w * (i*v + j)}, acc[i][j])
+		for j, a := range acc[i] {
+			VMOVUPS(Mem{Base: m, Disp: 4 * t.w * (i*len(acc[i]) + j)}, a)
 		}
 	}
 	Label(zero)
-	p0, p1, q, n := GP64(), GP64(), GP64(), GP64()
-	MOVQ(a, p0)
-	if r > 3 {
-		LEAQ(Mem{Base: a, Index: s3, Scale: 1}, p1)
-	}
-	MOVQ(b, q)
-	MOVQ(k, n)
-	step := func(u int) {
-		bv := make([]reg.VecVirtual, v)
-		for j := range bv {
-			bv[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
-		}
-		for i := range r {
-			at := Mem{Base: p0, Disp: 4 * u}
-			if i >= 3 {
-				at.Base = p1
-			}
-			if i%3 > 0 {
-				at.Index, at.Scale = s, uint8(i%3)
-			}
-			x := t.vec()
-			VBROADCASTSS(at, x)
-			for j := range bv {
-				VFMADD231PS(bv[j], x, acc[i][j])
-			}
-		}
-	}
-	lines := (t.w*v + 31) / 32 // a step in four: the panel in eight blocks
-	for _, unroll := range []int{4, 1} {
-		top, out := label("k"), label("rest")
-		Label(top)
-		CMPQ(n, U32(unroll))
-		JLT(LabelRef(out))
-		for u := range unroll {
-			step(u)
-			if unroll == 4 && u < lines {
-				PREFETCHT1(Mem{Base: next, Disp: 64 * u})
-			}
-		}
-		if unroll == 4 {
-			ADDQ(U32(64*lines), next)
-		}
-		ADDQ(U32(4*unroll), p0)
-		if r > 3 {
-			ADDQ(U32(4*unroll), p1)
-		}
-		ADDQ(U32(4*t.w*v*unroll), q)
-		SUBQ(U32(unroll), n)
-		JMP(LabelRef(top))
-		Label(out)
-	}
+}
+
+// write stores the accumulators at m, which it moves on.
+func write(t target, acc [][]reg.VecVirtual, m reg.Register) {
+	v := len(acc[0])
 	for i := range acc {
 		for j := range acc[i] {
 			VMOVUPS(acc[i][j], Mem{Base: m, Disp: 4 * t.w * (i*v + j)})
 		}
 	}
-	ADDQ(U32(4*t.w*v*r), m)
-	if r > 3 {
-		LEAQ(Mem{Base: a, Index: s3, Scale: 1}, a)
+	ADDQ(U32(4*t.w*v*len(acc)), m)
+}
+
+// blocks writes the loop over as many blocks of rows as the argument name says.
+func blocks(name string, body func()) {
+	top, done := label("block"), label("done")
+	n := arg(name)
+	TESTQ(n, n)
+	JEQ(LabelRef(done))
+	Label(top)
+	body()
+	DECQ(n)
+	JNZ(LabelRef(top))
+	Label(done)
+}
+
+// product writes the matrix products of blocks of r rows, and then of r-1, with a
+// panel of v vectors, one for each place. The sums stay in registers. Meanwhile it
+// fetches the panel of the next product into the second-level cache, a little with
+// every step.
+func product(t target, r, v int) {
+	end := start(t, fmt.Sprintf("winoProduct%dx%d", r, v),
+		"(m, a, b *float32, ahead, k, more, few, pitch, acc, places, mPlane, aPlane, bPlane int)",
+		fmt.Sprintf("winoProduct%dx%d is m = a*b, or m += a*b if acc is not 0, for more blocks of %d rows of a and few of one less, k columns pitch floats apart from row to row, and %d columns of b, and so for places. It fetches what lies ahead of b.", r, v, r, v*t.w))
+	place := loopOver("places")
+	s := bytes("pitch")
+	s3 := times(s, 3)
+	lines := (t.w*v + 31) / 32 // a step in four: the panel in eight blocks
+	top := label("place")
+	Label(top)
+	m, a, b := at(place.m), at(place.a), at(place.b)
+	next := bytes("ahead")
+	ADDQ(b, next)
+	all := accumulators(t, r, v)
+	for i, r := range []int{r, r - 1} {
+		if r == 0 {
+			continue
+		}
+		blocks([]string{"more", "few"}[i], func() {
+			acc := all[:r]
+			begin(t, acc, m)
+			p0, p1, q, n := GP64(), GP64(), GP64(), arg("k")
+			MOVQ(a, p0)
+			if r > 3 {
+				LEAQ(Mem{Base: a, Index: s3, Scale: 1}, p1)
+			}
+			MOVQ(b, q)
+			step := func(u int) {
+				bv := make([]reg.VecVirtual, v)
+				for j := range bv {
+					bv[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
+				}
+				for i := range r {
+					from := Mem{Base: p0, Disp: 4 * u}
+					if i >= 3 {
+						from.Base = p1
+					}
+					if i%3 > 0 {
+						from.Index, from.Scale = s, uint8(i%3)
+					}
+					x := t.vec()
+					VBROADCASTSS(from, x)
+					for j := range bv {
+						VFMADD231PS(bv[j], x, acc[i][j])
+					}
+				}
+			}
+			for _, unroll := range []int{4, 1} {
+				top, out := label("k"), label("rest")
+				Label(top)
+				CMPQ(n, U32(unroll))
+				JLT(LabelRef(out))
+				for u := range unroll {
+					step(u)
+					if unroll == 4 && u < lines {
+						PREFETCHT1(Mem{Base: next, Disp: 64 * u})
+					}
+				}
+				if unroll == 4 {
+					ADDQ(U32(64*lines), next)
+				}
+				ADDQ(U32(4*unroll), p0)
+				if r > 3 {
+					ADDQ(U32(4*unroll), p1)
+				}
+				ADDQ(U32(4*t.w*v*unroll), q)
+				SUBQ(U32(unroll), n)
+				JMP(LabelRef(top))
+				Label(out)
+			}
+			write(t, acc, m)
+			if r > 3 {
+				LEAQ(Mem{Base: a, Index: s3, Scale: 1}, a)
+			}
+			for range r - r/4*3 {
+				ADDQ(s, a)
+			}
+		})
 	}
-	for range r - r/4*3 {
-		ADDQ(s, a)
-	}
-	DECQ(blocks)
-	JNZ(LabelRef(block))
+	place.end(top, "mPlane", "aPlane", "bPlane")
 	end()
 }
 
@@ -622,84 +699,72 @@ func weights(t target) {
 	end()
 }
 
-// sum writes the product of the transpose of a panel of r columns, by blocks,
-// with a panel of v vectors.
+// sum writes the products of the transpose of a panel of r columns, by blocks,
+// and then of r-1, with a panel of v vectors, for some panels.
 func sum(t target, r, v int) {
-	end := start(t, fmt.Sprintf("winoSum%dx%d", r, v), "(m, a, b *float32, k, blocks, pitch, acc int)",
-		fmt.Sprintf("winoSum%dx%d is m = a'*b, or m += a'*b if acc is not 0, for %d columns of a a block, k rows pitch floats apart, and %d columns of b.", r, v, r, v*t.w))
-	m, a, b, k, blocks, s := arg("m"), arg("a"), arg("b"), arg("k"), arg("blocks"), bytes("pitch")
-	flag := arg("acc")
+	end := start(t, fmt.Sprintf("winoSum%dx%d", r, v),
+		"(m, a, b *float32, k, more, few, pitch, acc, panels, mStep, aStep, bStep int)",
+		fmt.Sprintf("winoSum%dx%d is m = a'*b, or m += a'*b if acc is not 0, for more blocks of %d columns of a and few of one less, k rows pitch floats apart, and %d columns of b, and so for panels.", r, v, r, v*t.w))
+	panel := loopOver("panels")
+	s := bytes("pitch")
 	s3, s4 := times(s, 3), times(s, 4)
-	block := label("block")
-	Label(block)
-	acc := make([][]reg.VecVirtual, r)
-	for i := range acc {
-		acc[i] = make([]reg.VecVirtual, v)
-		for j := range acc[i] {
-			acc[i][j] = t.vec()
-			VXORPS(acc[i][j].AsX(), acc[i][j].AsX(), acc[i][j].AsX())
+	top := label("panel")
+	Label(top)
+	m, a, b := at(panel.m), at(panel.a), at(panel.b)
+	all := accumulators(t, r, v)
+	for i, r := range []int{r, r - 1} {
+		if r == 0 {
+			continue
 		}
-	}
-	zero := label("zero")
-	TESTQ(flag, flag)
-	JEQ(LabelRef(zero))
-	for i := range acc {
-		for j := range acc[i] {
-			VMOVUPS(Mem{Base: m, Disp: 4 * t.w * (i*v + j)}, acc[i][j])
-		}
-	}
-	Label(zero)
-	p, q, n := GP64(), GP64(), GP64()
-	MOVQ(a, p)
-	MOVQ(b, q)
-	MOVQ(k, n)
-	step := func(u int) {
-		bv := make([]reg.VecVirtual, v)
-		for j := range bv {
-			bv[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
-		}
-		for i := range r {
-			at := Mem{Base: p, Disp: 4 * i}
-			switch u {
-			case 1, 2:
-				at.Index, at.Scale = s, uint8(u)
-			case 3:
-				at.Index, at.Scale = s3, 1
+		blocks([]string{"more", "few"}[i], func() {
+			acc := all[:r]
+			begin(t, acc, m)
+			p, q, n := GP64(), GP64(), arg("k")
+			MOVQ(a, p)
+			MOVQ(b, q)
+			step := func(u int) {
+				bv := make([]reg.VecVirtual, v)
+				for j := range bv {
+					bv[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
+				}
+				for i := range r {
+					from := Mem{Base: p, Disp: 4 * i}
+					switch u {
+					case 1, 2:
+						from.Index, from.Scale = s, uint8(u)
+					case 3:
+						from.Index, from.Scale = s3, 1
+					}
+					x := t.vec()
+					VBROADCASTSS(from, x)
+					for j := range bv {
+						VFMADD231PS(bv[j], x, acc[i][j])
+					}
+				}
 			}
-			x := t.vec()
-			VBROADCASTSS(at, x)
-			for j := range bv {
-				VFMADD231PS(bv[j], x, acc[i][j])
+			for _, unroll := range []int{4, 1} {
+				top, out := label("k"), label("rest")
+				Label(top)
+				CMPQ(n, U32(unroll))
+				JLT(LabelRef(out))
+				for u := range unroll {
+					step(u)
+				}
+				if unroll == 4 {
+					ADDQ(s4, p)
+				} else {
+					ADDQ(s, p)
+				}
+				ADDQ(U32(4*t.w*v*unroll), q)
+				SUBQ(U32(unroll), n)
+				JMP(LabelRef(top))
+				Label(out)
 			}
-		}
+			write(t, acc, m)
+			ADDQ(U32(4*r), a)
+		})
 	}
-	for _, unroll := range []int{4, 1} {
-		top, out := label("k"), label("rest")
-		Label(top)
-		CMPQ(n, U32(unroll))
-		JLT(LabelRef(out))
-		for u := range unroll {
-			step(u)
-		}
-		if unroll == 4 {
-			ADDQ(s4, p)
-		} else {
-			ADDQ(s, p)
-		}
-		ADDQ(U32(4*t.w*v*unroll), q)
-		SUBQ(U32(unroll), n)
-		JMP(LabelRef(top))
-		Label(out)
-	}
-	for i := range acc {
-		for j := range acc[i] {
-			VMOVUPS(acc[i][j], Mem{Base: m, Disp: 4 * t.w * (i*v + j)})
-		}
-	}
-	ADDQ(U32(4*t.w*v*r), m)
-	ADDQ(U32(4*r), a)
-	DECQ(blocks)
-	JNZ(LabelRef(block))
+	panel.end(top, "mStep", "aStep", "bStep")
 	end()
 }
 
