@@ -2,7 +2,7 @@ package kernel
 
 // The inner routines of F(4x4,5x5) in Go, at the points 0, 1, -1, 2, -2, 1/2,
 // -1/2 and infinity. Of a pair of points p and -p, the even and the odd powers
-// are evaluated once. Their assembly is in winograd_amd64.go.
+// are evaluated once. Their assembly is in winograd_amd64.s.
 
 // fiveInputGo is v[8*i+j][k] = (B'dB)[i][j] of channel k.
 func fiveInputGo(v, x []float32, n, pixel, row, plane int) {

@@ -2,122 +2,14 @@
 
 package kernel
 
-func winoInput(l Level, v, x, tmp []float32, n, pixel, row, plane int) {
-	switch l {
-	case AVX512:
-		winoInputAVX512(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
-	case AVX2:
-		winoInputAVX2(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
-	default:
-		winoInputGo(v, x, n, pixel, row, plane)
-	}
+var winoThreeAsm = [AVX512 + 1]winoAsm{
+	AVX2:   {winoInputAVX2, winoGradientAVX2, winoOutputAVX2, winoOutputAddAVX2, winoFilterAVX2, winoWeightsAVX2},
+	AVX512: {winoInputAVX512, winoGradientAVX512, winoOutputAVX512, winoOutputAddAVX512, winoFilterAVX512, winoWeightsAVX512},
 }
 
-func winoOutput(l Level, dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
-	switch {
-	case l == Generic:
-		winoOutputGo(dst, m, n, pixel, row, plane, acc)
-	case l == AVX512 && acc:
-		winoOutputAddAVX512(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	case l == AVX512:
-		winoOutputAVX512(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	case acc:
-		winoOutputAddAVX2(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	default:
-		winoOutputAVX2(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	}
-}
-
-func winoFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
-	switch l {
-	case AVX512:
-		winoFilterAVX512(&u[0], &w[0], &tmp[0], n, tap, plane)
-	case AVX2:
-		winoFilterAVX2(&u[0], &w[0], &tmp[0], n, tap, plane)
-	default:
-		winoFilterGo(u, w, n, tap, plane)
-	}
-}
-
-func winoGradient(l Level, v, g, tmp []float32, n, pixel, row, plane int) {
-	switch l {
-	case AVX512:
-		winoGradientAVX512(&v[0], &g[0], &tmp[0], n, pixel, row, plane)
-	case AVX2:
-		winoGradientAVX2(&v[0], &g[0], &tmp[0], n, pixel, row, plane)
-	default:
-		winoGradientGo(v, g, n, pixel, row, plane)
-	}
-}
-
-func winoWeights(l Level, w, m, tmp []float32, n, tap, plane int) {
-	switch l {
-	case AVX512:
-		winoWeightsAVX512(&w[0], &m[0], &tmp[0], n, tap, plane)
-	case AVX2:
-		winoWeightsAVX2(&w[0], &m[0], &tmp[0], n, tap, plane)
-	default:
-		winoWeightsGo(w, m, n, tap, plane)
-	}
-}
-
-func fiveInput(l Level, v, x, tmp []float32, n, pixel, row, plane int) {
-	switch l {
-	case AVX512:
-		fiveInputAVX512(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
-	case AVX2:
-		fiveInputAVX2(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
-	default:
-		fiveInputGo(v, x, n, pixel, row, plane)
-	}
-}
-
-func fiveOutput(l Level, dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
-	switch {
-	case l == Generic:
-		fiveOutputGo(dst, m, n, pixel, row, plane, acc)
-	case l == AVX512 && acc:
-		fiveOutputAddAVX512(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	case l == AVX512:
-		fiveOutputAVX512(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	case acc:
-		fiveOutputAddAVX2(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	default:
-		fiveOutputAVX2(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	}
-}
-
-func fiveFilter(l Level, u, w, tmp []float32, n, tap, plane int) {
-	switch l {
-	case AVX512:
-		fiveFilterAVX512(&u[0], &w[0], &tmp[0], n, tap, plane)
-	case AVX2:
-		fiveFilterAVX2(&u[0], &w[0], &tmp[0], n, tap, plane)
-	default:
-		fiveFilterGo(u, w, n, tap, plane)
-	}
-}
-
-func fiveGradient(l Level, v, g, tmp []float32, n, pixel, row, plane int) {
-	switch l {
-	case AVX512:
-		fiveGradientAVX512(&v[0], &g[0], &tmp[0], n, pixel, row, plane)
-	case AVX2:
-		fiveGradientAVX2(&v[0], &g[0], &tmp[0], n, pixel, row, plane)
-	default:
-		fiveGradientGo(v, g, n, pixel, row, plane)
-	}
-}
-
-func fiveWeights(l Level, w, m, tmp []float32, n, tap, plane int) {
-	switch l {
-	case AVX512:
-		fiveWeightsAVX512(&w[0], &m[0], &tmp[0], n, tap, plane)
-	case AVX2:
-		fiveWeightsAVX2(&w[0], &m[0], &tmp[0], n, tap, plane)
-	default:
-		fiveWeightsGo(w, m, n, tap, plane)
-	}
+var winoFiveAsm = [AVX512 + 1]winoAsm{
+	AVX2:   {fiveInputAVX2, fiveGradientAVX2, fiveOutputAVX2, fiveOutputAddAVX2, fiveFilterAVX2, fiveWeightsAVX2},
+	AVX512: {fiveInputAVX512, fiveGradientAVX512, fiveOutputAVX512, fiveOutputAddAVX512, fiveFilterAVX512, fiveWeightsAVX512},
 }
 
 func strideInput(l Level, adj bool, v, x, tmp []float32, n, pixel, row, plane int) {

@@ -10,7 +10,8 @@ package kernel
 //
 //	dg = G' [sum over tiles of (B' d B) * (A y A')] G.
 //
-// The sums over the tiles, for all pairs of channels, are matrix products, one for each place of the tile.
+// The sums over the tiles, for all pairs of channels, are matrix products, one
+// for each place of the tile.
 type winogradW struct {
 	*winoAlg
 	level  Level
