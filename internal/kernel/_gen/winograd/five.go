@@ -206,6 +206,10 @@ func fiveOutput(t target, acc bool) {
 			for j := range d {
 				d[j] = load(t, t.at8(tmp, i, j))
 			}
+			pixels.second(p, q)
+			for j := range 4 { // the next tile's
+				PREFETCHT0(pixels.at(q, q, j))
+			}
 			line(d, func(j int, v reg.VecVirtual) {
 				to := pixels.at(p, p, j)
 				if acc {

@@ -242,32 +242,34 @@ func input(t target) {
 	end := start(t, "winoInput", "(v, x, tmp *float32, n, pixel, row, plane int)",
 		"winoInput is the transform of one 6x6 tile of n channels; v is padded to whole vectors.")
 	v, x, tmp, n := arg("v"), arg("x"), arg("tmp"), arg("n")
-	pixel := bytes("pixel")
-	rows, planes := newSix(bytes("row")), newSix(bytes("plane"))
-	planes6 := times(planes.s, 6)
+	pixels, row := newSix(bytes("pixel")), bytes("row")
+	plane := bytes("plane")
+	planes := newSix(times(plane, 6))
 	line := inputLine(t)
 	channels(t, n, func(l tail) {
 		p := GP64()
 		MOVQ(x, p)
-		for j := range 6 {
-			var d [6]reg.VecVirtual
-			for i := range d {
-				d[i] = l.load(rows.at(p, i))
-			}
-			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
-			if j < 5 {
-				ADDQ(pixel, p)
-			}
-		}
-		MOVQ(v, p)
+		// Rows first: the pixels of a column are often a multiple of 4096 bytes
+		// apart, which is slow to read on some AMD processors.
 		for i := range 6 {
 			var d [6]reg.VecVirtual
 			for j := range d {
-				d[j] = load(t, t.tmp(tmp, i, j))
+				d[j] = l.load(pixels.at(p, j))
 			}
-			line(d, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
+			line(d, func(j int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, j, i)) })
 			if i < 5 {
-				ADDQ(planes6, p)
+				ADDQ(row, p)
+			}
+		}
+		MOVQ(v, p)
+		for j := range 6 {
+			var d [6]reg.VecVirtual
+			for i := range d {
+				d[i] = load(t, t.tmp(tmp, j, i))
+			}
+			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, i)) })
+			if j < 5 {
+				ADDQ(plane, p)
 			}
 		}
 		ADDQ(U32(4*t.w), x)
