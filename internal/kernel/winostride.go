@@ -172,15 +172,17 @@ func (c *winoStride) input(v, x []float32, t int, tmp, tile []float32) {
 	strideInput(c.level, c.adj, v, tile, tmp, c.ci, c.ci, c.in*c.ci, c.vPlane)
 }
 
-// products is the sums over the channels for n tiles, block after block.
+// products is the sums over the channels for n tiles. The places that share their
+// weights go together, and all outputs of a place, so that neither the weights nor
+// the transformed tiles have to come from afar twice.
 func (c *winoStride) products(m, v, f []float32, n int) {
-	for _, b := range c.blocks {
-		for p := range 36 { // places with the same weights together
-			rows, cols := stridePlace(p/6), stridePlace(p%6)
+	for p := range 36 {
+		rows, cols := stridePlace(p/6), stridePlace(p%6)
+		for _, b := range c.blocks {
 			for r := rows[0]; r < rows[1]; r++ {
 				at := 9*r + cols[0]
 				winoPanels(c.level, m[at*c.mPlane+b.from*n:], v[at*c.vPlane:], f[b.weights+p*b.plane:],
-					b.plane, n, c.ci, c.cip, b.width, cols[1]-cols[0], c.mPlane, c.vPlane, 0)
+					36*b.plane, n, c.ci, c.cip, b.width, cols[1]-cols[0], c.mPlane, c.vPlane, 0)
 			}
 		}
 	}
