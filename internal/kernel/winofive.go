@@ -1,8 +1,7 @@
 package kernel
 
 // The inner routines of F(4x4,5x5) in Go, at the points 0, 1, -1, 2, -2, 1/2,
-// -1/2 and infinity. Of a pair of points p and -p, the even and the odd powers
-// are evaluated once. Their assembly is in winograd_amd64.s.
+// -1/2 and infinity, in this order. Their assembly is in winograd_amd64.s.
 
 // fiveInputGo is v[8*i+j][k] = (B'dB)[i][j] of channel k.
 func fiveInputGo(v, x []float32, n, pixel, row, plane int) {
@@ -34,123 +33,123 @@ func fiveInputGo(v, x []float32, n, pixel, row, plane int) {
 	}
 }
 
+// fivePairs are the points p and -p, with 1/d, where d is the denominator of
+// Lagrange's polynomial at p.
+var fivePairs = [3]struct{ p, d float32 }{{1, -2. / 9}, {2, 1. / 90}, {0.5, 32. / 45}}
+
+// fiveCollect sets y[k] to the sum over the points p of x*p^k, and if lagrange of
+// x*p^k/d, of which infinity has the last alone.
+func fiveCollect(y []float32, x *[8]float32, lagrange bool) {
+	clear(y)
+	for i, a := range fivePairs {
+		// Of a pair, even powers take the sum and odd ones the difference.
+		parity, power := [2]float32{x[2*i+1] + x[2*i+2], x[2*i+1] - x[2*i+2]}, float32(1)
+		if lagrange {
+			power = a.d
+		}
+		for k := range y {
+			y[k] += power * parity[k%2]
+			power *= a.p
+		}
+	}
+	y[0] += x[0]
+	y[len(y)-1] += x[7]
+}
+
+// fiveSpread sets x at each point p to the sum of y[k]*p^k, and if lagrange to
+// that over d.
+func fiveSpread(x *[8]float32, y []float32, lagrange bool) {
+	for i, a := range fivePairs {
+		var parity [2]float32
+		power := float32(1)
+		if lagrange {
+			power = a.d
+		}
+		for k, v := range y {
+			parity[k%2] += power * v
+			power *= a.p
+		}
+		x[2*i+1], x[2*i+2] = parity[0]+parity[1], parity[0]-parity[1]
+	}
+	x[0], x[7] = y[0], y[len(y)-1]
+}
+
+// fiveFrom calls put with element (i,j) of the size x size sums over the 8x8
+// places of m, plane apart.
+func fiveFrom(m []float32, plane, size int, lagrange bool, put func(i, j int, v float32)) {
+	var t [5][8]float32 // t[i][j]
+	var y [5]float32
+	for j := range 8 {
+		var d [8]float32
+		for i := range d {
+			d[i] = m[(8*i+j)*plane]
+		}
+		fiveCollect(y[:size], &d, lagrange)
+		for i := range size {
+			t[i][j] = y[i]
+		}
+	}
+	for i := range size {
+		fiveCollect(y[:size], &t[i], lagrange)
+		for j := range size {
+			put(i, j, y[j])
+		}
+	}
+}
+
+// fiveTo is the transform of the size x size values get(i,j) to the 8x8 places of
+// v, plane apart.
+func fiveTo(v []float32, plane, size int, lagrange bool, get func(i, j int) float32) {
+	var t [8][5]float32 // t[i][j]
+	var d [8]float32
+	for j := range size {
+		var y [5]float32
+		for i := range size {
+			y[i] = get(i, j)
+		}
+		fiveSpread(&d, y[:size], lagrange)
+		for i, o := range d {
+			t[i][j] = o
+		}
+	}
+	for i := range t {
+		fiveSpread(&d, t[i][:size], lagrange)
+		for j, o := range d {
+			v[(8*i+j)*plane] = o
+		}
+	}
+}
+
 // fiveOutputGo is dst[i][j][k] = (A'mA)[i][j] of channel k, or is added to it.
 func fiveOutputGo(dst, m []float32, n, pixel, row, plane int, acc bool) {
-	line := func(m *[8]float32) [4]float32 {
-		s1, d1, s2, d2, s3, d3 := m[1]+m[2], m[1]-m[2], m[3]+m[4], m[3]-m[4], m[5]+m[6], m[5]-m[6]
-		return [4]float32{
-			m[0] + s1 + s2 + s3,
-			d1 + 2*d2 + 0.5*d3,
-			s1 + 4*s2 + 0.25*s3,
-			m[7] + d1 + 8*d2 + 0.125*d3,
-		}
-	}
 	for k := range n {
-		var t [4][8]float32 // t[i][j]
-		for j := range 8 {
-			var d [8]float32
-			for i := range d {
-				d[i] = m[k+(8*i+j)*plane]
+		fiveFrom(m[k:], plane, 4, false, func(i, j int, v float32) {
+			if at := i*row + j*pixel + k; acc {
+				dst[at] += v
+			} else {
+				dst[at] = v
 			}
-			for i, o := range line(&d) {
-				t[i][j] = o
-			}
-		}
-		for i := range t {
-			for j, o := range line(&t[i]) {
-				if at := i*row + j*pixel + k; acc {
-					dst[at] += o
-				} else {
-					dst[at] = o
-				}
-			}
-		}
-	}
-}
-
-// fiveFilterGo is u[8*i+j][k] = (GgG')[i][j] of channel k.
-func fiveFilterGo(u, w []float32, n, tap, plane int) {
-	line := func(g *[5]float32) [8]float32 {
-		e1, o1 := (g[0]+g[2]+g[4])*(-2./9), (g[1]+g[3])*(-2./9)
-		e2, o2 := (g[0]+4*g[2]+16*g[4])*(1./90), (g[1]+4*g[3])*(1./45)
-		e3, o3 := (g[0]+0.25*g[2]+0.0625*g[4])*(32./45), (g[1]+0.25*g[3])*(16./45)
-		return [8]float32{g[0], e1 + o1, e1 - o1, e2 + o2, e2 - o2, e3 + o3, e3 - o3, g[4]}
-	}
-	for k := range n {
-		var t [8][5]float32 // t[i][j]
-		for j := range 5 {
-			var g [5]float32
-			for i := range g {
-				g[i] = w[k+(5*i+j)*tap]
-			}
-			for i, o := range line(&g) {
-				t[i][j] = o
-			}
-		}
-		for i := range t {
-			for j, o := range line(&t[i]) {
-				u[(8*i+j)*plane+k] = o
-			}
-		}
-	}
-}
-
-// fiveGradientGo is v[8*i+j][k] = (AgA')[i][j] of channel k.
-func fiveGradientGo(v, g []float32, n, pixel, row, plane int) {
-	line := func(y *[4]float32) [8]float32 {
-		e1, o1 := y[0]+y[2], y[1]+y[3]
-		e2, o2 := y[0]+4*y[2], 2*(y[1]+4*y[3])
-		e3, o3 := y[0]+0.25*y[2], 0.5*(y[1]+0.25*y[3])
-		return [8]float32{y[0], e1 + o1, e1 - o1, e2 + o2, e2 - o2, e3 + o3, e3 - o3, y[3]}
-	}
-	for k := range n {
-		var t [8][4]float32 // t[i][j]
-		for j := range 4 {
-			var y [4]float32
-			for i := range y {
-				y[i] = g[k+j*pixel+i*row]
-			}
-			for i, o := range line(&y) {
-				t[i][j] = o
-			}
-		}
-		for i := range t {
-			for j, o := range line(&t[i]) {
-				v[(8*i+j)*plane+k] = o
-			}
-		}
+		})
 	}
 }
 
 // fiveWeightsGo is w[5*i+j][k] = (G'mG)[i][j] of channel k.
 func fiveWeightsGo(w, m []float32, n, tap, plane int) {
-	line := func(m *[8]float32) [5]float32 {
-		s1, d1 := (m[1]+m[2])*(-2./9), (m[1]-m[2])*(-2./9)
-		s2, d2 := (m[3]+m[4])*(1./90), (m[3]-m[4])*(1./90)
-		s3, d3 := (m[5]+m[6])*(32./45), (m[5]-m[6])*(32./45)
-		return [5]float32{
-			m[0] + s1 + s2 + s3,
-			d1 + 2*d2 + 0.5*d3,
-			s1 + 4*s2 + 0.25*s3,
-			d1 + 8*d2 + 0.125*d3,
-			m[7] + s1 + 16*s2 + 0.0625*s3,
-		}
-	}
 	for k := range n {
-		var t [5][8]float32 // t[i][j]
-		for j := range 8 {
-			var d [8]float32
-			for i := range d {
-				d[i] = m[k+(8*i+j)*plane]
-			}
-			for i, o := range line(&d) {
-				t[i][j] = o
-			}
-		}
-		for i := range t {
-			for j, o := range line(&t[i]) {
-				w[(5*i+j)*tap+k] = o
-			}
-		}
+		fiveFrom(m[k:], plane, 5, true, func(i, j int, v float32) { w[(5*i+j)*tap+k] = v })
+	}
+}
+
+// fiveFilterGo is u[8*i+j][k] = (GgG')[i][j] of channel k.
+func fiveFilterGo(u, w []float32, n, tap, plane int) {
+	for k := range n {
+		fiveTo(u[k:], plane, 5, true, func(i, j int) float32 { return w[(5*i+j)*tap+k] })
+	}
+}
+
+// fiveGradientGo is v[8*i+j][k] = (AgA')[i][j] of channel k.
+func fiveGradientGo(v, g []float32, n, pixel, row, plane int) {
+	for k := range n {
+		fiveTo(v[k:], plane, 4, false, func(i, j int) float32 { return g[i*row+j*pixel+k] })
 	}
 }

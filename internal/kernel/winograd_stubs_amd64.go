@@ -39,7 +39,7 @@ func winoWeightsAVX2(w *float32, m *float32, tmp *float32, n int, tap int, plane
 //go:noescape
 func fiveInputAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// fiveOutput is the 4x4 outputs of one tile of n channels.
+// fiveOutput is the 4x4 outputs A'mA of one tile of n channels.
 //
 //go:noescape
 func fiveOutputAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
@@ -49,20 +49,20 @@ func fiveOutputAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, ro
 //go:noescape
 func fiveOutputAddAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// fiveFilter is the transform of the 5x5 filters of n channels; u is padded to whole vectors.
+// fiveWeights is the 5x5 filters G'mG of n channels.
+//
+//go:noescape
+func fiveWeightsAVX2(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
+
+// fiveFilter is the transform GgG' of the 5x5 filters of n channels; u is padded to whole vectors.
 //
 //go:noescape
 func fiveFilterAVX2(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
 
-// fiveGradient is the transform of one 4x4 tile of n channels; v is padded to whole vectors.
+// fiveGradient is the transform AyA' of one 4x4 tile of n channels; v is padded to whole vectors.
 //
 //go:noescape
 func fiveGradientAVX2(v *float32, y *float32, tmp *float32, n int, pixel int, row int, plane int)
-
-// fiveWeights is the 5x5 filters of n channels.
-//
-//go:noescape
-func fiveWeightsAVX2(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
 
 // strideFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.
 //
@@ -214,7 +214,7 @@ func winoWeightsAVX512(w *float32, m *float32, tmp *float32, n int, tap int, pla
 //go:noescape
 func fiveInputAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// fiveOutput is the 4x4 outputs of one tile of n channels.
+// fiveOutput is the 4x4 outputs A'mA of one tile of n channels.
 //
 //go:noescape
 func fiveOutputAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
@@ -224,20 +224,20 @@ func fiveOutputAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, 
 //go:noescape
 func fiveOutputAddAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// fiveFilter is the transform of the 5x5 filters of n channels; u is padded to whole vectors.
+// fiveWeights is the 5x5 filters G'mG of n channels.
+//
+//go:noescape
+func fiveWeightsAVX512(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
+
+// fiveFilter is the transform GgG' of the 5x5 filters of n channels; u is padded to whole vectors.
 //
 //go:noescape
 func fiveFilterAVX512(u *float32, w *float32, tmp *float32, n int, tap int, plane int)
 
-// fiveGradient is the transform of one 4x4 tile of n channels; v is padded to whole vectors.
+// fiveGradient is the transform AyA' of one 4x4 tile of n channels; v is padded to whole vectors.
 //
 //go:noescape
 func fiveGradientAVX512(v *float32, y *float32, tmp *float32, n int, pixel int, row int, plane int)
-
-// fiveWeights is the 5x5 filters of n channels.
-//
-//go:noescape
-func fiveWeightsAVX512(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
 
 // strideFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.
 //

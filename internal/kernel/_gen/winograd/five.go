@@ -154,38 +154,71 @@ func fiveInput(t target) {
 	end()
 }
 
-// fiveOutput writes the output transform A'mA.
-func fiveOutput(t target, acc bool) {
-	name, doc := "fiveOutput", "fiveOutput is the 4x4 outputs of one tile of n channels."
-	if acc {
-		name, doc = "fiveOutputAdd", "fiveOutputAdd is fiveOutput added to dst."
-	}
-	end := start(t, name, "(dst, m, tmp *float32, n, pixel, row, plane int)", doc)
-	dst, m, tmp, n := arg("dst"), arg("m"), arg("tmp"), arg("n")
-	pixels, row := newAn8(bytes("pixel")), bytes("row")
-	plane := bytes("plane")
-	planes := newAn8(times(plane, 8))
-	line := func(m [8]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
-		var s, d [3]reg.VecVirtual
-		for k := range s {
-			s[k], d[k] = add(t, m[2*k+1], m[2*k+2]), m[2*k+1]
-			VSUBPS(m[2*k+2], d[k], d[k])
+// collect puts the n sums over the points p of x[p]*p^k, and if lagrange of
+// x[p]*p^k/d, of which infinity has the last alone. It spoils x.
+func collect(t target, x [8]reg.VecVirtual, n int, lagrange bool, put func(k int, v reg.VecVirtual)) {
+	// Of a pair, even powers take the sum and odd ones the difference.
+	var parity [2][3]reg.VecVirtual
+	for i, a := range pairs {
+		s, d := add(t, x[2*i+1], x[2*i+2]), x[2*i+1]
+		VSUBPS(x[2*i+2], d, d)
+		if lagrange {
+			VMULPS(many(a.d), s, s)
+			VMULPS(many(a.d), d, d)
 		}
-		for k := range s {
-			plus(m[0], 1, s[k])
-		}
-		put(0, m[0])
-		plus(m[7], 1, d[0])
-		plus(m[7], 8, d[1])
-		plus(m[7], 1./8, d[2])
-		put(3, m[7])
-		plus(d[0], 2, d[1])
-		plus(d[0], 1./2, d[2])
-		put(1, d[0])
-		plus(s[0], 4, s[1])
-		plus(s[0], 1./4, s[2])
-		put(2, s[0])
+		parity[0][i], parity[1][i] = s, d
 	}
+	for _, k := range []int{0, n - 1} {
+		v := x[0]
+		if k > 0 {
+			v = x[7]
+		}
+		for i, a := range pairs {
+			plus(v, math.Pow(a.p, float64(k)), parity[k%2][i])
+		}
+		put(k, v)
+	}
+	for k := 1; k < n-1; k++ {
+		of := parity[k%2]
+		v := of[0] // its last use
+		if k+2 < n-1 {
+			v = t.vec()
+			VMOVAPS(of[0], v)
+		}
+		for i, a := range pairs[1:] {
+			plus(v, math.Pow(a.p, float64(k)), of[i+1])
+		}
+		put(k, v)
+	}
+}
+
+// spread puts at each point p the sum of y[k]*p^k, and if lagrange that over d.
+func spread(t target, y []reg.VecVirtual, lagrange bool, put func(i int, v reg.VecVirtual)) {
+	put(0, y[0])
+	put(7, y[len(y)-1])
+	for i, a := range pairs {
+		// powers is the sum of y[k]*p^(k-first) for every other k.
+		powers := func(first int) reg.VecVirtual {
+			v := t.vec()
+			VMOVAPS(y[first], v)
+			for k := first + 2; k < len(y); k += 2 {
+				plus(v, math.Pow(a.p, float64(k-first)), y[k])
+			}
+			return v
+		}
+		e, o, p := powers(0), powers(1), a.p
+		if lagrange {
+			VMULPS(many(a.d), e, e)
+			p *= a.d
+		}
+		both(t, e, o, p, put, 2*i+1)
+	}
+}
+
+// fromTile writes the transform of 8x8 places of m, plane apart, to size x size
+// values at dst, column and row apart.
+func fromTile(t target, size int, lagrange, acc bool, dst, m, tmp, n, plane, column, row reg.GPVirtual) {
+	planes, columns := newAn8(times(plane, 8)), newAn8(column)
 	channels(t, n, func(l tail) {
 		p, q := GP64(), GP64()
 		MOVQ(m, p)
@@ -195,186 +228,98 @@ func fiveOutput(t target, acc bool) {
 			for i := range d {
 				d[i] = load(t, planes.at(p, q, i))
 			}
-			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, i, j)) })
+			collect(t, d, size, lagrange, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, i, j)) })
 			if j < 7 {
 				ADDQ(plane, p)
 			}
 		}
 		MOVQ(dst, p)
-		for i := range 4 {
+		for i := range size {
 			var d [8]reg.VecVirtual
 			for j := range d {
 				d[j] = load(t, t.at8(tmp, i, j))
 			}
-			pixels.second(p, q)
-			for j := range 4 { // the next tile's
-				PREFETCHT0(pixels.at(q, q, j))
+			columns.second(p, q)
+			if !lagrange {
+				for j := range 4 { // the next tile's
+					PREFETCHT0(columns.at(q, q, j))
+				}
 			}
-			line(d, func(j int, v reg.VecVirtual) {
-				to := pixels.at(p, p, j)
+			collect(t, d, size, lagrange, func(j int, v reg.VecVirtual) {
+				to := columns.at(p, q, j)
 				if acc {
 					VADDPS(l.load(to), v, v)
 				}
 				l.store(v, to)
 			})
-			if i < 3 {
+			if i < size-1 {
 				ADDQ(row, p)
 			}
 		}
 		ADDQ(U32(4*t.w), dst)
 		ADDQ(U32(4*t.w), m)
 	})
-	end()
 }
 
-// fiveFilter writes the filter transform GgG'.
-func fiveFilter(t target) {
-	end := start(t, "fiveFilter", "(u, w, tmp *float32, n, tap, plane int)",
-		"fiveFilter is the transform of the 5x5 filters of n channels; u is padded to whole vectors.")
-	u, w, tmp, n := arg("u"), arg("w"), arg("tmp"), arg("n")
-	tap := bytes("tap")
-	taps5 := times(tap, 5)
-	planes := newAn8(bytes("plane"))
-	line := func(g [5]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
-		put(0, g[0])
-		put(7, g[4])
-		for k, a := range pairs {
-			// (g0 + p^2 g2 + p^4 g4)/d and (g1 + p^2 g3)p/d
-			e := sumOf(t, g[0], a.p*a.p, g[2], a.p*a.p*a.p*a.p, g[4])
-			VMULPS(many(a.d), e, e)
-			o := sumOf(t, g[1], a.p*a.p, g[3])
-			both(t, e, o, a.p*a.d, put, 2*k+1)
-		}
-	}
-	channels(t, n, func(l tail) {
-		at := GP64()
-		MOVQ(w, at)
-		for j := range 5 {
-			var g [5]reg.VecVirtual
-			walk(at, taps5, 5, func(i int, m Mem) { g[i] = l.load(m) })
-			line(g, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, i, j)) })
-			ADDQ(tap, at)
-		}
-		p, q := GP64(), GP64()
-		MOVQ(u, p)
-		for i := range 8 {
-			planes.second(p, q)
-			var g [5]reg.VecVirtual
-			for j := range g {
-				g[j] = load(t, t.at8(tmp, i, j))
-			}
-			line(g, func(j int, v reg.VecVirtual) { t.storeAhead(v, planes.at(p, q, j)) })
-			planes.second(q, p)
-		}
-		ADDQ(U32(4*t.w), w)
-		ADDQ(U32(4*t.w), u)
-	})
-	end()
-}
-
-// fiveGradient writes the transform AgA' of tiles of the output's gradient.
-func fiveGradient(t target) {
-	end := start(t, "fiveGradient", "(v, y, tmp *float32, n, pixel, row, plane int)",
-		"fiveGradient is the transform of one 4x4 tile of n channels; v is padded to whole vectors.")
-	v, g, tmp, n := arg("v"), arg("y"), arg("tmp"), arg("n")
-	pixel := bytes("pixel")
-	rows, planes := newAn8(bytes("row")), newAn8(bytes("plane"))
-	line := func(y [4]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
-		put(0, y[0])
-		put(7, y[3])
-		for k, a := range pairs {
-			e := sumOf(t, y[0], a.p*a.p, y[2])
-			o := sumOf(t, y[1], a.p*a.p, y[3])
-			both(t, e, o, a.p, put, 2*k+1)
-		}
-	}
+// toTile writes the transform of size x size values at x, column and row apart,
+// to 8x8 places of v, plane apart.
+func toTile(t target, size int, lagrange bool, v, x, tmp, n, plane, column, row reg.GPVirtual) {
+	planes := newAn8(plane)
 	channels(t, n, func(l tail) {
 		p, q := GP64(), GP64()
-		MOVQ(g, p)
-		for j := range 4 {
-			var y [4]reg.VecVirtual
-			for i := range y {
-				y[i] = l.load(rows.at(p, p, i))
-			}
-			line(y, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, i, j)) })
-			if j < 3 {
-				ADDQ(pixel, p)
+		MOVQ(x, p)
+		for j := range size {
+			y := make([]reg.VecVirtual, size)
+			walk(p, row, size, func(i int, m Mem) { y[i] = l.load(m) })
+			spread(t, y, lagrange, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, i, j)) })
+			if j < size-1 {
+				ADDQ(column, p)
 			}
 		}
 		MOVQ(v, p)
 		for i := range 8 {
 			planes.second(p, q)
-			var y [4]reg.VecVirtual
+			y := make([]reg.VecVirtual, size)
 			for j := range y {
 				y[j] = load(t, t.at8(tmp, i, j))
 			}
-			line(y, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, q, j)) })
+			spread(t, y, lagrange, func(j int, v reg.VecVirtual) {
+				if lagrange {
+					t.storeAhead(v, planes.at(p, q, j))
+				} else {
+					VMOVUPS(v, planes.at(p, q, j))
+				}
+			})
 			planes.second(q, p)
 		}
-		ADDQ(U32(4*t.w), g)
+		ADDQ(U32(4*t.w), x)
 		ADDQ(U32(4*t.w), v)
 	})
-	end()
 }
 
-// fiveWeights writes the transform G'mG of the sums to the 5x5 filters.
-func fiveWeights(t target) {
-	end := start(t, "fiveWeights", "(w, m, tmp *float32, n, tap, plane int)",
-		"fiveWeights is the 5x5 filters of n channels.")
-	w, m, tmp, n := arg("w"), arg("m"), arg("tmp"), arg("n")
-	tap, plane := bytes("tap"), bytes("plane")
-	planes := newAn8(times(plane, 8))
-	line := func(m [8]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
-		var s, d [3]reg.VecVirtual
-		for k, a := range pairs {
-			s[k], d[k] = add(t, m[2*k+1], m[2*k+2]), m[2*k+1]
-			VSUBPS(m[2*k+2], d[k], d[k])
-			VMULPS(many(a.d), s[k], s[k])
-			VMULPS(many(a.d), d[k], d[k])
-			plus(m[0], 1, s[k])
+// five writes the transforms of F(4x4,5x5).
+func five(t target) {
+	fiveInput(t)
+	for _, acc := range []bool{false, true} {
+		name, doc := "fiveOutput", "fiveOutput is the 4x4 outputs A'mA of one tile of n channels."
+		if acc {
+			name, doc = "fiveOutputAdd", "fiveOutputAdd is fiveOutput added to dst."
 		}
-		put(0, m[0])
-		put(1, sumOf(t, d[0], 2., d[1], 1./2, d[2]))
-		plus(d[0], 8, d[1])
-		plus(d[0], 1./8, d[2])
-		put(3, d[0])
-		plus(m[7], 1, s[0])
-		plus(m[7], 16, s[1])
-		plus(m[7], 1./16, s[2])
-		put(4, m[7])
-		plus(s[0], 4, s[1])
-		plus(s[0], 1./4, s[2])
-		put(2, s[0])
+		end := start(t, name, "(dst, m, tmp *float32, n, pixel, row, plane int)", doc)
+		fromTile(t, 4, false, acc, arg("dst"), arg("m"), arg("tmp"), arg("n"), bytes("plane"), bytes("pixel"), bytes("row"))
+		end()
 	}
-	channels(t, n, func(l tail) {
-		p, q := GP64(), GP64()
-		MOVQ(m, p)
-		for j := range 8 {
-			planes.second(p, q)
-			var d [8]reg.VecVirtual
-			for i := range d {
-				d[i] = load(t, planes.at(p, q, i))
-			}
-			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, i, j)) })
-			if j < 7 {
-				ADDQ(plane, p)
-			}
-		}
-		at := GP64()
-		MOVQ(w, at)
-		for i := range 5 {
-			var d, o [8]reg.VecVirtual
-			for j := range d {
-				d[j] = load(t, t.at8(tmp, i, j))
-			}
-			line(d, func(j int, v reg.VecVirtual) { o[j] = v })
-			for j := range 5 {
-				l.store(o[j], Mem{Base: at})
-				ADDQ(tap, at)
-			}
-		}
-		ADDQ(U32(4*t.w), w)
-		ADDQ(U32(4*t.w), m)
-	})
+	end := start(t, "fiveWeights", "(w, m, tmp *float32, n, tap, plane int)", "fiveWeights is the 5x5 filters G'mG of n channels.")
+	tap := bytes("tap")
+	fromTile(t, 5, true, false, arg("w"), arg("m"), arg("tmp"), arg("n"), bytes("plane"), tap, times(tap, 5))
+	end()
+	end = start(t, "fiveFilter", "(u, w, tmp *float32, n, tap, plane int)",
+		"fiveFilter is the transform GgG' of the 5x5 filters of n channels; u is padded to whole vectors.")
+	tap = bytes("tap")
+	toTile(t, 5, true, arg("u"), arg("w"), arg("tmp"), arg("n"), bytes("plane"), tap, times(tap, 5))
+	end()
+	end = start(t, "fiveGradient", "(v, y, tmp *float32, n, pixel, row, plane int)",
+		"fiveGradient is the transform AyA' of one 4x4 tile of n channels; v is padded to whole vectors.")
+	toTile(t, 4, false, arg("v"), arg("y"), arg("tmp"), arg("n"), bytes("plane"), bytes("pixel"), bytes("row"))
 	end()
 }

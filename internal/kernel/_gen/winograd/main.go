@@ -778,12 +778,7 @@ func main() {
 		filter(t)
 		gradient(t)
 		weights(t)
-		fiveInput(t)
-		fiveOutput(t, false)
-		fiveOutput(t, true)
-		fiveFilter(t)
-		fiveGradient(t)
-		fiveWeights(t)
+		five(t)
 		strideFilter(t)
 		for _, adj := range []bool{false, true} {
 			strideInput(t, adj)
