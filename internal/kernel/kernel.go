@@ -9,8 +9,8 @@
 //
 // # Convolution
 //
-// A [Conv] is a plan for one geometry: [NewConv] chooses the algorithm (Winograd
-// F(4x4,3x3) or the direct sum for 3x3, special paths for others),
+// A [Conv] is a plan for one geometry: [NewConv] chooses the algorithm (Winograd's
+// F(4x4,3x3) or F(4x4,5x5), or the direct sum, special paths for others),
 // [NewConvT] makes the plan of the adjoint, that is of the gradient with
 // respect to the input. Filters are packed once ([Conv.Pack]), then the output
 // is computed part by part; parts write rows of their own and need scratch of

