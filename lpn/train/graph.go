@@ -146,7 +146,7 @@ type value struct {
 type shared struct {
 	params map[string][]float32
 	convs  map[convKey]*packed
-	list   []*packed // the same, in the order of the graph
+	list   []*packed // the same
 }
 
 func newShared(params map[string][]float32) *shared {

@@ -61,6 +61,8 @@ func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks,
 		}
 		m.chunks = append(m.chunks, c)
 	}
+	// The largest filters first: they are packed by several workers.
+	slices.SortStableFunc(m.shared.list, func(a, b *packed) int { return len(b.weight) - len(a.weight) })
 	m.pool = kernel.NewPool(threads)
 	m.sweep = newSweep(m.specs)
 	return m, nil
