@@ -15,10 +15,10 @@ import (
 // an exec runs it.
 //
 // A stage is at most one operation that mixes rows (a convolution, or several
-// that are added; a resampling), followed by operations that work on each row alone. A part of
-// a stage does all of them on a few rows, which thus stay in cache; parts
-// write disjoint rows, and the cut depends on the geometry only, so the result
-// has the same bits on any number of threads.
+// that are added; a resampling), followed by operations that work on each row
+// alone. A part of a stage does all of them on a few rows, which thus stay in
+// cache; parts write disjoint rows, and the cut depends on the geometry only, so
+// the result has the same bits on any number of threads.
 type program struct {
 	inputs []*node
 	out    *node

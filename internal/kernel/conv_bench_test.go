@@ -48,7 +48,7 @@ func BenchmarkConv(b *testing.B) {
 			s := c.s
 			oh, ow := s.Out()
 			flop := 2 * float64(s.N*oh*ow*s.Co*s.K*s.K) * float64(s.Ci)
-			x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+			x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
 			run := func(name string, plan func() func()) {
 				b.Run(fmt.Sprintf("%s/%s/%s", l, c.name, name), func(b *testing.B) {
 					defer SetLevel(l)()
@@ -94,7 +94,7 @@ func BenchmarkFold(b *testing.B) {
 	} {
 		oh, ow := s.Out()
 		flop := 2 * float64(s.N*oh*ow*s.Co*s.K*s.K) * float64(s.Ci)
-		x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+		x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
 		for _, impl := range []struct {
 			name string
 			convImpl

@@ -75,20 +75,12 @@ func (s sum64) check(t *testing.T, what string, got []float32) {
 	}
 }
 
-func randoms(rng *rand.Rand, n int) []float32 {
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = float32(rng.NormFloat64())
-	}
-	return v
-}
-
 // checkConv compares forward, adjoint and weight gradient of s with the
 // definition.
 func checkConv(t *testing.T, s ConvShape, seed uint64) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
-	x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+	x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
 	zeros := func(n int) []float32 { return make([]float32, n) }
 	fy, fya := newSum64(zeros(len(y))), newSum64(y)
 	fx, fxa := newSum64(zeros(len(x))), newSum64(x)
@@ -231,7 +223,7 @@ func TestConvAdjoint(t *testing.T) {
 		}
 		for i, s := range shapes {
 			rng := rand.New(rand.NewPCG(uint64(i), 2))
-			x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+			x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
 			ax, ay, dw := make([]float32, len(y)), make([]float32, len(x)), make([]float32, len(w))
 			c, ct := NewConvDirect(s), NewConvTDirect(s)
 			c.Run(ax, x, c.Pack(nil, w), false)
@@ -256,7 +248,7 @@ func TestConvNaN(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		for i, s := range convCases {
 			rng := rand.New(rand.NewPCG(uint64(i), 3))
-			x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+			x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
 			at, to := rng.IntN(len(x)), rng.IntN(len(y))
 			x[at], y[to] = nan, nan
 			wantY, wantX, wantW := make([]bool, len(y)), make([]bool, len(x)), make([]bool, len(w))
@@ -338,7 +330,7 @@ func (p partTask) Part(worker, part int) { p.part(part, p.scratch[worker]) }
 func TestConvParts(t *testing.T) {
 	s := ConvShape{3, 30, 33, 16, 40, 5, 1, 2}
 	rng := rand.New(rand.NewPCG(4, 4))
-	x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+	x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
 	pool := NewPool(3)
 	defer pool.Close()
 	check := func(t *testing.T, what string, parts, need, n int, part func(dst []float32, part int, scratch []float32)) {
@@ -386,7 +378,7 @@ func TestConvLike(t *testing.T) {
 		wide := ConvShape{size[0], size[1], size[2], 64, 64, 3, 1, 1}
 		narrow := wide
 		narrow.Ci = 2
-		x, w := randoms(rng, narrow.lenX()), randoms(rng, narrow.lenW())
+		x, w := normal(rng, narrow.lenX()), normal(rng, narrow.lenW())
 		levels(t, func(t *testing.T) {
 			lead, c := NewConv(wide), NewConvDirect(narrow)
 			like := c.Like(lead)
@@ -395,7 +387,7 @@ func TestConvLike(t *testing.T) {
 				t.Fatalf("%d parts, want %d", like.Parts(), lead.Parts())
 			}
 			f := c.Pack(nil, w)
-			want := randoms(rng, narrow.lenY())
+			want := normal(rng, narrow.lenY())
 			got := slices.Clone(want)
 			c.Run(want, x, f, true)
 			like.Run(got, x, f, true)

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -23,65 +22,11 @@ var fiveCases = []ConvShape{
 	{1, 5, 403, 2, 3, 5, 1, 2},
 }
 
-// checkFive compares forward, adjoint and weight gradient of s with the
-// definition and returns the largest error.
-func checkFive(t *testing.T, s ConvShape, seed uint64) (worst float64) {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(seed, 6))
-	x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
-	ySum, ySize := make([]float64, len(y)), make([]float64, len(y))
-	xSum, xSize := make([]float64, len(x)), make([]float64, len(x))
-	wSum, wSize := make([]float64, len(w)), make([]float64, len(w))
-	eachTerm(s, func(iy, ix, iw int) {
-		p := float64(x[ix]) * float64(w[iw])
-		ySum[iy] += p
-		ySize[iy] += p * p
-		p = float64(y[iy]) * float64(w[iw])
-		xSum[ix] += p
-		xSize[ix] += p * p
-		p = float64(x[ix]) * float64(y[iy])
-		wSum[iw] += p
-		wSize[iw] += p * p
-	})
-	run := func(what string, c *Conv, in, old []float32, sum, size []float64) {
-		t.Helper()
-		checkRows(t, c, len(old))
-		f := c.Pack(c.Pack(nil, w), w)
-		floor := math.Sqrt(25 * float64(s.Ci)) // where padding leaves few terms
-		for _, acc := range []bool{false, true} {
-			dst := append([]float32(nil), old...)
-			c.Run(dst, in, f, acc)
-			for i, got := range dst {
-				want := sum[i]
-				if acc {
-					want += float64(old[i])
-				}
-				err := math.Abs(float64(got)-want) / (math.Sqrt(size[i]) + floor)
-				if worst = max(worst, err); !(err <= fiveTol) {
-					t.Fatalf("%+v: %s, acc %v: element %d is %g, want %g", s, what, acc, i, got, want)
-				}
-			}
-		}
-	}
-	run("forward", newConv(s, newWinograd(s, false), len(x), len(y)), x, y, ySum, ySize)
-	run("adjoint", newConv(s, newWinograd(s, true), len(y), len(x)), y, x, xSum, xSize)
-	dw := make([]float32, len(w))
-	floor := math.Sqrt(float64(len(y) / s.Co))
-	newConvW(s, newWinogradW(s)).Run(dw, x, y)
-	for i, got := range dw {
-		err := math.Abs(float64(got)-wSum[i]) / (math.Sqrt(wSize[i]) + floor)
-		if worst = max(worst, err); !(err <= fiveTol) {
-			t.Fatalf("%+v: weight gradient: element %d is %g, want %g", s, i, got, wSum[i])
-		}
-	}
-	return worst
-}
-
 func TestConvFive(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		worst := 0.0
 		for i, s := range fiveCases {
-			worst = max(worst, checkFive(t, s, uint64(i)))
+			worst = max(worst, checkWinograd(t, s, fiveTol, uint64(i)))
 		}
 		t.Logf("largest error %.1e", worst)
 	})
@@ -94,7 +39,7 @@ func FuzzConvFive(f *testing.F) {
 		if s.H+2*s.Pad < s.K || s.W+2*s.Pad < s.K {
 			t.Skip()
 		}
-		levels(t, func(t *testing.T) { checkFive(t, s, seed) })
+		levels(t, func(t *testing.T) { checkWinograd(t, s, fiveTol, seed) })
 	})
 }
 
@@ -113,7 +58,7 @@ func BenchmarkConvFive(b *testing.B) {
 			}
 			oh, ow := s.Out()
 			flop := 2 * float64(s.N*oh*ow*s.Co*s.K*s.K) * float64(s.Ci)
-			x, y, w := randoms(rng, s.lenX()), randoms(rng, s.lenY()), randoms(rng, s.lenW())
+			x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
 			bench := func(what string, five, direct func()) {
 				for _, f := range []struct {
 					name string

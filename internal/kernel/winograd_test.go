@@ -15,57 +15,65 @@ import (
 // and 1.5e-6 (direct: 2e-7).
 const winoTol = 1e-5
 
-func checkWinograd(t *testing.T, s ConvShape, seed uint64) {
+// checkClose compares plans of s with the definition and returns the largest error,
+// relative to the root of the sum of the squares of the products, with a floor where
+// padding leaves few of them. It may be tol. weights may be nil.
+func checkClose(t *testing.T, s ConvShape, tol float64, seed uint64, forward, adjoint convImpl, weights convWImpl) (worst float64) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
-	ySum, ySize := make([]float64, len(y)), make([]float64, len(y))
-	xSum, xSize := make([]float64, len(x)), make([]float64, len(x))
+	type sums struct{ sum, size []float64 }
+	zeros := func(n int) sums { return sums{make([]float64, n), make([]float64, n)} }
+	fy, fx, fw := zeros(len(y)), zeros(len(x)), zeros(len(w))
+	add := func(to sums, i int, a, b float32) {
+		p := float64(a) * float64(b)
+		to.sum[i] += p
+		to.size[i] += p * p
+	}
 	eachTerm(s, func(iy, ix, iw int) {
-		p := float64(x[ix]) * float64(w[iw])
-		ySum[iy] += p
-		ySize[iy] += p * p
-		p = float64(y[iy]) * float64(w[iw])
-		xSum[ix] += p
-		xSize[ix] += p * p
+		add(fy, iy, x[ix], w[iw])
+		add(fx, ix, y[iy], w[iw])
+		add(fw, iw, x[ix], y[iy])
 	})
-	run := func(what string, c *Conv, in, old []float32, sum, size []float64) {
+	check := func(what string, got, old []float32, want sums, terms int) {
 		t.Helper()
-		checkRows(t, c, len(old))
-		f := c.Pack(nil, w)
-		f = c.Pack(f, w)
-		floor := math.Sqrt(9 * float64(s.Ci)) // where padding leaves few terms
-		for _, acc := range []bool{false, true} {
-			dst := append([]float32(nil), old...)
-			c.Run(dst, in, f, acc)
-			for i, got := range dst {
-				want := sum[i]
-				if acc {
-					want += float64(old[i])
-				}
-				if err := math.Abs(float64(got) - want); !(err <= winoTol*(math.Sqrt(size[i])+floor)) {
-					t.Fatalf("%+v: %s, acc %v: element %d is %g, want %g", s, what, acc, i, got, want)
-				}
+		floor := math.Sqrt(float64(terms))
+		for i, v := range got {
+			sum := want.sum[i]
+			if old != nil {
+				sum += float64(old[i])
+			}
+			err := math.Abs(float64(v)-sum) / (math.Sqrt(want.size[i]) + floor)
+			if worst = max(worst, err); !(err <= tol) {
+				t.Fatalf("%+v: %s: element %d is %g, want %g", s, what, i, v, sum)
 			}
 		}
 	}
-	wSum, wSize := make([]float64, len(w)), make([]float64, len(w))
-	eachTerm(s, func(iy, ix, iw int) {
-		p := float64(x[ix]) * float64(y[iy])
-		wSum[iw] += p
-		wSize[iw] += p * p
-	})
-	dw := append([]float32(nil), w...)
-	newConvW(s, newWinogradW(s)).Run(dw, x, y)
-	oh, ow := s.Out()
-	floor := math.Sqrt(float64(s.N * oh * ow))
-	for i, got := range dw {
-		if err := math.Abs(float64(got) - wSum[i]); !(err <= winoTol*(math.Sqrt(wSize[i])+floor)) {
-			t.Fatalf("%+v: weight gradient: element %d is %g, want %g", s, i, got, wSum[i])
-		}
+	run := func(what string, c *Conv, in, old []float32, want sums) {
+		t.Helper()
+		checkRows(t, c, len(old))
+		f := c.Pack(c.Pack(nil, w), w)
+		terms := s.K * s.K * min(s.Ci, s.Co)
+		dst := append([]float32(nil), old...)
+		c.Run(dst, in, f, false)
+		check(what, dst, nil, want, terms)
+		copy(dst, old)
+		c.Run(dst, in, f, true)
+		check(what+", added", dst, old, want, terms)
 	}
-	run("forward", newConv(s, newWinograd(s, false), len(x), len(y)), x, y, ySum, ySize)
-	run("adjoint", newConv(s, newWinograd(s, true), len(y), len(x)), y, x, xSum, xSize)
+	run("forward", newConv(s, forward, len(x), len(y)), x, y, fy)
+	run("adjoint", newConv(s, adjoint, len(y), len(x)), y, x, fx)
+	if weights != nil {
+		dw := append([]float32(nil), w...)
+		newConvW(s, weights).Run(dw, x, y)
+		check("weight gradient", dw, nil, fw, len(y)/s.Co)
+	}
+	return worst
+}
+
+func checkWinograd(t *testing.T, s ConvShape, tol float64, seed uint64) (worst float64) {
+	t.Helper()
+	return checkClose(t, s, tol, seed, newWinograd(s, false), newWinograd(s, true), newWinogradW(s))
 }
 
 var winoCases = []ConvShape{
@@ -85,9 +93,11 @@ var winoCases = []ConvShape{
 
 func TestWinograd(t *testing.T) {
 	levels(t, func(t *testing.T) {
+		worst := 0.0
 		for i, s := range winoCases {
-			checkWinograd(t, s, uint64(i))
+			worst = max(worst, checkWinograd(t, s, winoTol, uint64(i)))
 		}
+		t.Logf("largest error %.1e", worst)
 	})
 }
 
@@ -98,7 +108,7 @@ func FuzzWinograd(f *testing.F) {
 		if s.H+2*s.Pad < 3 || s.W+2*s.Pad < 3 {
 			t.Skip()
 		}
-		levels(t, func(t *testing.T) { checkWinograd(t, s, seed) })
+		levels(t, func(t *testing.T) { checkWinograd(t, s, winoTol, seed) })
 	})
 }
 

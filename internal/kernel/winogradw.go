@@ -79,14 +79,9 @@ func winoBlocks(n, most int) (b []winoBlock) {
 // useWinogradW says whether the algorithm pays, by a count like that of
 // useWinograd.
 func useWinogradW(s ConvShape) bool {
-	if s.Stride != 1 {
-		return false
-	}
-	if s.K == 5 {
-		return useFive(s)
-	}
-	if s.K != 3 {
-		return false
+	if s.K != 3 || s.Stride != 1 {
+		oh, ow := s.Out()
+		return useFive(s) && s.N*oh*ow >= 64 // the filters' own transform takes its time
 	}
 	c := newWinogradW(s)
 	tiles := s.N * c.ty * c.tx

@@ -13,41 +13,7 @@ const strideTol = 1e-5
 
 func checkWinoStride(t *testing.T, s ConvShape, seed uint64) (worst float64) {
 	t.Helper()
-	rng := rand.New(rand.NewPCG(seed, 8))
-	x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
-	ySum, ySize := make([]float64, len(y)), make([]float64, len(y))
-	xSum, xSize := make([]float64, len(x)), make([]float64, len(x))
-	eachTerm(s, func(iy, ix, iw int) {
-		p := float64(x[ix]) * float64(w[iw])
-		ySum[iy] += p
-		ySize[iy] += p * p
-		p = float64(y[iy]) * float64(w[iw])
-		xSum[ix] += p
-		xSize[ix] += p * p
-	})
-	run := func(what string, c *Conv, in, old []float32, terms int, sum, size []float64) {
-		t.Helper()
-		checkRows(t, c, len(old))
-		f := c.Pack(c.Pack(nil, w), w)
-		floor := math.Sqrt(float64(terms)) // where padding leaves few terms
-		for _, acc := range []bool{false, true} {
-			dst := append([]float32(nil), old...)
-			c.Run(dst, in, f, acc)
-			for i, got := range dst {
-				want := sum[i]
-				if acc {
-					want += float64(old[i])
-				}
-				err := math.Abs(float64(got)-want) / (math.Sqrt(size[i]) + floor)
-				if worst = max(worst, err); !(err <= strideTol) {
-					t.Fatalf("%+v: %s, acc %v: element %d is %g, want %g", s, what, acc, i, got, want)
-				}
-			}
-		}
-	}
-	run("forward", newConv(s, newWinoStride(s, false), len(x), len(y)), x, y, 9*s.Ci, ySum, ySize)
-	run("adjoint", newConv(s, newWinoStride(s, true), len(y), len(x)), y, x, 9*s.Co, xSum, xSize)
-	return worst
+	return checkClose(t, s, strideTol, seed, newWinoStride(s, false), newWinoStride(s, true), nil)
 }
 
 func TestWinoStride(t *testing.T) {

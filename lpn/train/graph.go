@@ -24,15 +24,19 @@ type sums struct {
 	*trace
 }
 
-// Add is a+b, in vectors where the result has a place of its own.
+// Add is a+b.
 func (e sums) Add(a, b tensor.Tensor, opts ...tensor.FuncOpt) (tensor.Tensor, error) {
 	c, err := e.add(a, b, opts)
-	if err == nil && e.on {
-		e.note(c, a, b)
+	if err == nil {
+		z, _ := c.Data().([]float32)
+		x, _ := a.Data().([]float32)
+		y, _ := b.Data().([]float32)
+		e.note(z, x, y)
 	}
 	return c, err
 }
 
+// add adds in vectors where the result has a place of its own.
 func (e sums) add(a, b tensor.Tensor, opts []tensor.FuncOpt) (tensor.Tensor, error) {
 	dst, incr := tensor.ParseFuncOpts(opts...).IncrReuse()
 	x, okX := a.Data().([]float32)
@@ -88,7 +92,7 @@ func (o *op) Do(in ...G.Value) (_ G.Value, err error) {
 		o.args[i] = v.Data().([]float32)
 	}
 	o.run(o.out, o.args)
-	o.b.engine.noteOp(o.out, o.args)
+	o.b.engine.note(o.out, o.args...)
 	return o.dst, nil
 }
 
@@ -146,7 +150,7 @@ type value struct {
 type shared struct {
 	params map[string][]float32
 	convs  map[convKey]*packed
-	list   []*packed // the same
+	list   []*packed // the same, as they are packed
 }
 
 func newShared(params map[string][]float32) *shared {
@@ -645,7 +649,7 @@ func (o *scalarOp) Do(in ...G.Value) (G.Value, error) {
 		o.args[i] = v.Data().([]float32)
 	}
 	o.last = o.eval(o.args)
-	o.b.engine.noteOp(nil, o.args)
+	o.b.engine.note(nil, o.args...)
 	f := G.F32(o.last)
 	return &f, nil
 }

@@ -329,7 +329,7 @@ func output(t target) {
 				}
 				q := GP64()
 				LEAQ(Mem{Base: p, Index: pixels.s, Scale: 4}, q)
-				for j := range 4 {
+				for j := range 4 { // the next tile's
 					PREFETCHT0(pixels.at(q, j))
 				}
 				line(d, func(j int, v reg.VecVirtual) {
@@ -483,6 +483,38 @@ func write(t target, acc [][]reg.VecVirtual, m reg.Register) {
 	ADDQ(U32(4*t.w*v*len(acc)), m)
 }
 
+// unrolled writes a loop over n steps, four at a time and then the rest one by one;
+// body takes how many.
+func unrolled(n reg.Register, body func(steps int)) {
+	for _, steps := range []int{4, 1} {
+		top, out := label("k"), label("rest")
+		Label(top)
+		CMPQ(n, U32(steps))
+		JLT(LabelRef(out))
+		body(steps)
+		SUBQ(U32(steps), n)
+		JMP(LabelRef(top))
+		Label(out)
+	}
+}
+
+// outer adds to the accumulators the products of the values at from(i) with step u
+// of the panel at q.
+func outer(t target, acc [][]reg.VecVirtual, q reg.Register, u int, from func(i int) Mem) {
+	v := len(acc[0])
+	b := make([]reg.VecVirtual, v)
+	for j := range b {
+		b[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
+	}
+	for i := range acc {
+		x := t.vec()
+		VBROADCASTSS(from(i), x)
+		for j := range b {
+			VFMADD231PS(b[j], x, acc[i][j])
+		}
+	}
+}
+
 // blocks writes the loop over as many blocks of rows as the argument name says.
 func blocks(name string, body func()) {
 	top, done := label("block"), label("done")
@@ -527,49 +559,31 @@ func product(t target, r, v int) {
 				LEAQ(Mem{Base: a, Index: s3, Scale: 1}, p1)
 			}
 			MOVQ(b, q)
-			step := func(u int) {
-				bv := make([]reg.VecVirtual, v)
-				for j := range bv {
-					bv[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
-				}
-				for i := range r {
-					from := Mem{Base: p0, Disp: 4 * u}
-					if i >= 3 {
-						from.Base = p1
-					}
-					if i%3 > 0 {
-						from.Index, from.Scale = s, uint8(i%3)
-					}
-					x := t.vec()
-					VBROADCASTSS(from, x)
-					for j := range bv {
-						VFMADD231PS(bv[j], x, acc[i][j])
-					}
-				}
-			}
-			for _, unroll := range []int{4, 1} {
-				top, out := label("k"), label("rest")
-				Label(top)
-				CMPQ(n, U32(unroll))
-				JLT(LabelRef(out))
-				for u := range unroll {
-					step(u)
-					if unroll == 4 && u < lines {
+			unrolled(n, func(steps int) {
+				for u := range steps {
+					outer(t, acc, q, u, func(i int) Mem {
+						from := Mem{Base: p0, Disp: 4 * u}
+						if i >= 3 {
+							from.Base = p1
+						}
+						if i%3 > 0 {
+							from.Index, from.Scale = s, uint8(i%3)
+						}
+						return from
+					})
+					if steps == 4 && u < lines {
 						PREFETCHT1(Mem{Base: next, Disp: 64 * u})
 					}
 				}
-				if unroll == 4 {
+				if steps == 4 {
 					ADDQ(U32(64*lines), next)
 				}
-				ADDQ(U32(4*unroll), p0)
+				ADDQ(U32(4*steps), p0)
 				if r > 3 {
-					ADDQ(U32(4*unroll), p1)
+					ADDQ(U32(4*steps), p1)
 				}
-				ADDQ(U32(4*t.w*v*unroll), q)
-				SUBQ(U32(unroll), n)
-				JMP(LabelRef(top))
-				Label(out)
-			}
+				ADDQ(U32(4*t.w*v*steps), q)
+			})
 			write(t, acc, m)
 			if r > 3 {
 				LEAQ(Mem{Base: a, Index: s3, Scale: 1}, a)
@@ -724,44 +738,26 @@ func sum(t target, r, v int) {
 			p, q, n := GP64(), GP64(), arg("k")
 			MOVQ(a, p)
 			MOVQ(b, q)
-			step := func(u int) {
-				bv := make([]reg.VecVirtual, v)
-				for j := range bv {
-					bv[j] = load(t, Mem{Base: q, Disp: 4 * t.w * (u*v + j)})
+			unrolled(n, func(steps int) {
+				for u := range steps {
+					outer(t, acc, q, u, func(i int) Mem {
+						from := Mem{Base: p, Disp: 4 * i}
+						switch u {
+						case 1, 2:
+							from.Index, from.Scale = s, uint8(u)
+						case 3:
+							from.Index, from.Scale = s3, 1
+						}
+						return from
+					})
 				}
-				for i := range r {
-					from := Mem{Base: p, Disp: 4 * i}
-					switch u {
-					case 1, 2:
-						from.Index, from.Scale = s, uint8(u)
-					case 3:
-						from.Index, from.Scale = s3, 1
-					}
-					x := t.vec()
-					VBROADCASTSS(from, x)
-					for j := range bv {
-						VFMADD231PS(bv[j], x, acc[i][j])
-					}
-				}
-			}
-			for _, unroll := range []int{4, 1} {
-				top, out := label("k"), label("rest")
-				Label(top)
-				CMPQ(n, U32(unroll))
-				JLT(LabelRef(out))
-				for u := range unroll {
-					step(u)
-				}
-				if unroll == 4 {
+				if steps == 4 {
 					ADDQ(s4, p)
 				} else {
 					ADDQ(s, p)
 				}
-				ADDQ(U32(4*t.w*v*unroll), q)
-				SUBQ(U32(unroll), n)
-				JMP(LabelRef(top))
-				Label(out)
-			}
+				ADDQ(U32(4*t.w*v*steps), q)
+			})
 			write(t, acc, m)
 			ADDQ(U32(4*r), a)
 		})
