@@ -183,14 +183,6 @@ func load(t target, m Mem) reg.VecVirtual {
 	return v
 }
 
-// storeAhead writes v and fetches where the like of the channels to come will go:
-// a transform writes to as many places as a tile has, which no processor foresees.
-func (t target) storeAhead(v reg.VecVirtual, m Mem) {
-	VMOVUPS(v, m)
-	m.Disp += 16 * t.w
-	PREFETCHT0(m)
-}
-
 func sub(t target, a, b reg.VecVirtual) reg.VecVirtual { // a-b
 	v := t.vec()
 	VSUBPS(b, a, v)
@@ -399,7 +391,7 @@ func filter(t target) {
 			for j := range g {
 				g[j] = load(t, t.tmp(tmp, i, j))
 			}
-			line(g, func(j int, v reg.VecVirtual) { t.storeAhead(v, planes.at(at, j)) })
+			line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(at, j)) })
 			if i < 5 {
 				ADDQ(planes6, at)
 			}
