@@ -107,9 +107,8 @@ func fiveInput(t target) {
 	end := start(t, "fiveInput", "(v, x, tmp *float32, n, pixel, row, plane int)",
 		"fiveInput is the transform of one 8x8 tile of n channels; v is padded to whole vectors.")
 	v, x, tmp, n := arg("v"), arg("x"), arg("tmp"), arg("n")
-	pixels, row := newAn8(bytes("pixel")), bytes("row")
-	plane := bytes("plane")
-	planes := newAn8(times(plane, 8))
+	pixel := bytes("pixel")
+	rows, planes := newAn8(bytes("row")), newAn8(bytes("plane"))
 	line := func(d [8]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
 		for k, a := range pairs {
 			e := sumOf(t, d[6], a.t, d[2], -a.s, d[4])
@@ -128,28 +127,26 @@ func fiveInput(t target) {
 	channels(t, n, func(l tail) {
 		p, q := GP64(), GP64()
 		MOVQ(x, p)
-		for i := range 8 { // rows first: see input
-			pixels.second(p, q)
+		for j := range 8 {
+			rows.second(p, q)
 			var d [8]reg.VecVirtual
-			for j := range d {
-				d[j] = l.load(pixels.at(p, q, j))
+			for i := range d {
+				d[i] = l.load(rows.at(p, q, i))
 			}
-			line(d, func(j int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, j, i)) })
-			if i < 7 {
-				ADDQ(row, p)
+			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, i, j)) })
+			if j < 7 {
+				ADDQ(pixel, p)
 			}
 		}
 		MOVQ(v, p)
-		for j := range 8 {
+		for i := range 8 {
 			planes.second(p, q)
 			var d [8]reg.VecVirtual
-			for i := range d {
-				d[i] = load(t, t.at8(tmp, j, i))
+			for j := range d {
+				d[j] = load(t, t.at8(tmp, i, j))
 			}
-			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, q, i)) })
-			if j < 7 {
-				ADDQ(plane, p)
-			}
+			line(d, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, q, j)) })
+			planes.second(q, p)
 		}
 		ADDQ(U32(4*t.w), x)
 		ADDQ(U32(4*t.w), v)
