@@ -373,8 +373,12 @@ func TestSamplerSkipsBrokenLate(t *testing.T) {
 	if k := m.Skipped(); len(k) != 1 || filepath.Base(k[0].Path) != "p01.png" {
 		t.Errorf("skipped: %v", k)
 	}
-	s.Images.list = s.Images.list[1:2]
-	s = &Sampler{Images: s.Images, Patch: 20}
+	// Opened anew: s still loads its next period from m.
+	m, err = OpenImages([]string{filepath.Join(dir, "p01.png")}, DataOptions{Budget: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = &Sampler{Images: m, Patch: 20}
 	if err := s.Batch(x, 0); err == nil {
 		t.Error("no error with only a broken picture")
 	}
