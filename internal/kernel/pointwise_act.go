@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Exp is dst = exp(x), with a relative error of about 1e-7. Results below
 // 1.7e-38 are 0.
@@ -40,6 +43,27 @@ func exp32(x float32) float32 {
 	return (p + p) * math.Float32frombits(math.Float32bits(m)<<23)
 }
 
+// decay32 is 2^-|x|, or 2^-86 if that is more. It is made like exp32, but in
+// powers of two n needs no constants: what x has of an error is small where it
+// is large.
+func decay32(x float32) float32 {
+	const (
+		least = -86 // 2^-86 is about exp(actFloor)
+		magic = 3<<22 + 127
+	)
+	x = max(-abs32(x), least)
+	m := x + magic
+	r := x - (m - magic)
+	p := float32(0.00015321095997933298)
+	p = float32(p*r) + 0.0013390202075242996
+	p = float32(p*r) + 0.009618526324629784
+	p = float32(p*r) + 0.05550362542271614
+	p = float32(p*r) + 0.24022647738456726
+	p = float32(p*r) + 0.6931471824645996
+	p = float32(p*r) + 1
+	return p * math.Float32frombits(math.Float32bits(m)<<23)
+}
+
 // log1p32 is log(1+t) for t in [0,1]: t + t*t*q(t), where q is the polynomial
 // of the least relative error, 3e-8.
 func log1p32(t float32) float32 {
@@ -63,19 +87,44 @@ const actFloor = -60
 // Softplus is z = log(1+exp(beta*x))/beta and s = 1/(1+exp(-beta*x)), its
 // derivative. z or s may be nil, and either may be x. Errors are about
 // 4e-7 relative to max(1/beta, |x|) and 1.
-func Softplus(z, s, x []float32, beta float32) {
+func Softplus(z, s, x []float32, beta float32) { SoftplusBias(z, s, x, noBias, beta) }
+
+// A Bias is a number for each channel, for SoftplusBias.
+type Bias struct {
+	c    []float32
+	many []float32 // c, repeated
+}
+
+// biasStep is how many elements the vectors of a step have at most: the repeated
+// biases are a multiple, so that no step begins anew in its midst.
+const biasStep = 48
+
+var noBias = NewBias(make([]float32, 1))
+
+// NewBias prepares a copy of c.
+func NewBias(c []float32) *Bias {
+	b := &Bias{c: slices.Clone(c)}
+	for len(b.many) == 0 || len(b.many)%biasStep != 0 {
+		b.many = append(b.many, c...)
+	}
+	return b
+}
+
+// SoftplusBias is Softplus of x[i] + c[i%len(c)], where the bias is made of c.
+func SoftplusBias(z, s, x []float32, bias *Bias, beta float32) {
 	if z != nil {
 		same(len(x), len(z))
 	}
 	if s != nil {
 		same(len(x), len(s))
 	}
-	if softplusVec(z, s, x, beta) {
+	if softplusVec(z, s, x, bias.many, beta) {
 		return
 	}
-	inv := 1 / beta
+	scale, inv := beta*math.Log2E, 1/beta
 	for i, v := range x {
-		t := exp32(max(-abs32(beta*v), actFloor))
+		v += bias.c[i%len(bias.c)]
+		t := decay32(scale * v)
 		if z != nil {
 			z[i] = max(v, 0) + log1p32(t)*inv
 		}
@@ -96,8 +145,9 @@ func SoftplusD2(dst, x []float32, beta float32) {
 	if softplusD2Vec(dst, x, beta) {
 		return
 	}
+	scale := beta * math.Log2E
 	for i, v := range x {
-		t := exp32(max(-abs32(beta*v), actFloor))
+		t := decay32(scale * v)
 		u := 1 / (1 + t)
 		dst[i] = beta * (t * u * u)
 	}

@@ -2,6 +2,8 @@
 
 package kernel
 
+import "math"
+
 // Each of these does what its caller in pointwise.go, pointwise_act.go or
 // resize.go would do in Go, and reports whether it did.
 
@@ -140,9 +142,9 @@ func expVec(dst, x []float32) bool {
 func softplusD2Vec(dst, x []float32, beta float32) bool {
 	switch level {
 	case AVX512:
-		softplusD2AVX512(dst, x, beta)
+		softplusD2AVX512(dst, x, beta*math.Log2E, beta)
 	case AVX2:
-		softplusD2AVX2(dst, x, beta)
+		softplusD2AVX2(dst, x, beta*math.Log2E, beta)
 	default:
 		return false
 	}
@@ -173,23 +175,23 @@ func adamVec(w, g, m, v []float32, k *adam) bool {
 	return true
 }
 
-func softplusVec(z, s, x []float32, beta float32) bool {
-	inv := 1 / beta
+func softplusVec(z, s, x, bias []float32, beta float32) bool {
+	b, n, scale, inv := &bias[0], len(bias), beta*math.Log2E, 1/beta
 	switch {
 	case level == Generic:
 		return false
 	case level == AVX512 && s == nil:
-		softplusZAVX512(z, x, beta, inv)
+		softplusZAVX512(z, x, b, n, scale, inv)
 	case level == AVX512 && z == nil:
-		softplusSAVX512(s, x, beta, inv)
+		softplusSAVX512(s, x, b, n, scale, inv)
 	case level == AVX512:
-		softplusAVX512(z, s, x, beta, inv)
+		softplusAVX512(z, s, x, b, n, scale, inv)
 	case s == nil:
-		softplusZAVX2(z, x, beta, inv)
+		softplusZAVX2(z, x, b, n, scale, inv)
 	case z == nil:
-		softplusSAVX2(s, x, beta, inv)
+		softplusSAVX2(s, x, b, n, scale, inv)
 	default:
-		softplusAVX2(z, s, x, beta, inv)
+		softplusAVX2(z, s, x, b, n, scale, inv)
 	}
 	return true
 }

@@ -20,7 +20,7 @@ func squaredErrorVec(s *[lanes]float64, x, y []float32) int              { retur
 func absErrorVec(s *[lanes]float64, x, y []float32) int                  { return 0 }
 func adamVec(w, g, m, v []float32, k *adam) bool                         { return false }
 func expVec(dst, x []float32) bool                                       { return false }
-func softplusVec(z, s, x []float32, beta float32) bool                   { return false }
+func softplusVec(z, s, x, bias []float32, beta float32) bool             { return false }
 func softplusD2Vec(dst, x []float32, beta float32) bool                  { return false }
 func hardGateVec(z, s, x []float32) bool                                 { return false }
 func huberVec(z, s, x []float32, reach float32) bool                     { return false }

@@ -84,25 +84,25 @@ func absErrorAVX2(sum *float64, x []float32, y []float32)
 //go:noescape
 func expAVX2(dst []float32, x []float32)
 
-// z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))
+// z = log(1+2^(scale*v))*inv, s = 1/(1+2^(-scale*v)) of v = x+bias, bias repeating after period floats, a multiple of biasStep
 //
 //go:noescape
-func softplusAVX2(z []float32, s []float32, x []float32, beta float32, inv float32)
+func softplusAVX2(z []float32, s []float32, x []float32, bias *float32, period int, scale float32, inv float32)
 
-// z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))
+// z = log(1+2^(scale*v))*inv, s = 1/(1+2^(-scale*v)) of v = x+bias, bias repeating after period floats, a multiple of biasStep
 //
 //go:noescape
-func softplusZAVX2(z []float32, x []float32, beta float32, inv float32)
+func softplusZAVX2(z []float32, x []float32, bias *float32, period int, scale float32, inv float32)
 
-// z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))
+// z = log(1+2^(scale*v))*inv, s = 1/(1+2^(-scale*v)) of v = x+bias, bias repeating after period floats, a multiple of biasStep
 //
 //go:noescape
-func softplusSAVX2(s []float32, x []float32, beta float32, inv float32)
+func softplusSAVX2(s []float32, x []float32, bias *float32, period int, scale float32, inv float32)
 
-// dst = beta*s*(1-s), s = 1/(1+exp(-beta*x))
+// dst = beta*s*(1-s), s = 1/(1+2^(-scale*x))
 //
 //go:noescape
-func softplusD2AVX2(dst []float32, x []float32, beta float32)
+func softplusD2AVX2(dst []float32, x []float32, scale float32, beta float32)
 
 // s = clamp(x/2+1/2, 0, 1), z = s*s + max(x-1, 0)
 //
@@ -264,25 +264,25 @@ func absErrorAVX512(sum *float64, x []float32, y []float32)
 //go:noescape
 func expAVX512(dst []float32, x []float32)
 
-// z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))
+// z = log(1+2^(scale*v))*inv, s = 1/(1+2^(-scale*v)) of v = x+bias, bias repeating after period floats, a multiple of biasStep
 //
 //go:noescape
-func softplusAVX512(z []float32, s []float32, x []float32, beta float32, inv float32)
+func softplusAVX512(z []float32, s []float32, x []float32, bias *float32, period int, scale float32, inv float32)
 
-// z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))
+// z = log(1+2^(scale*v))*inv, s = 1/(1+2^(-scale*v)) of v = x+bias, bias repeating after period floats, a multiple of biasStep
 //
 //go:noescape
-func softplusZAVX512(z []float32, x []float32, beta float32, inv float32)
+func softplusZAVX512(z []float32, x []float32, bias *float32, period int, scale float32, inv float32)
 
-// z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))
+// z = log(1+2^(scale*v))*inv, s = 1/(1+2^(-scale*v)) of v = x+bias, bias repeating after period floats, a multiple of biasStep
 //
 //go:noescape
-func softplusSAVX512(s []float32, x []float32, beta float32, inv float32)
+func softplusSAVX512(s []float32, x []float32, bias *float32, period int, scale float32, inv float32)
 
-// dst = beta*s*(1-s), s = 1/(1+exp(-beta*x))
+// dst = beta*s*(1-s), s = 1/(1+2^(-scale*x))
 //
 //go:noescape
-func softplusD2AVX512(dst []float32, x []float32, beta float32)
+func softplusD2AVX512(dst []float32, x []float32, scale float32, beta float32)
 
 // s = clamp(x/2+1/2, 0, 1), z = s*s + max(x-1, 0)
 //

@@ -223,6 +223,35 @@ func TestElementwiseAlias(t *testing.T) {
 	})
 }
 
+// A bias is what AddBias adds, for any number of channels and in place.
+func TestSoftplusBias(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 6))
+		for _, c := range []int{1, 3, 8, 16, 24, 64, 65} {
+			for _, pixels := range []int{1, 2, 5, 9} {
+				x, b := normal(rng, c*pixels), normal(rng, c)
+				bias := NewBias(b)
+				biased := make([]float32, len(x))
+				AddBias(biased, x, b)
+				want := [2][]float32{make([]float32, len(x)), make([]float32, len(x))}
+				Softplus(want[0], want[1], biased, beta)
+				clear(b) // NewBias copies
+				got := [4][]float32{append([]float32(nil), x...), make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x))}
+				SoftplusBias(got[2], nil, x, bias, beta)
+				SoftplusBias(nil, got[3], x, bias, beta)
+				SoftplusBias(got[0], got[1], got[0], bias, beta)
+				for k, g := range got {
+					for i, v := range g {
+						if v != want[k%2][i] {
+							t.Fatalf("%d channels, %d pixels: result %d[%d] is %g, want %g", c, pixels, k, i, v, want[k%2][i])
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
 // The activations must be monotone and within their limits.
 func TestActivationLimits(t *testing.T) {
 	levels(t, func(t *testing.T) {

@@ -9,33 +9,62 @@ import (
 // The constants repeat those of pointwise_act.go, where they are explained.
 var (
 	expPoly   = []float64{0.0013814560370519757, 0.008368735201656818, 0.04166838899254799, 0.1666652113199234, 0.4999999403953552, 1, 1}
+	exp2Poly  = []float64{0.00015321095997933298, 0.0013390202075242996, 0.009618526324629784, 0.05550362542271614, 0.24022647738456726, 0.6931471824645996, 1}
 	log1pPoly = []float64{0.005364826414734125, -0.03006579913198948, 0.07920454442501068, -0.13753803074359894, 0.1915365606546402, -0.24857163429260254, 0.3332132399082184, -0.49999648332595825, 1}
 )
 
 const (
-	log2e = 1.4426950408889634
-	ln2Hi = 0.693359375
-	ln2Lo = -0.00021219444170128554
-	magic = 3 << 22 // 1.5*2^23: the units digit is the last bit
-	floor = -60     // the least exponent of the activations
+	log2e  = 1.4426950408889634
+	ln2Hi  = 0.693359375
+	ln2Lo  = -0.00021219444170128554
+	magic  = 3 << 22 // 1.5*2^23: the units digit is the last bit
+	floor  = -60     // the least exponent of the activations
+	floor2 = -86     // the same of powers of two
 )
+
+// Long chains of operations go over several vectors in turn: while one waits
+// for its last result the others have theirs.
+type vecs []reg.VecVirtual
+
+func (f *fn) vecs(n int) vecs {
+	v := make(vecs, n)
+	for i := range v {
+		v[i] = f.vec()
+	}
+	return v
+}
+
+// chains is k with AVX2; with AVX-512 constants take most of the registers.
+func (f *fn) chains(k int) int {
+	if f.w == 16 {
+		return 1
+	}
+	return k
+}
+
+// each calls op for one vector after the other.
+func (v vecs) each(op func(i int, v reg.VecVirtual)) {
+	for i, v := range v {
+		op(i, v)
+	}
+}
 
 // exp returns exp(x) for x in [-87, 88], and destroys x. With bias 127 the
 // power of two is made in one step; with 126 it is half of it, and the result
 // is right up to the largest float32 and 0 below the smallest.
-func (f *fn) exp(x reg.VecVirtual, bias float64) reg.VecVirtual {
-	m, n, p := f.vec(), f.vec(), f.vec()
-	VMOVUPS(f.k(magic+bias), m)
-	VFMADD231PS(f.k(log2e), x, m)
-	VSUBPS(f.k(magic+bias), m, n)
-	VFNMADD231PS(f.k(ln2Hi), n, x)
-	VFNMADD231PS(f.k(ln2Lo), n, x)
+func (f *fn) exp(x vecs, bias float64) vecs {
+	m, p := f.vecs(len(x)), f.vecs(len(x))
+	m.each(func(_ int, m reg.VecVirtual) { VMOVUPS(f.k(magic+bias), m) })
+	x.each(func(i int, x reg.VecVirtual) { VFMADD231PS(f.k(log2e), x, m[i]) })
+	m.each(func(i int, m reg.VecVirtual) { VSUBPS(f.k(magic+bias), m, p[i]) })
+	x.each(func(i int, x reg.VecVirtual) { VFNMADD231PS(f.k(ln2Hi), p[i], x) })
+	x.each(func(i int, x reg.VecVirtual) { VFNMADD231PS(f.k(ln2Lo), p[i], x) })
 	f.horner(p, x, expPoly)
-	VPSLLD(U8(23), m, m)
+	m.each(func(_ int, m reg.VecVirtual) { VPSLLD(U8(23), m, m) })
 	if bias == 126 {
-		VADDPS(p, p, p)
+		p.each(func(_ int, p reg.VecVirtual) { VADDPS(p, p, p) })
 	}
-	VMULPS(m, p, p)
+	p.each(func(i int, p reg.VecVirtual) { VMULPS(m[i], p, p) })
 	return p
 }
 
@@ -46,18 +75,18 @@ func (f *fn) expConsts(bias float64) {
 	}
 }
 
-func (f *fn) horner(p, x reg.VecVirtual, c []float64) {
-	VMOVUPS(f.k(c[0]), p)
+func (f *fn) horner(p, x vecs, c []float64) {
+	p.each(func(_ int, p reg.VecVirtual) { VMOVUPS(f.k(c[0]), p) })
 	for _, v := range c[1:] {
-		VFMADD213PS(f.k(v), x, p)
+		p.each(func(i int, p reg.VecVirtual) { VFMADD213PS(f.k(v), x[i], p) })
 	}
 }
 
 // log1p returns log(1+t) for t in [0,1].
-func (f *fn) log1p(t reg.VecVirtual) reg.VecVirtual {
-	p := f.vec()
+func (f *fn) log1p(t vecs) vecs {
+	p := f.vecs(len(t))
 	f.horner(p, t, log1pPoly)
-	VMULPS(t, p, p)
+	p.each(func(i int, p reg.VecVirtual) { VMULPS(t[i], p, p) })
 	return p
 }
 
@@ -69,12 +98,24 @@ func (f *fn) use(c ...float64) {
 
 const signBit = 1 << 31
 
-// decay returns exp(-|v|), the exponent no less than floor.
-func (f *fn) decay(v reg.VecVirtual, least reg.VecVirtual) reg.VecVirtual {
-	a := f.vec()
-	VORPS(f.bits(signBit), v, a)
-	VMAXPS(a, least, a) // the second source, here a, wins if it is NaN
-	return f.exp(a, 127)
+// decay returns 2^-|v|, the exponent no less than least, and destroys v.
+func (f *fn) decay(v vecs, least reg.VecVirtual) vecs {
+	m, p := f.vecs(len(v)), f.vecs(len(v))
+	v.each(func(_ int, v reg.VecVirtual) { VORPS(f.bits(signBit), v, v) })
+	v.each(func(_ int, v reg.VecVirtual) { VMAXPS(v, least, v) }) // the second source, here v, wins if it is NaN
+	v.each(func(i int, v reg.VecVirtual) { VADDPS(f.k(magic+127), v, m[i]) })
+	m.each(func(i int, m reg.VecVirtual) { VSUBPS(f.k(magic+127), m, p[i]) })
+	v.each(func(i int, v reg.VecVirtual) { VSUBPS(p[i], v, v) })
+	f.horner(p, v, exp2Poly)
+	m.each(func(_ int, m reg.VecVirtual) { VPSLLD(U8(23), m, m) })
+	p.each(func(i int, p reg.VecVirtual) { VMULPS(m[i], p, p) })
+	return p
+}
+
+// decayConsts names the constants of decay before a loop.
+func (f *fn) decayConsts() {
+	f.use(append([]float64{magic + 127}, exp2Poly...)...)
+	f.bits(signBit)
 }
 
 // activation writes one in three variants: name stores its value z and its
@@ -108,71 +149,83 @@ func activations(t target) {
 	d, x, n := ptr("dst"), ptr("x"), length("dst")
 	f.expConsts(126)
 	lo, hi := f.reg(-87.34), f.reg(89)
-	f.loop(n, 1, func(l lanes) {
+	f.loopTogether(n, f.chains(4), func(l places) {
 		v := l.load(x)
-		VMAXPS(v, lo, v)
-		VMINPS(v, hi, v)
+		v.each(func(_ int, v reg.VecVirtual) { VMAXPS(v, lo, v) })
+		v.each(func(_ int, v reg.VecVirtual) { VMINPS(v, hi, v) })
 		l.store(f.exp(v, 126), d)
 	})
 	f.end()
 
-	activation(t, "softplus", ", beta, inv float32", "z = log(1+exp(beta*x))*inv, s = 1/(1+exp(-beta*x))", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
-		beta := f.arg("beta")
-		f.expConsts(127)
-		least := f.reg(floor)
-		f.bits(signBit)
+	activation(t, "softplus", ", bias *float32, period int, scale, inv float32", "z = log(1+2^(scale*v))*inv, s = 1/(1+2^(-scale*v)) of v = x+bias, bias repeating after period floats, a multiple of biasStep", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
+		bias, period := intArg("bias"), intArg("period")
+		SHLQ(U8(2), period)
+		ADDQ(bias, period)
+		b := GP64()
+		MOVQ(bias, b)
+		scale := f.arg("scale")
+		f.decayConsts()
+		least := f.reg(floor2)
 		one := f.reg(1)
-		zero := f.vec()
-		VXORPS(zero, zero, zero)
 		var inv reg.VecVirtual
 		if z != nil {
 			inv = f.arg("inv")
 			f.use(log1pPoly...)
 		}
-		f.loop(n, 1, func(l lanes) {
+		f.loopTogether(n, f.chains(3), func(l places) {
 			x0 := l.load(x)
-			v := f.vec()
-			VMULPS(beta, x0, v)
+			v := f.vecs(len(x0))
+			x0.each(func(i int, x0 reg.VecVirtual) { VADDPS(Mem{Base: b, Disp: 4 * f.w * i}, x0, x0) })
+			ADDQ(U32(4*f.w*len(x0)), b)
+			CMPQ(b, period)
+			CMOVQEQ(bias, b)
+			x0.each(func(i int, x0 reg.VecVirtual) { VMULPS(scale, x0, v[i]) })
 			e := f.decay(v, least)
 			if s != nil {
-				num, den := f.vec(), f.vec()
-				VADDPS(one, e, den)
-				if f.w == 16 {
-					k := K()
-					VPMOVD2M(v, k)
-					VMOVAPS(one, num)
-					VMOVAPS(e, k, num)
-				} else {
-					VBLENDVPS(v, e, one, num)
-				}
-				VDIVPS(den, num, num)
+				num := f.vecs(len(e))
+				e.each(func(i int, e reg.VecVirtual) {
+					num, den := num[i], f.vec()
+					VADDPS(one, e, den)
+					if f.w == 16 {
+						k := K()
+						VPMOVD2M(x0[i], k)
+						VMOVAPS(one, num)
+						VMOVAPS(e, k, num)
+					} else {
+						VBLENDVPS(x0[i], e, one, num)
+					}
+					VDIVPS(den, num, num)
+				})
 				l.store(num, s)
 			}
 			if z != nil {
 				p := f.log1p(e)
-				VMAXPS(x0, zero, x0)
-				VFMADD231PS(inv, p, x0)
+				zero := f.vec()
+				VXORPS(zero, zero, zero)
+				x0.each(func(_ int, x0 reg.VecVirtual) { VMAXPS(x0, zero, x0) })
+				x0.each(func(i int, x0 reg.VecVirtual) { VFMADD231PS(inv, p[i], x0) })
 				l.store(x0, z)
 			}
 		})
 	})
 
-	f = start(t, "softplusD2", "(dst, x []float32, beta float32)", "dst = beta*s*(1-s), s = 1/(1+exp(-beta*x))")
+	f = start(t, "softplusD2", "(dst, x []float32, scale, beta float32)", "dst = beta*s*(1-s), s = 1/(1+2^(-scale*x))")
 	d, x, n = ptr("dst"), ptr("x"), length("dst")
-	beta := f.arg("beta")
-	f.expConsts(127)
-	least := f.reg(floor)
-	f.bits(signBit)
+	scale, beta := f.arg("scale"), f.arg("beta")
+	f.decayConsts()
+	least := f.reg(floor2)
 	one := f.k(1)
-	f.loop(n, 1, func(l lanes) {
+	f.loopTogether(n, f.chains(3), func(l places) {
 		v := l.load(x)
-		VMULPS(beta, v, v)
+		v.each(func(_ int, v reg.VecVirtual) { VMULPS(scale, v, v) })
 		e := f.decay(v, least)
-		den := f.vec()
-		VADDPS(one, e, den)
-		VMULPS(den, den, den)
-		VMULPS(beta, e, e)
-		VDIVPS(den, e, e)
+		e.each(func(_ int, e reg.VecVirtual) {
+			den := f.vec()
+			VADDPS(one, e, den)
+			VMULPS(den, den, den)
+			VMULPS(beta, e, e)
+			VDIVPS(den, e, e)
+		})
 		l.store(e, d)
 	})
 	f.end()
@@ -251,33 +304,25 @@ func activations(t target) {
 	f.end()
 }
 
-// A run is 16 floats: one register, or two.
-type run []reg.VecVirtual
+// run makes 16 floats: one register, or two.
+func (f *fn) run() vecs { return f.vecs(16 / f.w) }
 
-func (f *fn) newRun() run {
-	v := make(run, 16/f.w)
-	for i := range v {
-		v[i] = f.vec()
-	}
-	return v
-}
-
-func (f *fn) loadRun(p reg.Register) run {
-	v := f.newRun()
+func (f *fn) loadRun(p reg.Register) vecs {
+	v := f.run()
 	for i := range v {
 		VMOVUPS(Mem{Base: p, Disp: 4 * f.w * i}, v[i])
 	}
 	return v
 }
 
-func storeRun(v run, p reg.Register) {
+func storeRun(v vecs, p reg.Register) {
 	for i := range v {
 		VMOVUPS(v[i], Mem{Base: p, Disp: 64 / len(v) * i})
 	}
 }
 
 // fold combines the 16 elements of v with op; the result is in every lane.
-func (f *fn) fold(v run, op func(a, b, c Op)) reg.VecVirtual {
+func (f *fn) fold(v vecs, op func(a, b, c Op)) reg.VecVirtual {
 	r, u := f.vec(), f.vec()
 	if f.w == 16 {
 		VSHUFF32X4(U8(0x4e), v[0], v[0], u)
@@ -329,7 +374,7 @@ func groups(t target) {
 	d, s, x := ptr("dst"), ptr("s"), ptr("v")
 	n = length("v")
 	runs(n, func() {
-		v, r := f.vec(), f.newRun()
+		v, r := f.vec(), f.run()
 		VBROADCASTSS(Mem{Base: x}, v)
 		for i := range r {
 			VMULPS(Mem{Base: s, Disp: 4 * f.w * i}, v, r[i])
@@ -357,7 +402,7 @@ func groups(t target) {
 	n = length("dst")
 	SHRQ(U8(4), n)
 	runs(n, func() {
-		p, q, v := f.loadRun(s), f.loadRun(g), f.newRun()
+		p, q, v := f.loadRun(s), f.loadRun(g), f.run()
 		for i := range v {
 			VMULPS(p[i], q[i], v[i])
 		}
@@ -399,13 +444,13 @@ func groups(t target) {
 		// softmax handles one run; it returns the largest element and the
 		// sum, each in all lanes.
 		softmax := func() (top, sum reg.VecVirtual) {
-			v, e := f.loadRun(x), f.newRun()
+			v := f.loadRun(x)
 			top = f.fold(v, vmax)
 			for i := range v {
 				VSUBPS(top, v[i], v[i])
 				VMAXPS(v[i], least, v[i])
-				e[i] = f.exp(v[i], 127)
 			}
+			e := f.exp(v, 127)
 			sum = f.fold(e, vadd)
 			if variant.s {
 				k := f.vec()
@@ -461,7 +506,7 @@ func groups(t target) {
 			VPOR(f.bits(0x3f800000), m, m)
 		}
 		VSUBPS(one, m, m)
-		p := f.log1p(m)
+		p := f.log1p(vecs{m})[0]
 		VFMADD231PS(f.k(0.6931471805599453), e, p)
 		VSUBPS(v, v, v) // 0, or NaN
 		VADDPS(v, p, p)

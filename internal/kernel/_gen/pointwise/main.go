@@ -204,6 +204,23 @@ func label(s string) string {
 	return fmt.Sprintf("%s%d", s, labels)
 }
 
+// places are some lanes that are worked on together.
+type places []lanes
+
+func (l places) load(p reg.Register) vecs {
+	v := make(vecs, len(l))
+	for i := range v {
+		v[i] = l[i].load(p)
+	}
+	return v
+}
+
+func (l places) store(v vecs, p reg.Register) {
+	for i := range v {
+		l[i].store(v[i], p)
+	}
+}
+
 // loop runs body over n elements, unroll vectors at a time. It destroys n.
 func (f *fn) loop(n reg.GPVirtual, unroll int, body func(l lanes)) {
 	i := GP64()
@@ -212,9 +229,24 @@ func (f *fn) loop(n reg.GPVirtual, unroll int, body func(l lanes)) {
 }
 
 func (f *fn) loopFrom(i, n reg.GPVirtual, unroll int, body func(l lanes)) {
+	f.together(i, n, unroll, func(ls places) {
+		for _, l := range ls {
+			body(l)
+		}
+	})
+}
+
+// loopTogether is loop with one body for all the vectors of a step.
+func (f *fn) loopTogether(n reg.GPVirtual, k int, body func(ls places)) {
+	i := GP64()
+	XORQ(i, i)
+	f.together(i, n, k, body)
+}
+
+func (f *fn) together(i, n reg.GPVirtual, k int, body func(ls places)) {
 	done := label("done")
-	steps := []int{unroll, 1}
-	if unroll == 1 {
+	steps := []int{k, 1}
+	if k == 1 {
 		steps = steps[1:]
 	}
 	for _, u := range steps {
@@ -222,9 +254,11 @@ func (f *fn) loopFrom(i, n reg.GPVirtual, unroll int, body func(l lanes)) {
 		Label(top)
 		CMPQ(n, U32(u*f.w))
 		JLT(LabelRef(next))
-		for j := range u {
-			body(lanes{f: f, i: i, disp: 4 * f.w * j})
+		ls := make(places, u)
+		for j := range ls {
+			ls[j] = lanes{f: f, i: i, disp: 4 * f.w * j}
 		}
+		body(ls)
 		ADDQ(U32(4*u*f.w), i)
 		SUBQ(U32(u*f.w), n)
 		JMP(LabelRef(top))
@@ -232,7 +266,7 @@ func (f *fn) loopFrom(i, n reg.GPVirtual, unroll int, body func(l lanes)) {
 	}
 	TESTQ(n, n)
 	JZ(LabelRef(done))
-	body(lanes{f: f, i: i, mask: f.tailMask(n)})
+	body(places{{f: f, i: i, mask: f.tailMask(n)}})
 	Label(done)
 }
 
