@@ -43,6 +43,8 @@ type node struct {
 	expandOf *node // the value that this one repeats, if it is an Expand
 	per      int
 	order1   *node // the derivative computed along with this value's operand
+	biasOf   *node // the value to which a bias was added, if this is the sum
+	bias     *kernel.Bias
 }
 
 // An outer is a constant m[p]*c[k].
@@ -55,27 +57,36 @@ type rowOp struct {
 	run func(x *exec, worker, lo, hi int)
 	// inPlace says that an output may be an input of the same dims.
 	inPlace bool
+	product bool // the one output is the product of the two inputs
 }
 
 // A stage is described at program.
 type stage struct {
 	rows, width int // the grid of the row-wise operations: N*H rows
 	per         int // rows a part, when there is no convolution
+	step        int // rows that the row-wise operations do one after the other
 	parts       int
 	in          []*node // what the head reads
 	out         *node   // what the head writes
+	beside      *node   // what it writes besides, or nil
 	whole       bool    // the head is cut in its own way: no row-wise operations here
 	convs       []conv  // the head, if it is a convolution: the sum of these
 	acc         bool    // the first adds to out, too, which it also reads
+	factor      *node   // what the convolution is multiplied with, in its place
 	part        func(x *exec, worker, part int)
 	ops         []rowOp
 }
 
-// A conv is a convolution of a stage.
+// A conv is a convolution of a stage, or an adjoint.
 type conv struct {
 	*kernel.Conv
-	f  *kernel.Filter
-	in *node
+	f      *kernel.Filter
+	in     *node
+	beside *node // the channels by themselves, or nil
+
+	shape kernel.ConvShape
+	adj   bool
+	w     []float32
 }
 
 func (s *stage) bounds(part int) (lo, hi int) {
@@ -83,6 +94,14 @@ func (s *stage) bounds(part int) (lo, hi int) {
 		return s.convs[0].Rows(part)
 	}
 	return part * s.per, min(s.rows, (part+1)*s.per)
+}
+
+// steps visits the rows of a part, as many at a time as stay in cache with what
+// is made of them.
+func (s *stage) steps(part int, visit func(lo, hi int)) {
+	for lo, hi := s.bounds(part); lo < hi; lo += s.step {
+		visit(lo, min(hi, lo+s.step))
+	}
 }
 
 // An exec runs a program in memory that it may share with others, one at a
@@ -132,7 +151,23 @@ func newSession(ps []*program, threads int) *session {
 func (x *exec) Part(worker, part int) {
 	s := x.stages[x.stage]
 	for i, c := range s.convs {
-		c.Part(x.buf(s.out), x.buf(c.in), c.f, part, s.acc || i > 0, x.memory.conv[worker])
+		dst, in, acc, scratch := x.buf(s.out), x.buf(c.in), s.acc || i > 0, x.memory.conv[worker]
+		if c.beside == nil && s.factor == nil {
+			c.Part(dst, in, c.f, part, acc, scratch)
+			continue
+		}
+		var beside []float32
+		if c.beside != nil {
+			beside = x.buf(c.beside)
+		}
+		into := kernel.IntoNew
+		switch {
+		case s.factor != nil:
+			into = kernel.IntoProduct
+		case acc:
+			into = kernel.IntoSum
+		}
+		c.PartInto(dst, in, beside, c.f, part, into, scratch)
 	}
 	if s.part != nil {
 		s.part(x, worker, part)
@@ -140,10 +175,11 @@ func (x *exec) Part(worker, part int) {
 			return
 		}
 	}
-	lo, hi := s.bounds(part)
-	for i := range s.ops {
-		s.ops[i].run(x, worker, lo, hi)
-	}
+	s.steps(part, func(lo, hi int) {
+		for i := range s.ops {
+			s.ops[i].run(x, worker, lo, hi)
+		}
+	})
 }
 
 // run evaluates the program, whose inputs have been filled. It leaves psi, one
@@ -245,7 +281,7 @@ func (b *builder) material(v Value) *node {
 // head starts a stage with an operation that mixes rows.
 func (b *builder) head(d Dims, parts int, in *node) (*stage, *node) {
 	out := &node{dims: d, def: len(b.p.stages)}
-	s := &stage{rows: d.N * d.H, width: d.W, parts: parts, in: []*node{in}, out: out, whole: true}
+	s := &stage{rows: d.N * d.H, width: d.W, step: stepRows(d), parts: parts, in: []*node{in}, out: out, whole: true}
 	b.p.stages = append(b.p.stages, s)
 	in.reads++
 	return s, out
@@ -268,6 +304,9 @@ func (b *builder) resample(v Value, d Dims, f func(dst, x []float32)) *node {
 // works on: few enough to stay in the second-level cache with some operands.
 const partFloats = 1 << 14
 
+// stepRows is how many rows of d are a quarter of that, or one.
+func stepRows(d Dims) int { return max(1, partFloats/4/(d.W*max(d.C, 16))) }
+
 // rowwise appends an operation, whose outputs lie on the grid of d, to the
 // stage that makes its last input, or to a new one.
 func (b *builder) rowwise(d Dims, op rowOp) {
@@ -279,7 +318,7 @@ func (b *builder) rowwise(d Dims, op rowOp) {
 	if ready < 0 || b.p.stages[ready].whole || b.p.stages[ready].rows != d.N*d.H || b.p.stages[ready].width != d.W {
 		per := max(1, min(d.H, partFloats/(d.W*max(d.C, 16))))
 		rows := d.N * d.H
-		b.p.stages = append(b.p.stages, &stage{rows: rows, width: d.W, per: per, parts: (rows + per - 1) / per})
+		b.p.stages = append(b.p.stages, &stage{rows: rows, width: d.W, per: per, step: stepRows(d), parts: (rows + per - 1) / per})
 		ready = len(b.p.stages) - 1
 	}
 	s := b.p.stages[ready]
@@ -311,7 +350,7 @@ func (b *builder) pointwise(v Value, f func(dst, x []float32)) *node {
 	return b.unary(v, v.(*node).dims.C, f)
 }
 
-func (b *builder) binary(u, v Value, f func(dst, x, y []float32)) Value {
+func (b *builder) binary(u, v Value, f func(dst, x, y []float32)) *node {
 	m, n := b.material(u), b.material(v)
 	if m.dims.N*m.dims.H != n.dims.N*n.dims.H || m.dims.W != n.dims.W {
 		panic(fmt.Sprintf("lpn: operands of dims %v and %v", m.dims, n.dims))
@@ -330,12 +369,9 @@ func (b *builder) binary(u, v Value, f func(dst, x, y []float32)) Value {
 
 // pair appends an operation that computes a function and its derivative at
 // once, either of which may turn out to be unread.
-func (b *builder) pair(v Value, c0 int, f func(z, s, x []float32)) (z *node) {
-	n := b.material(v)
-	z = &node{dims: n.dims, def: -1}
+func (b *builder) pair(n *node, c0 int, f func(z, s, x []float32)) (z, s *node) {
+	z, s = &node{dims: n.dims, def: -1}, &node{dims: n.dims, def: -1}
 	z.dims.C = c0
-	n.order1 = &node{dims: n.dims, def: -1}
-	s := n.order1
 	b.rowwise(n.dims, rowOp{out: []*node{z, s}, in: []*node{n}, inPlace: true, run: func(x *exec, w, lo, hi int) {
 		var zs, ss []float32
 		if z.reads > 0 {
@@ -346,14 +382,47 @@ func (b *builder) pair(v Value, c0 int, f func(z, s, x []float32)) (z *node) {
 		}
 		f(zs, ss, x.rows(n, w, lo, hi))
 	}})
-	return z
+	return z, s
 }
 
-func (b *builder) conv(in, w *node, c *kernel.Conv, d Dims) Value {
-	s, out := b.head(d, c.Parts(), in)
-	s.convs, s.whole = []conv{{c, c.Pack(nil, w.konst), in}}, false
-	b.p.conv = max(b.p.conv, c.ScratchLen())
+// conv starts a stage with c, to an output of dims d.
+func (b *builder) conv(k *kernel.Conv, c conv, d Dims) *node {
+	s, out := b.head(d, k.Parts(), c.in)
+	s.convs, s.whole = []conv{b.plan(k, c)}, false
 	return out
+}
+
+// plan completes c by its plan.
+func (b *builder) plan(k *kernel.Conv, c conv) conv {
+	c.Conv, c.f = k, k.Pack(nil, c.w)
+	b.p.conv = max(b.p.conv, k.ScratchLen())
+	return c
+}
+
+// join returns wide and few as one convolution, the channels of few beside those
+// of wide, and says whether that pays.
+func (b *builder) join(wide, few conv) (c conv, ok bool) {
+	s := wide.shape
+	s.Ci = few.shape.Ci
+	if b.direct || s != few.shape || wide.adj != few.adj || wide.beside != nil {
+		return c, false
+	}
+	plan := kernel.NewConvBeside
+	if wide.adj {
+		plan = kernel.NewConvTBeside
+	}
+	s.Ci += wide.shape.Ci
+	k := plan(s, few.shape.Ci)
+	if k == nil {
+		return c, false
+	}
+	c = conv{in: wide.in, beside: few.in, shape: s, adj: wide.adj}
+	taps := s.K * s.K
+	m, n := len(wide.w)/taps, len(few.w)/taps
+	for i := range taps {
+		c.w = append(append(c.w, wide.w[i*m:(i+1)*m]...), few.w[i*n:(i+1)*n]...)
+	}
+	return b.plan(k, c), true
 }
 
 // convRows appends a 1x1 convolution, which mixes channels only, as a row-wise
@@ -367,12 +436,13 @@ func (b *builder) convRows(in, w *node, c int, plan func(rows int) *kernel.Conv)
 	out := b.unary(in, c, nil)
 	s := b.p.stages[out.def]
 	for part := range s.parts {
-		lo, hi := s.bounds(part)
-		if _, ok := byRows[hi-lo]; !ok {
-			k := plan(hi - lo)
-			byRows[hi-lo] = packed{k, k.Pack(nil, w.konst)}
-			b.p.conv = max(b.p.conv, k.ScratchLen())
-		}
+		s.steps(part, func(lo, hi int) {
+			if _, ok := byRows[hi-lo]; !ok {
+				k := plan(hi - lo)
+				byRows[hi-lo] = packed{k, k.Pack(nil, w.konst)}
+				b.p.conv = max(b.p.conv, k.ScratchLen())
+			}
+		})
 	}
 	op := &s.ops[len(s.ops)-1]
 	op.inPlace = false // it reads all channels of a pixel for each that it writes
@@ -409,7 +479,7 @@ func (b *builder) Conv(xv, wv Value, g Geom) Value {
 	if b.direct {
 		make = kernel.NewConvDirect
 	}
-	return b.conv(x, w, make(s), Dims{s.N, oh, ow, s.Co})
+	return b.conv(make(s), conv{in: x, shape: s, w: w.konst}, Dims{s.N, oh, ow, s.Co})
 }
 
 func (b *builder) ConvT(yv, wv Value, g Geom, h, width int) Value {
@@ -425,19 +495,41 @@ func (b *builder) ConvT(yv, wv Value, g Geom, h, width int) Value {
 	if b.direct {
 		make = kernel.NewConvTDirect
 	}
-	return b.conv(y, w, make(s), d)
+	c := conv{in: y, shape: s, adj: true, w: w.konst}
+	// Another adjoint of y may do this one along with it.
+	for i, st := range b.p.stages {
+		if len(st.convs) == 1 && st.convs[0].in == y && st.beside == nil && len(st.ops) == 0 {
+			few := c
+			few.in = &node{dims: d, def: i}
+			if both, ok := b.join(st.convs[0], few); ok {
+				st.convs[0], st.parts, st.beside = both, both.Parts(), few.in
+				return few.in
+			}
+		}
+	}
+	return b.conv(make(s), c, d)
 }
 
 func (b *builder) Bias(x, bias Value) Value {
 	k := bias.(*node).konst
-	return b.pointwise(x, func(dst, x []float32) { kernel.AddBias(dst, x, k) })
+	n := b.material(x)
+	out := b.pointwise(n, func(dst, x []float32) { kernel.AddBias(dst, x, k) })
+	out.biasOf, out.bias = n, kernel.NewBias(k)
+	return out
 }
 
 func (b *builder) Act(v Value, a Activation, order int) Value {
 	n := b.material(v)
 	switch {
+	case order == 0 && n.konst == nil && n.order1 == nil && n.bias != nil && a.Kind == Softplus:
+		// The sum may then remain unread.
+		z, s := b.pair(n.biasOf, n.dims.C, func(z, s, x []float32) { kernel.SoftplusBias(z, s, x, n.bias, float32(a.Beta)) })
+		n.order1 = s
+		return z
 	case order == 0 && n.konst == nil && n.order1 == nil:
-		return b.pair(v, n.dims.C, a.pair())
+		z, s := b.pair(n, n.dims.C, a.pair())
+		n.order1 = s
+		return z
 	case order == 1 && n.order1 != nil:
 		return n.order1
 	}
@@ -478,13 +570,14 @@ func (a Activation) Apply(order int) func(dst, x []float32) {
 
 // accumulate lets the convolution that makes v, the last thing recorded, add
 // to u, itself the bare result of a convolution, instead of writing a map that
-// is read once. A direct sum does so part by part, in the stage of both.
+// is read once. Few channels do so in one convolution with the others, a direct sum
+// part by part, in the stage of both.
 func (b *builder) accumulate(u, v *node) bool {
 	fresh := func(n *node) *stage {
 		if n.reads > 0 || n.def < 0 {
 			return nil
 		}
-		if s := b.p.stages[n.def]; len(s.convs) > 0 && s.out == n && !s.acc {
+		if s := b.p.stages[n.def]; len(s.convs) > 0 && s.out == n && !s.acc && s.beside == nil {
 			return s
 		}
 		return nil
@@ -494,14 +587,22 @@ func (b *builder) accumulate(u, v *node) bool {
 		return false
 	}
 	s.out, u.def = u, v.def
-	last := &s.convs[0]
-	if c := last.Like(first.convs[0].Conv); c != nil && len(s.convs) == 1 && len(first.ops) == 0 {
-		last.Conv = c
-		b.p.conv = max(b.p.conv, c.ScratchLen())
-		s.convs, s.parts = append(first.convs, *last), first.parts
-		s.in = append(first.in, s.in...)
-		first.in, first.out, first.convs, first.parts = nil, nil, nil, 0
-		return true
+	if len(s.convs) == 1 && len(first.ops) == 0 {
+		var both []conv
+		last := s.convs[0]
+		if joined, ok := b.join(first.convs[0], last); ok && len(first.convs) == 1 {
+			both = []conv{joined}
+		} else if c := last.Like(first.convs[0].Conv); c != nil {
+			last.Conv = c
+			b.p.conv = max(b.p.conv, c.ScratchLen())
+			both = append(first.convs, last)
+		}
+		if both != nil {
+			s.convs, s.parts = both, both[0].Parts()
+			s.in = append(first.in, s.in...)
+			first.in, first.out, first.convs, first.parts = nil, nil, nil, 0
+			return true
+		}
 	}
 	s.acc, s.in = true, append(s.in, u)
 	u.reads++
@@ -532,8 +633,16 @@ func (b *builder) Add(u, v Value) Value {
 
 func (b *builder) Mul(u, v Value) Value {
 	n := v.(*node)
+	if o := u.(*node).outer; o != nil && n.konst == nil && !slices.ContainsFunc(o.m, func(m float32) bool { return m != 1 }) {
+		return b.pointwise(n, func(dst, x []float32) { kernel.MulChannel(dst, x, o.c) })
+	}
 	if n.expandOf == nil {
-		return b.binary(u, v, kernel.Mul)
+		out := b.binary(u, v, kernel.Mul)
+		if out.konst == nil {
+			ops := b.p.stages[out.def].ops
+			ops[len(ops)-1].product = true
+		}
+		return out
 	}
 	return b.binary(u, n.expandOf, func(dst, x, y []float32) { kernel.ExpandMul(dst, x, y, n.per) })
 }
@@ -546,7 +655,10 @@ func (b *builder) HalfSquare(x Value) Value { return b.pointwise(x, kernel.HalfS
 func (b *builder) Exp(x Value) Value        { return b.pointwise(x, kernel.Exp) }
 
 func (b *builder) LogSumExp(v Value, per int) Value {
-	return b.pair(v, v.(*node).dims.C/per, func(z, s, x []float32) { kernel.LogSumExp(z, s, x, per) })
+	n := b.material(v)
+	z, s := b.pair(n, n.dims.C/per, func(z, s, x []float32) { kernel.LogSumExp(z, s, x, per) })
+	n.order1 = s
+	return z
 }
 
 func (b *builder) Softmax(v Value, per int) Value {
@@ -759,20 +871,46 @@ func (b *builder) finish(out Value) *program {
 		}
 		slices.Reverse(kept)
 		s.ops = kept
-		if len(s.ops) == 0 && (s.out == nil || s.out.reads == 0) {
+		if len(s.ops) == 0 && (s.out == nil || s.out.reads == 0) && (s.beside == nil || s.beside.reads == 0) {
 			for _, n := range s.in {
 				n.reads--
 			}
-			s.in, s.out, s.part, s.parts = nil, nil, nil, 0
+			s.in, s.out, s.beside, s.part, s.parts = nil, nil, nil, nil, 0
 		}
 	}
 	p.stages = slices.DeleteFunc(p.stages, func(s *stage) bool { return s.parts == 0 })
+	for _, s := range p.stages {
+		s.multiply()
+	}
 	p.place()
 	return p
 }
 
+// multiply lets the convolution of a stage, if all that becomes of it is a product
+// with a map made earlier that is not needed again, multiply that map where it is.
+func (s *stage) multiply() {
+	if len(s.convs) != 1 || s.acc || s.out.reads != 1 || !s.convs[0].Winograd() {
+		return
+	}
+	k := slices.IndexFunc(s.ops, func(op rowOp) bool { return op.product && slices.Contains(op.in, s.out) })
+	if k < 0 {
+		return
+	}
+	op := s.ops[k]
+	factor := op.in[0]
+	if factor == s.out {
+		factor = op.in[1]
+	}
+	made := slices.ContainsFunc(s.ops, func(op rowOp) bool { return slices.Contains(op.out, factor) })
+	if factor.konst != nil || factor.def < 0 || made || factor.reads != 1 || factor.dims != s.out.dims || slices.Contains(s.in, factor) {
+		return
+	}
+	s.factor, s.out, s.in = factor, op.out[0], append(s.in, factor)
+	s.ops = slices.Delete(s.ops, k, k+1)
+}
+
 // place assigns memory: values that live within one stage go to the workers'
-// scratch, one rows-of-a-part high; the others to the arena, each at the
+// scratch, one step high; the others to the arena, each at the
 // lowest place free for as long as it lives, or where the value lies that it
 // is made from, if that one is not needed again.
 func (p *program) place() {
@@ -800,6 +938,9 @@ func (p *program) place() {
 		if s.out != nil {
 			add(s.out, i)
 		}
+		if s.beside != nil {
+			add(s.beside, i)
+		}
 		for _, n := range s.in {
 			read(n, i)
 		}
@@ -817,13 +958,7 @@ func (p *program) place() {
 	read(p.out, len(p.stages))
 
 	for i, s := range p.stages {
-		rows := s.per
-		if len(s.convs) > 0 {
-			for part := range s.parts {
-				lo, hi := s.bounds(part)
-				rows = max(rows, hi-lo)
-			}
-		}
+		rows := min(s.rows, s.step)
 		off := 0
 		for _, op := range s.ops {
 			for _, n := range op.out {
@@ -837,29 +972,41 @@ func (p *program) place() {
 		p.local = max(p.local, off)
 	}
 	lies := map[*node]*node{} // where that one lay
+	// inherit puts n where m lay, which is no longer needed.
+	inherit := func(n, m *node) {
+		root := m
+		if lies[m] != nil {
+			root = lies[m]
+		}
+		last := spans[at[n]].last
+		lies[n] = root
+		spans[at[root]].last = last
+		spans[at[m]].last = last // has its heir
+	}
 	for i, s := range p.stages {
+		if s.factor != nil {
+			inherit(s.out, s.factor)
+		}
 		for k, op := range s.ops {
 			if !op.inPlace {
 				continue
 			}
 			for _, n := range op.out {
-				j, ok := at[n]
-				if !ok || n.local {
+				if _, ok := at[n]; !ok || n.local {
 					continue
 				}
-				for _, m := range op.in {
+				// An operand, or what the stage no longer needs.
+				done := slices.Clone(op.in)
+				for _, o := range s.ops[:k] {
+					done = append(done, o.in...)
+				}
+				for _, m := range done {
 					l, ok := at[m]
 					if !ok || m.local || m.dims != n.dims || spans[l].first < 0 || spans[l].last != i || slices.Contains(s.in, m) ||
 						slices.ContainsFunc(s.ops[k+1:], func(o rowOp) bool { return slices.Contains(o.in, m) }) {
 						continue
 					}
-					root := m
-					if lies[m] != nil {
-						root = lies[m]
-					}
-					lies[n] = root
-					spans[at[root]].last = spans[j].last
-					spans[l].last = spans[j].last // has its heir
+					inherit(n, m)
 					break
 				}
 			}

@@ -107,12 +107,13 @@ func (c Config) recordSoftplus(r Recorder) Value {
 			add(r.ConvT(u, r.Param("lin.0.weight"), g, full.H, full.W))
 			break
 		}
+		back := r.ConvT(u, r.Param(fmt.Sprintf("lin.%d.weight", k)), g, in[k].H, in[k].W)
 		h := r.ConvT(u, r.Param(fmt.Sprintf("res.%d.weight", k-1)), g, in[k].H, in[k].W)
 		if xs[k] != x {
 			h = r.ResizeT(h, full.H, full.W)
 		}
 		add(h)
-		u = r.Mul(r.ConvT(u, r.Param(fmt.Sprintf("lin.%d.weight", k)), g, in[k].H, in[k].W), r.Act(p[k-1], act, 1))
+		u = r.Mul(back, r.Act(p[k-1], act, 1))
 	}
 	if c.Alpha > 0 {
 		r.Energy(c.Alpha/2, x, x)

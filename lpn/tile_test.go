@@ -27,6 +27,7 @@ func TestTilesEqualWhole(t *testing.T) {
 		"natural":  Natural(1, 0.1),
 		"colour":   Pyramid(3, 0.1),
 		"softplus": SoftplusAny(1, 8, 3, 0.1),
+		"wide":     SoftplusAny(3, 32, 3, 0.1), // by Winograd's algorithm
 	}
 	hard := Pyramid(1, 0.1)
 	hard.Pyramid.Gate = "hard"
@@ -102,5 +103,51 @@ func TestHaloIsNeeded(t *testing.T) {
 	}
 	if reach(halo) {
 		t.Errorf("a pixel %d away matters: halo %d is too narrow", halo, halo)
+	}
+}
+
+// A wide network of the paper's kind has everything that a stage can do at once:
+// the picture beside the features, the slopes multiplied where they are. It gives
+// the numbers of the plain sums, and the same bits on two threads.
+func TestWideEqualsDirect(t *testing.T) {
+	for _, channels := range []int{1, 3} {
+		cfg := SoftplusAny(channels, 32, 3, 0.1)
+		net, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape := operators.Shape{C: channels, H: 61, W: 46}
+		y := picture(shape, 1)
+		run := func(opts ...Option) ([]float32, float64) {
+			b, err := net.On(shape, opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := make([]float32, len(y))
+			b.Eval(make([]float32, len(y)), picture(shape, 2)) // leaves its maps behind
+			return f, b.Eval(f, y)
+		}
+		b, _ := net.On(shape)
+		beside, product := 0, 0
+		for _, s := range b.eval().programs[0].stages {
+			if len(s.convs) == 1 && s.convs[0].beside != nil {
+				beside++
+			}
+			if s.factor != nil {
+				product++
+			}
+		}
+		if beside != 4 || product != 2 {
+			t.Errorf("%d stages with the picture beside and %d with a product in place, want 4 and 2", beside, product)
+		}
+		f, psi := run(Threads(1))
+		g, plain := run(Direct())
+		if e, top := distance(f, g); e > 2e-6*top || math.Abs(psi-plain) > 1e-6*math.Abs(plain) {
+			t.Errorf("%d channels: f differs by %.2g of %.2g, psi is %v and %v", channels, e, top, psi, plain)
+		}
+		h, again := run(Threads(2))
+		if !slices.Equal(f, h) || psi != again {
+			t.Errorf("%d channels: other bits on two threads", channels)
+		}
 	}
 }

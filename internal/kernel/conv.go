@@ -61,6 +61,7 @@ type Conv struct {
 	impl          convImpl
 	shape         ConvShape
 	lenIn, lenOut int
+	lenBeside     int
 	scratch       sync.Pool // of *[]float32, for Run
 }
 
@@ -70,7 +71,7 @@ type Conv struct {
 func NewConv(s ConvShape) *Conv {
 	s.check()
 	if useWinograd(s, false) {
-		return newConv(s, newWinograd(s, false), s.lenX(), s.lenY())
+		return newConv(s, newWinograd(s, false, 0), s.lenX(), s.lenY())
 	}
 	if useWinoStride(s, false) {
 		return newConv(s, newWinoStride(s, false), s.lenX(), s.lenY())
@@ -83,7 +84,7 @@ func NewConv(s ConvShape) *Conv {
 func NewConvT(s ConvShape) *Conv {
 	s.check()
 	if useWinograd(s, true) {
-		return newConv(s, newWinograd(s, true), s.lenY(), s.lenX())
+		return newConv(s, newWinograd(s, true, 0), s.lenY(), s.lenX())
 	}
 	if useWinoStride(s, true) {
 		return newConv(s, newWinoStride(s, true), s.lenY(), s.lenX())
@@ -105,6 +106,32 @@ func NewConvTDirect(s ConvShape) *Conv {
 	}
 	return newConv(s, newDirectT(s), s.lenY(), s.lenX())
 }
+
+// NewConvBeside is NewConv with the last n of the s.Ci channels of x in a tensor of
+// their own, e (N,H,W,n), beside x (N,H,W,Ci-n): networks whose every layer sees the
+// picture, too, have few channels there. It returns nil where that does not pay.
+func NewConvBeside(s ConvShape, n int) *Conv { return newBeside(s, n, false) }
+
+// NewConvTBeside plans the adjoint of NewConvBeside(s, n), with two outputs.
+func NewConvTBeside(s ConvShape, n int) *Conv { return newBeside(s, n, true) }
+
+func newBeside(s ConvShape, n int, adj bool) *Conv {
+	s.check()
+	main := s
+	main.Ci -= n
+	if s.K != 3 || n > mostBeside || main.Ci < winoLane || !useWinograd(main, adj) {
+		return nil
+	}
+	c := newConv(s, newWinograd(s, adj, n), main.lenX(), s.lenY())
+	if adj {
+		c.lenIn, c.lenOut = c.lenOut, c.lenIn
+	}
+	c.lenBeside = s.N * s.H * s.W * n
+	return c
+}
+
+// mostBeside is up to how many channels by themselves cost little.
+const mostBeside = 4
 
 // Like returns c, a direct sum, cut into the parts of lead, whose output has as
 // many rows: a worker can then add one to the other while it is in cache. Filters
@@ -160,13 +187,52 @@ func (c *Conv) ScratchLen() int { return c.impl.scratchLen() }
 // Part computes one part of dst from the whole of x, or with acc adds it to
 // dst. Parts write disjoint rows; scratch is of length ScratchLen at least.
 func (c *Conv) Part(dst, x []float32, f *Filter, part int, acc bool, scratch []float32) {
-	if len(dst) != c.lenOut || len(x) != c.lenIn {
+	c.check(dst, x, nil, f)
+	c.impl.part(dst, x, f.w, part, acc, scratch)
+}
+
+// Into says how a result is written.
+type Into int
+
+const (
+	IntoNew     Into = iota // instead of what was there
+	IntoSum                 // added to it
+	IntoProduct             // multiplied with it
+)
+
+func (i Into) put(dst *float32, v float32) {
+	switch i {
+	case IntoNew:
+		*dst = v
+	case IntoSum:
+		*dst += v
+	case IntoProduct:
+		*dst *= v
+	}
+}
+
+// Winograd says whether c is that algorithm, at stride 1. The others have no
+// PartInto.
+func (c *Conv) Winograd() bool {
+	_, ok := c.impl.(*winograd)
+	return ok
+}
+
+// PartInto is Part with all that can become of the result, and with e, the channels
+// beside or nil: the second input or, of an adjoint, the second output, which is
+// always new.
+func (c *Conv) PartInto(dst, x, e []float32, f *Filter, part int, into Into, scratch []float32) {
+	c.check(dst, x, e, f)
+	c.impl.(*winograd).partInto(dst, x, e, f.w, part, into, scratch)
+}
+
+func (c *Conv) check(dst, x, e []float32, f *Filter) {
+	if len(dst) != c.lenOut || len(x) != c.lenIn || len(e) != c.lenBeside {
 		panic("kernel: wrong length of a convolution's data")
 	}
 	if len(f.w) != c.impl.packLen() {
 		panic("kernel: a filter packed by another plan")
 	}
-	c.impl.part(dst, x, f.w, part, acc, scratch)
 }
 
 // Run computes all parts in this goroutine.

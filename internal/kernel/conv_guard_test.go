@@ -72,9 +72,9 @@ func TestConvGuarded(t *testing.T) {
 		}
 		for i, s := range fiveCases {
 			check(t, s, uint64(i), newConvW(s, newWinogradW(s)), func(s ConvShape) *Conv {
-				return newConv(s, newWinograd(s, false), s.lenX(), s.lenY())
+				return newConv(s, newWinograd(s, false, 0), s.lenX(), s.lenY())
 			}, func(s ConvShape) *Conv {
-				return newConv(s, newWinograd(s, true), s.lenY(), s.lenX())
+				return newConv(s, newWinograd(s, true, 0), s.lenY(), s.lenX())
 			})
 		}
 	})

@@ -24,6 +24,10 @@
 //		c.Part(out, in, f, part, false, scratch)
 //	}
 //
+// Where a layer sees besides the features the picture itself, of few channels,
+// [NewConvBeside] and [NewConvTBeside] take both in one convolution, and
+// [Conv.PartInto] can add a result to what is there or multiply it.
+//
 // [Pool] runs such parts on several workers, for everything that has a method
 // Part(worker, part). How work is cut depends on sizes only, so results have
 // the same bits on any number of workers.

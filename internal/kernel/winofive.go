@@ -121,14 +121,10 @@ func fiveTo(v []float32, plane, size int, lagrange bool, get func(i, j int) floa
 }
 
 // fiveOutputGo is dst[i][j][k] = (A'mA)[i][j] of channel k, or is added to it.
-func fiveOutputGo(dst, m []float32, n, pixel, row, plane int, acc bool) {
+func fiveOutputGo(dst, m []float32, n, pixel, row, plane int, into Into) {
 	for k := range n {
 		fiveFrom(m[k:], plane, 4, false, func(i, j int, v float32) {
-			if at := i*row + j*pixel + k; acc {
-				dst[at] += v
-			} else {
-				dst[at] = v
-			}
+			into.put(&dst[i*row+j*pixel+k], v)
 		})
 	}
 }

@@ -77,8 +77,8 @@ func BenchmarkConvFive(b *testing.B) {
 				return func() { c.Run(out, in, f, false) }
 			}
 			restore := SetLevel(l)
-			bench("forward", conv(newConv(s, newWinograd(s, false), len(x), len(y)), x, y), conv(NewConvDirect(s), x, y))
-			bench("adjoint", conv(newConv(s, newWinograd(s, true), len(y), len(x)), y, x), conv(NewConvTDirect(s), y, x))
+			bench("forward", conv(newConv(s, newWinograd(s, false, 0), len(x), len(y)), x, y), conv(NewConvDirect(s), x, y))
+			bench("adjoint", conv(newConv(s, newWinograd(s, true, 0), len(y), len(x)), y, x), conv(NewConvTDirect(s), y, x))
 			five, direct := newConvW(s, newWinogradW(s)), NewConvWDirect(s)
 			bench("weights", func() { five.Run(w, x, y) }, func() { direct.Run(w, x, y) })
 			restore()

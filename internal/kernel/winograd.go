@@ -28,15 +28,20 @@ import (
 //
 // The adjoint is the convolution with the filters turned by half a circle, the
 // channels swapped and the padding K-1-Pad.
+//
+// A few of the channels of x may lie by themselves, beside the others: the last
+// of the input, which enter the products like the rest, or of an adjoint's
+// output. The products of those are dot products with the tiles as they are.
 type winograd struct {
 	*winoAlg
 	level  Level
 	adj    bool
 	n      int // images
 	ih, iw int // input
-	ci     int
+	ci     int // in all
 	oh, ow int // output
-	co     int
+	co     int // but for those beside
+	beside int
 	pad    int
 	ty, tx int // tiles in an image, down and across
 	per    int // rows of tiles in a part
@@ -44,6 +49,7 @@ type winograd struct {
 	cip    int // ci in whole vectors
 	blocks []winoBlock
 	packed int
+	dots   int // where the filters of an adjoint's channels beside begin
 }
 
 // A winoAlg is an algorithm F(4x4,k x k), on tiles of side x side places.
@@ -57,16 +63,20 @@ type winoAlg struct {
 // plane floats apart.
 type winoRef struct {
 	input, gradient func(v, x []float32, n, pixel, row, plane int)
-	output          func(dst, m []float32, n, pixel, row, plane int, acc bool)
+	output          func(dst, m []float32, n, pixel, row, plane int, into Into)
 	filter, weights func(u, w []float32, n, tap, plane int)
 }
 
 // A winoAsm is the same in assembly; tmp is what they need for themselves. They
 // write whole vectors of channels to places, and n channels to all else.
 type winoAsm struct {
-	input, gradient, output, outputAdd func(v, x, tmp *float32, n, pixel, row, plane int)
-	filter, weights                    func(u, w, tmp *float32, n, tap, plane int)
+	input, gradient func(v, x, tmp *float32, n, pixel, row, plane int)
+	output          winoOutputs
+	filter, weights func(u, w, tmp *float32, n, tap, plane int)
 }
+
+// winoOutputs are by Into.
+type winoOutputs = [IntoProduct + 1]func(dst, m, tmp *float32, n, pixel, row, plane int)
 
 var (
 	winoThree = winoAlg{3, 6, winoRef{winoInputGo, winoGradientGo, winoOutputGo, winoFilterGo, winoWeightsGo}, winoThreeAsm}
@@ -81,15 +91,12 @@ func (a *winoAlg) input(l Level, v, x, tmp []float32, n, pixel, row, plane int) 
 	a.asm[l].input(&v[0], &x[0], &tmp[0], n, pixel, row, plane)
 }
 
-func (a *winoAlg) output(l Level, dst, m, tmp []float32, n, pixel, row, plane int, acc bool) {
-	switch {
-	case l == Generic:
-		a.ref.output(dst, m, n, pixel, row, plane, acc)
-	case acc:
-		a.asm[l].outputAdd(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
-	default:
-		a.asm[l].output(&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
+func (a *winoAlg) output(l Level, dst, m, tmp []float32, n, pixel, row, plane int, into Into) {
+	if l == Generic {
+		a.ref.output(dst, m, n, pixel, row, plane, into)
+		return
 	}
+	a.asm[l].output[into](&dst[0], &m[0], &tmp[0], n, pixel, row, plane)
 }
 
 func (a *winoAlg) filter(l Level, u, w, tmp []float32, n, tap, plane int) {
@@ -138,15 +145,20 @@ type winoBlock struct{ from, used, width, weights, plane int }
 // winoLane is the unit in which channels are padded.
 const winoLane = 16
 
-// newWinograd plans the convolution s or its adjoint.
-func newWinograd(s ConvShape, adj bool) *winograd {
+// newWinograd plans the convolution s or its adjoint, beside of the channels of x
+// lying by themselves.
+func newWinograd(s ConvShape, adj bool, beside int) *winograd {
 	oh, ow := s.Out()
-	c := &winograd{winoAlg: winoAlgFor(s.K), level: level, adj: adj, n: s.N, ih: s.H, iw: s.W, ci: s.Ci, oh: oh, ow: ow, co: s.Co, pad: s.Pad}
+	c := &winograd{winoAlg: winoAlgFor(s.K), level: level, adj: adj, n: s.N, ih: s.H, iw: s.W, ci: s.Ci, oh: oh, ow: ow, co: s.Co, beside: beside, pad: s.Pad}
 	if adj {
-		c.ih, c.iw, c.ci, c.oh, c.ow, c.co, c.pad = oh, ow, s.Co, s.H, s.W, s.Ci, s.K-1-s.Pad
+		c.ih, c.iw, c.ci, c.oh, c.ow, c.co, c.pad = oh, ow, s.Co, s.H, s.W, s.Ci-beside, s.K-1-s.Pad
 	}
 	c.ty, c.tx = (c.oh+3)/4, (c.ow+3)/4
 	c.cip = (c.ci + winoLane - 1) / winoLane * winoLane
+	if !adj && beside > 0 { // two runs of whole vectors
+		lanes := max(8, engines[level].lanes)
+		c.cip = c.ci - beside + (beside+lanes-1)/lanes*lanes
+	}
 	c.blocks = productBlocks(c.level, c.co)
 
 	// Parts for a dozen workers, but not too small: each reads all the filters.
@@ -164,6 +176,10 @@ func newWinograd(s ConvShape, adj bool) *winograd {
 		b := &c.blocks[i]
 		b.weights, b.plane = c.packed, apart(c.ci*b.width)
 		c.packed += c.places() * b.plane
+	}
+	if adj {
+		c.dots = c.packed
+		c.packed += beside * c.places() * c.cip
 	}
 	return c
 }
@@ -215,24 +231,32 @@ func useFive(s ConvShape) bool {
 func (c *winograd) packLen() int {
 	n := c.packed + c.tmp()
 	if c.adj {
-		n += c.k * c.k * c.ci * c.co
+		n += c.k * c.k * c.ci * (c.co + c.beside)
 	}
 	return n
 }
 
 func (c *winograd) pack(dst, w []float32) {
 	tmp := dst[c.packed:][:c.tmp()]
+	co := c.co
 	if c.adj {
+		co += c.beside
 		t := dst[c.packed+c.tmp():]
-		n, last := c.ci*c.co, c.k*c.k-1
+		n, last := c.ci*co, c.k*c.k-1
+		for e := range c.beside {
+			for k := range c.k * c.k {
+				copy(t[k*c.ci:][:c.ci], w[(last-k)*n+(c.co+e)*c.ci:])
+			}
+			c.filter(c.level, dst[c.dots+e*c.places()*c.cip:], t, tmp, c.ci, c.ci, c.cip)
+		}
 		for k := range c.k * c.k {
-			transpose(t[k*n:(k+1)*n], w[(last-k)*n:(last-k+1)*n], c.co, c.ci)
+			transpose(t[k*n:(k+1)*n], w[(last-k)*n:(last-k+1)*n], co, c.ci)
 		}
 		w = t
 	}
 	for _, b := range c.blocks {
 		for k := range c.ci {
-			c.filter(c.level, dst[b.weights+k*b.width:], w[k*c.co+b.from:], tmp, b.used, c.ci*c.co, b.plane)
+			c.filter(c.level, dst[b.weights+k*b.width:], w[k*co+b.from:], tmp, b.used, c.ci*co, b.plane)
 		}
 	}
 }
@@ -257,18 +281,28 @@ func (c *winograd) scratchLen() int {
 	return c.places()*(in+out) + c.tmp() + c.tileLen() + 16
 }
 
-// tileLen is the size of a tile of the input at the border, or of the output.
+// tileLen is the size of a tile of the input at the border, or of the output, or
+// of a channel beside of all tiles.
 func (c *winograd) tileLen() int {
-	return max(c.places()*c.ci, 16*c.blocks[len(c.blocks)-1].width)
+	return max(c.places()*c.ci, 16*c.blocks[len(c.blocks)-1].width, 16*c.tiles)
 }
 
 func (c *winograd) part(dst, x, f []float32, part int, acc bool, scratch []float32) {
+	into := IntoNew
+	if acc {
+		into = IntoSum
+	}
+	c.partInto(dst, x, nil, f, part, into, scratch)
+}
+
+// partInto is part with the channels beside in e.
+func (c *winograd) partInto(dst, x, e, f []float32, part int, into Into, scratch []float32) {
 	n := c.n * c.ty
 	from, to := n*part/c.parts()*c.tx, n*(part+1)/c.parts()*c.tx
 	chunks := (to - from + c.tiles - 1) / c.tiles
 	s := c.carve(scratch)
 	for i := range chunks {
-		c.chunk(dst, x, f, from+(to-from)*i/chunks, from+(to-from)*(i+1)/chunks, acc, s)
+		c.chunk(dst, x, e, f, from+(to-from)*i/chunks, from+(to-from)*(i+1)/chunks, into, s)
 	}
 }
 
@@ -296,32 +330,70 @@ func (c *winograd) carve(scratch []float32) (s winoScratch) {
 }
 
 // chunk computes tiles [from,to), counted over all the images.
-func (c *winograd) chunk(dst, x, f []float32, from, to int, acc bool, s winoScratch) {
-	for t := from; t < to; t++ {
-		img, y0, x0 := c.place(t)
-		y, u := y0-c.pad, x0-c.pad
-		src, pixel, row := x, c.ci, c.iw*c.ci
-		if y >= 0 && u >= 0 && y+c.side <= c.ih && u+c.side <= c.iw {
-			src = x[((img*c.ih+y)*c.iw+u)*c.ci:]
-		} else {
-			gather(s.tile, x[img*c.ih*row:][:c.ih*row], c.side, y, u, c.ih, c.iw, c.ci, winoBlock{used: c.ci})
-			src, row = s.tile, c.side*c.ci
-		}
-		c.input(c.level, s.v[(t-from)*c.cip:], src, s.tmp, c.ci, pixel, row, s.vPlane)
+func (c *winograd) chunk(dst, x, e, f []float32, from, to int, into Into, s winoScratch) {
+	if main := c.ci - c.beside; c.beside > 0 && !c.adj {
+		c.inputs(x, s.v, main, from, to, s)
+		c.inputs(e, s.v[main:], c.beside, from, to, s)
+	} else {
+		c.inputs(x, s.v, c.ci, from, to, s)
 	}
 	for _, b := range c.blocks {
 		winoPanels(c.level, s.m, s.v, f[b.weights:], b.plane, to-from, c.ci, c.cip, b.width, c.places(), s.mPlane, s.vPlane, b.plane)
-		for t := from; t < to; t++ {
-			img, y0, x0 := c.place(t)
-			d := dst[((img*c.oh+y0)*c.ow+x0)*c.co+b.from:]
-			m := s.m[(t-from)*b.width:]
-			if y0+4 <= c.oh && x0+4 <= c.ow {
-				c.output(c.level, d, m, s.tmp, b.used, c.co, c.ow*c.co, s.mPlane, acc)
-				continue
-			}
-			c.output(c.level, s.tile, m, s.tmp, b.used, b.used, 4*b.used, s.mPlane, false)
-			c.scatter(d, s.tile, min(4, c.oh-y0), min(4, c.ow-x0), b.used, acc)
+		c.outputs(dst, from, to, b, into, s)
+	}
+	if c.adj {
+		for i := range c.beside {
+			c.dot(e[i:], from, to, f[c.dots+i*c.places()*c.cip:], s)
 		}
+	}
+}
+
+// inputs transforms n channels of tiles [from,to) to v.
+func (c *winograd) inputs(x, v []float32, n, from, to int, s winoScratch) {
+	for t := from; t < to; t++ {
+		img, y0, x0 := c.place(t)
+		y, u := y0-c.pad, x0-c.pad
+		src, row := x, c.iw*n
+		if y >= 0 && u >= 0 && y+c.side <= c.ih && u+c.side <= c.iw {
+			src = x[((img*c.ih+y)*c.iw+u)*n:]
+		} else {
+			gather(s.tile, x[img*c.ih*row:][:c.ih*row], c.side, y, u, c.ih, c.iw, n, winoBlock{used: n})
+			src, row = s.tile, c.side*n
+		}
+		c.input(c.level, v[(t-from)*c.cip:], src, s.tmp, n, n, row, s.vPlane)
+	}
+}
+
+// dot computes one of the channels beside of an adjoint's output.
+func (c *winograd) dot(e []float32, from, to int, u []float32, s winoScratch) {
+	// The tiles are what channels are to the transform.
+	n := to - from
+	winoDots(c.level, s.m, s.v, u, n, c.ci, c.cip, c.places(), s.mPlane, s.vPlane, c.cip)
+	c.output(c.level, s.tile, s.m, s.tmp, n, n, 4*n, s.mPlane, IntoNew)
+	for t := range n {
+		img, y0, x0 := c.place(from + t)
+		wide, row := min(4, c.ow-x0)*c.beside, c.ow*c.beside
+		d, p := e[((img*c.oh+y0)*c.ow+x0)*c.beside:], s.tile[t:]
+		for i := range min(4, c.oh-y0) {
+			for j, k := i*row, 4*i*n; j < i*row+wide; j, k = j+c.beside, k+n {
+				d[j] = p[k]
+			}
+		}
+	}
+}
+
+// outputs transforms the products of block b back for tiles [from,to).
+func (c *winograd) outputs(dst []float32, from, to int, b winoBlock, into Into, s winoScratch) {
+	for t := from; t < to; t++ {
+		img, y0, x0 := c.place(t)
+		d := dst[((img*c.oh+y0)*c.ow+x0)*c.co+b.from:]
+		m := s.m[(t-from)*b.width:]
+		if y0+4 <= c.oh && x0+4 <= c.ow {
+			c.output(c.level, d, m, s.tmp, b.used, c.co, c.ow*c.co, s.mPlane, into)
+			continue
+		}
+		c.output(c.level, s.tile, m, s.tmp, b.used, b.used, 4*b.used, s.mPlane, IntoNew)
+		c.scatter(d, s.tile, min(4, c.oh-y0), min(4, c.ow-x0), b.used, into)
 	}
 }
 
@@ -345,16 +417,18 @@ func (c *winograd) place(t int) (img, y, x int) {
 	return r / c.ty, 4 * (r % c.ty), 4 * (t % c.tx)
 }
 
-// scatter copies rows x cols pixels of n channels of a 4x4 tile to dst, or
-// adds them.
-func (c *winograd) scatter(dst, tile []float32, rows, cols, n int, acc bool) {
+// scatter writes rows x cols pixels of n channels of a 4x4 tile into dst.
+func (c *winograd) scatter(dst, tile []float32, rows, cols, n int, into Into) {
 	for i := range rows {
 		for j := range cols {
 			d, p := dst[(i*c.ow+j)*c.co:][:n], tile[(4*i+j)*n:][:n]
-			if acc {
-				Add(d, d, p)
-			} else {
+			switch into {
+			case IntoNew:
 				copy(d, p)
+			case IntoSum:
+				Add(d, d, p)
+			case IntoProduct:
+				Mul(d, d, p)
 			}
 		}
 	}
@@ -383,8 +457,8 @@ func winoInputGo(v, x []float32, n, pixel, row, plane int) {
 	}
 }
 
-// winoOutputGo is dst[i][j][k] = (A'mA)[i][j] of channel k, or is added to it.
-func winoOutputGo(dst, m []float32, n, pixel, row, plane int, acc bool) {
+// winoOutputGo writes (A'mA)[i][j] of channel k into dst[i][j][k].
+func winoOutputGo(dst, m []float32, n, pixel, row, plane int, into Into) {
 	line := func(m0, m1, m2, m3, m4, m5 float32) [4]float32 {
 		s1, d1, s2, d2 := m1+m2, m1-m2, m3+m4, m3-m4
 		return [4]float32{
@@ -400,11 +474,7 @@ func winoOutputGo(dst, m []float32, n, pixel, row, plane int, acc bool) {
 		}
 		for i := range 4 {
 			for j, o := range line(t[0][i], t[1][i], t[2][i], t[3][i], t[4][i], t[5][i]) {
-				if at := i*row + j*pixel + k; acc {
-					dst[at] += o
-				} else {
-					dst[at] = o
-				}
+				into.put(&dst[i*row+j*pixel+k], o)
 			}
 		}
 	}
@@ -447,6 +517,21 @@ func winoProductGo(m, v, u []float32, rows, ci, pitch, width, acc, places, mPlan
 					d[j] += a * b
 				}
 			}
+		}
+	}
+}
+
+// winoDotsGo is m[t] = the sum over k of v[t][k]*u[k] for rows tiles, and so for
+// places.
+func winoDotsGo(m, v, u []float32, rows, k, pitch, places, mPlane, vPlane, uPlane int) {
+	for p := range places {
+		u := u[p*uPlane:][:k]
+		for t := range rows {
+			sum := float32(0)
+			for i, a := range v[p*vPlane+t*pitch:][:k] {
+				sum += a * u[i]
+			}
+			m[p*mPlane+t] = sum
 		}
 	}
 }

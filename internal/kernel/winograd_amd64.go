@@ -3,13 +3,13 @@
 package kernel
 
 var winoThreeAsm = [AVX512 + 1]winoAsm{
-	AVX2:   {winoInputAVX2, winoGradientAVX2, winoOutputAVX2, winoOutputAddAVX2, winoFilterAVX2, winoWeightsAVX2},
-	AVX512: {winoInputAVX512, winoGradientAVX512, winoOutputAVX512, winoOutputAddAVX512, winoFilterAVX512, winoWeightsAVX512},
+	AVX2:   {winoInputAVX2, winoGradientAVX2, winoOutputs{winoOutputAVX2, winoOutputAddAVX2, winoOutputMulAVX2}, winoFilterAVX2, winoWeightsAVX2},
+	AVX512: {winoInputAVX512, winoGradientAVX512, winoOutputs{winoOutputAVX512, winoOutputAddAVX512, winoOutputMulAVX512}, winoFilterAVX512, winoWeightsAVX512},
 }
 
 var winoFiveAsm = [AVX512 + 1]winoAsm{
-	AVX2:   {fiveInputAVX2, fiveGradientAVX2, fiveOutputAVX2, fiveOutputAddAVX2, fiveFilterAVX2, fiveWeightsAVX2},
-	AVX512: {fiveInputAVX512, fiveGradientAVX512, fiveOutputAVX512, fiveOutputAddAVX512, fiveFilterAVX512, fiveWeightsAVX512},
+	AVX2:   {fiveInputAVX2, fiveGradientAVX2, winoOutputs{fiveOutputAVX2, fiveOutputAddAVX2, fiveOutputMulAVX2}, fiveFilterAVX2, fiveWeightsAVX2},
+	AVX512: {fiveInputAVX512, fiveGradientAVX512, winoOutputs{fiveOutputAVX512, fiveOutputAddAVX512, fiveOutputMulAVX512}, fiveFilterAVX512, fiveWeightsAVX512},
 }
 
 func strideInput(l Level, adj bool, v, x, tmp []float32, n, pixel, row, plane int) {
@@ -92,6 +92,18 @@ func winoProduct(l Level, m, v, u []float32, ahead, rows, ci, pitch, width, acc,
 	}
 	r, more, few := even(rows, len(kernels))
 	kernels[r-1](&m[0], &v[0], &u[0], ahead, ci, more, few, pitch, acc, places, mPlane, vPlane, uPlane)
+}
+
+// winoDots is winoDotsGo; the last vector of v and u is read whole.
+func winoDots(l Level, m, v, u []float32, rows, k, pitch, places, mPlane, vPlane, uPlane int) {
+	switch l {
+	case AVX512:
+		winoDotsAVX512(&m[0], &v[0], &u[0], rows, k, pitch, places, mPlane, vPlane, uPlane)
+	case AVX2:
+		winoDotsAVX2(&m[0], &v[0], &u[0], rows, k, pitch, places, mPlane, vPlane, uPlane)
+	default:
+		winoDotsGo(m, v, u, rows, k, pitch, places, mPlane, vPlane, uPlane)
+	}
 }
 
 // winoSum is winoSumGo.

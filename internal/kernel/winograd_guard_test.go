@@ -21,7 +21,7 @@ func TestWinogradGuarded(t *testing.T) {
 				return v
 			}
 			x, y, w := get(s.lenX()), get(s.lenY()), get(s.lenW())
-			c, ct := newWinograd(s, false), newWinograd(s, true)
+			c, ct := newWinograd(s, false, 0), newWinograd(s, true, 0)
 			cw := newWinogradW(s)
 			f, ft := get(c.packLen()), get(ct.packLen())
 			c.pack(f, w)
@@ -33,6 +33,21 @@ func TestWinogradGuarded(t *testing.T) {
 			scratch = get(ct.scratchLen())
 			for p := range ct.parts() {
 				ct.part(x, y, ft, p, i%4 < 2, scratch)
+			}
+			for n := 1; n < min(s.Ci, mostBeside); n++ {
+				main, e := get(len(x)/s.Ci*(s.Ci-n)), get(len(x)/s.Ci*n)
+				for _, adj := range []bool{false, true} {
+					c := newWinograd(s, adj, n)
+					f, scratch := get(c.packLen()), get(c.scratchLen())
+					c.pack(f, w)
+					for p := range c.parts() {
+						if adj {
+							c.partInto(main, y, e, f, p, IntoProduct, scratch)
+						} else {
+							c.partInto(y, main, e, f, p, IntoProduct, scratch)
+						}
+					}
+				}
 			}
 			scratch = get(cw.scratchLen())
 			for p := range cw.parts() {
@@ -78,6 +93,11 @@ func TestPointwiseGuarded(t *testing.T) {
 					e.run(d, x, y)
 				}
 				AddBias(d, x, y)
+				bias := NewBias(y)
+				bias.many = append(guarded(t, len(bias.many), low)[:0], bias.many...)
+				SoftplusBias(d, x, x, bias, 1)
+				SoftplusBias(d, nil, x, bias, 1)
+				SoftplusBias(nil, d, x, bias, 1)
 				MulChannel(d, x, y)
 				AdamStep(d, x, y, y, 1, 1, 1, 1, 1, 1)
 				Dot(x, y)
@@ -122,12 +142,18 @@ func TestDenormalsRestored(t *testing.T) {
 		SoftmaxGrad(x, x, y, 16)
 		check("SoftmaxGrad")
 		s := ConvShape{1, 9, 9, 16, 16, 3, 1, 1}
+		var z9 [9 * 9]float32
 		u, v, w := make([]float32, s.lenX()), make([]float32, s.lenY()), make([]float32, s.lenW())
-		c := newConv(s, newWinograd(s, false), len(u), len(v))
+		c := newConv(s, newWinograd(s, false, 0), len(u), len(v))
 		f := c.Pack(nil, w)
 		check("Pack")
 		c.Run(v, u, f, false)
 		check("winograd")
+		b := newWinograd(s, true, 1)
+		fb := make([]float32, b.packLen())
+		b.pack(fb, w)
+		b.partInto(u[:9*9*15], v, z9[:], fb, 0, IntoNew, make([]float32, b.scratchLen()))
+		check("channels beside")
 		s.Stride = 2
 		v = v[:s.lenY()]
 		for _, adj := range []bool{false, true} {

@@ -8,6 +8,10 @@ func winoProduct(_ Level, m, v, u []float32, _, rows, ci, pitch, width, acc, pla
 	winoProductGo(m, v, u, rows, ci, pitch, width, acc, places, mPlane, vPlane, uPlane)
 }
 
+func winoDots(_ Level, m, v, u []float32, rows, k, pitch, places, mPlane, vPlane, uPlane int) {
+	winoDotsGo(m, v, u, rows, k, pitch, places, mPlane, vPlane, uPlane)
+}
+
 func winoSum(_ Level, m, v, g []float32, tiles, rows, pitch, width, acc, panels, mStep, vStep, gStep int) {
 	winoSumGo(m, v, g, tiles, rows, pitch, width, acc, panels, mStep, vStep, gStep)
 }

@@ -14,10 +14,15 @@ func winoInputAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row i
 //go:noescape
 func winoOutputAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// winoOutputAdd is winoOutput added to dst.
+// winoOutputAdd is the 4x4 outputs of one tile of n channels, added to dst.
 //
 //go:noescape
 func winoOutputAddAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// winoOutputMul is the 4x4 outputs of one tile of n channels, multiplied with dst.
+//
+//go:noescape
+func winoOutputMulAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
 // winoFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.
 //
@@ -34,6 +39,11 @@ func winoGradientAVX2(v *float32, y *float32, tmp *float32, n int, pixel int, ro
 //go:noescape
 func winoWeightsAVX2(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
 
+// winoDots is m[i] = the sum over k of a[i][k]*b[k] for rows rows of a, pitch floats apart and read in whole vectors, and so for places.
+//
+//go:noescape
+func winoDotsAVX2(m *float32, a *float32, b *float32, rows int, k int, pitch int, places int, mPlane int, aPlane int, bPlane int)
+
 // fiveInput is the transform of one 8x8 tile of n channels; v is padded to whole vectors.
 //
 //go:noescape
@@ -44,10 +54,15 @@ func fiveInputAVX2(v *float32, x *float32, tmp *float32, n int, pixel int, row i
 //go:noescape
 func fiveOutputAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// fiveOutputAdd is fiveOutput added to dst.
+// fiveOutputAdd is the 4x4 outputs A'mA of one tile of n channels, added to dst.
 //
 //go:noescape
 func fiveOutputAddAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveOutputMul is the 4x4 outputs A'mA of one tile of n channels, multiplied with dst.
+//
+//go:noescape
+func fiveOutputMulAVX2(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
 // fiveWeights is the 5x5 filters G'mG of n channels.
 //
@@ -189,10 +204,15 @@ func winoInputAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row
 //go:noescape
 func winoOutputAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// winoOutputAdd is winoOutput added to dst.
+// winoOutputAdd is the 4x4 outputs of one tile of n channels, added to dst.
 //
 //go:noescape
 func winoOutputAddAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// winoOutputMul is the 4x4 outputs of one tile of n channels, multiplied with dst.
+//
+//go:noescape
+func winoOutputMulAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
 // winoFilter is the transform of the 3x3 filters of n channels; u is padded to whole vectors.
 //
@@ -209,6 +229,11 @@ func winoGradientAVX512(v *float32, y *float32, tmp *float32, n int, pixel int, 
 //go:noescape
 func winoWeightsAVX512(w *float32, m *float32, tmp *float32, n int, tap int, plane int)
 
+// winoDots is m[i] = the sum over k of a[i][k]*b[k] for rows rows of a, pitch floats apart and read in whole vectors, and so for places.
+//
+//go:noescape
+func winoDotsAVX512(m *float32, a *float32, b *float32, rows int, k int, pitch int, places int, mPlane int, aPlane int, bPlane int)
+
 // fiveInput is the transform of one 8x8 tile of n channels; v is padded to whole vectors.
 //
 //go:noescape
@@ -219,10 +244,15 @@ func fiveInputAVX512(v *float32, x *float32, tmp *float32, n int, pixel int, row
 //go:noescape
 func fiveOutputAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
-// fiveOutputAdd is fiveOutput added to dst.
+// fiveOutputAdd is the 4x4 outputs A'mA of one tile of n channels, added to dst.
 //
 //go:noescape
 func fiveOutputAddAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
+
+// fiveOutputMul is the 4x4 outputs A'mA of one tile of n channels, multiplied with dst.
+//
+//go:noescape
+func fiveOutputMulAVX512(dst *float32, m *float32, tmp *float32, n int, pixel int, row int, plane int)
 
 // fiveWeights is the 5x5 filters G'mG of n channels.
 //

@@ -60,6 +60,18 @@ func checkClose(t *testing.T, s ConvShape, tol float64, seed uint64, forward, ad
 		copy(dst, old)
 		c.Run(dst, in, f, true)
 		check(what+", added", dst, old, want, terms)
+		if !c.Winograd() {
+			return
+		}
+		scratch := make([]float32, c.ScratchLen())
+		copy(dst, old)
+		for p := range c.Parts() {
+			c.PartInto(dst, in, nil, f, p, IntoProduct, scratch)
+		}
+		for i, v := range old {
+			dst[i] /= v // normal numbers: not 0
+		}
+		check(what+", multiplied", dst, nil, want, terms)
 	}
 	run("forward", newConv(s, forward, len(x), len(y)), x, y, fy)
 	run("adjoint", newConv(s, adjoint, len(y), len(x)), y, x, fx)
@@ -73,7 +85,58 @@ func checkClose(t *testing.T, s ConvShape, tol float64, seed uint64, forward, ad
 
 func checkWinograd(t *testing.T, s ConvShape, tol float64, seed uint64) (worst float64) {
 	t.Helper()
-	return checkClose(t, s, tol, seed, newWinograd(s, false), newWinograd(s, true), newWinogradW(s))
+	worst = checkClose(t, s, tol, seed, newWinograd(s, false, 0), newWinograd(s, true, 0), newWinogradW(s))
+	if n := 1 + int(seed%mostBeside); n < s.Ci {
+		worst = max(worst, checkClose(t, s, tol, seed, besides{newWinograd(s, false, n)}, besides{newWinograd(s, true, n)}, nil))
+	}
+	return worst
+}
+
+// besides is a plan with channels beside as one without.
+type besides struct{ w *winograd }
+
+func (c besides) packLen() int          { return c.w.packLen() }
+func (c besides) pack(dst, w []float32) { c.w.pack(dst, w) }
+func (c besides) parts() int            { return c.w.parts() }
+func (c besides) rows(p int) (int, int) { return c.w.rows(p) }
+func (c besides) scratchLen() int       { return c.w.scratchLen() }
+
+func (c besides) part(dst, x, f []float32, part int, acc bool, scratch []float32) {
+	// Part of the channels of each pixel of v, which has n, moved from or to p.
+	move := func(v []float32, n, from, to int, p []float32, back bool) {
+		for i := range len(v) / n {
+			a, b := v[i*n+from:i*n+to], p[i*(to-from):][:to-from]
+			if back {
+				a, b = b, a
+			}
+			copy(b, a)
+		}
+	}
+	if !c.w.adj {
+		n := c.w.ci
+		m := n - c.w.beside
+		main, e := make([]float32, len(x)/n*m), make([]float32, len(x)/n*c.w.beside)
+		move(x, n, 0, m, main, false)
+		move(x, n, m, n, e, false)
+		into := IntoNew
+		if acc {
+			into = IntoSum
+		}
+		c.w.partInto(dst, main, e, f, part, into, scratch)
+		return
+	}
+	n := c.w.co + c.w.beside
+	main, e := make([]float32, len(dst)/n*c.w.co), make([]float32, len(dst)/n*c.w.beside)
+	c.w.partInto(main, x, e, f, part, IntoNew, scratch)
+	lo, hi := c.w.rows(part)
+	row := c.w.ow * n
+	old := append([]float32(nil), dst[lo*row:hi*row]...)
+	main, e = main[lo*c.w.ow*c.w.co:hi*c.w.ow*c.w.co], e[lo*c.w.ow*c.w.beside:hi*c.w.ow*c.w.beside]
+	move(dst[lo*row:hi*row], n, 0, c.w.co, main, true)
+	move(dst[lo*row:hi*row], n, c.w.co, n, e, true)
+	if acc {
+		Add(dst[lo*row:hi*row], dst[lo*row:hi*row], old)
+	}
 }
 
 var winoCases = []ConvShape{
@@ -119,7 +182,7 @@ func TestWinogradParts(t *testing.T) {
 		s := ConvShape{3, 17, 30, 16, 40, 3, 1, 1}
 		rng := rand.New(rand.NewPCG(1, 1))
 		x, w := normal(rng, s.lenX()), normal(rng, s.lenW())
-		c := newConv(s, newWinograd(s, false), s.lenX(), s.lenY())
+		c := newConv(s, newWinograd(s, false, 0), s.lenX(), s.lenY())
 		f := c.Pack(nil, w)
 		want, got := make([]float32, s.lenY()), make([]float32, s.lenY())
 		c.Run(want, x, f, false)
@@ -197,7 +260,7 @@ func BenchmarkWinograd(b *testing.B) {
 				return func() { c.Run(y, x, f, false) }
 			})
 			run("winograd", func() func() {
-				c := newConv(s, newWinograd(s, false), len(x), len(y))
+				c := newConv(s, newWinograd(s, false, 0), len(x), len(y))
 				f := c.Pack(nil, w)
 				return func() { c.Run(y, x, f, false) }
 			})
@@ -210,12 +273,12 @@ func BenchmarkWinograd(b *testing.B) {
 				return func() { c.Run(w, x, y) }
 			})
 			run("pack", func() func() {
-				c := newConv(s, newWinograd(s, false), len(x), len(y))
+				c := newConv(s, newWinograd(s, false, 0), len(x), len(y))
 				f := c.Pack(nil, w)
 				return func() { c.Pack(f, w) }
 			})
 			run("packT", func() func() {
-				c := newConv(s, newWinograd(s, true), len(y), len(x))
+				c := newConv(s, newWinograd(s, true, 0), len(y), len(x))
 				f := c.Pack(nil, w)
 				return func() { c.Pack(f, w) }
 			})

@@ -133,6 +133,15 @@ func fiveInput(t target) {
 			for i := range d {
 				d[i] = l.load(rows.at(p, q, i))
 			}
+			if j >= 4 { // what the next tile has more
+				u := GP64()
+				LEAQ(Mem{Base: p, Index: pixel, Scale: 4}, u)
+				w := GP64()
+				rows.second(u, w)
+				for i := range 8 {
+					PREFETCHT0(rows.at(u, w, i))
+				}
+			}
 			line(d, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.at8(tmp, i, j)) })
 			if j < 7 {
 				ADDQ(pixel, p)
@@ -217,7 +226,7 @@ func spread(t target, y []reg.VecVirtual, lagrange bool, put func(i int, v reg.V
 
 // fromTile writes the transform of 8x8 places of m, plane apart, to size x size
 // values at dst, column and row apart.
-func fromTile(t target, size int, lagrange, acc bool, dst, m, tmp, n, plane, column, row reg.GPVirtual) {
+func fromTile(t target, size int, lagrange bool, into into, dst, m, tmp, n, plane, column, row reg.GPVirtual) {
 	planes, columns := newAn8(times(plane, 8)), newAn8(column)
 	channels(t, n, func(l tail) {
 		p, q := GP64(), GP64()
@@ -241,15 +250,15 @@ func fromTile(t target, size int, lagrange, acc bool, dst, m, tmp, n, plane, col
 			}
 			columns.second(p, q)
 			if !lagrange {
-				for j := range 4 { // the next tile's
-					PREFETCHT0(columns.at(q, q, j))
+				u := GP64()
+				LEAQ(Mem{Base: q, Index: column, Scale: 4}, u)
+				for j := range 4 { // of the tile after the next
+					PREFETCHT0(columns.at(u, u, j))
 				}
 			}
 			collect(t, d, size, lagrange, func(j int, v reg.VecVirtual) {
 				to := columns.at(p, q, j)
-				if acc {
-					VADDPS(l.load(to), v, v)
-				}
+				into.with(l, to, v)
 				l.store(v, to)
 			})
 			if i < size-1 {
@@ -294,18 +303,16 @@ func toTile(t target, size int, lagrange bool, v, x, tmp, n, plane, column, row 
 // five writes the transforms of F(4x4,5x5).
 func five(t target) {
 	fiveInput(t)
-	for _, acc := range []bool{false, true} {
-		name, doc := "fiveOutput", "fiveOutput is the 4x4 outputs A'mA of one tile of n channels."
-		if acc {
-			name, doc = "fiveOutputAdd", "fiveOutputAdd is fiveOutput added to dst."
-		}
+	for _, into := range intos {
+		name := "fiveOutput" + into.name
+		doc := name + " is the 4x4 outputs A'mA of one tile of n channels" + into.doc + "."
 		end := start(t, name, "(dst, m, tmp *float32, n, pixel, row, plane int)", doc)
-		fromTile(t, 4, false, acc, arg("dst"), arg("m"), arg("tmp"), arg("n"), bytes("plane"), bytes("pixel"), bytes("row"))
+		fromTile(t, 4, false, into, arg("dst"), arg("m"), arg("tmp"), arg("n"), bytes("plane"), bytes("pixel"), bytes("row"))
 		end()
 	}
 	end := start(t, "fiveWeights", "(w, m, tmp *float32, n, tap, plane int)", "fiveWeights is the 5x5 filters G'mG of n channels.")
 	tap := bytes("tap")
-	fromTile(t, 5, true, false, arg("w"), arg("m"), arg("tmp"), arg("n"), bytes("plane"), tap, times(tap, 5))
+	fromTile(t, 5, true, intos[0], arg("w"), arg("m"), arg("tmp"), arg("n"), bytes("plane"), tap, times(tap, 5))
 	end()
 	end = start(t, "fiveFilter", "(u, w, tmp *float32, n, tap, plane int)",
 		"fiveFilter is the transform GgG' of the 5x5 filters of n channels; u is padded to whole vectors.")

@@ -248,6 +248,11 @@ func input(t target) {
 			for j := range d {
 				d[j] = l.load(pixels.at(p, j))
 			}
+			q := GP64()
+			LEAQ(Mem{Base: p, Index: pixels.s, Scale: 4}, q)
+			for j := 2; j < 6; j++ { // what the next tile has more
+				PREFETCHT0(pixels.at(q, j))
+			}
 			line(d, func(j int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, j, i)) })
 			if i < 5 {
 				ADDQ(row, p)
@@ -270,13 +275,23 @@ func input(t target) {
 	end()
 }
 
+// An into is how a result v is combined with what is at to.
+type into struct {
+	name, doc string
+	with      func(l tail, to Mem, v reg.VecVirtual)
+}
+
+var intos = []into{
+	{"", "", func(l tail, to Mem, v reg.VecVirtual) {}},
+	{"Add", ", added to dst", func(l tail, to Mem, v reg.VecVirtual) { VADDPS(l.load(to), v, v) }},
+	{"Mul", ", multiplied with dst", func(l tail, to Mem, v reg.VecVirtual) { VMULPS(l.load(to), v, v) }},
+}
+
 // output writes the output transform A'mA.
 func output(t target) {
-	for _, acc := range []bool{false, true} {
-		name, doc := "winoOutput", "winoOutput is the 4x4 outputs of one tile of n channels."
-		if acc {
-			name, doc = "winoOutputAdd", "winoOutputAdd is winoOutput added to dst."
-		}
+	for _, into := range intos {
+		name := "winoOutput" + into.name
+		doc := name + " is the 4x4 outputs of one tile of n channels" + into.doc + "."
 		end := start(t, name, "(dst, m, tmp *float32, n, pixel, row, plane int)", doc)
 		dst, m, tmp, n := arg("dst"), arg("m"), arg("tmp"), arg("n")
 		pixels, row := newSix(bytes("pixel")), bytes("row")
@@ -300,6 +315,7 @@ func output(t target) {
 			put(2, s1)
 			put(3, m[5])
 		}
+		ahead := times(pixels.s, 8)
 		channels(t, n, func(l tail) {
 			p := GP64()
 			MOVQ(m, p)
@@ -320,15 +336,14 @@ func output(t target) {
 					d[j] = load(t, t.tmp(tmp, i, j))
 				}
 				q := GP64()
-				LEAQ(Mem{Base: p, Index: pixels.s, Scale: 4}, q)
-				for j := range 4 { // the next tile's
+				MOVQ(ahead, q)
+				ADDQ(p, q)
+				for j := range 4 { // of the tile after the next
 					PREFETCHT0(pixels.at(q, j))
 				}
 				line(d, func(j int, v reg.VecVirtual) {
 					to := pixels.at(p, j)
-					if acc {
-						VADDPS(l.load(to), v, v)
-					}
+					into.with(l, to, v)
 					l.store(v, to)
 				})
 				if i < 3 {
@@ -589,6 +604,74 @@ func product(t target, r, v int) {
 	end()
 }
 
+// dots writes the products of the rows of a with one vector, for each place.
+func dots(t target) {
+	end := start(t, "winoDots", "(m, a, b *float32, rows, k, pitch, places, mPlane, aPlane, bPlane int)",
+		"winoDots is m[i] = the sum over k of a[i][k]*b[k] for rows rows of a, pitch floats apart and read in whole vectors, and so for places.")
+	place := loopOver("places")
+	s := bytes("pitch")
+	s3 := times(s, 3)
+	top := label("place")
+	Label(top)
+	m, a, rows := at(place.m), at(place.a), arg("rows")
+	for _, r := range []int{4, 1} {
+		block, next := label("dots"), label("next")
+		Label(block)
+		CMPQ(rows, U32(r))
+		JLT(LabelRef(next))
+		p, q, n := GP64(), at(place.b), arg("k")
+		MOVQ(a, p)
+		sums := accumulators(t, r, 1)
+		for _, v := range sums {
+			VXORPS(v[0].AsX(), v[0].AsX(), v[0].AsX())
+		}
+		k := label("k")
+		Label(k)
+		b := load(t, Mem{Base: q})
+		from := []Mem{{Base: p}, {Base: p, Index: s, Scale: 1}, {Base: p, Index: s, Scale: 2}, {Base: p, Index: s3, Scale: 1}}
+		for i, v := range sums {
+			VFMADD231PS(from[i], b, v[0])
+		}
+		ADDQ(U32(4*t.w), p)
+		ADDQ(U32(4*t.w), q)
+		SUBQ(U32(t.w), n)
+		JG(LabelRef(k))
+		half := make([]reg.VecVirtual, r)
+		for i, v := range sums {
+			half[i] = v[0]
+			if t.w == 16 {
+				half[i] = YMM()
+				VEXTRACTF64X4(U8(1), v[0], half[i])
+				VADDPS(v[0].AsY(), half[i], half[i])
+			}
+		}
+		if r == 4 {
+			VHADDPS(half[1], half[0], half[0])
+			VHADDPS(half[3], half[2], half[2])
+			VHADDPS(half[2], half[0], half[0])
+		} else {
+			VHADDPS(half[0], half[0], half[0])
+			VHADDPS(half[0], half[0], half[0])
+		}
+		x := XMM()
+		VEXTRACTF128(U8(1), half[0], x)
+		VADDPS(half[0].AsX(), x, x)
+		if r == 4 {
+			VMOVUPS(x, Mem{Base: m})
+			LEAQ(Mem{Base: a, Index: s, Scale: 4}, a)
+		} else {
+			VMOVSS(x, Mem{Base: m})
+			ADDQ(s, a)
+		}
+		ADDQ(U32(4*r), m)
+		SUBQ(U32(r), rows)
+		JMP(LabelRef(block))
+		Label(next)
+	}
+	place.end(top, "mPlane", "aPlane", "bPlane")
+	end()
+}
+
 // gradient writes the transform AgA' of tiles of the output's gradient.
 func gradient(t target) {
 	end := start(t, "winoGradient", "(v, y, tmp *float32, n, pixel, row, plane int)",
@@ -766,6 +849,7 @@ func main() {
 		filter(t)
 		gradient(t)
 		weights(t)
+		dots(t)
 		five(t)
 		strideFilter(t)
 		for _, adj := range []bool{false, true} {
