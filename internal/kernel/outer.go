@@ -49,7 +49,7 @@ func DotOuter(x, m, c []float32) float64 {
 // dotRows is the sum of x[i]*c[i%len(c)]. The channels are summed before they
 // meet c, unless they are very many.
 func dotRows(x, c []float32) float64 {
-	var block [64]float64
+	var block [256]float64
 	s := 0.0
 	if len(c) > len(block) {
 		for i := 0; i < len(x); i += len(c) {

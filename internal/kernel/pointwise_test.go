@@ -422,7 +422,7 @@ func TestOuter(t *testing.T) {
 func TestOuterSums(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(13, 14))
-		for _, c := range []int{1, 3, 4, 16, 64, 70} {
+		for _, c := range []int{1, 3, 4, 16, 64, 96, 300} {
 			m := []float32{0, 0.5, 1, 1, 1, 1, 0.25, 0.25, 0}
 			x, k := normal(rng, len(m)*c), normal(rng, c)
 			sum, dst, sums := 0.0, make([]float32, len(x)), make([]float64, c)
