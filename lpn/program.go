@@ -44,7 +44,7 @@ type node struct {
 	per      int
 	order1   *node // the derivative computed along with this value's operand
 	biasOf   *node // the value to which a bias was added, if this is the sum
-	bias     *kernel.Bias
+	bias     []float32
 }
 
 // An outer is a constant m[p]*c[k].
@@ -151,11 +151,6 @@ func newSession(ps []*program, threads int) *session {
 func (x *exec) Part(worker, part int) {
 	s := x.stages[x.stage]
 	for i, c := range s.convs {
-		dst, in, acc, scratch := x.buf(s.out), x.buf(c.in), s.acc || i > 0, x.memory.conv[worker]
-		if c.beside == nil && s.factor == nil {
-			c.Part(dst, in, c.f, part, acc, scratch)
-			continue
-		}
 		var beside []float32
 		if c.beside != nil {
 			beside = x.buf(c.beside)
@@ -164,10 +159,10 @@ func (x *exec) Part(worker, part int) {
 		switch {
 		case s.factor != nil:
 			into = kernel.IntoProduct
-		case acc:
+		case s.acc || i > 0:
 			into = kernel.IntoSum
 		}
-		c.PartInto(dst, in, beside, c.f, part, into, scratch)
+		c.PartInto(x.buf(s.out), x.buf(c.in), beside, c.f, part, into, x.memory.conv[worker])
 	}
 	if s.part != nil {
 		s.part(x, worker, part)
@@ -281,7 +276,7 @@ func (b *builder) material(v Value) *node {
 // head starts a stage with an operation that mixes rows.
 func (b *builder) head(d Dims, parts int, in *node) (*stage, *node) {
 	out := &node{dims: d, def: len(b.p.stages)}
-	s := &stage{rows: d.N * d.H, width: d.W, step: stepRows(d), parts: parts, in: []*node{in}, out: out, whole: true}
+	s := &stage{rows: d.N * d.H, width: d.W, step: rowsOf(d, stepFloats), parts: parts, in: []*node{in}, out: out, whole: true}
 	b.p.stages = append(b.p.stages, s)
 	in.reads++
 	return s, out
@@ -302,10 +297,11 @@ func (b *builder) resample(v Value, d Dims, f func(dst, x []float32)) *node {
 
 // partFloats is about how many elements a part of a stage without convolution
 // works on: few enough to stay in the second-level cache with some operands.
-const partFloats = 1 << 14
+// stepFloats is the same of a step.
+const partFloats, stepFloats = 1 << 14, 1 << 12
 
-// stepRows is how many rows of d are a quarter of that, or one.
-func stepRows(d Dims) int { return max(1, partFloats/4/(d.W*max(d.C, 16))) }
+// rowsOf is how many rows of d are so many floats, or one.
+func rowsOf(d Dims, floats int) int { return max(1, floats/(d.W*max(d.C, 16))) }
 
 // rowwise appends an operation, whose outputs lie on the grid of d, to the
 // stage that makes its last input, or to a new one.
@@ -316,9 +312,9 @@ func (b *builder) rowwise(d Dims, op rowOp) {
 		i.reads++
 	}
 	if ready < 0 || b.p.stages[ready].whole || b.p.stages[ready].rows != d.N*d.H || b.p.stages[ready].width != d.W {
-		per := max(1, min(d.H, partFloats/(d.W*max(d.C, 16))))
+		per := min(d.H, rowsOf(d, partFloats))
 		rows := d.N * d.H
-		b.p.stages = append(b.p.stages, &stage{rows: rows, width: d.W, per: per, step: stepRows(d), parts: (rows + per - 1) / per})
+		b.p.stages = append(b.p.stages, &stage{rows: rows, width: d.W, per: per, step: rowsOf(d, stepFloats), parts: (rows + per - 1) / per})
 		ready = len(b.p.stages) - 1
 	}
 	s := b.p.stages[ready]
@@ -367,11 +363,13 @@ func (b *builder) binary(u, v Value, f func(dst, x, y []float32)) *node {
 	return out
 }
 
-// pair appends an operation that computes a function and its derivative at
-// once, either of which may turn out to be unread.
-func (b *builder) pair(n *node, c0 int, f func(z, s, x []float32)) (z, s *node) {
-	z, s = &node{dims: n.dims, def: -1}, &node{dims: n.dims, def: -1}
+// pair appends an operation that computes a function of v and its derivative at
+// once from n, either of which may turn out to be unread.
+func (b *builder) pair(v, n *node, c0 int, f func(z, s, x []float32)) (z *node) {
+	z = &node{dims: n.dims, def: -1}
 	z.dims.C = c0
+	v.order1 = &node{dims: n.dims, def: -1}
+	s := v.order1
 	b.rowwise(n.dims, rowOp{out: []*node{z, s}, in: []*node{n}, inPlace: true, run: func(x *exec, w, lo, hi int) {
 		var zs, ss []float32
 		if z.reads > 0 {
@@ -382,7 +380,7 @@ func (b *builder) pair(n *node, c0 int, f func(z, s, x []float32)) (z, s *node) 
 		}
 		f(zs, ss, x.rows(n, w, lo, hi))
 	}})
-	return z, s
+	return z
 }
 
 // conv starts a stage with c, to an output of dims d.
@@ -399,9 +397,9 @@ func (b *builder) plan(k *kernel.Conv, c conv) conv {
 	return c
 }
 
-// join returns wide and few as one convolution, the channels of few beside those
-// of wide, and says whether that pays.
-func (b *builder) join(wide, few conv) (c conv, ok bool) {
+// join returns wide and few as one convolution, the channels of few being those of
+// beside, and says whether that pays.
+func (b *builder) join(wide, few conv, beside *node) (c conv, ok bool) {
 	s := wide.shape
 	s.Ci = few.shape.Ci
 	if b.direct || s != few.shape || wide.adj != few.adj || wide.beside != nil {
@@ -416,7 +414,7 @@ func (b *builder) join(wide, few conv) (c conv, ok bool) {
 	if k == nil {
 		return c, false
 	}
-	c = conv{in: wide.in, beside: few.in, shape: s, adj: wide.adj}
+	c = conv{in: wide.in, beside: beside, shape: s, adj: wide.adj}
 	taps := s.K * s.K
 	m, n := len(wide.w)/taps, len(few.w)/taps
 	for i := range taps {
@@ -499,11 +497,10 @@ func (b *builder) ConvT(yv, wv Value, g Geom, h, width int) Value {
 	// Another adjoint of y may do this one along with it.
 	for i, st := range b.p.stages {
 		if len(st.convs) == 1 && st.convs[0].in == y && st.beside == nil && len(st.ops) == 0 {
-			few := c
-			few.in = &node{dims: d, def: i}
-			if both, ok := b.join(st.convs[0], few); ok {
-				st.convs[0], st.parts, st.beside = both, both.Parts(), few.in
-				return few.in
+			out := &node{dims: d, def: i}
+			if both, ok := b.join(st.convs[0], c, out); ok {
+				st.convs[0], st.parts, st.beside = both, both.Parts(), out
+				return out
 			}
 		}
 	}
@@ -514,22 +511,19 @@ func (b *builder) Bias(x, bias Value) Value {
 	k := bias.(*node).konst
 	n := b.material(x)
 	out := b.pointwise(n, func(dst, x []float32) { kernel.AddBias(dst, x, k) })
-	out.biasOf, out.bias = n, kernel.NewBias(k)
+	out.biasOf, out.bias = n, k
 	return out
 }
 
 func (b *builder) Act(v Value, a Activation, order int) Value {
 	n := b.material(v)
 	switch {
-	case order == 0 && n.konst == nil && n.order1 == nil && n.bias != nil && a.Kind == Softplus:
-		// The sum may then remain unread.
-		z, s := b.pair(n.biasOf, n.dims.C, func(z, s, x []float32) { kernel.SoftplusBias(z, s, x, n.bias, float32(a.Beta)) })
-		n.order1 = s
-		return z
 	case order == 0 && n.konst == nil && n.order1 == nil:
-		z, s := b.pair(n, n.dims.C, a.pair())
-		n.order1 = s
-		return z
+		if n.biasOf != nil && a.Kind == Softplus { // the sum may then remain unread
+			bias, beta := kernel.NewBias(n.bias), float32(a.Beta)
+			return b.pair(n, n.biasOf, n.dims.C, func(z, s, x []float32) { kernel.SoftplusBias(z, s, x, bias, beta) })
+		}
+		return b.pair(n, n, n.dims.C, a.pair())
 	case order == 1 && n.order1 != nil:
 		return n.order1
 	}
@@ -590,9 +584,12 @@ func (b *builder) accumulate(u, v *node) bool {
 	if len(s.convs) == 1 && len(first.ops) == 0 {
 		var both []conv
 		last := s.convs[0]
-		if joined, ok := b.join(first.convs[0], last); ok && len(first.convs) == 1 {
-			both = []conv{joined}
-		} else if c := last.Like(first.convs[0].Conv); c != nil {
+		if len(first.convs) == 1 {
+			if c, ok := b.join(first.convs[0], last, last.in); ok {
+				both = []conv{c}
+			}
+		}
+		if c := last.Like(first.convs[0].Conv); c != nil && both == nil {
 			last.Conv = c
 			b.p.conv = max(b.p.conv, c.ScratchLen())
 			both = append(first.convs, last)
@@ -656,9 +653,7 @@ func (b *builder) Exp(x Value) Value        { return b.pointwise(x, kernel.Exp) 
 
 func (b *builder) LogSumExp(v Value, per int) Value {
 	n := b.material(v)
-	z, s := b.pair(n, n.dims.C/per, func(z, s, x []float32) { kernel.LogSumExp(z, s, x, per) })
-	n.order1 = s
-	return z
+	return b.pair(n, n, n.dims.C/per, func(z, s, x []float32) { kernel.LogSumExp(z, s, x, per) })
 }
 
 func (b *builder) Softmax(v Value, per int) Value {
@@ -911,8 +906,9 @@ func (s *stage) multiply() {
 
 // place assigns memory: values that live within one stage go to the workers'
 // scratch, one step high; the others to the arena, each at the
-// lowest place free for as long as it lives, or where the value lies that it
-// is made from, if that one is not needed again.
+// lowest place free for as long as it lives, or where a value lies that it is
+// made from, or that the same rows were made from before, if that one is not
+// needed again.
 func (p *program) place() {
 	type span struct {
 		n           *node

@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 
 // fences lists who may import a library directly, and who may reach it at all.
 var fences = []struct {
-	library       string
+	root          string // its import path
 	direct, reach []string
 }{
 	{"gorgonia.org/gorgonia", []string{"lpn/train"}, []string{"lpn/train", "cmd/...", "internal/peerbench"}},
@@ -110,15 +110,15 @@ func TestImportsGoOneWay(t *testing.T) {
 }
 
 func TestLibrariesStayFenced(t *testing.T) {
-	within := func(imp, library string) bool { return imp == library || strings.HasPrefix(imp, library+"/") }
+	within := func(imp, root string) bool { return imp == root || strings.HasPrefix(imp, root+"/") }
 	for _, p := range list(t) {
 		for _, f := range fences {
-			is := func(imp string) bool { return within(imp, f.library) }
+			is := func(imp string) bool { return within(imp, f.root) }
 			if slices.ContainsFunc(p.Imports, is) && !matches(f.direct, p.name()) {
-				t.Errorf("%s imports %s", p.name(), f.library)
+				t.Errorf("%s imports %s", p.name(), f.root)
 			}
 			if slices.ContainsFunc(p.Deps, is) && !matches(f.reach, p.name()) {
-				t.Errorf("%s depends on %s", p.name(), f.library)
+				t.Errorf("%s depends on %s", p.name(), f.root)
 			}
 		}
 		if p.name() == "assets" {

@@ -107,7 +107,7 @@ func NewConvTDirect(s ConvShape) *Conv {
 	return newConv(s, newDirectT(s), s.lenY(), s.lenX())
 }
 
-// NewConvBeside is NewConv with the last n of the s.Ci channels of x in a tensor of
+// NewConvBeside is NewConv for 3x3 with the last n of the s.Ci channels of x in a tensor of
 // their own, e (N,H,W,n), beside x (N,H,W,Ci-n): networks whose every layer sees the
 // picture, too, have few channels there. It returns nil where that does not pay.
 func NewConvBeside(s ConvShape, n int) *Conv { return newBeside(s, n, false) }
@@ -211,8 +211,8 @@ func (i Into) put(dst *float32, v float32) {
 	}
 }
 
-// Winograd says whether c is that algorithm, at stride 1. The others have no
-// PartInto.
+// Winograd says whether c is that algorithm, at stride 1. The others cannot
+// multiply.
 func (c *Conv) Winograd() bool {
 	_, ok := c.impl.(*winograd)
 	return ok
@@ -223,7 +223,15 @@ func (c *Conv) Winograd() bool {
 // always new.
 func (c *Conv) PartInto(dst, x, e []float32, f *Filter, part int, into Into, scratch []float32) {
 	c.check(dst, x, e, f)
-	c.impl.(*winograd).partInto(dst, x, e, f.w, part, into, scratch)
+	w, ok := c.impl.(*winograd)
+	switch {
+	case ok:
+		w.partInto(dst, x, e, f.w, part, into, scratch)
+	case into == IntoProduct:
+		panic("kernel: only Winograd's algorithm multiplies")
+	default:
+		c.impl.part(dst, x, f.w, part, into == IntoSum, scratch)
+	}
 }
 
 func (c *Conv) check(dst, x, e []float32, f *Filter) {

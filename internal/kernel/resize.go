@@ -66,26 +66,21 @@ func SpaceToDepth(dst, x []float32, n, h, w, c, r int) {
 	whole(h, r)
 	whole(w, r)
 	same(len(dst), len(x), n*h*w*c)
-	if r == 2 {
-		if len(x) > 0 && !spaceToDepth2Vec(dst, x, n*h/2, w, c) {
-			eachBlock(n*h/2, w, c, func(deep, a, b int) {
-				d, p, q := dst[deep:][:4*c], x[a:][:2*c], x[b:][:2*c]
-				for k := range c {
-					d[4*k], d[4*k+1], d[4*k+2], d[4*k+3] = p[k], p[c+k], q[k], q[c+k]
-				}
-			})
-		}
+	if r == 2 && len(x) > 0 && spaceToDepth2Vec(dst, x, n*h/2, w, c) {
 		return
 	}
 	i := 0
-	for y := range n * h {
-		for u := range w {
-			o := ((y/r)*(w/r)+u/r)*c*r*r + (y%r)*r + u%r
-			for _, v := range x[i : i+c] {
-				dst[o] = v
-				o += r * r
+	for y := range n * h / r {
+		for dy := range r {
+			for u := range w / r {
+				o := (y*(w/r)+u)*c*r*r + dy*r
+				for range r {
+					for k, v := range x[i : i+c] {
+						dst[o+k*r*r] = v
+					}
+					i, o = i+c, o+1
+				}
 			}
-			i += c
 		}
 	}
 }
@@ -96,37 +91,21 @@ func DepthToSpace(dst, x []float32, n, h, w, c, r int) {
 	whole(h, r)
 	whole(w, r)
 	same(len(dst), len(x), n*h*w*c)
-	if r == 2 {
-		if len(x) > 0 && !depthToSpace2Vec(dst, x, n*h/2, w, c) {
-			eachBlock(n*h/2, w, c, func(deep, a, b int) {
-				d, p, q := x[deep:][:4*c], dst[a:][:2*c], dst[b:][:2*c]
-				for k := range c {
-					p[k], p[c+k], q[k], q[c+k] = d[4*k], d[4*k+1], d[4*k+2], d[4*k+3]
-				}
-			})
-		}
+	if r == 2 && len(x) > 0 && depthToSpace2Vec(dst, x, n*h/2, w, c) {
 		return
 	}
 	i := 0
-	for y := range n * h {
-		for u := range w {
-			o := ((y/r)*(w/r)+u/r)*c*r*r + (y%r)*r + u%r
-			for j := range dst[i : i+c] {
-				dst[i+j] = x[o]
-				o += r * r
+	for y := range n * h / r {
+		for dy := range r {
+			for u := range w / r {
+				o := (y*(w/r)+u)*c*r*r + dy*r
+				for range r {
+					for k := range dst[i : i+c] {
+						dst[i+k] = x[o+k*r*r]
+					}
+					i, o = i+c, o+1
+				}
 			}
-			i += c
-		}
-	}
-}
-
-// eachBlock visits the 2x2 blocks of pairs of rows of w pixels: where its channels
-// begin, and where its upper and its lower two pixels do.
-func eachBlock(pairs, w, c int, visit func(deep, a, b int)) {
-	for y := range pairs {
-		for u := 0; u < w; u += 2 {
-			a := (2*y*w + u) * c
-			visit(2*y*w*c+2*u*c, a, a+w*c)
 		}
 	}
 }

@@ -331,11 +331,13 @@ func (c *winograd) carve(scratch []float32) (s winoScratch) {
 
 // chunk computes tiles [from,to), counted over all the images.
 func (c *winograd) chunk(dst, x, e, f []float32, from, to int, into Into, s winoScratch) {
-	if main := c.ci - c.beside; c.beside > 0 && !c.adj {
-		c.inputs(x, s.v, main, from, to, s)
+	main := c.ci
+	if !c.adj {
+		main -= c.beside
+	}
+	c.inputs(x, s.v, main, from, to, s)
+	if main < c.ci {
 		c.inputs(e, s.v[main:], c.beside, from, to, s)
-	} else {
-		c.inputs(x, s.v, c.ci, from, to, s)
 	}
 	for _, b := range c.blocks {
 		winoPanels(c.level, s.m, s.v, f[b.weights:], b.plane, to-from, c.ci, c.cip, b.width, c.places(), s.mPlane, s.vPlane, b.plane)
