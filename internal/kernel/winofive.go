@@ -120,7 +120,7 @@ func fiveTo(v []float32, plane, size int, lagrange bool, get func(i, j int) floa
 	}
 }
 
-// fiveOutputGo is dst[i][j][k] = (A'mA)[i][j] of channel k, or is added to it.
+// fiveOutputGo writes (A'mA)[i][j] of channel k into dst[i][j][k].
 func fiveOutputGo(dst, m []float32, n, pixel, row, plane int, into Into) {
 	for k := range n {
 		fiveFrom(m[k:], plane, 4, false, func(i, j int, v float32) {
