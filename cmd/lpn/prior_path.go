@@ -16,6 +16,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
@@ -108,7 +109,7 @@ func (e explorer) picture(con *console, path string, channels int) (operators.Im
 
 func (e explorer) cropped(m operators.Image) operators.Image {
 	if e.crop > 0 && (e.crop < m.H || e.crop < m.W) {
-		return centre(m, min(e.crop, m.H), min(e.crop, m.W))
+		return restore.Centre(m, min(e.crop, m.H), min(e.crop, m.W))
 	}
 	return m
 }
