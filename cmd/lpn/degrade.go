@@ -12,12 +12,11 @@ import (
 )
 
 type degradeOptions struct {
-	inputs   []string
-	spec     operators.Spec
-	boundary string
-	noise    float64
-	seed     uint64
-	out      outputOptions
+	inputs []string
+	spec   operators.Spec
+	noise  float64
+	seed   uint64
+	out    outputOptions
 }
 
 func degradeCommand() *cli.Command {
@@ -44,7 +43,7 @@ func degradeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := degradeOptions{c.Args().Slice(), spec, c.String("boundary"), noise, c.Uint64("seed"), outputFrom(c)}
+			o := degradeOptions{c.Args().Slice(), spec, noise, c.Uint64("seed"), outputFrom(c)}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -75,7 +74,7 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	if err := checkOperatorFile(o.spec); err != nil {
+	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
 		return err
 	}
 	return con.each(ctx, jobs, batch, o.out.skip, "degrading", func(ctx context.Context, j job) (any, string, error) {
@@ -103,16 +102,12 @@ func (o degradeOptions) fits(to string) error {
 }
 
 func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
-	y, err := degrade(p, o.spec, o.boundary, o.noise, o.seed)
+	y, err := degrade(p, o.spec, o.noise, o.seed)
 	if err != nil {
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
 	if isMeasurement(j.to) {
-		file, err := o.spec.Load(openOperatorFile)
-		if err != nil {
-			return err
-		}
-		m := operators.Measurement{Y: y.Image, Operator: o.spec, Scene: p.Shape, Boundary: o.boundary, Noise: o.noise, File: file}
+		m := operators.Measurement{Y: y.Image, Spec: o.spec, Scene: p.Shape, Noise: o.noise}
 		return writeFile(j.to, func(w io.Writer) error { return operators.WriteMeasurement(w, m) })
 	}
 	o.remarkClipped(con, j, y)
@@ -140,8 +135,8 @@ func (o degradeOptions) remarkClipped(con *console, j job, y *imageio.Picture) {
 }
 
 // degrade returns y = A p + noise, the noise drawn from seed.
-func degrade(p *imageio.Picture, spec operators.Spec, boundary string, noise float64, seed uint64) (*imageio.Picture, error) {
-	a, err := spec.Build(p.Shape, boundary, openOperatorFile)
+func degrade(p *imageio.Picture, spec operators.Spec, noise float64, seed uint64) (*imageio.Picture, error) {
+	a, err := spec.Build(p.Shape)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,6 @@ import (
 type evalOptions struct {
 	dirs     []string
 	spec     operators.Spec
-	boundary string
 	solver   solverOptions
 	seed     uint64
 	baseline []string
@@ -75,7 +74,7 @@ func evalCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := evalOptions{c.Args().Slice(), spec, c.String("boundary"), solver, c.Uint64("seed"),
+			o := evalOptions{c.Args().Slice(), spec, solver, c.Uint64("seed"),
 				names, p.Baselines, c.String("tune-on"), set, c.Bool("gray"), c.Bool("recursive"), c.String("csv"), c.Bool("force")}
 			return o.run(c.Context, con)
 		}),
@@ -122,8 +121,11 @@ func (o evalOptions) run(ctx context.Context, con *console) error {
 			return err
 		}
 	}
+	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
+		return err
+	}
 	if o.tuneOn != "" {
-		t := tuneOptions{dirs: []string{o.tuneOn}, spec: o.spec, boundary: o.boundary, solver: o.solver, seed: o.seed,
+		t := tuneOptions{dirs: []string{o.tuneOn}, spec: o.spec, solver: o.solver, seed: o.seed,
 			set: o.set, trials: baselineTrials, baseline: o.baseline, gray: o.gray, recurse: o.recurse}
 		examples, err := t.examples(con)
 		if err != nil {
@@ -178,11 +180,11 @@ func (o evalOptions) one(ctx context.Context, con *console, in input) (evalRow, 
 	if o.gray {
 		p = p.Luma()
 	}
-	y, err := degrade(p, o.spec, o.boundary, o.solver.noise, o.seed)
+	y, err := degrade(p, o.spec, o.solver.noise, o.seed)
 	if err != nil {
 		return fail(err)
 	}
-	m := measured{y: y.Image, spec: o.spec, boundary: o.boundary, scene: p.Shape, noise: o.solver.noise}
+	m := measured{y: y.Image, spec: o.spec, scene: p.Shape, noise: o.solver.noise}
 	s, err := o.solver.solve(ctx, con, m, nil, nil)
 	if err != nil {
 		return fail(err)

@@ -36,24 +36,16 @@ func parseOperator(spec, boundary string) (operators.Spec, error) {
 	if err != nil {
 		return s, usagef("--operator: %w", strip(err, "operator "))
 	}
-	if _, err := operators.ParseBoundary(boundary); err != nil {
+	b, err := operators.ParseBoundary(boundary)
+	if err != nil {
 		return s, usagef("--boundary: %w", strip(err, "boundary "))
 	}
-	return s, nil
+	return s.WithBoundary(b), nil
 }
 
 // strip takes a prefix off an error's text.
 func strip(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
-}
-
-// checkOperatorFile refuses a spec whose kernel or mask cannot be read.
-func checkOperatorFile(spec operators.Spec) error {
-	if spec.File() == "" {
-		return nil
-	}
-	_, err := openOperatorFile(spec.File())
-	return err
 }
 
 // openOperatorFile reads the kernel or mask that a spec names: an image, a

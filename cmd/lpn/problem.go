@@ -25,20 +25,10 @@ func isMeasurement(path string) bool { return strings.EqualFold(filepath.Ext(pat
 // A measured is what there is to restore from: the data y = A x + noise of a
 // scene x.
 type measured struct {
-	y        operators.Image
-	spec     operators.Spec
-	boundary string
-	scene    operators.Shape
-	noise    float64         // auto when it is not known
-	file     operators.Image // what the spec's file held, where a measurement file brought it along
-}
-
-// open reads the kernel or mask that the spec names.
-func (m measured) open(path string) (operators.Image, error) {
-	if m.file.Pix != nil {
-		return m.file, nil
-	}
-	return openOperatorFile(path)
+	y     operators.Image
+	spec  operators.Spec // with its file loaded
+	scene operators.Shape
+	noise float64 // auto when it is not known
 }
 
 // readMeasurement reads a measurement file.
@@ -56,7 +46,12 @@ func readMeasurement(path string) (measured, error) {
 	if err != nil {
 		return measured{}, fmt.Errorf("%s: %w", path, err)
 	}
-	out := measured{m.Y, m.Operator, m.Boundary, m.Scene, m.Noise, m.File}
+	// A file may come without the kernel or mask that it names.
+	spec, err := m.Spec.Load(openOperatorFile)
+	if err != nil {
+		return measured{}, fmt.Errorf("%s: %w", path, err)
+	}
+	out := measured{m.Y, spec, m.Scene, m.Noise}
 	if math.IsNaN(out.noise) {
 		out.noise = auto
 	}
@@ -64,25 +59,13 @@ func readMeasurement(path string) (measured, error) {
 }
 
 // pictureMeasurement takes a picture for a measurement of a spec.
-func pictureMeasurement(y operators.Image, spec operators.Spec, boundary string) (measured, error) {
-	scene, err := spec.SceneShape(y.Shape, boundary, openOperatorFile)
-	return measured{y: y, spec: spec, boundary: boundary, scene: scene, noise: auto}, err
+func pictureMeasurement(y operators.Image, spec operators.Spec) (measured, error) {
+	scene, err := spec.Scene(y.Shape)
+	return measured{y: y, spec: spec, scene: scene, noise: auto}, err
 }
 
-// frame is the part of the scene that the measurement is a picture of: all of
-// it, but for the boundary valid, whose scene reaches beyond.
-func (m measured) frame() (h, w int) {
-	if !m.spec.TakesBoundary() || m.boundary != operators.Valid.String() {
-		return m.scene.H, m.scene.W
-	}
-	h, w = m.y.H, m.y.W
-	if m.spec.Name() == "sr" {
-		f := m.scene.H / m.y.H // the kernel adds less than a factor more
-		fmt.Sscan(m.spec.Get("factor"), &f)
-		h, w = h*f, w*f
-	}
-	return h, w
-}
+// frame is the part of the scene that the measurement is a picture of.
+func (m measured) frame() (h, w int) { return m.spec.Frame(m.y.Shape, m.scene) }
 
 // solverOptions are the flags that restore, eval and tune share.
 type solverOptions struct {
@@ -232,7 +215,7 @@ func workStrength(m measured, a operators.Linear, noise float64) float64 {
 	case "blur", "sr":
 		// All pictures, and all tiles of one, are to have the same weight.
 		const side = 160
-		fixed, err := m.spec.Build(operators.Shape{C: 1, H: side, W: side}, operators.Circular.String(), m.open)
+		fixed, err := m.spec.WithBoundary(operators.Circular).Build(operators.Shape{C: 1, H: side, W: side})
 		if err != nil {
 			return 1 // a kernel larger than that
 		}
@@ -284,7 +267,7 @@ func graduated(spec operators.Spec) bool { return spec.Name() == "cs" }
 // is called on every iterate and may be nil.
 func (o solverOptions) solve(ctx context.Context, con *console, m measured, truth *operators.Image, see func(solvers.Iterate)) (solution, error) {
 	var s solution
-	a, err := m.spec.Build(m.scene, m.boundary, m.open)
+	a, err := m.spec.Build(m.scene)
 	if err != nil {
 		return s, err
 	}

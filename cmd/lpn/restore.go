@@ -23,7 +23,6 @@ import (
 type restoreOptions struct {
 	inputs    []string
 	spec      operators.Spec
-	boundary  string
 	solver    solverOptions
 	reference string
 	trace     string
@@ -65,7 +64,7 @@ func restoreCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := restoreOptions{c.Args().Slice(), spec, c.String("boundary"), solver,
+			o := restoreOptions{c.Args().Slice(), spec, solver,
 				c.String("reference"), c.String("trace"), c.String("plot"), c.String("sheet"), c.Bool("gray"), outputFrom(c)}
 			return o.run(c.Context, con)
 		}),
@@ -118,7 +117,7 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		return err
 	}
 	// What is wrong with a kernel file or a prior is wrong with every input.
-	if err := checkOperatorFile(o.spec); err != nil {
+	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
 		return err
 	}
 	if o.solver.prior != "" {
@@ -337,7 +336,7 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, measu
 	if o.gray {
 		p = p.Luma()
 	}
-	m, err := pictureMeasurement(p.Image, o.spec, o.boundary)
+	m, err := pictureMeasurement(p.Image, o.spec)
 	if err != nil {
 		return nil, measured{}, fmt.Errorf("%s: %w", path, err)
 	}

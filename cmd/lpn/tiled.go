@@ -107,7 +107,7 @@ func (o *solverOptions) plan(con *console, name string, m *measured) (*tiling, e
 	switch {
 	case m.spec.Name() != "denoise" && m.spec.Name() != "blur":
 		return nil, tooLarge("only denoise and blur are cut into tiles")
-	case m.spec.TakesBoundary() && m.boundary == operators.Circular.String():
+	case m.spec.Boundary() == operators.Circular:
 		return nil, tooLarge("under the boundary circular, where opposite edges meet, it is not cut into tiles")
 	}
 	var err error
@@ -146,10 +146,7 @@ func (o solverOptions) halo(m measured) (halo, pitch int, err error) {
 	}
 	halo = reach
 	if m.spec.Name() == "blur" {
-		kh, kw, err := kernelSize(m)
-		if err != nil {
-			return 0, 0, err
-		}
+		kh, kw, _ := m.spec.Support()
 		// Twice the network's reach, or two steps of the gradient of the
 		// fidelity, each of which looks one kernel to either side.
 		halo = max(2*reach, 4*max(kh, kw))
@@ -163,14 +160,6 @@ func (o solverOptions) halo(m measured) (halo, pitch int, err error) {
 // network, at whose result the gradient of the objective is zero.
 func (o solverOptions) oneEvaluation() bool {
 	return o.solver == "bpg" && o.strength == 1 && o.scale == 0 && o.step == 0
-}
-
-// kernelSize is the size of the kernel of a blur: what the boundary valid adds
-// to the scene, and one.
-func kernelSize(m measured) (h, w int, err error) {
-	s := operators.Shape{C: 1, H: 1, W: 1}
-	scene, err := m.spec.SceneShape(s, operators.Valid.String(), m.open)
-	return scene.H, scene.W, err
 }
 
 // solveTiled restores the scene of m window by window.
@@ -245,21 +234,15 @@ func (o solverOptions) solveWindow(ctx context.Context, con *console, m measured
 func window(m measured, y, x span) (measured, operators.Linear, error) {
 	sub := m
 	sub.scene = operators.Shape{C: m.scene.C, H: y.hi - y.lo, W: x.hi - x.lo}
-	sub.boundary = operators.Symmetric.String() // the frame is the window
-	a, err := m.spec.Build(sub.scene, m.boundary, m.open)
+	sub.spec = m.spec.WithBoundary(operators.Symmetric) // the frame is the window
+	a, err := m.spec.Build(sub.scene)
 	if err != nil {
 		return sub, nil, err
 	}
-	valid := m.spec.TakesBoundary() && m.boundary == operators.Valid.String()
-	kh, kw := 1, 1
-	if m.spec.Name() == "blur" {
-		if kh, kw, err = kernelSize(m); err != nil {
-			return sub, nil, err
-		}
-	}
+	kh, kw, _ := m.spec.Support()
 	seen := a.Codomain()
 	top, left := 0, 0
-	if !valid {
+	if m.spec.Boundary() != operators.Valid {
 		// A pixel sees k/2 pixels to one side, as many or one less to the other.
 		cut := func(s span, n, k int) (before, after int) {
 			if s.lo > 0 {

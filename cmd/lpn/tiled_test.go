@@ -143,8 +143,8 @@ func TestWindows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := measured{spec: sp, boundary: boundary, scene: operators.Shape{C: 2, H: 47, W: 38}}
-			a, err := sp.Build(m.scene, boundary, openOperatorFile)
+			m := measured{spec: sp, scene: operators.Shape{C: 2, H: 47, W: 38}}
+			a, err := sp.Build(m.scene)
 			if err != nil {
 				t.Fatal(err)
 			}

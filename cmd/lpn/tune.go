@@ -101,7 +101,6 @@ func (o *solverOptions) fill(c *cli.Context, p params) {
 type tuneOptions struct {
 	dirs     []string
 	spec     operators.Spec
-	boundary string
 	solver   solverOptions
 	seed     uint64
 	set      tuneSet
@@ -183,7 +182,7 @@ func tuneCommand() *cli.Command {
 			if n := c.Int("trials"); n < 1 {
 				return usagef("--trials: %d; want at least 1", n)
 			}
-			o := tuneOptions{c.Args().Slice(), spec, c.String("boundary"), solver, c.Uint64("seed"), set,
+			o := tuneOptions{c.Args().Slice(), spec, solver, c.Uint64("seed"), set,
 				c.Int("trials"), names, c.Bool("gray"), c.Bool("recursive"), c.String("output"), c.Bool("force")}
 			return o.run(c.Context, con)
 		}),
@@ -200,6 +199,10 @@ func (o tuneOptions) run(ctx context.Context, con *console) error {
 		if _, err := openPrior(o.solver.prior); err != nil {
 			return err
 		}
+	}
+	var err error
+	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
+		return err
 	}
 	t, err := o.examples(con)
 	if err != nil {
@@ -259,15 +262,15 @@ func (o tuneOptions) examples(con *console) ([]example, error) {
 		if n := o.set.crop; n > 0 {
 			p = &imageio.Picture{Image: centre(p.Image, min(n, p.H), min(n, p.W))}
 		}
-		a, err := o.spec.Build(p.Shape, o.boundary, openOperatorFile)
+		a, err := o.spec.Build(p.Shape)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", in.path, err)
 		}
-		y, err := degrade(p, o.spec, o.boundary, o.solver.noise, o.seed+uint64(i))
+		y, err := degrade(p, o.spec, o.solver.noise, o.seed+uint64(i))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", in.path, err)
 		}
-		m := measured{y: y.Image, spec: o.spec, boundary: o.boundary, scene: p.Shape, noise: o.solver.noise}
+		m := measured{y: y.Image, spec: o.spec, scene: p.Shape, noise: o.solver.noise}
 		h, w := m.frame()
 		all = append(all, example{&imageio.Picture{Image: centre(p.Image, h, w)}, m, a})
 	}
@@ -310,7 +313,7 @@ func (o tuneOptions) search(ctx context.Context, con *console, t []example) (par
 		return params{}, err
 	}
 	s := with(best.Params)
-	return params{Operator: o.spec.String(), Boundary: o.boundary, Noise: s.noise, Images: len(t), Seed: o.seed,
+	return params{Operator: o.spec.String(), Boundary: o.spec.Boundary().String(), Noise: s.noise, Images: len(t), Seed: o.seed,
 		Trials: len(trials), PSNR: number(best.Score), Prior: prior, Solver: s.solver,
 		Strength: s.strength, Scale: s.scale, Rho: s.rho}, nil
 }
