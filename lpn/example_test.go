@@ -37,7 +37,7 @@ func Example() {
 
 	// The camera.
 	spec, _ := operators.ParseSpec("blur:gaussian,sigma=1.6")
-	camera, _ := spec.Build(truth.Shape, "symmetric", nil)
+	camera, _ := spec.Build(truth.Shape)
 	y := operators.NewImage(camera.Codomain())
 	camera.Apply(y.Pix, truth.Pix)
 	operators.AddGaussian(y.Pix, y.Pix, 0.01, rand.New(rand.NewPCG(0, 0)))

@@ -31,38 +31,27 @@ type Measurement struct {
 	// Y is the measured data. Its shape is the operator's codomain, though
 	// only the number of samples must agree with it.
 	Y Image
-	// Operator, Scene (its domain) and Boundary are what Spec.Build takes.
-	Operator Spec
-	Scene    Shape
-	Boundary string
-	// File is the content of the kernel or mask file that Operator names, as
-	// Spec.Load returns it; without samples where it names none.
-	File Image
+	// Spec is the operator, with its boundary and, where it names a kernel or
+	// mask file, the content of that file.
+	Spec Spec
+	// Scene is the operator's domain.
+	Scene Shape
 	// Noise is the standard deviation of the noise in the units of Y; NaN
 	// where it is not known.
 	Noise float64
 }
 
-// Build rebuilds the operator and checks that Y is a measurement of it. open
-// is Spec.Build's, and asked only where File is missing.
-func (m Measurement) Build(open func(path string) (Image, error)) (Linear, error) {
-	a, err := m.Operator.Build(m.Scene, m.Boundary, m.Open(open))
+// Build makes the operator and checks that Y is a measurement of it. Where the
+// file came without the kernel or mask, Spec.Load is to be called before.
+func (m Measurement) Build() (Linear, error) {
+	a, err := m.Spec.Build(m.Scene)
 	if err != nil {
 		return nil, err
 	}
 	if n := a.Codomain().Len(); n != len(m.Y.Pix) {
-		return nil, fmt.Errorf("measurement of %d numbers; %s of a scene %v gives %d", len(m.Y.Pix), m.Operator, m.Scene, n)
+		return nil, fmt.Errorf("measurement of %d numbers; %s of a scene %v gives %d", len(m.Y.Pix), m.Spec, m.Scene, n)
 	}
 	return a, nil
-}
-
-// Open is what Spec.Build and Spec.SceneShape take to read the operator's file:
-// the one that m holds, or open where it holds none.
-func (m Measurement) Open(open func(path string) (Image, error)) func(path string) (Image, error) {
-	if m.File.Pix == nil {
-		return open
-	}
-	return func(string) (Image, error) { return m.File, nil }
 }
 
 // operatorJSON is the text of the array operator.
@@ -74,15 +63,15 @@ type operatorJSON struct {
 }
 
 // WriteMeasurement writes m as .npz. The same m gives the same bytes. It is an
-// error if Operator names a file and File is missing: what is written can be
-// restored wherever it goes.
+// error if Spec names a file and does not hold its content: what is written can
+// be restored wherever it goes.
 func WriteMeasurement(w io.Writer, m Measurement) error {
 	checkLen("WriteMeasurement", len(m.Y.Pix), m.Y.Len())
-	checkLen("WriteMeasurement", len(m.File.Pix), m.File.Len())
-	if path := m.Operator.File(); path != "" && m.File.Pix == nil {
-		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Operator, path)
+	file := m.Spec.Data()
+	if path := m.Spec.File(); path != "" && file.Pix == nil {
+		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Spec, path)
 	}
-	o := operatorJSON{Spec: m.Operator, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Boundary}
+	o := operatorJSON{Spec: m.Spec, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Spec.Boundary().String()}
 	if !math.IsNaN(m.Noise) {
 		o.Noise = &m.Noise
 	}
@@ -102,8 +91,8 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 	if err := floats("y.npy", m.Y); err != nil {
 		return err
 	}
-	if m.Operator.File() != "" {
-		if err := floats("file.npy", m.File); err != nil {
+	if file.Pix != nil {
+		if err := floats("file.npy", file); err != nil {
 			return err
 		}
 	}
@@ -161,8 +150,10 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 		return Measurement{}, fmt.Errorf("operator: %w", err)
 	}
 	err = withArray(z, "y", readInto(&m.Y))
-	if err == nil && m.Operator.File() != "" && hasArray(z, "file") {
-		err = withArray(z, "file", readInto(&m.File))
+	if err == nil && m.Spec.File() != "" && hasArray(z, "file") {
+		var file Image
+		err = withArray(z, "file", readInto(&file))
+		m.Spec = m.Spec.WithData(file)
 	}
 	return m, err
 }
@@ -206,13 +197,15 @@ func parseOperatorJSON(text string) (Measurement, error) {
 	if o.Spec.form == nil {
 		return Measurement{}, errors.New(`the JSON has no "spec"`)
 	}
-	m := Measurement{Operator: o.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Boundary: o.Boundary, Noise: math.NaN()}
+	m := Measurement{Spec: o.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Noise: math.NaN()}
 	if err := checkScene(m.Scene); err != nil {
 		return Measurement{}, err
 	}
-	if _, err := ParseBoundary(m.Boundary); err != nil {
+	b, err := ParseBoundary(o.Boundary)
+	if err != nil {
 		return Measurement{}, err
 	}
+	m.Spec = m.Spec.WithBoundary(b)
 	if o.Noise != nil {
 		if m.Noise = *o.Noise; !(m.Noise >= 0) || m.Noise > 1e6 {
 			return Measurement{}, fmt.Errorf("noise %v; want a standard deviation of at least 0", m.Noise)

@@ -57,20 +57,23 @@ func disc(s operators.Shape) []float32 {
 }
 
 // A scene is a row of the table: an operator and its boundary.
-type scene struct{ op, boundary string }
+type scene struct {
+	op       string
+	boundary operators.Boundary
+}
 
 var table = []scene{
-	{"denoise", "symmetric"},
-	{"blur:gaussian,sigma=1", "circular"},
-	{"blur:gaussian,sigma=1", "symmetric"},
-	{"blur:uniform,size=3", "valid"},
-	{"inpaint:ratio=0.5", "symmetric"},
-	{"sr:factor=2", "circular"},
-	{"cs:ratio=0.5", "symmetric"},
-	{"cs:ratio=0.5,kind=hadamard", "symmetric"},
-	{"cs:ratio=0.5,kind=fourier", "symmetric"},
-	{"tomo:angles=12,detectors=36", "symmetric"},
-	{"mri:accel=2", "symmetric"},
+	{"denoise", operators.Symmetric},
+	{"blur:gaussian,sigma=1", operators.Circular},
+	{"blur:gaussian,sigma=1", operators.Symmetric},
+	{"blur:uniform,size=3", operators.Valid},
+	{"inpaint:ratio=0.5", operators.Symmetric},
+	{"sr:factor=2", operators.Circular},
+	{"cs:ratio=0.5", operators.Symmetric},
+	{"cs:ratio=0.5,kind=hadamard", operators.Symmetric},
+	{"cs:ratio=0.5,kind=fourier", operators.Symmetric},
+	{"tomo:angles=12,detectors=36", operators.Symmetric},
+	{"mri:accel=2", operators.Symmetric},
 }
 
 // measure builds the operator and measures x with it.
@@ -80,7 +83,7 @@ func (c scene) measure(t *testing.T, x []float32, s operators.Shape, noise float
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := sp.Build(s, c.boundary, nil)
+	a, err := sp.WithBoundary(c.boundary).Build(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +130,7 @@ func TestNetworksInEverySolver(t *testing.T) {
 				{"DRS", strong, false, solvers.DRS{F: h, G: g, T: 1 / strong}},
 				{"HQS", strong, false, solvers.HQS{F: h, G: g, Rho: strong, Growth: 1}},
 			} {
-				name := spec.op + " " + spec.boundary + ", " + kind + ", " + c.name
+				name := spec.op + " " + spec.boundary.String() + ", " + kind + ", " + c.name
 				r, err := solvers.Solve(context.Background(), c.method, x0, solvers.Stop{MaxIters: 300, RelChange: 3e-7})
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)

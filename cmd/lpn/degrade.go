@@ -118,7 +118,7 @@ func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
 		y = withShape(p, y.Image, !o.spec.Resamples())
 	}
 	if isMeasurement(j.to) {
-		m := operators.Measurement{Y: y.Image, Operator: o.spec, Scene: p.Shape, Noise: o.noise}
+		m := operators.Measurement{Y: y.Image, Spec: o.spec, Scene: p.Shape, Noise: o.noise}
 		return writeFile(j.to, func(w io.Writer) error { return operators.WriteMeasurement(w, m) })
 	}
 	o.remarkClipped(con, j, y)

@@ -285,7 +285,7 @@ func fourierTest() (got, want []float32, err error) {
 		return nil, nil, err
 	}
 	x := selfTestPicture()
-	a, err := spec.Build(x.Shape, operators.Circular.String(), openOperatorFile)
+	a, err := spec.WithBoundary(operators.Circular).Build(x.Shape)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -31,7 +31,7 @@ func readMeasurement(path string) (restore.Problem, error) {
 	if err != nil {
 		return restore.Problem{}, fmt.Errorf("%s: %w", path, err)
 	}
-	spec, err := m.Operator.Load(openOperatorFile)
+	spec, err := m.Spec.Load(openOperatorFile)
 	if err != nil {
 		return restore.Problem{}, fmt.Errorf("%s: %w", path, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
 
@@ -112,4 +113,19 @@ func (o priorValueOptions) value(con *console, path string) (priorValue, error) 
 		v.R = math.NaN()
 	}
 	return priorValue{path, name, number(v.R), number(v.Residual), number(v.Gap), v.Iterations, v.InRange}, nil
+}
+
+// bind binds a network to a scene: as it is, or a gray network to each
+// channel of a colour scene.
+func bind(net *lpn.Network, s operators.Shape, opts ...lpn.Option) (*lpn.Bound, error) {
+	c := net.Config().Channels
+	switch {
+	case c == s.C:
+	case c == 1:
+		opts = append(opts, lpn.Batch(s.C))
+		s.C = 1
+	default:
+		return nil, usagef("it is for %d channels, the picture has %d", c, s.C)
+	}
+	return net.On(s, opts...)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/urfave/cli/v2"
@@ -123,13 +124,12 @@ func (o mapOptions) run(_ context.Context, con *console) error {
 
 type sliceOptions struct {
 	explorer
-	input    string
-	dirs     [2]string
-	span     float64
-	grid     int
-	spec     operators.Spec
-	boundary string
-	noise    float64 // negative: the prior alone
+	input string
+	dirs  [2]string
+	span  float64
+	grid  int
+	spec  operators.Spec
+	noise float64 // negative: the prior alone
 }
 
 func priorSliceCommand() *cli.Command {
@@ -157,7 +157,7 @@ func priorSliceCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := sliceOptions{explorer: e, input: c.Args().First(), span: c.Float64("span"), grid: c.Int("grid"), boundary: c.String("boundary"), noise: -1}
+			o := sliceOptions{explorer: e, input: c.Args().First(), span: c.Float64("span"), grid: c.Int("grid"), noise: -1}
 			u, v, ok := strings.Cut(c.String("dirs"), ",")
 			switch {
 			case !ok || u == "" || v == "":
@@ -174,10 +174,10 @@ func priorSliceCommand() *cli.Command {
 				if o.noise, err = parseNoise(c.String("noise")); err != nil {
 					return err
 				}
-				if o.noise == auto || o.noise == 0 {
+				if o.noise == restore.Auto || o.noise == 0 {
 					return usagef("--noise: want a positive number here")
 				}
-				if o.spec, err = parseOperator(c.String("operator"), o.boundary); err != nil {
+				if o.spec, err = parseOperator(c.String("operator"), c.String("boundary")); err != nil {
 					return err
 				}
 			}
@@ -325,7 +325,11 @@ func (o sliceOptions) fidelity(x operators.Image) (solvers.Smooth, error) {
 	if o.noise < 0 {
 		return nil, nil
 	}
-	a, err := o.spec.Build(x.Shape, o.boundary, openOperatorFile)
+	spec, err := o.spec.Load(openOperatorFile)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	a, err := spec.Build(x.Shape)
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -517,7 +517,7 @@ func perturbed(x, other operators.Image, kind string, level float64, seed uint64
 		if err != nil {
 			return m, usagef("--levels: a blur of %g: %v", level, err)
 		}
-		a, err := spec.Build(x.Shape, "symmetric", nil)
+		a, err := spec.Build(x.Shape)
 		if err != nil {
 			return m, err
 		}
