@@ -9,6 +9,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/npy"
 )
 
 // MaxSamples is the largest number of samples of a measurement or scene that
@@ -86,7 +88,7 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 		if err != nil {
 			return err
 		}
-		return writeNpyFloats(e, v.dims(), v.Pix)
+		return npy.WriteFloats(e, v.dims(), v.Pix)
 	}
 	if err := floats("y.npy", m.Y); err != nil {
 		return err
@@ -100,7 +102,7 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNpyText(e, string(text)); err != nil {
+	if err := npy.WriteText(e, string(text)); err != nil {
 		return err
 	}
 	return z.Close()
@@ -135,11 +137,11 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 		return Measurement{}, errors.New("not a .npz archive")
 	}
 	var text string
-	err = withArray(z, "operator", func(h npyHeader, n int, r io.Reader) (err error) {
-		if n != 1 || h.size > 1<<18 {
-			return fmt.Errorf("%d strings of %d bytes; want one JSON string of at most %d", n, h.size, 1<<18)
+	err = withArray(z, "operator", func(h npy.Header, n int, r io.Reader) (err error) {
+		if n != 1 || h.Size > 1<<18 {
+			return fmt.Errorf("%d strings of %d bytes; want one JSON string of at most %d", n, h.Size, 1<<18)
 		}
-		text, err = h.readText(r)
+		text, err = h.ReadText(r)
 		return err
 	})
 	if err != nil {
@@ -159,24 +161,21 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 }
 
 // readInto reads an array of finite numbers into an image.
-func readInto(m *Image) func(h npyHeader, n int, r io.Reader) error {
-	return func(h npyHeader, n int, r io.Reader) error {
-		if n == 0 || len(h.shape) > 3 {
-			return fmt.Errorf("shape %v; want numbers in one, two or three dimensions", h.shape)
+func readInto(m *Image) func(h npy.Header, n int, r io.Reader) error {
+	return func(h npy.Header, n int, r io.Reader) error {
+		if n == 0 || len(h.Shape) > 3 {
+			return fmt.Errorf("shape %v; want numbers in one, two or three dimensions", h.Shape)
 		}
-		v, err := h.readFloats(r, n)
+		v, err := h.Floats(r, n)
 		if err != nil {
 			return err
-		}
-		if h.fortran {
-			v = rowMajor(v, h.shape)
 		}
 		for i, x := range v {
 			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 				return fmt.Errorf("number %d is %v; want finite numbers", i, x)
 			}
 		}
-		*m = Image{shapeOf(h.shape), v}
+		*m = Image{shapeOf(h.Shape), v}
 		return nil
 	}
 }
@@ -231,7 +230,7 @@ func hasArray(z *zip.Reader, name string) bool {
 
 // withArray opens the entry name.npy and passes its header, its number of
 // elements and its data to f.
-func withArray(z *zip.Reader, name string, f func(h npyHeader, n int, r io.Reader) error) error {
+func withArray(z *zip.Reader, name string, f func(h npy.Header, n int, r io.Reader) error) error {
 	for _, e := range z.File {
 		if strings.TrimSuffix(e.Name, ".npy") != name {
 			continue
@@ -253,8 +252,8 @@ func withArray(z *zip.Reader, name string, f func(h npyHeader, n int, r io.Reade
 }
 
 func checkEntry(e *zip.File) error {
-	const small, ratio = 64 << 20, 100
-	if e.UncompressedSize64 > 8*MaxSamples+maxNpyHeader {
+	const small, ratio, npyHead = 64 << 20, 100, 1 << 16
+	if e.UncompressedSize64 > 8*MaxSamples+npyHead {
 		return fmt.Errorf("unpacks to %d bytes; want at most %d numbers", e.UncompressedSize64, MaxSamples)
 	}
 	if e.UncompressedSize64 > small && e.UncompressedSize64/ratio > e.CompressedSize64 {
@@ -263,22 +262,17 @@ func checkEntry(e *zip.File) error {
 	return nil
 }
 
-func readArray(r io.Reader, size int64, f func(h npyHeader, n int, r io.Reader) error) error {
-	h, err := readNpyHeader(r)
-	if err != nil {
-		return err
-	}
-	n, err := h.len(MaxSamples)
-	if err != nil {
-		return err
-	}
-	if h.size > 0 && int64(n) > size/int64(h.size) {
+// readArray passes the array of an entry of size bytes to f.
+func readArray(r io.Reader, size int64, f func(h npy.Header, n int, r io.Reader) error) error {
+	err := readHead(r, size, f)
+	switch {
+	case errors.Is(err, npy.ErrMagic):
+		return errors.New("not a .npy array")
+	case errors.Is(err, npy.ErrShort):
 		return errShortArray
-	}
-	if err := f(h, n, r); err != nil {
-		if errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) {
-			return errors.New("damaged archive")
-		}
+	case errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat):
+		return errors.New("damaged archive")
+	case err != nil:
 		return err
 	}
 	// The end of an entry is where its checksum is verified.
@@ -288,22 +282,28 @@ func readArray(r io.Reader, size int64, f func(h npyHeader, n int, r io.Reader) 
 	return nil
 }
 
+var errShortArray = errors.New("the array is cut short")
+
+func readHead(r io.Reader, size int64, f func(h npy.Header, n int, r io.Reader) error) error {
+	h, err := npy.ReadHeader(r)
+	if err != nil {
+		return err
+	}
+	if h.Kind == npy.Other {
+		return fmt.Errorf(".npy type %q; want float32, float64, an integer, bool or text", clip(h.Descr))
+	}
+	n, ok := h.Len(MaxSamples)
+	if !ok {
+		return fmt.Errorf("an array of %v elements; want at most %d", h.Shape, MaxSamples)
+	}
+	if h.Size > 0 && int64(n) > size/int64(h.Size) {
+		return errShortArray
+	}
+	return f(h, n, r)
+}
+
 func shapeOf(dims []int) Shape {
 	s := []int{1, 1, 1}
 	copy(s[3-len(dims):], dims)
 	return Shape{s[0], s[1], s[2]}
-}
-
-// rowMajor reorders an array in Fortran order.
-func rowMajor(v []float32, dims []int) []float32 {
-	s := shapeOf(dims)
-	out := make([]float32, len(v))
-	for c := range s.C {
-		for i := range s.H {
-			for j := range s.W {
-				out[(c*s.H+i)*s.W+j] = v[c+s.C*(i+s.H*j)]
-			}
-		}
-	}
-	return out
 }

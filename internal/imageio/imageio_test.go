@@ -22,6 +22,7 @@ import (
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
+	"github.com/lpn-imaging/lpn/internal/npy"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -433,9 +434,9 @@ func TestBad(t *testing.T) {
 	pngBytes, _ := os.ReadFile("testdata/rgb8.png")
 	tif, _ := os.ReadFile("testdata/gray16.tif")
 	jpg, _ := os.ReadFile("testdata/baseline.jpg")
-	npy := func(descr, shape string) []byte {
+	array := func(descr, shape string) []byte {
 		h := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape)
-		return append([]byte(npyMagic+"\x01\x00"+string([]byte{byte(len(h)), 0})+h), make([]byte, 64)...)
+		return append([]byte(npy.Magic+"\x01\x00"+string([]byte{byte(len(h)), 0})+h), make([]byte, 64)...)
 	}
 	huge := append([]byte(nil), pngBytes...)
 	copy(huge[16:], "\x00\x00\x4e\x20\x00\x00\x4e\x20") // 20000x20000 in a small file
@@ -459,16 +460,16 @@ func TestBad(t *testing.T) {
 		{"half.tif", tif[:len(tif)/2], "damaged TIFF"},
 		{"huge.png", fix(huge), "which 702 bytes cannot hold"},
 		{"vast.png", fix(vast), "limit of 2^31 samples"},
-		{"vast.npy", npy("<f4", "(1152921504606846976, 3)"), "limit of 2^31 samples"},
-		{"many.npy", npy("<f4", "(65536, 65536, 65536, 65536)"), "limit of 2^31 samples"},
-		{"large.npy", npy("<f4", "(10000, 10000)"), "wants 400000000 bytes"},
-		{"negative.npy", npy("<f4", "(-4, 4)"), "damaged .npy"},
-		{"complex.npy", npy("<c8", "(2, 2)"), "<c8"},
-		{"record.npy", []byte(npyMagic + "\x01\x00\x43\x00{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }"), "damaged .npy"},
-		{"header.npy", []byte(npyMagic + "\x01\x00\x08\x00whatever"), "damaged .npy"},
-		{"magic.npy", []byte(npyMagic), "ends too early"},
-		{"version.npy", []byte(npyMagic + "\x09\x00\x08\x00whatever"), "version 9.0"},
-		{"longheader.npy", []byte(npyMagic + "\x02\x00\xff\xff\xff\x7f"), "header of"},
+		{"vast.npy", array("<f4", "(1152921504606846976, 3)"), "limit of 2^31 samples"},
+		{"many.npy", array("<f4", "(65536, 65536, 65536, 65536)"), "limit of 2^31 samples"},
+		{"large.npy", array("<f4", "(10000, 10000)"), "wants 400000000 bytes"},
+		{"negative.npy", array("<f4", "(-4, 4)"), "damaged .npy"},
+		{"complex.npy", array("<c8", "(2, 2)"), "<c8"},
+		{"record.npy", []byte(npy.Magic + "\x01\x00\x43\x00{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }"), "damaged .npy"},
+		{"header.npy", []byte(npy.Magic + "\x01\x00\x08\x00whatever"), "damaged .npy"},
+		{"magic.npy", []byte(npy.Magic), "ends too early"},
+		{"version.npy", []byte(npy.Magic + "\x09\x00\x08\x00whatever"), "version 9.0"},
+		{"longheader.npy", []byte(npy.Magic + "\x02\x00\xff\xff\xff\x7f"), "header of"},
 	} {
 		p, err := Decode(bytes.NewReader(c.data), c.name)
 		var bad *Error
@@ -498,7 +499,7 @@ func TestBad(t *testing.T) {
 		}
 	}
 	// The length of a stream is not known beforehand.
-	b := npy("<f4", "(40000, 40000)")
+	b := array("<f4", "(40000, 40000)")
 	if _, err := Decode(io.MultiReader(bytes.NewReader(b)), "stream"); err == nil || !strings.Contains(err.Error(), "too early") {
 		t.Errorf("stream: %v", err)
 	}

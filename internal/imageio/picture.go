@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/lpn-imaging/lpn/internal/npy"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -119,7 +120,7 @@ func decode(r io.Reader) (*Picture, error) {
 	head = head[:n]
 	r = io.MultiReader(bytes.NewReader(head), r)
 	// Arrays are streamed: at 8 bytes a sample they are the largest files.
-	if bytes.HasPrefix(head, []byte(npyMagic)) {
+	if bytes.HasPrefix(head, []byte(npy.Magic)) {
 		return decodeNpy(r, size)
 	}
 	// A stream that is no picture may have no end.
