@@ -1,15 +1,13 @@
 package solvers_test
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"math"
 	"math/rand/v2"
 	"testing"
 
-	"github.com/lpn-imaging/lpn/assets"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
@@ -186,16 +184,7 @@ func uncritical(psi solvers.Potential, h solvers.Smooth, lambda float64, x []flo
 // TestRestores is the same table with the built-in prior at the statistical
 // weight and the default solver: every estimate beats its starting point.
 func TestRestores(t *testing.T) {
-	file, err := assets.Priors().Open("gray-25.safetensors")
-	if err != nil {
-		t.Skip(err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := lpn.Read(bytes.NewReader(text), int64(len(text)))
+	net, err := priors.Gray25().Network()
 	if err != nil {
 		t.Fatal(err)
 	}
