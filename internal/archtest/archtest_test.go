@@ -33,7 +33,8 @@ var rooms = map[string][]string{
 	"lpn/train":              {"internal/arena", "internal/imageio", "internal/kernel", "operators", "solvers", "solvers/metrics", "lpn"},
 	"assets":                 {},
 	"internal/archtest":      {},
-	"internal/plot":          {"operators", "solvers", "lpn"},
+	"lpn/explore":            {"operators", "solvers", "lpn"},
+	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/peerbench":     {"internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
 	"cmd/lpn":                {"..."},
 }
