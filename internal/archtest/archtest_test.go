@@ -35,7 +35,8 @@ var rooms = map[string][]string{
 	"assets":                 {},
 	"internal/sysmem":        {},
 	"internal/archtest":      {},
-	"internal/plot":          {"operators", "solvers", "lpn"},
+	"lpn/explore":            {"operators", "solvers", "lpn"},
+	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/peerbench":     {"internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
 	"cmd/lpn":                {"..."},
 }
