@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -33,6 +34,7 @@ type restoreOptions struct {
 	plot      string
 	sheet     string
 	gray      bool
+	plan      bool // only say what was decided
 	out       outputOptions
 }
 
@@ -58,6 +60,7 @@ func restoreCommand() *cli.Command {
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png or .svg"},
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
+			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
 		}, outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
 			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
@@ -77,6 +80,7 @@ func restoreCommand() *cli.Command {
 				plot:      c.String("plot"),
 				sheet:     c.String("sheet"),
 				gray:      c.Bool("gray"),
+				plan:      c.Bool("plan"),
 				out:       outputFrom(c),
 			}
 			return o.run(c.Context, con)
@@ -135,6 +139,9 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 	}
 	if err := o.solver.open(); err != nil {
 		return err
+	}
+	if o.plan {
+		return o.plans(ctx, con, jobs, batch)
 	}
 	return con.each(ctx, jobs, batch, o.out.skip, "restoring", func(ctx context.Context, j job) (any, string, error) {
 		r, err := o.restore(ctx, con, j, batch)
@@ -245,6 +252,30 @@ func (o restoreOptions) contact(m restore.Problem, result operators.Image, truth
 		}
 	}
 	return drawTo(o.sheet, plot.Sheet{Rows: [][]plot.Cell{whole, crops}})
+}
+
+// planned is what JSON shows of a plan.
+type planned struct {
+	Input string        `json:"input"`
+	Plan  *restore.Plan `json:"plan"`
+}
+
+// plans prints the plan of every input.
+func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, batch bool) error {
+	for i := range jobs {
+		jobs[i].to = "" // nothing is written
+	}
+	return con.each(ctx, jobs, batch, false, "planning", func(_ context.Context, j job) (any, string, error) {
+		_, m, err := o.read(con, j.path)
+		if err != nil {
+			return nil, "", err
+		}
+		plan, err := newPlan(m, o.solver.Options)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", j.path, err)
+		}
+		return planned{j.path, plan}, j.path + "\n" + strings.TrimSuffix(plan.String(), "\n"), nil
+	})
 }
 
 // restore restores one input.
