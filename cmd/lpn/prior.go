@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
@@ -60,7 +61,7 @@ type priorValue struct {
 }
 
 func (o priorValueOptions) run(ctx context.Context, con *console) error {
-	inputs, batch, err := expand(o.inputs, o.recurse, imageExts, "")
+	inputs, batch, err := expand(o.inputs, o.recurse, imageio.Extensions, "")
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"text/tabwriter"
 
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/restore"
@@ -266,7 +267,7 @@ type pathImage struct {
 }
 
 func (o pathOptions) run(ctx context.Context, con *console) error {
-	inputs, _, err := expand(o.inputs, o.recurse, imageExts, "")
+	inputs, _, err := expand(o.inputs, o.recurse, imageio.Extensions, "")
 	if err != nil {
 		return err
 	}

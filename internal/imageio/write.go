@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/atomicfile"
@@ -24,21 +25,42 @@ type Options struct {
 	Quality int
 }
 
+// formats are those that can be written, with their extensions; the first is
+// given to new files.
+var formats = []struct {
+	name       string
+	extensions []string
+}{
+	{"png", []string{".png"}},
+	{"jpeg", []string{".jpg", ".jpeg", ".jpe"}},
+	{"tiff", []string{".tif", ".tiff"}},
+	{"npy", []string{".npy"}},
+}
+
 // FormatOf returns the format that a path's extension names among those that
 // can be written: png, jpeg, tiff or npy.
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(path))
-	switch ext {
-	case ".png", ".tiff", ".npy", ".jpeg":
-		return ext[1:], nil
-	case ".jpg", ".jpe":
-		return "jpeg", nil
-	case ".tif":
-		return "tiff", nil
-	case "":
+	for _, f := range formats {
+		if slices.Contains(f.extensions, ext) {
+			return f.name, nil
+		}
+	}
+	if ext == "" {
 		return "", fmt.Errorf("%s: no extension says which format to write: use .png, .jpg, .tif or .npy", path)
 	}
 	return "", fmt.Errorf("%s: cannot write %s: use .png, .jpg, .tif or .npy", path, ext)
+}
+
+// ExtensionOf returns the extension of new files of a format that can be
+// written, such as ".jpg" for jpeg; "" for others.
+func ExtensionOf(format string) string {
+	for _, f := range formats {
+		if f.name == format {
+			return f.extensions[0]
+		}
+	}
+	return ""
 }
 
 // KeepsAlpha reports whether a format can hold an alpha channel.
