@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/lpn-imaging/lpn/internal/spell"
 )
 
 // This file reads the language of specs, NAME[:VARIANT][,key=value...]. What
@@ -128,7 +130,7 @@ func findFamily(name string) (*family, error) {
 		}
 		names = append(names, f.name)
 	}
-	return nil, fmt.Errorf("unknown operator %q%s; want %s", clip(name), didYouMean(name, names), strings.Join(names, ", "))
+	return nil, fmt.Errorf("unknown operator %q%s; want %s", clip(name), spell.Hint(name, names), strings.Join(names, ", "))
 }
 
 type arg struct{ key, value string }
@@ -208,7 +210,7 @@ func (f *family) pick(variant string, args []arg) (*form, error) {
 		return nil, fmt.Errorf("which %s? want %s or %s", f.name, strings.Join(variants, ", "), keyed.usage())
 	}
 	return nil, fmt.Errorf("unknown kind of %s %q%s; want %s or %s", f.name, clip(variant),
-		didYouMean(variant, variants), strings.Join(variants, ", "), keyed.usage())
+		spell.Hint(variant, variants), strings.Join(variants, ", "), keyed.usage())
 }
 
 func given(args []arg, key string) bool {
@@ -292,7 +294,7 @@ func (f *form) field(key string) (field, error) {
 	if len(keys) == 0 {
 		return field{}, fmt.Errorf("%s takes no %q", f.name, clip(key))
 	}
-	return field{}, fmt.Errorf("unknown key %q%s; want %s", clip(key), didYouMean(key, keys), strings.Join(keys, ", "))
+	return field{}, fmt.Errorf("unknown key %q%s; want %s", clip(key), spell.Hint(key, keys), strings.Join(keys, ", "))
 }
 
 // read checks one value and returns it in canonical form.
@@ -310,7 +312,7 @@ func (d field) read(value string) (string, error) {
 				return value, nil
 			}
 		}
-		return "", fmt.Errorf("%s=%q%s; want %s", d.key, clip(value), didYouMean(value, d.choices), d.want())
+		return "", fmt.Errorf("%s=%q%s; want %s", d.key, clip(value), spell.Hint(value, d.choices), d.want())
 	case number:
 		v, err := parseNumber(value)
 		if err != nil || !(v >= d.lo && v <= d.hi) || d.open && v == d.lo {

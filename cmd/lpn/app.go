@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/spell"
 	"github.com/urfave/cli/v2"
 )
 
@@ -369,48 +370,14 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// suggest is ` (did you mean "x"?)` with the nearest of names by edit
-// distance, "" when none is near.
+// suggest is spell.Hint, with dashes before the hint where name has them.
 func suggest(name string, names []string) string {
-	best, least := "", 3
-	for _, n := range names {
-		if len(n) < 2 {
-			continue
-		}
-		if d := editDistance(strings.TrimLeft(name, "-"), n); d < least || d == least && strings.HasPrefix(n, name) {
-			best, least = n, d
-		}
-	}
-	if best == "" || least >= len(best) {
+	best := spell.Nearest(strings.TrimLeft(name, "-"), names)
+	if best == "" {
 		return ""
 	}
 	if _, isFlag := flagName(name); isFlag {
 		best = dashed(best)
 	}
 	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// editDistance counts the insertions, deletions, replacements and swaps of
-// neighbours between a and b (optimal string alignment).
-func editDistance(a, b string) int {
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			same := 1
-			if a[i-1] == b[j-1] {
-				same = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+same)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

@@ -69,7 +69,7 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err := o.out.check(con); err != nil {
 		return err
 	}
-	inputs, batch, err := expand(o.inputs, o.out.recurse, imageExts, o.out.to)
+	inputs, batch, err := expand(o.inputs, o.out.recurse, imageio.Extensions, o.out.to)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
@@ -119,7 +120,7 @@ type evalResult struct {
 }
 
 func (o evalOptions) run(ctx context.Context, con *console) error {
-	inputs, _, err := expand(o.dirs, o.recurse, imageExts, "")
+	inputs, _, err := expand(o.dirs, o.recurse, imageio.Extensions, "")
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -54,7 +55,7 @@ func referenceFor(reference string, in input) (string, error) {
 		return path, nil
 	}
 	stem := strings.TrimSuffix(path, filepath.Ext(path))
-	for _, ext := range imageExts {
+	for _, ext := range imageio.Extensions {
 		if _, err := os.Stat(stem + ext); err == nil {
 			return stem + ext, nil
 		}

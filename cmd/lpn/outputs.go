@@ -154,7 +154,7 @@ func (o outputOptions) place(in input, dir, suffix string, ext func(input) strin
 	name := strings.TrimSuffix(filepath.Base(in.rel), filepath.Ext(in.rel))
 	e := ext(in)
 	if o.format != "" {
-		e = map[string]string{"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}[o.format]
+		e = imageio.ExtensionOf(o.format)
 	}
 	if in.path == "-" {
 		name = "stdin"

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/lpn-imaging/lpn/lpn/train"
@@ -166,7 +167,7 @@ func reportOf(paths []explore.PathResult) pathReport {
 }
 
 func (o pathOptions) run(ctx context.Context, con *console) error {
-	inputs, _, err := expand(o.inputs, o.recurse, imageExts, "")
+	inputs, _, err := expand(o.inputs, o.recurse, imageio.Extensions, "")
 	if err != nil {
 		return err
 	}

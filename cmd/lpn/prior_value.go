@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/urfave/cli/v2"
@@ -47,7 +48,7 @@ type priorValue struct {
 }
 
 func (o priorValueOptions) run(ctx context.Context, con *console) error {
-	inputs, batch, err := expand(o.inputs, o.recurse, imageExts, "")
+	inputs, batch, err := expand(o.inputs, o.recurse, imageio.Extensions, "")
 	if err != nil {
 		return err
 	}

@@ -116,7 +116,7 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 	if err := o.out.check(con); err != nil {
 		return err
 	}
-	exts := append(slices.Clone(imageExts), measurementExt)
+	exts := append(slices.Clone(imageio.Extensions), measurementExt)
 	inputs, batch, err := expand(o.inputs, o.out.recurse, exts, o.out.to)
 	if err != nil {
 		return err

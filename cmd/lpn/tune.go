@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
@@ -235,7 +236,7 @@ func (o tuneOptions) run(ctx context.Context, con *console) error {
 
 // examples degrades the images that are tuned on.
 func (o tuneOptions) examples(con *console) ([]restore.Example, error) {
-	inputs, _, err := expand(o.dirs, o.recurse, imageExts, "")
+	inputs, _, err := expand(o.dirs, o.recurse, imageio.Extensions, "")
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"solvers":                {"operators", "solvers/metrics", "internal/kernel"},
 	"solvers/metrics":        {"operators"},
 	"solvers/proxtest":       {"solvers"},
-	"lpn":                    {"internal/arena", "internal/atomicfile", "internal/kernel", "operators", "solvers"},
+	"lpn":                    {"internal/arena", "internal/kernel", "operators", "solvers"},
 	"internal/imageio":       {"internal/atomicfile", "internal/npy", "operators"},
 	"lpn/train":              {"internal/arena", "internal/imageio", "internal/kernel", "operators", "solvers", "solvers/metrics", "lpn"},
 	"lpn/priors":             {"assets", "lpn"},

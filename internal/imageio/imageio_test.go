@@ -534,50 +534,6 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
-func TestAtomic(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "a.txt")
-	put := func(s string) func(io.Writer) error {
-		return func(w io.Writer) error { _, err := io.WriteString(w, s); return err }
-	}
-	if err := Atomic(path, put("first")); err != nil {
-		t.Fatal(err)
-	}
-	fail := errors.New("no more")
-	if err := Atomic(path, func(w io.Writer) error { put("half")(w); return fail }); !errors.Is(err, fail) {
-		t.Errorf("error %v", err)
-	}
-	func() {
-		defer func() { recover() }()
-		Atomic(path, func(w io.Writer) error { panic("bug") })
-	}()
-	if b, _ := os.ReadFile(path); string(b) != "first" {
-		t.Errorf("the file now holds %q", b)
-	}
-	// A link is replaced, never followed.
-	other := filepath.Join(dir, "other.txt")
-	os.WriteFile(other, []byte("other"), 0o600)
-	link := filepath.Join(dir, "link.txt")
-	if err := os.Symlink(other, link); err != nil {
-		t.Skip(err)
-	}
-	if err := Atomic(link, put("new")); err != nil {
-		t.Fatal(err)
-	}
-	if b, _ := os.ReadFile(other); string(b) != "other" {
-		t.Errorf("the link was followed: %q", b)
-	}
-	if err := Atomic(os.DevNull, put("x")); err != nil {
-		t.Error(err)
-	}
-	if st, err := os.Stat(os.DevNull); err != nil || st.Mode().IsRegular() {
-		t.Error("a device was replaced by a file")
-	}
-	if left, _ := os.ReadDir(dir); len(left) != 3 {
-		t.Errorf("left behind: %v", left)
-	}
-}
-
 func TestStandardDecoders(t *testing.T) {
 	for _, alpha := range []bool{false, true} {
 		p := randomPicture(3, 9, 11, 16, alpha)

@@ -48,6 +48,10 @@ func (p *Picture) Luma() *Picture {
 	return &q
 }
 
+// Extensions are those of the files that Read reads, in lower case, by which a
+// folder is searched.
+var Extensions = []string{".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy"}
+
 // maxSamples is the largest picture that is read: more samples than this do
 // not fit the sizes that the formats and the solvers can handle.
 const maxSamples = 1 << 31
