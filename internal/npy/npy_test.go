@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/othertest"
 	"github.com/sbinet/npyio"
 )
 
@@ -43,16 +44,7 @@ func file(version byte, dict string, data ...byte) []byte {
 // TestNumPy: every type, order, layout and version that NumPy writes reads as
 // the numbers that NumPy prints.
 func TestNumPy(t *testing.T) {
-	python := ""
-	for _, p := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(p, "-c", "import numpy").Run() == nil {
-			python = p
-			break
-		}
-	}
-	if python == "" {
-		t.Skip("no Python with NumPy here")
-	}
+	python := othertest.NumPy(t)
 	dir := t.TempDir()
 	cmd := exec.Command(python, "-c", `
 import numpy as np
