@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/npy"
+	"github.com/lpn-imaging/lpn/internal/othertest"
 	"github.com/sbinet/npyio/npz"
 )
 
@@ -86,16 +87,7 @@ func TestMeasurementNpyio(t *testing.T) {
 // NumPy reads what we write and we read what NumPy writes, in its types and
 // orders, compressed and not.
 func TestMeasurementNumPy(t *testing.T) {
-	python := ""
-	for _, p := range []string{"python3", "/usr/bin/python3"} {
-		if exec.Command(p, "-c", "import numpy").Run() == nil {
-			python = p
-			break
-		}
-	}
-	if python == "" {
-		t.Skip("no Python with NumPy here")
-	}
+	python := othertest.NumPy(t)
 	dir := t.TempDir()
 	m := exampleMeasurement(t, 0.02)
 	if err := os.WriteFile(filepath.Join(dir, "in.npz"), written(t, m), 0o666); err != nil {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
-	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/explore"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
@@ -72,19 +72,29 @@ func explorerFrom(c *cli.Context) (explorer, error) {
 	return e, nil
 }
 
-// open opens the prior of a name, "" standing for the built-in one that fits,
-// and returns the channels that it wants.
-func (e explorer) open(name string, channels int) (p explore.Prior, wants int, err error) {
-	var net *lpn.Network
-	if name == "" {
-		name, net, err = choosePrior(channels, 25./255)
-	} else {
-		net, err = openPrior(name)
+// openFor opens the prior of a name, "" standing for the built-in one that fits
+// pictures of the given channels, and returns the channels that it is for.
+func openFor(name string, channels int) (p explore.Prior, wants int, err error) {
+	found := priors.For(channels, 25./255)
+	if name != "" {
+		if found, err = findPrior(name); err != nil {
+			return p, 0, err
+		}
 	}
+	net, err := found.Network()
 	if err != nil {
 		return p, 0, err
 	}
-	return e.combined(explore.Of(name, net)), net.Config().Channels, nil
+	return explore.Of(found.Name, net), found.Channels, nil
+}
+
+// open is openFor in the algebra asked for.
+func (e explorer) open(name string, channels int) (explore.Prior, int, error) {
+	p, wants, err := openFor(name, channels)
+	if err != nil {
+		return p, 0, err
+	}
+	return e.combined(p), wants, nil
 }
 
 // combined is a prior in the algebra asked for.

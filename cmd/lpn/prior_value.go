@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
-	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/urfave/cli/v2"
 )
@@ -53,7 +52,7 @@ func (o priorValueOptions) run(ctx context.Context, con *console) error {
 		return err
 	}
 	if o.prior != "" {
-		if _, err := openPrior(o.prior); err != nil {
+		if _, err := findPrior(o.prior); err != nil {
 			return err
 		}
 	}
@@ -82,21 +81,15 @@ func (o priorValueOptions) value(ctx context.Context, con *console, path string)
 	if o.gray {
 		p = p.Luma()
 	}
-	name := o.prior
-	var net *lpn.Network
-	if name == "" {
-		name, net, err = choosePrior(p.C, 25./255)
-	} else {
-		net, err = openPrior(name)
-	}
+	prior, channels, err := openFor(o.prior, p.C)
 	if err != nil {
 		return priorValue{}, err
 	}
-	if c := net.Config().Channels; c != 1 && c != p.C {
-		return priorValue{}, usagef("%s: prior %s: it is for %d channels, the picture has %d", path, name, c, p.C)
+	if channels != 1 && channels != p.C {
+		return priorValue{}, usagef("%s: prior %s: it is for %d channels, the picture has %d", path, prior.Name, channels, p.C)
 	}
-	v, err := explore.Value(ctx, explore.Of(name, net), p.Image)
+	v, err := explore.Value(ctx, prior, p.Image)
 	return priorValue{
-		Input: path, Prior: name, Value: v.R, Residual: v.Residual, Gap: v.Gap, Iterations: v.Iterations, InRange: v.InRange,
+		Input: path, Prior: v.Prior, Value: v.R, Residual: v.Residual, Gap: v.Gap, Iterations: v.Iterations, InRange: v.InRange,
 	}, named(path, err)
 }

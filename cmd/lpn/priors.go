@@ -44,14 +44,6 @@ func openPrior(name string) (*lpn.Network, error) {
 	return p.Network()
 }
 
-// choosePrior opens the built-in prior for pictures of the given channels and
-// noise.
-func choosePrior(channels int, noise float64) (name string, net *lpn.Network, err error) {
-	p := priors.For(channels, noise)
-	net, err = p.Network()
-	return p.Name, net, err
-}
-
 // A priorInfo is what is known of a prior.
 type priorInfo struct {
 	Name       string  `json:"name"`

@@ -35,6 +35,7 @@ var rooms = map[string][]string{
 	"assets":                 {},
 	"internal/sysmem":        {},
 	"internal/archtest":      {},
+	"internal/othertest":     {},
 	"lpn/explore":            {"operators", "solvers", "lpn"},
 	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/peerbench":     {"internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
