@@ -46,7 +46,7 @@ func ParseBoundary(name string) (Boundary, error) {
 		}
 	}
 	return 0, fmt.Errorf("unknown boundary %q%s; want %s", name,
-		didYouMean(name, boundaryNames), strings.Join(boundaryNames, ", "))
+		DidYouMean(name, boundaryNames), strings.Join(boundaryNames, ", "))
 }
 
 // source returns the index in [0, n) of the sample seen at position i of a

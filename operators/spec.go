@@ -166,7 +166,7 @@ func checkName(name string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown operator %q%s; want %s", clip(name), didYouMean(name, names), strings.Join(names, ", "))
+	return fmt.Errorf("unknown operator %q%s; want %s", clip(name), DidYouMean(name, names), strings.Join(names, ", "))
 }
 
 // specNames lists the operators in the order of ParseSpec's doc.
@@ -260,7 +260,7 @@ func pickForm(name, variant string, args []arg) (*form, error) {
 		return nil, fmt.Errorf("which %s? want %s or %s", name, strings.Join(variants, ", "), keyed.usage())
 	}
 	return nil, fmt.Errorf("unknown kind of %s %q%s; want %s or %s", name, clip(variant),
-		didYouMean(variant, variants), strings.Join(variants, ", "), keyed.usage())
+		DidYouMean(variant, variants), strings.Join(variants, ", "), keyed.usage())
 }
 
 func has(args []arg, key string) bool {
@@ -354,7 +354,7 @@ func (f *form) field(key string) (field, error) {
 	if len(keys) == 0 {
 		return field{}, fmt.Errorf("%s takes no %q", f.name, clip(key))
 	}
-	return field{}, fmt.Errorf("unknown key %q%s; want %s", clip(key), didYouMean(key, keys), strings.Join(keys, ", "))
+	return field{}, fmt.Errorf("unknown key %q%s; want %s", clip(key), DidYouMean(key, keys), strings.Join(keys, ", "))
 }
 
 // complete fills in what depends on other keys and checks what goes together.
@@ -410,7 +410,7 @@ func (d field) read(value string) (string, error) {
 				return value, nil
 			}
 		}
-		return "", fmt.Errorf("%s=%q%s; want %s", d.key, clip(value), didYouMean(value, d.choices), d.want())
+		return "", fmt.Errorf("%s=%q%s; want %s", d.key, clip(value), DidYouMean(value, d.choices), d.want())
 	case number:
 		v, err := parseNumber(value)
 		if err != nil || !(v >= d.lo && v <= d.hi) || d.open && v == d.lo {

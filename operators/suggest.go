@@ -2,9 +2,9 @@ package operators
 
 import "fmt"
 
-// didYouMean returns ` (did you mean "x"?)` for the known name nearest to got,
+// DidYouMean returns ` (did you mean "x"?)` for the known name nearest to got,
 // or nothing where none is near.
-func didYouMean(got string, known []string) string {
+func DidYouMean(got string, known []string) string {
 	best, at := 1+max(1, len(got)/3), ""
 	for _, k := range known {
 		if d := editDistance(got, k); d < best {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/urfave/cli/v2"
 )
@@ -388,7 +389,7 @@ func (o solverOptions) level(m measured) (float64, error) {
 	case !m.spec.ImageShaped() || m.spec.Name() == "inpaint":
 		return 0, usagef("--noise: auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255")
 	}
-	return operators.EstimateNoise(m.y), nil
+	return noise.FindWhite(m.y), nil
 }
 
 // bind binds a network to a scene: as it is, or a gray network to each
