@@ -419,6 +419,20 @@ func (a *JPEG) RowSquares() []float32 { return a.squares() }
 // Norm is ||A||, estimated and rounded up by 1%.
 func (a *JPEG) Norm() float64 { return a.norm() }
 
+// Quantise writes what an encoder keeps of the coefficients y: the nearest
+// multiple of the step, counted from middle gray. dst may equal y.
+func (a *JPEG) Quantise(dst, y []float32) {
+	checkLen("JPEG.Quantise dst", len(dst), a.n)
+	checkLen("JPEG.Quantise y", len(y), a.n)
+	a.each(func(p *jpegPlane, i, k int) {
+		q, zero := float64(p.Step[k])/255, 0.0
+		if k == 0 {
+			zero = p.middle
+		}
+		dst[i] = float32(zero + q*math.Round((float64(y[i])-zero)/q))
+	})
+}
+
 func (a *JPEG) each(f func(p *jpegPlane, i, k int)) {
 	for j := range a.planes {
 		p := &a.planes[j]
