@@ -38,7 +38,6 @@ var rooms = map[string][]string{
 	"internal/sysmem":        {},
 	"internal/archtest":      {},
 	"internal/othertest":     {},
-	"internal/docstest":      {},
 	"lpn/explore":            {"operators", "solvers", "lpn"},
 	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/peerbench":     {"internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
