@@ -115,6 +115,11 @@ func solverFrom(c *cli.Context) (solverChoice, error) {
 	case c.IsSet("rho") && !restore.TakesRho(s.Solver):
 		return s, usagef("--rho goes with admm, hqs and drs; %s has --step", s.Solver)
 	}
+	for _, name := range []string{"step", "rho", "scale"} {
+		if c.IsSet(name) && c.Float64(name) == 0 {
+			return s, usagef("--%s: 0; want a positive number, or leave it out", name)
+		}
+	}
 	return s, asUsage(s.Validate())
 }
 
