@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -91,12 +92,12 @@ func TestOpenRefusesUnknown(t *testing.T) {
 	if err := net.Save(path, false); err != nil {
 		t.Fatal(err)
 	}
-	tensors, meta, err := ReadTensors(path)
+	tensors, meta, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	meta[keyConfig] = strings.Replace(meta[keyConfig], `"reach"`, `"range"`, 1)
-	if err := WriteTensors(path, tensors, meta); err != nil {
+	if err := checkpoint.WriteFile(path, tensors, meta); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), `unknown field "range"`) {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/lpn"
 	"golang.org/x/sys/unix"
 )
@@ -143,7 +144,7 @@ func TestFullDisk(t *testing.T) {
 	noTemporary(t, disk)
 	os.Remove(at("ballast"))
 	if _, err := os.Stat(at("c")); err == nil {
-		if _, _, err := lpn.ReadTensors(at("c")); err != nil {
+		if _, _, err := checkpoint.ReadFile(at("c")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -363,7 +364,7 @@ func TestKilledTraining(t *testing.T) {
 		go func() { ended <- cmd.Wait() }()
 		var now string
 		wait(t, "a checkpoint", func() bool {
-			if _, meta, err := lpn.ReadTensors(checkpoint); err == nil {
+			if _, meta, err := checkpoint.ReadFile(checkpoint); err == nil {
 				now = meta["train.step"]
 			}
 			return now != step || len(ended) > 0
@@ -377,7 +378,7 @@ func TestKilledTraining(t *testing.T) {
 		cmd.Process.Kill()
 		<-ended
 		kills++
-		_, meta, err := lpn.ReadTensors(checkpoint)
+		_, meta, err := checkpoint.ReadFile(checkpoint)
 		if err != nil {
 			t.Fatalf("killed after step %s: %v", now, err)
 		}
@@ -415,7 +416,7 @@ func TestDiverged(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	// Weights so large that the loss overflows.
-	tensors, meta, err := lpn.ReadTensors(out + ".checkpoint")
+	tensors, meta, err := checkpoint.ReadFile(out + ".checkpoint")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,7 +427,7 @@ func TestDiverged(t *testing.T) {
 			}
 		}
 	}
-	if err := lpn.WriteTensors(out+".checkpoint", tensors, meta); err != nil {
+	if err := checkpoint.WriteFile(out+".checkpoint", tensors, meta); err != nil {
 		t.Fatal(err)
 	}
 	good, _ := os.ReadFile(out + ".checkpoint")
@@ -442,13 +443,13 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
-func weightsIn(t *testing.T, path string) []lpn.Tensor {
+func weightsIn(t *testing.T, path string) []checkpoint.Tensor {
 	t.Helper()
-	x, _, err := lpn.ReadTensors(path)
+	x, _, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return x
 }
 
-func sameTensor(a, b lpn.Tensor) bool { return a.Name == b.Name && slices.Equal(a.Data, b.Data) }
+func sameTensor(a, b checkpoint.Tensor) bool { return a.Name == b.Name && slices.Equal(a.Data, b.Data) }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -378,7 +379,7 @@ func TestWeightsKeepTheirSigns(t *testing.T) {
 	}
 	// Nor does a file made by other means bring them in.
 	path := prior(t)
-	tensors, meta, err := lpn.ReadTensors(path)
+	tensors, meta, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +390,7 @@ func TestWeightsKeepTheirSigns(t *testing.T) {
 			}
 		}
 	}
-	if err := lpn.WriteTensors(path, tensors, meta); err != nil {
+	if err := checkpoint.WriteFile(path, tensors, meta); err != nil {
 		t.Fatal(err)
 	}
 	if code, _, stderr := call(t, "info", path); code != exitFailed || !strings.Contains(stderr, "convexity needs it non-negative") {

@@ -20,18 +20,20 @@ const module = "github.com/lpn-imaging/lpn"
 var rooms = map[string][]string{
 	"internal/kernel":        {},
 	"internal/arena":         {},
+	"internal/atomicfile":    {},
+	"internal/checkpoint":    {"internal/atomicfile"},
 	"operators":              {"internal/kernel"},
 	"operators/operatortest": {"operators"},
 	"solvers":                {"operators", "solvers/metrics", "internal/kernel"},
 	"solvers/metrics":        {"operators"},
 	"solvers/proxtest":       {"solvers"},
-	"lpn":                    {"internal/arena", "internal/kernel", "operators", "solvers"},
+	"lpn":                    {"internal/arena", "internal/atomicfile", "internal/checkpoint", "internal/kernel", "operators", "solvers"},
 	"internal/imageio":       {"operators"},
-	"lpn/train":              {"internal/arena", "internal/imageio", "internal/kernel", "operators", "solvers", "solvers/metrics", "lpn"},
+	"lpn/train":              {"internal/arena", "internal/checkpoint", "internal/imageio", "internal/kernel", "operators", "solvers", "solvers/metrics", "lpn"},
 	"assets":                 {},
 	"internal/archtest":      {},
 	"internal/plot":          {"operators", "solvers", "lpn"},
-	"internal/peerbench":     {"internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
+	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
 	"cmd/lpn":                {"..."},
 }
 

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
@@ -384,19 +385,19 @@ func (s *runState) save() error {
 		keySeconds: strconv.FormatFloat(s.seconds, 'g', -1, 64),
 		keyPSNR:    strconv.FormatFloat(s.psnr, 'g', -1, 64),
 	}
-	var t []lpn.Tensor
+	var t []checkpoint.Tensor
 	for i, name := range s.names {
-		t = append(t, lpn.Tensor{Name: "w." + name, Shape: []int{len(s.w[i])}, Data: s.w[i]})
+		t = append(t, checkpoint.Tensor{Name: "w." + name, Shape: []int{len(s.w[i])}, Data: s.w[i]})
 	}
-	t = append(t, s.adam.Tensors(s.names)...)
+	t = append(t, s.adam.tensors(s.names)...)
 	if s.ema != nil {
-		t = append(t, s.ema.Tensors(s.names)...)
+		t = append(t, s.ema.tensors(s.names)...)
 	}
-	return lpn.WriteTensors(s.o.Checkpoint, t, meta)
+	return checkpoint.WriteFile(s.o.Checkpoint, t, meta)
 }
 
 func (s *runState) load() error {
-	t, meta, err := lpn.ReadTensors(s.o.Checkpoint)
+	t, meta, err := checkpoint.ReadFile(s.o.Checkpoint)
 	if err != nil {
 		return err
 	}
@@ -417,11 +418,11 @@ func (s *runState) load() error {
 	if err := restore("w.", s.names, s.w, t); err != nil {
 		return err
 	}
-	if err := s.adam.Restore(s.names, t, s.step); err != nil {
+	if err := s.adam.restore(s.names, t, s.step); err != nil {
 		return err
 	}
 	if s.ema != nil {
-		if err := s.ema.Restore(s.names, t); err != nil {
+		if err := s.ema.restore(s.names, t); err != nil {
 			return err
 		}
 	}

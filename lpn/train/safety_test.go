@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -160,7 +161,7 @@ func TestDivergenceKeepsTheLastGoodState(t *testing.T) {
 	if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "at step 7 ") || strings.Contains(err.Error(), "\n") {
 		t.Fatalf("%v", err)
 	}
-	tensors, meta, err := lpn.ReadTensors(o.Checkpoint)
+	tensors, meta, err := checkpoint.ReadFile(o.Checkpoint)
 	if err != nil || meta[keyStep] != "5" {
 		t.Fatalf("step %s, %v", meta[keyStep], err)
 	}

@@ -1,4 +1,6 @@
-package lpn
+// Package atomicfile writes files whole or not at all: whoever reads one, after
+// a crash or a full disk too, finds the old content or the new.
+package atomicfile
 
 import (
 	"bufio"
@@ -9,11 +11,11 @@ import (
 	"path/filepath"
 )
 
-// SaveAtomic writes a file so that path never holds half of it: write fills a
+// Write writes a file so that path never holds half of it: write fills a
 // temporary file beside path, which is flushed to disk and then renamed over
 // path. When write or the disk fails, the temporary file is removed and what
 // was at path stays.
-func SaveAtomic(path string, write func(io.Writer) error) (err error) {
+func Write(path string, write func(io.Writer) error) (err error) {
 	dir, base := filepath.Split(path)
 	tmp := filepath.Join(dir, fmt.Sprintf(".%s.%08x.tmp", base, rand.Uint32()))
 	// Not os.CreateTemp: its mode is 0600 whatever the umask says.
