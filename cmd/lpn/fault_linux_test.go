@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/lpn-imaging/lpn/internal/checkpoint"
-	"github.com/lpn-imaging/lpn/lpn"
 	"golang.org/x/sys/unix"
 )
 
@@ -352,8 +351,8 @@ func TestKilledTraining(t *testing.T) {
 	}
 	whole, parts := filepath.Join(dir, "whole"+priorExt), filepath.Join(dir, "parts"+priorExt)
 	must(t, args(whole)...)
-	checkpoint := filepath.Join(dir, "state")
-	more := []string{"--checkpoint", checkpoint}
+	state := filepath.Join(dir, "state")
+	more := []string{"--checkpoint", state}
 	step, kills := "", 0
 	for range 4 {
 		cmd, stderr := program(t, args(parts, more...)...)
@@ -364,7 +363,7 @@ func TestKilledTraining(t *testing.T) {
 		go func() { ended <- cmd.Wait() }()
 		var now string
 		wait(t, "a checkpoint", func() bool {
-			if _, meta, err := checkpoint.ReadFile(checkpoint); err == nil {
+			if _, meta, err := checkpoint.ReadFile(state); err == nil {
 				now = meta["train.step"]
 			}
 			return now != step || len(ended) > 0
@@ -378,28 +377,28 @@ func TestKilledTraining(t *testing.T) {
 		cmd.Process.Kill()
 		<-ended
 		kills++
-		_, meta, err := checkpoint.ReadFile(checkpoint)
+		_, meta, err := checkpoint.ReadFile(state)
 		if err != nil {
 			t.Fatalf("killed after step %s: %v", now, err)
 		}
 		step = meta["train.step"]
-		more = []string{"--resume", checkpoint}
+		more = []string{"--resume", state}
 	}
 	if kills == 0 {
 		t.Skip("the training was done before it could be killed")
 	}
 	if !exists(parts)() {
-		must(t, args(parts, "--resume", checkpoint)...)
+		must(t, args(parts, "--resume", state)...)
 	}
 	if !slices.EqualFunc(weightsIn(t, whole), weightsIn(t, parts), sameTensor) {
 		t.Errorf("killed %d times and resumed, training ended at other weights", kills)
 	}
-	// A checkpoint that the disk has damaged is named as such.
-	c, _ := os.ReadFile(checkpoint)
+	// A state that the disk has damaged is named as such.
+	c, _ := os.ReadFile(state)
 	c[len(c)-9] ^= 0x10
-	os.WriteFile(checkpoint, c, 0o666)
-	code, _, stderr := call(t, args(filepath.Join(dir, "other"+priorExt), "--resume", checkpoint)...)
-	if want := fmt.Sprintf("lpn: %s: safetensors: corrupted checkpoint: the checksum does not match the content\n", checkpoint); code != exitFailed || stderr != want {
+	os.WriteFile(state, c, 0o666)
+	code, _, stderr := call(t, args(filepath.Join(dir, "other"+priorExt), "--resume", state)...)
+	if want := fmt.Sprintf("lpn: %s: safetensors: corrupted checkpoint: the checksum does not match the content\n", state); code != exitFailed || stderr != want {
 		t.Errorf("exit %d: %q; want %q", code, stderr, want)
 	}
 }
