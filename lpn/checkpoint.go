@@ -10,6 +10,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/atomicfile"
 	"github.com/lpn-imaging/lpn/internal/checkpoint"
+	"github.com/lpn-imaging/lpn/internal/network"
 )
 
 // A Prior file is a safetensors file: the weights, and in the metadata the
@@ -58,14 +59,14 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	for _, s := range cfg.Params() {
+	for _, s := range cfg.Definition().Params {
 		i := slices.IndexFunc(tensors, func(t checkpoint.Tensor) bool { return t.Name == s.Name })
 		if i >= 0 && !slices.Equal(tensors[i].Shape, s.Dims) {
 			return nil, fmt.Errorf("weight %s has shape %v, want %v", s.Name, tensors[i].Shape, s.Dims)
 		}
 	}
 	// Rounding moves the constraints that are equalities by as much.
-	cfg.projectEqualities(params)
+	cfg.Definition().ProjectEqualities(params)
 	n, err := FromParams(cfg, params)
 	if err != nil {
 		return nil, err
@@ -84,8 +85,8 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 // halved says whether a weight is stored in half precision on request: large
 // ones are, but not thresholds and logarithms, for which it would be too
 // coarse, nor those whose equality constraints it would break.
-func (p ParamSpec) halved() bool {
-	return p.Len() >= 512 && (p.Constraint == Free || p.Constraint == NonNegative)
+func halved(p network.Param) bool {
+	return p.Len() >= 512 && (p.Constraint == network.Free || p.Constraint == network.NonNegative)
 }
 
 // Half returns the network with its large weights rounded to half precision,
@@ -93,9 +94,9 @@ func (p ParamSpec) halved() bool {
 // exactly this network.
 func (n *Network) Half() *Network {
 	params := map[string][]float32{}
-	for _, s := range n.cfg.Params() {
+	for _, s := range n.cfg.Definition().Params {
 		w := n.params[s.Name]
-		if s.halved() {
+		if halved(s) {
 			w = slices.Clone(w)
 			checkpoint.RoundHalf(w)
 		}
@@ -120,12 +121,13 @@ func (n *Network) Write(w io.Writer, half bool) error {
 	for k, v := range n.meta {
 		meta[k] = v
 	}
-	specs := n.specs()
 	var tensors []checkpoint.Tensor
-	for _, s := range n.cfg.Params() {
+	large := map[string]bool{}
+	for _, s := range n.cfg.Definition().Params {
 		tensors = append(tensors, checkpoint.Tensor{Name: s.Name, Shape: s.Dims, Data: n.params[s.Name]})
+		large[s.Name] = halved(s)
 	}
-	return checkpoint.Write(w, tensors, meta, func(name string) bool { return half && specs[name].halved() })
+	return checkpoint.Write(w, tensors, meta, func(name string) bool { return half && large[name] })
 }
 
 // Meta returns a note stored with the network: how it was trained, what it

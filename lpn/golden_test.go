@@ -177,7 +177,7 @@ func goldenPyramid(t *testing.T, a archive) *Network {
 			params[name] = slices.Clone(x.Data)
 		}
 	}
-	cfg.projectEqualities(params)
+	cfg.Definition().ProjectEqualities(params)
 	net, err := FromParams(cfg, params)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 	"gonum.org/v1/gonum/mat"
@@ -104,9 +105,9 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 	}
 	c := Verify(b, s, o)
 	signs := true
-	for _, p := range n.cfg.Params() {
+	for _, p := range n.cfg.Definition().Params {
 		for i, v := range n.params[p.Name] {
-			if p.Constraint == NonNegative && v < 0 {
+			if p.Constraint == network.NonNegative && v < 0 {
 				if signs {
 					c.fail("weight %s[%d] is %v: convexity needs it non-negative", p.Name, i, v)
 				}

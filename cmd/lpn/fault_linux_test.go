@@ -393,7 +393,7 @@ func TestKilledTraining(t *testing.T) {
 	if !slices.EqualFunc(weightsIn(t, whole), weightsIn(t, parts), sameTensor) {
 		t.Errorf("killed %d times and resumed, training ended at other weights", kills)
 	}
-	// A state that the disk has damaged is named as such.
+	// A checkpoint that the disk has damaged is named as such.
 	c, _ := os.ReadFile(state)
 	c[len(c)-9] ^= 0x10
 	os.WriteFile(state, c, 0o666)

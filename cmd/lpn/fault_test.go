@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/checkpoint"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -362,8 +363,8 @@ func TestMixedBatch(t *testing.T) {
 // everything that makes or opens a network, so they cannot be saved.
 func TestWeightsKeepTheirSigns(t *testing.T) {
 	cfg := testNet().Config()
-	for _, s := range cfg.Params() {
-		if s.Constraint != lpn.NonNegative {
+	for _, s := range cfg.Definition().Params {
+		if s.Constraint != network.NonNegative {
 			continue
 		}
 		for _, bad := range []float32{-1e-3, float32(math.NaN()), float32(math.Inf(1))} {
@@ -384,8 +385,8 @@ func TestWeightsKeepTheirSigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range tensors {
-		for _, s := range cfg.Params() {
-			if s.Name == tensors[i].Name && s.Constraint == lpn.NonNegative {
+		for _, s := range cfg.Definition().Params {
+			if s.Name == tensors[i].Name && s.Constraint == network.NonNegative {
 				tensors[i].Data[0] = -1
 			}
 		}

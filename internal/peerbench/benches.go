@@ -141,7 +141,7 @@ func share(net *lpn.Network, data ...checkpoint.Tensor) (dir, path string, done 
 		return "", "", nil, err
 	}
 	done = func() { os.RemoveAll(dir) }
-	for _, s := range net.Config().Params() {
+	for _, s := range net.Config().Definition().Params {
 		data = append(data, checkpoint.Tensor{Name: s.Name, Shape: s.Dims, Data: net.Params()[s.Name]})
 	}
 	path = filepath.Join(dir, "net.safetensors")

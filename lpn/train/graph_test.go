@@ -191,20 +191,20 @@ func TestProjectGradient(t *testing.T) {
 	params := map[string][]float32{}
 	grads := map[string][]float32{}
 	coef := map[string][]float32{} // a loss that is linear in the weights
-	for _, s := range cfg.Params() {
+	for _, s := range cfg.Definition().Params {
 		params[s.Name] = append([]float32(nil), net.Params()[s.Name]...)
 		for range s.Len() {
 			coef[s.Name] = append(coef[s.Name], float32(rng.NormFloat64())+3)
 		}
 		grads[s.Name] = append([]float32(nil), coef[s.Name]...)
 	}
-	cfg.ProjectGradient(grads, params)
+	cfg.Definition().ProjectGradient(grads, params)
 	loss := func() float64 {
 		p := map[string][]float32{}
 		for name, w := range params {
 			p[name] = append([]float32(nil), w...)
 		}
-		cfg.Project(p)
+		cfg.Definition().Project(p)
 		v := 0.0
 		for name, w := range p {
 			for i := range w {

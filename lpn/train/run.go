@@ -16,6 +16,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -194,7 +195,7 @@ func newRun(o Options) (*runState, error) {
 	s.adam = NewAdam(lengths, o.Beta1, o.Beta2)
 	for _, p := range m.specs {
 		k := 1.0
-		if p.Constraint == lpn.UnitGain {
+		if p.Constraint == network.UnitGain {
 			k = lowpassRate
 		}
 		s.adam.Scale = append(s.adam.Scale, k)
@@ -235,7 +236,7 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Config.ProjectGradient(s.m.grads, s.m.params)
+		o.Config.Definition().ProjectGradient(s.m.grads, s.m.params)
 		norm := s.m.norm()
 		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
 			return nil, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, o.Plan.RateAt(s.step))
@@ -277,7 +278,7 @@ func (s *runState) move(rate, norm float64) {
 		}
 		s.adam.update(seg, s.w, s.g, rate)
 	})
-	s.o.Config.Project(s.m.params)
+	s.o.Config.Definition().Project(s.m.params)
 	if s.ema != nil {
 		s.m.each(func(_ int, seg segment) { s.ema.update(seg, s.w) })
 	}
@@ -290,7 +291,7 @@ func (s *runState) network() (*lpn.Network, error) {
 		for i, name := range s.names {
 			params[name] = slices.Clone(s.ema.W[i])
 		}
-		s.o.Config.Project(params)
+		s.o.Config.Definition().Project(params)
 	}
 	return lpn.FromParams(s.o.Config, params)
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/checkpoint"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -87,7 +88,7 @@ func quick(c lpn.Config, steps int) Options {
 // weights are all the numbers of a network, in order.
 func weights(n *lpn.Network) []float32 {
 	var all []float32
-	for _, s := range n.Config().Params() {
+	for _, s := range n.Config().Definition().Params {
 		all = append(all, n.Params()[s.Name]...)
 	}
 	return all
@@ -236,9 +237,9 @@ func TestQuickTraining(t *testing.T) {
 	if g := r.Network.GrowthBound(); g > 1 {
 		t.Errorf("psi may grow like %v/2 ||y||^2: R need not be bounded below", g)
 	}
-	for _, s := range r.Network.Config().Params() {
+	for _, s := range r.Network.Config().Definition().Params {
 		for i, v := range r.Network.Params()[s.Name] {
-			if s.Constraint == lpn.NonNegative && v < 0 {
+			if s.Constraint == network.NonNegative && v < 0 {
 				t.Fatalf("%s[%d] is %v", s.Name, i, v)
 			}
 		}
