@@ -23,6 +23,7 @@ var rooms = map[string][]string{
 	"internal/atomicfile":    {},
 	"internal/checkpoint":    {"internal/atomicfile"},
 	"internal/network":       {"internal/kernel"},
+	"internal/network/plain": {"internal/network"},
 	"internal/engine":        {"internal/arena", "internal/kernel", "internal/network"},
 	"operators":              {"internal/kernel"},
 	"operators/operatortest": {"operators"},

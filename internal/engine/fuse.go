@@ -114,7 +114,7 @@ func absorb(ops []*op) {
 			o.each = func(dst, x []float32) { kernel.MulChannel(dst, x, c) }
 		case o.kind == mul && y.made(expand) != nil:
 			e := y.by
-			o.kind, o.in = expand, []*value{x, e.in[0]}
+			o.kind, o.in = expandMul, []*value{x, e.in[0]}
 			o.zip = func(dst, x, y []float32) { kernel.ExpandMul(dst, x, y, e.per) }
 		case o.kind == add && y.made(outer) != nil && y.fixed:
 			o.kind, o.in, o.zip = addOuter, []*value{x}, nil

@@ -70,6 +70,7 @@ const (
 	logSumExp kind = "log sum exp"
 	softmax   kind = "softmax"
 	expand    kind = "expand"
+	expandMul kind = "expand mul"
 	groupSum  kind = "group sum"
 	outer     kind = "outer"
 	energy    kind = "energy" // adds to psi
