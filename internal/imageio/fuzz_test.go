@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lpn-imaging/lpn/internal/npy"
 )
 
 func crcOf(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
@@ -48,7 +50,7 @@ func check(t *testing.T, p *Picture, err error) {
 func FuzzNpy(f *testing.F) {
 	seeds(f, ".npy")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := Decode(bytes.NewReader(append([]byte(npyMagic), bytes.TrimPrefix(b, []byte(npyMagic))...)), "f.npy")
+		p, err := Decode(bytes.NewReader(append([]byte(npy.Magic), bytes.TrimPrefix(b, []byte(npy.Magic))...)), "f.npy")
 		check(t, p, err)
 		DecodeArray(bytes.NewReader(b))
 	})

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/lpn-imaging/lpn/internal/npy"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -46,6 +47,10 @@ func (p *Picture) Luma() *Picture {
 	q.ICC = nil
 	return &q
 }
+
+// Extensions are those of the files that Read reads, in lower case, by which a
+// folder is searched.
+var Extensions = []string{".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy"}
 
 // maxSamples is the largest picture that is read: more samples than this do
 // not fit the sizes that the formats and the solvers can handle.
@@ -119,7 +124,7 @@ func decode(r io.Reader) (*Picture, error) {
 	head = head[:n]
 	r = io.MultiReader(bytes.NewReader(head), r)
 	// Arrays are streamed: at 8 bytes a sample they are the largest files.
-	if bytes.HasPrefix(head, []byte(npyMagic)) {
+	if bytes.HasPrefix(head, []byte(npy.Magic)) {
 		return decodeNpy(r, size)
 	}
 	// A stream that is no picture may have no end.
