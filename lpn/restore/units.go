@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -70,21 +71,30 @@ func (r Range) likeUnit() bool {
 	return r.Lo >= -beyond && r.Hi <= 1+beyond && r.Hi >= least
 }
 
-// decideRange finds the range of the scene where the problem does not tell.
+// decideRange finds the range of the scene where the problem does not tell, and
+// takes the problem to [0,1].
+func (p *Plan) decideRange() error {
+	if err := p.findRange(); err != nil {
+		return err
+	}
+	return p.normalise()
+}
+
+// findRange finds the range of the scene where the problem does not tell.
 // Samples whose noise is given as a number that fits [0,1] are taken to be in
 // [0,1] where they look like it; else the robust range is measured, so that the
 // same measurement in other units gives the same image in those units.
-func (p *Plan) decideRange() error {
+func (p *Plan) findRange() error {
 	switch r := p.problem.Range; {
 	case !r.IsZero():
 		if !r.valid() {
-			return &OptionError{"range", "from " + number(r.Lo) + " to " + number(r.Hi) + "; want two finite numbers, the first below the second"}
+			return &OptionError{"range", fmt.Sprintf("from %v to %v; want two finite numbers, the first below the second", r.Lo, r.Hi)}
 		}
 		p.Range = r
 		return nil
 	case p.Operator.ImageShaped():
 		r = robust(p.problem.Y.Pix)
-		if r.likeUnit() && p.problem.Noise != Auto || r.IsZero() {
+		if r.likeUnit() && p.problem.Noise != nil || r.IsZero() {
 			r = Unit
 		}
 		p.Range = r
@@ -124,4 +134,66 @@ func constantFit(a operators.Linear, y []float32) float64 {
 		return 0
 	}
 	return num / den
+}
+
+// normalise takes the measurement, and the truth, from the range to [0,1]:
+// y - Lo A1 over the span. The noise follows in decideNoise.
+func (p *Plan) normalise() error {
+	r := p.Range
+	if r == Unit {
+		return nil
+	}
+	dark := []float32{float32(r.Lo)} // Lo A1, one number where A1 is 1
+	if r.Lo != 0 && !p.passesConstants() {
+		a, err := p.problem.build(p.Scene)
+		if err != nil {
+			return err
+		}
+		flat := make([]float32, a.Domain().Len())
+		for i := range flat {
+			flat[i] = float32(r.Lo)
+		}
+		dark = make([]float32, a.Codomain().Len())
+		a.Apply(dark, flat)
+	}
+	p.problem.Y = shifted(p.problem.Y, dark, r.span())
+	if t := p.problem.Truth; t != nil {
+		n := shifted(*t, []float32{float32(r.Lo)}, r.span())
+		p.problem.Truth = &n
+	}
+	return nil
+}
+
+// passesConstants reports whether A takes a constant scene to a constant
+// measurement of the same value.
+func (p *Plan) passesConstants() bool {
+	return p.policy.alone || p.policy.windows && p.Operator.Boundary() != operators.Zero
+}
+
+// shifted is (m-dark)/span.
+func shifted(m operators.Image, dark []float32, span float64) operators.Image {
+	out := operators.Image{Shape: m.Shape, Pix: make([]float32, len(m.Pix))}
+	for i, v := range m.Pix {
+		out.Pix[i] = float32(float64(v-dark[i%len(dark)]) / span)
+	}
+	return out
+}
+
+// decideChannels reduces a colour measurement with equal channels, as a gray scan
+// stored in colour, to one of them. Every operator treats channels alike.
+func (p *Plan) decideChannels() {
+	y := p.problem.Y
+	if y.C != 3 || p.Scene.C != 3 || len(y.Pix) != y.Len() {
+		return
+	}
+	n := y.H * y.W
+	if !slices.Equal(y.Pix[:n], y.Pix[n:2*n]) || !slices.Equal(y.Pix[:n], y.Pix[2*n:]) {
+		return
+	}
+	p.Gray = true
+	p.problem.Y = operators.Image{Shape: operators.Shape{C: 1, H: y.H, W: y.W}, Pix: y.Pix[:n]}
+	p.Scene.C, p.problem.Scene.C = 1, 1
+	if t := p.problem.Truth; t != nil && t.C == 3 {
+		p.problem.Truth = &operators.Image{Shape: operators.Shape{C: 1, H: t.H, W: t.W}, Pix: t.Pix[:t.H*t.W]}
+	}
 }
