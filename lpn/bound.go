@@ -137,7 +137,7 @@ func (b *Bound) StrongConvexity() float64 { return b.net.cfg.Alpha }
 
 // BoundedBelow reports whether R has a minimum, and if not why.
 func (b *Bound) BoundedBelow() (bool, string) {
-	g := b.net.GrowthBound()
+	g := b.net.GainBound()
 	if g <= 1 {
 		return true, ""
 	}

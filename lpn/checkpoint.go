@@ -19,7 +19,7 @@ import (
 // maker noted, all as text.
 const (
 	keyConfig      = "lpn.config"
-	keyGrowth      = "lpn.growth_bound"
+	keyGain        = "lpn.growth_bound"
 	keyCertificate = "lpn.certificate"
 )
 
@@ -73,11 +73,11 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 	}
 	// The bound travels with the weights that the checksum ties it to; Verify
 	// measures it anew.
-	if g, err := strconv.ParseFloat(meta[keyGrowth], 64); err == nil && g > 0 {
-		n.growth = func() float64 { return g }
+	if g, err := strconv.ParseFloat(meta[keyGain], 64); err == nil && g > 0 {
+		n.gain = func() float64 { return g }
 	}
 	delete(meta, keyConfig)
-	delete(meta, keyGrowth)
+	delete(meta, keyGain)
 	n.meta = meta
 	return n, nil
 }
@@ -117,7 +117,7 @@ func (n *Network) Write(w io.Writer, half bool) error {
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{keyConfig: string(text), keyGrowth: strconv.FormatFloat(n.GrowthBound(), 'g', 8, 64)}
+	meta := map[string]string{keyConfig: string(text), keyGain: strconv.FormatFloat(n.GainBound(), 'g', 8, 64)}
 	for k, v := range n.meta {
 		meta[k] = v
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // A Config describes a network completely: with the weights it is the
-// checkpoint. Exactly one of Softplus and Pyramid is set.
+// prior's file. Exactly one of Softplus and Pyramid is set.
 type Config struct {
 	// Name is a label for people; it decides nothing.
 	Name string `json:"name,omitempty"`
@@ -71,8 +71,8 @@ type Layer struct {
 // V are low-pass filters of unit gain at the constant. It is convex because
 // e is, and the gates are convex and non-decreasing.
 //
-// The energy e is Huber's function: h^2/2 as far as Reach, and linear beyond.
-// Reach lies above what a picture with samples in [0,1] brings, so it changes
+// The energy e is Huber's function: h^2/2 as far as Threshold, and linear beyond.
+// Threshold lies above what a picture with samples in [0,1] brings, so it changes
 // nothing there; far away it lets psi grow like the low-pass and alpha terms
 // alone, which bounds R from below.
 type PyramidConfig struct {
@@ -85,11 +85,11 @@ type PyramidConfig struct {
 	// Lowpass filters V of LowpassSize x LowpassSize.
 	Lowpass     int `json:"lowpass"`
 	LowpassSize int `json:"lowpass_size"`
-	// Reach is where the energies turn from quadratic to linear, in network
+	// Threshold is where the energies turn from quadratic to linear, in network
 	// units; 0 for never.
-	Reach float64 `json:"reach,omitempty"`
+	Threshold float64 `json:"reach,omitempty"`
 	// Slack is how much less than 1 a constant picture is passed: room for
-	// the growth bound to be strictly below 1.
+	// the gain bound to be strictly below 1.
 	Slack float64 `json:"slack,omitempty"`
 }
 
@@ -197,8 +197,8 @@ func (p *PyramidConfig) validate() error {
 	if p.Lowpass < 1 || p.Lowpass > 16 || !odd(p.LowpassSize) {
 		return fmt.Errorf("lpn: %d low-pass filters of size %d, want 1 to 16 of an odd size up to 31", p.Lowpass, p.LowpassSize)
 	}
-	if !(p.Reach >= 0) || math.IsInf(p.Reach, 0) {
-		return fmt.Errorf("lpn: reach is %v, want a positive number, or 0 for none", p.Reach)
+	if !(p.Threshold >= 0) || math.IsInf(p.Threshold, 0) {
+		return fmt.Errorf("lpn: reach is %v, want a positive number, or 0 for none", p.Threshold)
 	}
 	if !(p.Slack >= 0 && p.Slack < 0.5) {
 		return fmt.Errorf("lpn: slack is %v, want a number in [0,0.5)", p.Slack)
@@ -206,9 +206,9 @@ func (p *PyramidConfig) validate() error {
 	return nil
 }
 
-// Definition is the network for this module's engine and trainer: its weights'
-// names, and psi and f written against the recorders of a package that programs
-// outside have no access to.
+// Definition is what this module's engine and trainer work with: the weights' names
+// and constraints, and psi and f as a list of operations. Programs outside have no
+// use for it.
 func (c Config) Definition() network.Definition {
 	if c.Softplus != nil {
 		return network.Definition{Channels: c.Channels, Params: c.softplusParams(), Record: c.recordSoftplus}

@@ -27,7 +27,7 @@ import (
 // In a pyramid of gated energies f turns, where two gates of one log-sum-exp
 // balance, from one slope to another within a distance that shrinks as the
 // contrast grows. In a box |e'(h_k)| <= H_k, by the l1 norms of the filters and
-// the reach of the energies (by the latter alone in a box without end), and the
+// the threshold of the energies (by the latter alone in a box without end), and the
 // Cauchy-Schwarz inequality on dp_j = sum_k N_jk e'(h_k) dh_k + ... bounds what
 // the turning gates add by a diagonal form in dh:
 //
@@ -37,7 +37,7 @@ import (
 //
 // D_l the largest slope of psi in q_l, w_g the largest weight of gate group g and kappa_g
 // what the level above passes down by T in the same way. The largest
-// eigenvalue of this fixed operator is computed as GrowthBound's is. It is far
+// eigenvalue of this fixed operator is computed as GainBound's is. It is far
 // from tight: gates rarely turn together.
 func (n *Network) LipschitzBound(s operators.Shape, lo, hi float64) (float64, error) {
 	if !(hi > lo) {
@@ -50,7 +50,7 @@ func (n *Network) LipschitzBound(s operators.Shape, lo, hi float64) (float64, er
 		return n.softplusLipschitz(s), nil
 	}
 	half := (hi - lo) / 2 / n.cfg.Unit
-	if math.IsInf(half, 1) && n.cfg.Pyramid.Reach == 0 {
+	if math.IsInf(half, 1) && n.cfg.Pyramid.Threshold == 0 {
 		return half, nil
 	}
 	return n.pyramidLipschitz(s, half), nil
@@ -155,11 +155,11 @@ func (c Config) recordSoftplusBound(r network.Recorder) network.Value {
 func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 	p := n.cfg.Pyramid
 	levels := len(p.Levels)
-	reach := n.featureBounds(s, half)
-	if p.Reach > 0 {
-		for _, r := range reach {
+	top := n.featureBounds(s, half)
+	if p.Threshold > 0 {
+		for _, r := range top {
 			for k := range r {
-				r[k] = min(r[k], p.Reach)
+				r[k] = min(r[k], p.Threshold)
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 		e := make([]float64, f)
 		for i, w := range n.params[fmt.Sprintf("N.%d", l)] {
 			k, j := i/f%f, i%f
-			e[j] += float64(w) * reach[l][k] * reach[l][k]
+			e[j] += float64(w) * top[l][k] * top[l][k]
 		}
 		if l > 0 {
 			for i, w := range n.params[fmt.Sprintf("T.%d", l)] {
@@ -226,7 +226,7 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 		}
 	}
 
-	return n.diagonalOperator(diagonal, growthSide).largest(60)
+	return n.diagonalOperator(diagonal, gainSide).largest(60)
 }
 
 // overGates sums, for each of the ci input channels k of w, over taps and groups

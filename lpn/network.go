@@ -17,7 +17,7 @@ type Network struct {
 	cfg    Config
 	params map[string][]float32
 	meta   map[string]string
-	growth func() float64 // GrowthBound, measured once
+	gain   func() float64 // GainBound, measured once
 }
 
 // New returns a network with random weights drawn from rng.
@@ -64,7 +64,7 @@ func FromParams(cfg Config, params map[string][]float32) (*Network, error) {
 
 func newNetwork(cfg Config, params map[string][]float32, meta map[string]string) *Network {
 	n := &Network{cfg: cfg, params: params, meta: meta}
-	n.growth = sync.OnceValue(n.measureGrowth)
+	n.gain = sync.OnceValue(n.measureGain)
 	return n
 }
 
@@ -118,8 +118,8 @@ func (c Config) initSoftplus(s network.Param, w []float32, rng *rand.Rand) {
 	}
 }
 
-// initPyramid draws filters of unit norm, gates that mostly look at their own
-// feature with random reach, and low-pass filters near the box.
+// initPyramid draws filters of unit norm, gates that each look at a random share of
+// the features, and low-pass filters near the box.
 func (c Config) initPyramid(s network.Param, w []float32, rng *rand.Rand) {
 	p := c.Pyramid
 	switch kind, _, _ := strings.Cut(s.Name, "."); kind {
@@ -148,9 +148,9 @@ func (c Config) initPyramid(s network.Param, w []float32, rng *rand.Rand) {
 			w[i] = float32(rng.Float64() * 0.02 / float64(taps))
 		}
 		for j := range n { // gate j
-			reach := rng.Float64()
+			share := rng.Float64()
 			for k := range n {
-				if rng.Float64() < reach {
+				if rng.Float64() < share {
 					w[(taps/2*n+k)*n+j] += 0.9
 				}
 			}

@@ -194,10 +194,10 @@ func (c Config) recordPyramid(r network.Recorder) network.Value {
 
 // energy writes the features' energy and its derivative.
 func (c Config) energy(r network.Recorder, h network.Value) (q, e1 network.Value) {
-	if c.Pyramid.Reach == 0 {
+	if c.Pyramid.Threshold == 0 {
 		return r.HalfSquare(h), h
 	}
-	a := network.Activation{Kind: network.Huber, Beta: c.Pyramid.Reach}
+	a := network.Activation{Kind: network.Huber, Beta: c.Pyramid.Threshold}
 	return r.Act(h, a, 0), r.Act(h, a, 1)
 }
 
@@ -210,7 +210,7 @@ func (c Config) gate(r network.Recorder, p network.Value) (z, s network.Value) {
 	return r.LogSumExp(p, c.Pyramid.Group), r.Softmax(p, c.Pyramid.Group)
 }
 
-// contrast is the reach of the energies, in units of a picture's range. A
+// contrast is the threshold of the energies, in units of a picture's range. A
 // feature is a zero-mean filter of about unit norm.
 const contrast = 4
 
@@ -218,7 +218,7 @@ const contrast = 4
 // channels and noise level.
 func Pyramid(channels int, sigma float64) Config {
 	return Config{Name: "pyramid", Channels: channels, Sigma: sigma, Unit: sigma, Alpha: 0.01,
-		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9, Reach: contrast / sigma, Slack: 1e-3,
+		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9, Threshold: contrast / sigma, Slack: 1e-3,
 			Levels: []PyramidLevel{
 				{Maps: 16, WK: 3, Features: 64, AK: 5, NK: 1},
 				{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3},

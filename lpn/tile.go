@@ -15,13 +15,13 @@ import (
 // evaluated together with that margin, of which only the core is kept, so the
 // numbers are those of the whole picture and memory is bounded.
 
-// Reach returns how far f sees: f at a pixel depends on the picture within halo
-// pixels of it, in rows and in columns. A window of the picture whose corner
+// ReceptiveField returns how far f sees: f at a pixel depends on the picture within
+// halo pixels of it, in rows and in columns. A window of the picture whose corner
 // lies on multiples of pitch, the grid on which every level's cells, and the 4x4
 // blocks of cells that the Winograd algorithm works on, are the same ones, is
 // evaluated as the picture is, but for its outer halo pixels. ok is false for
 // networks of one size, or of strides that no window fits.
-func (c Config) Reach() (halo, pitch int, ok bool) {
+func (c Config) ReceptiveField() (halo, pitch int, ok bool) {
 	if c.Height > 0 {
 		return 0, 0, false
 	}
@@ -36,14 +36,14 @@ func (c Config) Reach() (halo, pitch int, ok bool) {
 	}
 	levels := c.Pyramid.Levels
 	n := len(levels)
-	reach := make([]int, n) // of h_l in x
+	field := make([]int, n) // of h_l in x
 	gate := make([]int, n)  // of p_l in x
 	maps := 0
 	for l, v := range levels {
 		px := 2 << l
 		maps += v.WK / 2 * px
-		reach[l] = maps + v.AK/2*px + px
-		gate[l] = reach[l] + v.NK/2*px
+		field[l] = maps + v.AK/2*px + px
+		gate[l] = field[l] + v.NK/2*px
 		if l > 0 {
 			gate[l] = max(gate[l], gate[l-1]+px)
 		}
@@ -52,7 +52,7 @@ func (c Config) Reach() (halo, pitch int, ok bool) {
 	for l := n - 1; l >= 0; l-- {
 		px := 2 << l
 		u := max(gate[l], above)
-		halo = max(halo, u+levels[l].NK/2*px+reach[l])
+		halo = max(halo, u+levels[l].NK/2*px+field[l])
 		above = u + px
 	}
 	halo = max(halo, 2*(c.Pyramid.LowpassSize/2))
@@ -107,7 +107,7 @@ func (b *Bound) newLayout(record func(*engine.Recorder) network.Value) *layout {
 		return r.Compile(record(r), engine.Options{Pictures: b.n, Direct: b.direct, Core: core})
 	}
 	coreH, coreW := h, w
-	halo, pitch, ok := b.net.cfg.Reach()
+	halo, pitch, ok := b.net.cfg.ReceptiveField()
 	if ok && b.n == 1 {
 		coreH, coreW = b.core(halo, pitch, func() float64 {
 			const side = 128

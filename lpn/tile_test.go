@@ -86,7 +86,7 @@ func TestHaloIsNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	halo, _, _ := cfg.Reach()
+	halo, _, _ := cfg.ReceptiveField()
 	s := operators.Shape{C: 1, H: 4 * halo, W: 8}
 	b, _ := net.On(s)
 	y := picture(s, 1)

@@ -40,9 +40,9 @@ type Certificate struct {
 	Lipschitz      float64     `json:"lipschitz"`
 	LipschitzBound *float64    `json:"lipschitz_bound"`
 	LipschitzBox   *[2]float64 `json:"lipschitz_box"`
-	// Growth is the g for which psi(y) <= g/2||y||^2 + constant: at most 1
+	// GainBound is the g for which psi(y) <= g/2||y||^2 + constant: at most 1
 	// means that R is bounded below.
-	Growth *float64 `json:"growth"`
+	GainBound *float64 `json:"growth"`
 	// FenchelGap is the largest violation of psi(y) + psi*(x) >= <x,y>, or of
 	// equality where x = f(y), relative to the terms.
 	FenchelGap float64 `json:"fenchel_gap"`
@@ -116,8 +116,8 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 		}
 	}
 	c.ConvexWeights = &signs
-	growth := n.measureGrowth()
-	c.Growth = &growth
+	growth := n.measureGain()
+	c.GainBound = &growth
 	if ok, _ := b.BoundedBelow(); ok && growth > 1 {
 		c.fail("psi may grow like %.5g/2 ||y||^2, above what its file claims: R may be unbounded below", growth)
 	}

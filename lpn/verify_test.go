@@ -30,7 +30,7 @@ func TestVerifyHolds(t *testing.T) {
 		if !c.OK {
 			t.Errorf("%s: %v", name, c.Reasons)
 		}
-		if !*c.ConvexWeights || c.JacobianMinEig < 0.049 || c.Lipschitz > *c.LipschitzBound || *c.Growth > 1 {
+		if !*c.ConvexWeights || c.JacobianMinEig < 0.049 || c.Lipschitz > *c.LipschitzBound || *c.GainBound > 1 {
 			t.Errorf("%s: %+v, Lipschitz bound %g", name, c, *c.LipschitzBound)
 		}
 		again, _ := n.Verify(small, Probing{})
@@ -137,14 +137,14 @@ func TestVerifyPatched(t *testing.T) {
 // TestVerifyUnbounded: gates that grow too fast, for ever, are refused.
 func TestVerifyUnbounded(t *testing.T) {
 	cfg := smallPyramid()
-	cfg.Pyramid.Reach = 0
+	cfg.Pyramid.Threshold = 0
 	n := randomNet(t, cfg, 5).gatesScaled(40)
 	c, err := n.Verify(small, Probing{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.OK || *c.Growth <= 1 {
-		t.Errorf("growth %g passed", *c.Growth)
+	if c.OK || *c.GainBound <= 1 {
+		t.Errorf("growth %g passed", *c.GainBound)
 	}
 }
 
@@ -170,7 +170,7 @@ func TestCertificateStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, ok := back.Certificate()
-	if !ok || got.Probes != c.Probes || *got.Growth != *c.Growth || got.OK != c.OK {
+	if !ok || got.Probes != c.Probes || *got.GainBound != *c.GainBound || got.OK != c.OK {
 		t.Errorf("stored %+v, read %+v", c, got)
 	}
 }

@@ -46,7 +46,7 @@ func slope(t *testing.T, params map[string][]float32, name string, d []float32, 
 // one over 2e-2 is good to about 1e-3 of the largest slope.
 func TestGradientIsSlope(t *testing.T) {
 	near := tinyPyramid(1, "lse")
-	near.Pyramid.Reach = 1.5 // within what the samples bring
+	near.Pyramid.Threshold = 1.5 // within what the samples bring
 	cfgs := map[string]lpn.Config{
 		"reach": near, "lse": tinyPyramid(1, "lse"), "hard": tinyPyramid(1, "hard"), "colour": tinyPyramid(3, "lse"),
 		"softplus": lpn.SoftplusAny(1, 5, 3, 0.1), "digits": lpn.MNIST(3),

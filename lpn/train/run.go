@@ -136,8 +136,8 @@ func newRun(o Options) (*runState, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
-	if p := o.Config.Pyramid; p != nil && p.Reach == 0 {
-		return nil, errors.New("train: a pyramid without reach has no R that is bounded below; give its config one, such as 4/unit")
+	if p := o.Config.Pyramid; p != nil && p.Threshold == 0 {
+		return nil, errors.New("train: a pyramid without threshold has no R that is bounded below; give its config a \"reach\", such as 4/unit")
 	}
 	if err := o.Plan.Validate(); err != nil {
 		return nil, err

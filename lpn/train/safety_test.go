@@ -230,11 +230,11 @@ func TestQuickTraining(t *testing.T) {
 	o.Valid = rendered{side: 24}.images(8)
 	r := mustRun(t, context.Background(), o)
 	noisy := -20 * math.Log10(0.15)
-	t.Logf("%.2f dB from %.2f dB, growth %.4f", r.PSNR, noisy, r.Network.GrowthBound())
+	t.Logf("%.2f dB from %.2f dB, growth %.4f", r.PSNR, noisy, r.Network.GainBound())
 	if r.PSNR < noisy+3 {
 		t.Errorf("%.2f dB; the noisy pictures have %.2f", r.PSNR, noisy)
 	}
-	if g := r.Network.GrowthBound(); g > 1 {
+	if g := r.Network.GainBound(); g > 1 {
 		t.Errorf("psi may grow like %v/2 ||y||^2: R need not be bounded below", g)
 	}
 	for _, s := range r.Network.Config().Definition().Params {

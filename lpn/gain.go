@@ -13,30 +13,30 @@ import (
 	"github.com/lpn-imaging/lpn/internal/network"
 )
 
-// The bound is measured on a square picture of growthSide pixels. On larger
-// ones it is a little larger still, as slower waves fit; growthMargin covers
+// The bound is measured on a square picture of gainSide pixels. On larger
+// ones it is a little larger still, as slower waves fit; gainMargin covers
 // that (measured on shipped priors up to 256 pixels: 0.0006) and what the
 // Lanczos method is short of.
 const (
-	growthSide   = 128
-	growthMargin = 8e-4
+	gainSide   = 128
+	gainMargin = 8e-4
 )
 
-// GrowthBound returns the largest eigenvalue g of the operator Q of
-// growthOperator: psi(y) <= g/2 ||y||^2 + C(1 + ||y||). Below 1, R is bounded
+// GainBound returns the largest eigenvalue g of the operator Q of
+// gainOperator: psi(y) <= g/2 ||y||^2 + C(1 + ||y||). Below 1, R is bounded
 // below (Toland's duality, inf R = inf 1/2||y||^2 - psi(y)).
 // For the softplus networks psi grows linearly but for its quadratic term,
 // and the bound is Alpha.
-func (n *Network) GrowthBound() float64 { return n.growth() }
+func (n *Network) GainBound() float64 { return n.gain() }
 
-func (n *Network) measureGrowth() float64 {
+func (n *Network) measureGain() float64 {
 	if n.cfg.Pyramid == nil {
 		return n.cfg.Alpha
 	}
-	return n.growthOperator(growthSide).largest(50) + growthMargin
+	return n.gainOperator(gainSide).largest(50) + gainMargin
 }
 
-// growthOperator lays Q out for pictures of the given side: the fixed symmetric
+// gainOperator lays Q out for pictures of the given side: the fixed symmetric
 // positive semi-definite operator
 //
 //	Q = sum_l A_l' D_l A_l + (1-alpha-slack) V'V + alpha I
@@ -44,8 +44,8 @@ func (n *Network) measureGrowth() float64 {
 // for which psi(x) <= 1/2<x,Qx> + a linear function of |x|. Here A_l is the linear
 // map from x to h_l and D_l the largest slope of psi in h_l^2/2: 0 where the
 // energies have a threshold, beyond which they grow linearly.
-func (n *Network) growthOperator(side int) operator {
-	if n.cfg.Pyramid.Reach == 0 {
+func (n *Network) gainOperator(side int) operator {
+	if n.cfg.Pyramid.Threshold == 0 {
 		return n.diagonalOperator(n.openGates(), side)
 	}
 	r := n.recorder(network.Dims{N: n.cfg.Channels, H: side, W: side, C: 1})
@@ -153,16 +153,16 @@ func (o operator) largest(steps int) float64 {
 // rounding of every processor.
 const room = 2e-5
 
-// WellPosed returns the network with GrowthBound below 1: all but the alpha
+// WellPosed returns the network with GainBound below 1: all but the alpha
 // term of psi is multiplied by one factor. A network that satisfies the bound,
-// as one whose energies have a reach does up to the rounding of its weights, is
+// as one whose energies have a threshold does up to the rounding of its weights, is
 // returned as it is.
 func (n *Network) WellPosed() *Network {
-	bound, alpha := n.GrowthBound(), n.cfg.Alpha
+	bound, alpha := n.GainBound(), n.cfg.Alpha
 	if n.cfg.Pyramid == nil || bound <= 1-room {
 		return n
 	}
-	k := (1 - room - growthMargin - alpha) / (bound - growthMargin - alpha)
+	k := (1 - room - gainMargin - alpha) / (bound - gainMargin - alpha)
 	out := n.gatesScaled(k)
 	p := *n.cfg.Pyramid
 	p.Slack = 1 - alpha - k*(1-alpha-p.Slack)
