@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 	"gonum.org/v1/gonum/mat"
@@ -39,9 +40,9 @@ type Certificate struct {
 	Lipschitz      float64     `json:"lipschitz"`
 	LipschitzBound *float64    `json:"lipschitz_bound"`
 	LipschitzBox   *[2]float64 `json:"lipschitz_box"`
-	// Growth is the g for which psi(y) <= g/2||y||^2 + constant: at most 1
+	// GainBound is the g for which psi(y) <= g/2||y||^2 + constant: at most 1
 	// means that R is bounded below.
-	Growth *float64 `json:"growth"`
+	GainBound *float64 `json:"growth"`
 	// FenchelGap is the largest violation of psi(y) + psi*(x) >= <x,y>, or of
 	// equality where x = f(y), relative to the terms.
 	FenchelGap float64 `json:"fenchel_gap"`
@@ -104,9 +105,9 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 	}
 	c := Verify(b, s, o)
 	signs := true
-	for _, p := range n.cfg.Params() {
+	for _, p := range n.cfg.Definition().Params {
 		for i, v := range n.params[p.Name] {
-			if p.Constraint == NonNegative && v < 0 {
+			if p.Constraint == network.NonNegative && v < 0 {
 				if signs {
 					c.fail("weight %s[%d] is %v: convexity needs it non-negative", p.Name, i, v)
 				}
@@ -115,8 +116,8 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 		}
 	}
 	c.ConvexWeights = &signs
-	growth := n.measureGrowth()
-	c.Growth = &growth
+	growth := n.measureGain()
+	c.GainBound = &growth
 	if ok, _ := b.BoundedBelow(); ok && growth > 1 {
 		c.fail("psi may grow like %.5g/2 ||y||^2, above what its file claims: R may be unbounded below", growth)
 	}

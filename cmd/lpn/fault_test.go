@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
@@ -362,8 +364,8 @@ func TestMixedBatch(t *testing.T) {
 // everything that makes or opens a network, so they cannot be saved.
 func TestWeightsKeepTheirSigns(t *testing.T) {
 	cfg := testNet().Config()
-	for _, s := range cfg.Params() {
-		if s.Constraint != lpn.NonNegative {
+	for _, s := range cfg.Definition().Params {
+		if s.Constraint != network.NonNegative {
 			continue
 		}
 		for _, bad := range []float32{-1e-3, float32(math.NaN()), float32(math.Inf(1))} {
@@ -379,18 +381,18 @@ func TestWeightsKeepTheirSigns(t *testing.T) {
 	}
 	// Nor does a file made by other means bring them in.
 	path := prior(t)
-	tensors, meta, err := lpn.ReadTensors(path)
+	tensors, meta, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range tensors {
-		for _, s := range cfg.Params() {
-			if s.Name == tensors[i].Name && s.Constraint == lpn.NonNegative {
+		for _, s := range cfg.Definition().Params {
+			if s.Name == tensors[i].Name && s.Constraint == network.NonNegative {
 				tensors[i].Data[0] = -1
 			}
 		}
 	}
-	if err := lpn.WriteTensors(path, tensors, meta); err != nil {
+	if err := checkpoint.WriteFile(path, tensors, meta); err != nil {
 		t.Fatal(err)
 	}
 	if code, _, stderr := call(t, "info", path); code != exitFailed || !strings.Contains(stderr, "convexity needs it non-negative") {

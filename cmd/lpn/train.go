@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/restore"
@@ -525,8 +526,8 @@ func decodeStrictly(text []byte, v any) error {
 
 // sameNetwork compares what decides the weights' shapes.
 func sameNetwork(a, b lpn.Config) bool {
-	pa, pb := a.Params(), b.Params()
-	return slices.EqualFunc(pa, pb, func(x, y lpn.ParamSpec) bool { return x.Name == y.Name && slices.Equal(x.Dims, y.Dims) })
+	pa, pb := a.Definition().Params, b.Definition().Params
+	return slices.EqualFunc(pa, pb, func(x, y network.Param) bool { return x.Name == y.Name && slices.Equal(x.Dims, y.Dims) })
 }
 
 func (o *trainOptions) stages(arch architecture) (train.Plan, error) {

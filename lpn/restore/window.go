@@ -51,7 +51,7 @@ func spans(n, side, halo int) []span {
 // halo returns how far beyond a core a window reaches, and the grid on which
 // windows lie.
 func (p *Plan) halo() (halo, pitch int, err error) {
-	field, pitch, ok := p.net.Config().Reach()
+	field, pitch, ok := p.net.Config().ReceptiveField()
 	if !ok {
 		return 0, 0, errors.New("the prior is for pictures of one size")
 	}

@@ -46,7 +46,7 @@ func slope(t *testing.T, params map[string][]float32, name string, d []float32, 
 // one over 2e-2 is good to about 1e-3 of the largest slope.
 func TestGradientIsSlope(t *testing.T) {
 	near := tinyPyramid(1, "lse")
-	near.Pyramid.Reach = 1.5 // within what the samples bring
+	near.Pyramid.Threshold = 1.5 // within what the samples bring
 	cfgs := map[string]lpn.Config{
 		"reach": near, "lse": tinyPyramid(1, "lse"), "hard": tinyPyramid(1, "hard"), "colour": tinyPyramid(3, "lse"),
 		"softplus": lpn.SoftplusAny(1, 5, 3, 0.1), "digits": lpn.MNIST(3),
@@ -191,20 +191,20 @@ func TestProjectGradient(t *testing.T) {
 	params := map[string][]float32{}
 	grads := map[string][]float32{}
 	coef := map[string][]float32{} // a loss that is linear in the weights
-	for _, s := range cfg.Params() {
+	for _, s := range cfg.Definition().Params {
 		params[s.Name] = append([]float32(nil), net.Params()[s.Name]...)
 		for range s.Len() {
 			coef[s.Name] = append(coef[s.Name], float32(rng.NormFloat64())+3)
 		}
 		grads[s.Name] = append([]float32(nil), coef[s.Name]...)
 	}
-	cfg.ProjectGradient(grads, params)
+	cfg.Definition().ProjectGradient(grads, params)
 	loss := func() float64 {
 		p := map[string][]float32{}
 		for name, w := range params {
 			p[name] = append([]float32(nil), w...)
 		}
-		cfg.Project(p)
+		cfg.Definition().Project(p)
 		v := 0.0
 		for name, w := range p {
 			for i := range w {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
@@ -41,11 +42,11 @@ func newGrowth(cfg lpn.Config, params map[string][]float32, frame, norm float64,
 	levels := max(2, len(cfg.Pyramid.Levels))
 	side := 8 << levels
 	s := newShared(params)
-	b := newBuilder(cfg, s, lpn.Dims{N: 2 * cfg.Channels, H: side, W: side, C: 1})
+	b := newBuilder(cfg, s, network.Dims{N: 2 * cfg.Channels, H: side, W: side, C: 1})
 	g := &growth{filters: s, every: 1 << (2 * (levels - 2)), seed: seed, side: side, size: 2 * cfg.Channels * side * side, span: 1 / cfg.Unit}
 	g.frame, g.norm = frame*float64(g.every), norm*float64(g.every)
 	var err error
-	g.graph, err = b.compile(cfg.Record(b), g.eval, g.grad)
+	g.graph, err = b.compile(cfg.Definition().Record(b), g.eval, g.grad)
 	return g, err
 }
 

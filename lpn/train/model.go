@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
@@ -14,7 +15,7 @@ import (
 // so the result has the same bits for any number of threads.
 type model struct {
 	cfg    lpn.Config
-	specs  []lpn.ParamSpec
+	specs  []network.Param
 	params map[string][]float32
 	grads  map[string][]float32
 	shape  modelShape
@@ -38,7 +39,7 @@ type chunk struct {
 
 // newModel copies params and builds the graphs.
 func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks, threads int) (*model, error) {
-	m := &model{cfg: cfg, specs: cfg.Params(), params: map[string][]float32{}, grads: map[string][]float32{}, shape: s}
+	m := &model{cfg: cfg, specs: cfg.Definition().Params, params: map[string][]float32{}, grads: map[string][]float32{}, shape: s}
 	for _, p := range m.specs {
 		n := p.Len()
 		// Room for two elements: see length.
@@ -53,10 +54,10 @@ func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks,
 	for i := range chunks {
 		c := &chunk{first: i * s.n / chunks}
 		c.n = (i+1)*s.n/chunks - c.first
-		b := newBuilder(cfg, m.shared, lpn.Dims{N: c.n * cfg.Channels, H: s.h, W: s.w, C: 1})
+		b := newBuilder(cfg, m.shared, network.Dims{N: c.n * cfg.Channels, H: s.h, W: s.w, C: 1})
 		c.lossFn = &lossFunc{kind: L2, size: cfg.Channels * s.h * s.w, total: s.n}
 		var err error
-		if c.graph, err = b.compile(cfg.Record(b), c.lossFn.eval, c.lossFn.grad); err != nil {
+		if c.graph, err = b.compile(cfg.Definition().Record(b), c.lossFn.eval, c.lossFn.grad); err != nil {
 			return nil, err
 		}
 		m.chunks = append(m.chunks, c)

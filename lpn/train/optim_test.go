@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/sbinet/npyio/npz"
 )
 
@@ -82,28 +82,28 @@ func TestAdamRecurrenceAndResume(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "state")
-	if err := lpn.WriteTensors(path, a.Tensors(names), nil); err != nil {
+	if err := checkpoint.WriteFile(path, a.tensors(names), nil); err != nil {
 		t.Fatal(err)
 	}
 	saved := [][]float32{slices.Clone(w[0]), slices.Clone(w[1])}
 	step()
 	want := [][]float32{slices.Clone(w[0]), slices.Clone(w[1])}
-	tensors, _, err := lpn.ReadTensors(path)
+	tensors, _, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a, w = NewAdam([]int{3, 1}, 0.9, 0.99), saved
-	if err := a.Restore(names, tensors, 10); err != nil {
+	if err := a.restore(names, tensors, 10); err != nil {
 		t.Fatal(err)
 	}
 	step()
 	if !slices.Equal(w[0], want[0]) || !slices.Equal(w[1], want[1]) {
 		t.Error("the resumed optimiser goes elsewhere")
 	}
-	if err := a.Restore([]string{"a", "c"}, tensors, 10); err == nil || !strings.Contains(err.Error(), "adam.m.c") {
+	if err := a.restore([]string{"a", "c"}, tensors, 10); err == nil || !strings.Contains(err.Error(), "adam.m.c") {
 		t.Errorf("missing tensor: %v", err)
 	}
-	if err := NewAdam([]int{3, 2}, 0.9, 0.99).Restore(names, tensors, 10); err == nil {
+	if err := NewAdam([]int{3, 2}, 0.9, 0.99).restore(names, tensors, 10); err == nil {
 		t.Error("wrong length accepted")
 	}
 }
@@ -190,7 +190,7 @@ func TestEMA(t *testing.T) {
 		t.Errorf("average %v, want %v", e.W, want)
 	}
 	f := NewEMA([][]float32{{0}, {0, 0}}, 0.9)
-	if err := f.Restore([]string{"x", "y"}, e.Tensors([]string{"x", "y"})); err != nil || f.W[0][0] != e.W[0][0] {
+	if err := f.restore([]string{"x", "y"}, e.tensors([]string{"x", "y"})); err != nil || f.W[0][0] != e.W[0][0] {
 		t.Errorf("restored %v, %v", f.W, err)
 	}
 }

@@ -14,7 +14,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -134,8 +136,8 @@ func newRun(o Options) (*runState, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
-	if p := o.Config.Pyramid; p != nil && p.Reach == 0 {
-		return nil, errors.New("train: a pyramid without reach has no R that is bounded below; give its config one, such as 4/unit")
+	if p := o.Config.Pyramid; p != nil && p.Threshold == 0 {
+		return nil, errors.New("train: a pyramid without threshold has no R that is bounded below; give its config a \"reach\", such as 4/unit")
 	}
 	if err := o.Plan.Validate(); err != nil {
 		return nil, err
@@ -193,7 +195,7 @@ func newRun(o Options) (*runState, error) {
 	s.adam = NewAdam(lengths, o.Beta1, o.Beta2)
 	for _, p := range m.specs {
 		k := 1.0
-		if p.Constraint == lpn.UnitGain {
+		if p.Constraint == network.UnitGain {
 			k = lowpassRate
 		}
 		s.adam.Scale = append(s.adam.Scale, k)
@@ -234,7 +236,7 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Config.ProjectGradient(s.m.grads, s.m.params)
+		o.Config.Definition().ProjectGradient(s.m.grads, s.m.params)
 		norm := s.m.norm()
 		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
 			return nil, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, o.Plan.RateAt(s.step))
@@ -276,7 +278,7 @@ func (s *runState) move(rate, norm float64) {
 		}
 		s.adam.update(seg, s.w, s.g, rate)
 	})
-	s.o.Config.Project(s.m.params)
+	s.o.Config.Definition().Project(s.m.params)
 	if s.ema != nil {
 		s.m.each(func(_ int, seg segment) { s.ema.update(seg, s.w) })
 	}
@@ -289,7 +291,7 @@ func (s *runState) network() (*lpn.Network, error) {
 		for i, name := range s.names {
 			params[name] = slices.Clone(s.ema.W[i])
 		}
-		s.o.Config.Project(params)
+		s.o.Config.Definition().Project(params)
 	}
 	return lpn.FromParams(s.o.Config, params)
 }
@@ -384,19 +386,19 @@ func (s *runState) save() error {
 		keySeconds: strconv.FormatFloat(s.seconds, 'g', -1, 64),
 		keyPSNR:    strconv.FormatFloat(s.psnr, 'g', -1, 64),
 	}
-	var t []lpn.Tensor
+	var t []checkpoint.Tensor
 	for i, name := range s.names {
-		t = append(t, lpn.Tensor{Name: "w." + name, Shape: []int{len(s.w[i])}, Data: s.w[i]})
+		t = append(t, checkpoint.Tensor{Name: "w." + name, Shape: []int{len(s.w[i])}, Data: s.w[i]})
 	}
-	t = append(t, s.adam.Tensors(s.names)...)
+	t = append(t, s.adam.tensors(s.names)...)
 	if s.ema != nil {
-		t = append(t, s.ema.Tensors(s.names)...)
+		t = append(t, s.ema.tensors(s.names)...)
 	}
-	return lpn.WriteTensors(s.o.Checkpoint, t, meta)
+	return checkpoint.WriteFile(s.o.Checkpoint, t, meta)
 }
 
 func (s *runState) load() error {
-	t, meta, err := lpn.ReadTensors(s.o.Checkpoint)
+	t, meta, err := checkpoint.ReadFile(s.o.Checkpoint)
 	if err != nil {
 		return err
 	}
@@ -417,11 +419,11 @@ func (s *runState) load() error {
 	if err := restore("w.", s.names, s.w, t); err != nil {
 		return err
 	}
-	if err := s.adam.Restore(s.names, t, s.step); err != nil {
+	if err := s.adam.restore(s.names, t, s.step); err != nil {
 		return err
 	}
 	if s.ema != nil {
-		if err := s.ema.Restore(s.names, t); err != nil {
+		if err := s.ema.restore(s.names, t); err != nil {
 			return err
 		}
 	}

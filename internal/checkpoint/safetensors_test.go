@@ -1,4 +1,4 @@
-package lpn
+package checkpoint
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -21,7 +20,7 @@ func st(header string, data ...byte) []byte {
 }
 
 func readST(b []byte) ([]Tensor, map[string]string, error) {
-	return readSafetensors(bytes.NewReader(b), int64(len(b)))
+	return Read(bytes.NewReader(b), int64(len(b)))
 }
 
 // A file written by hand from the format's description.
@@ -107,10 +106,10 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 	in[0].Data[0], in[0].Data[1] = float32(math.NaN()), float32(math.Inf(-1))
 	meta := map[string]string{"config": `{"a":"<b>"}`, "": "\x01"}
 	path := filepath.Join(t.TempDir(), "x.safetensors")
-	if err := WriteTensors(path, in, meta); err != nil {
+	if err := WriteFile(path, in, meta); err != nil {
 		t.Fatal(err)
 	}
-	out, m, err := ReadTensors(path)
+	out, m, err := ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +118,7 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 	}
 	// F16 for one tensor: the rest stays exact, that one within 2^-11.
 	var b bytes.Buffer
-	if err := writeSafetensors(&b, in, meta, func(n string) bool { return n == in[3].Name }); err != nil {
+	if err := Write(&b, in, meta, func(n string) bool { return n == in[3].Name }); err != nil {
 		t.Fatal(err)
 	}
 	out, _, err = readST(b.Bytes())
@@ -136,7 +135,7 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 		}
 	}
 	in[3].Data[2] = 65520
-	err = writeSafetensors(io.Discard, in, meta, func(n string) bool { return n == in[3].Name })
+	err = Write(io.Discard, in, meta, func(n string) bool { return n == in[3].Name })
 	if err == nil || !strings.Contains(err.Error(), "65520 does not fit") {
 		t.Errorf("overflow: %v", err)
 	}
@@ -146,7 +145,7 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 func TestSafetensorsChecksum(t *testing.T) {
 	var b bytes.Buffer
 	in := []Tensor{{"w", []int{2, 2}, []float32{1, 2, 3, 4}}}
-	if err := writeSafetensors(&b, in, map[string]string{"k": "v"}, nil); err != nil {
+	if err := Write(&b, in, map[string]string{"k": "v"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	data, head := 0, b.Len()-16
@@ -225,39 +224,6 @@ func TestHalf(t *testing.T) {
 	}
 }
 
-func TestSaveAtomic(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "x")
-	write := func(s string, fail error) error {
-		return SaveAtomic(path, func(w io.Writer) error {
-			io.WriteString(w, s)
-			return fail
-		})
-	}
-	if err := write("one", nil); err != nil {
-		t.Fatal(err)
-	}
-	broken := errors.New("broken")
-	if err := write("two", broken); err != broken {
-		t.Fatalf("got %v", err)
-	}
-	if b, _ := os.ReadFile(path); string(b) != "one" {
-		t.Errorf("a failed save left %q", b)
-	}
-	if err := write("three", nil); err != nil {
-		t.Fatal(err)
-	}
-	if b, _ := os.ReadFile(path); string(b) != "three" {
-		t.Errorf("got %q", b)
-	}
-	if l, _ := os.ReadDir(dir); len(l) != 1 {
-		t.Errorf("%d files left, want 1", len(l))
-	}
-	if err := SaveAtomic(filepath.Join(dir, "no", "x"), nil); !os.IsNotExist(err) {
-		t.Errorf("missing folder: %v", err)
-	}
-}
-
 // Whatever is read can be written and read again to the same tensors.
 func FuzzSafetensors(f *testing.F) {
 	f.Add(st(`{}`))
@@ -273,7 +239,7 @@ func FuzzSafetensors(f *testing.F) {
 			return
 		}
 		var w bytes.Buffer
-		if err := writeSafetensors(&w, in, meta, nil); err != nil {
+		if err := Write(&w, in, meta, nil); err != nil {
 			t.Fatal(err)
 		}
 		out, m, err := readST(w.Bytes())

@@ -1,4 +1,4 @@
-package lpn
+package checkpoint
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/atomicfile"
 )
 
 // This file reads and writes the safetensors format: eight bytes of header
@@ -57,34 +59,43 @@ const (
 // ErrCorrupted reports a file whose checksum does not match its content.
 var ErrCorrupted = errors.New("corrupted checkpoint: the checksum does not match the content")
 
-// ReadTensors reads the safetensors file at path: its tensors in file order
+// ReadFile reads the safetensors file at path: its tensors in file order
 // and its metadata. F32, F16, BF16, F64 and I64 are converted to float32 (F64
 // is rounded, an I64 that float32 cannot hold is an error). Where the metadata
 // holds a checksum it is verified, and a mismatch is an ErrCorrupted. Memory
 // is bounded by the size of the file, whatever its header says.
-func ReadTensors(path string) ([]Tensor, map[string]string, error) {
+func ReadFile(path string) ([]Tensor, map[string]string, error) {
+	var tensors []Tensor
+	var meta map[string]string
+	err := Open(path, func(r io.ReaderAt, size int64) (err error) {
+		tensors, meta, err = Read(r, size)
+		return err
+	})
+	return tensors, meta, err
+}
+
+// Open calls read with the file at path and its size, and puts the path before
+// the error that it returns.
+func Open(path string, read func(r io.ReaderAt, size int64) error) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	t, meta, err := readSafetensors(f, st.Size())
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	if err := read(f, st.Size()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	return t, meta, nil
+	return nil
 }
 
-// WriteTensors writes tensors as F32 and meta, with a checksum added, to the
-// safetensors file at path, atomically (see SaveAtomic).
-func WriteTensors(path string, tensors []Tensor, meta map[string]string) error {
-	return SaveAtomic(path, func(w io.Writer) error {
-		return writeSafetensors(w, tensors, meta, nil)
-	})
+// WriteFile writes tensors as F32 and meta, with a checksum added, to the
+// safetensors file at path, whole or not at all.
+func WriteFile(path string, tensors []Tensor, meta map[string]string) error {
+	return atomicfile.Write(path, func(w io.Writer) error { return Write(w, tensors, meta, nil) })
 }
 
 // entry is one line of the header.
@@ -97,8 +108,8 @@ type entry struct {
 
 var dtypeSize = map[string]int64{"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8}
 
-// readSafetensors is ReadTensors on the first size bytes of r.
-func readSafetensors(r io.ReaderAt, size int64) ([]Tensor, map[string]string, error) {
+// Read is ReadFile on the first size bytes of r.
+func Read(r io.ReaderAt, size int64) ([]Tensor, map[string]string, error) {
 	var head [8]byte
 	if size < 8 {
 		return nil, nil, fmt.Errorf("safetensors: %d bytes are too few for a header", size)
@@ -273,11 +284,11 @@ func decode(raw []byte, dtype string) ([]float32, error) {
 	return out, nil
 }
 
-// writeSafetensors writes tensors and meta with a checksum of both. Tensors
+// Write writes tensors and meta with a checksum of both. Tensors
 // for which half returns true (nil: none) are stored as F16, rounded to
 // nearest even; one that holds a finite value beyond 65504 is refused. The
 // F32 tensors come first, so that all data stays aligned.
-func writeSafetensors(w io.Writer, tensors []Tensor, meta map[string]string, half func(name string) bool) error {
+func Write(w io.Writer, tensors []Tensor, meta map[string]string, half func(name string) bool) error {
 	order := make([]Tensor, 0, len(tensors))
 	isHalf := func(t Tensor) bool { return half != nil && half(t.Name) }
 	for _, pass := range []bool{false, true} {
@@ -431,6 +442,13 @@ func floatToHalf(f float32) uint16 {
 	}
 	b += 0xfff + b>>13&1 // round to 10 bits of fraction; a carry moves the exponent
 	return sign | uint16(b>>13-112<<10)
+}
+
+// RoundHalf rounds w, in place, to what half precision holds.
+func RoundHalf(w []float32) {
+	for i, v := range w {
+		w[i] = halfToFloat(floatToHalf(v))
+	}
 }
 
 // fitsHalf reports the first finite value that half precision would make

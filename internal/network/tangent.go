@@ -1,14 +1,21 @@
-package lpn
+package network
 
-// dual is a Recorder that carries a tangent with every value: forward-mode
-// differentiation of whatever is recorded through it. A value without tangent
-// does not depend on the differentiated input. With the network's gradient
-// recorded through it, the tangent of the result is Hess psi(y) v.
+// Tangent writes to r, with what record writes, the derivative of all of it along
+// the direction t of the input, and returns the derivative of the result:
+// forward-mode differentiation (Wengert 1964). With a network's f = grad psi, it
+// is Hess psi(y) t. Energies are left out.
+func Tangent(r Recorder, t Value, record func(Recorder) Value) Value {
+	return record(dual{r, t}).(pair).t
+}
+
+// A dual is a Recorder whose values are pairs.
 type dual struct {
 	Recorder
 	tangent Value
 }
 
+// A pair is a value with its derivative, nil where it does not depend on the
+// input.
 type pair struct{ v, t Value }
 
 func (d dual) Input() Value                 { return pair{d.Recorder.Input(), d.tangent} }

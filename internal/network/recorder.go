@@ -1,13 +1,14 @@
-package lpn
+package network
 
 // A Value is a handle to one intermediate of a recorded computation. It is
 // made by a Recorder and means something only to that Recorder.
 type Value any
 
 // A Recorder is what a network is written against: the few linear maps and
-// pointwise functions from which psi and grad psi are built. The inference
-// engine implements it by laying out a plan, lpn/train by adding nodes to a
-// gorgonia graph; the network's definition exists once.
+// pointwise functions from which psi and grad psi are built. The engine
+// implements it by a list of operations, lpn/train by nodes of a gorgonia
+// graph, Tangent by recording each operation's derivative with it; the
+// network's definition exists once.
 //
 // Every value is a tensor of dims N,H,W,C with channels last: element
 // (n,y,x,c) is at ((n*H+y)*W+x)*C+c. A picture of C channels enters as C
@@ -20,7 +21,7 @@ type Value any
 type Recorder interface {
 	// Input is the picture in network units, as planes: (N*C,H,W,1).
 	Input() Value
-	// Param is a weight by name, in the layout of its ParamSpec.
+	// Param is a weight by name, in the layout of its Param.
 	Param(name string) Value
 	// Dims returns the dims of v.
 	Dims(v Value) Dims
@@ -93,25 +94,3 @@ type Geom struct{ K, Stride, Pad int }
 
 // Margins are the rows and columns that padding adds.
 type Margins struct{ Top, Bottom, Left, Right int }
-
-// An Activation is a convex scalar function together with its derivatives.
-type Activation struct {
-	Kind ActKind
-	Beta float64 // sharpness of the softplus, reach of Huber; unused by HardGate
-}
-
-// ActKind names an activation.
-type ActKind int
-
-const (
-	// Softplus is log(1+exp(beta x))/beta. Order 1 is the sigmoid
-	// s = 1/(1+exp(-beta x)), order 2 is beta*s*(1-s).
-	Softplus ActKind = iota
-	// HardGate is the integral of the hard sigmoid clamp(x/2+1/2, 0, 1):
-	// 0 below -1, (x+1)^2/4 on [-1,1], x above. Order 1 is the hard sigmoid,
-	// order 2 is 1/2 on (-1,1) and 0 elsewhere.
-	HardGate
-	// Huber is x^2/2 within +-beta and beta(|x|-beta/2) beyond. Order 1 is
-	// clamp(x, -beta, beta), order 2 is 1 on (-beta,beta) and 0 elsewhere.
-	Huber
-)

@@ -1,4 +1,4 @@
-package lpn
+package checkpoint
 
 import (
 	"archive/zip"
@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -33,30 +32,21 @@ const (
 	maxTorchTensors = 100_000
 )
 
-// readTorchFile reads the state_dict in the PyTorch checkpoint at path.
-func readTorchFile(path string) (map[string]Tensor, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	t, err := readTorch(f, st.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
+// ReadTorchFile reads the state_dict in the PyTorch checkpoint at path.
+func ReadTorchFile(path string) (t map[string]Tensor, err error) {
+	err = Open(path, func(r io.ReaderAt, size int64) (err error) {
+		t, err = ReadTorch(r, size)
+		return err
+	})
+	return t, err
 }
 
-// readTorch reads the tensors of a state_dict from the first size bytes of r,
+// ReadTorch reads the tensors of a state_dict from the first size bytes of r,
 // with PyTorch's names and shapes, as float32. The table of tensors is the
 // saved object itself or its entry model_state_dict, state_dict or model; a
 // leading "module." of all names is dropped. No code in the file is run, and
 // memory is bounded by a small multiple of size.
-func readTorch(r io.ReaderAt, size int64) (t map[string]Tensor, err error) {
+func ReadTorch(r io.ReaderAt, size int64) (t map[string]Tensor, err error) {
 	defer func() {
 		// gopickle asserts types without checking.
 		if p := recover(); p != nil {
@@ -566,26 +556,26 @@ func (t *torchTensor) copyOut() (Tensor, error) {
 
 // The networks of the reference code.
 const (
-	torchDense = "dense" // fully connected, for vectors (the 1-D example)
-	torchMNIST = "mnist" // 28x28: 3x3 convolutions of strides 1,2,1,2 and a dense layer on 7x7
-	torch128   = "128"   // 128x128: 3x3 convolutions of strides 1,2,1,2,1,2 and a 16x16 valid one
+	TorchDense = "dense" // fully connected, for vectors (the 1-D example)
+	TorchMNIST = "mnist" // 28x28: 3x3 convolutions of strides 1,2,1,2 and a dense layer on 7x7
+	Torch128   = "128"   // 128x128: 3x3 convolutions of strides 1,2,1,2,1,2 and a 16x16 valid one
 )
 
-// recogniseTorch tells from names and shapes which network of the reference
+// RecogniseTorch tells from names and shapes which network of the reference
 // code a state_dict holds, with its number of hidden channels and of input
 // channels (for dense: the length of the vector). Every tensor must be there,
 // and no other.
-func recogniseTorch(t map[string]Tensor) (kind string, hidden, inChannels int, err error) {
+func RecogniseTorch(t map[string]Tensor) (kind string, hidden, inChannels int, err error) {
 	first, ok := t["lin.0.weight"]
 	switch {
 	case !ok:
 		return "", 0, 0, errors.New("no tensor lin.0.weight: not a learned proximal network of the reference code")
 	case len(first.Shape) == 2:
-		kind = torchDense
+		kind = TorchDense
 	case len(first.Shape) == 4 && len(t["lin.6.weight"].Shape) == 4:
-		kind = torch128
+		kind = Torch128
 	case len(first.Shape) == 4:
-		kind = torchMNIST
+		kind = TorchMNIST
 	default:
 		return "", 0, 0, fmt.Errorf("lin.0.weight has shape %v, want a matrix or a convolution", first.Shape)
 	}
@@ -621,7 +611,7 @@ func torchShapes(kind string, hidden, in, count int) map[string][]int {
 		s[fmt.Sprintf("res.%d.bias", k)] = shape[:1]
 	}
 	switch kind {
-	case torchDense:
+	case TorchDense:
 		last := max((count-1)/3, 1)
 		lin(0, hidden, in)
 		for k := 1; k < last; k++ {
@@ -630,7 +620,7 @@ func torchShapes(kind string, hidden, in, count int) map[string][]int {
 		}
 		lin(last, 1, hidden)
 		res(last-1, 1, in)
-	case torchMNIST:
+	case TorchMNIST:
 		lin(0, hidden, in, 3, 3)
 		for k := 1; k <= 3; k++ {
 			lin(k, hidden, hidden, 3, 3)
@@ -639,7 +629,7 @@ func torchShapes(kind string, hidden, in, count int) map[string][]int {
 		lin(4, 64, hidden*7*7)
 		res(3, 64, in*7*7)
 		lin(5, 1, 64)
-	case torch128:
+	case Torch128:
 		lin(0, hidden, in, 3, 3)
 		s["lin.0.bias"] = []int{hidden}
 		for k := 1; k <= 5; k++ {
@@ -654,31 +644,31 @@ func torchShapes(kind string, hidden, in, count int) map[string][]int {
 	return s
 }
 
-// importTorch rearranges a recognised state_dict into the layout of our
+// FromTorch rearranges a recognised state_dict into the layout of our
 // parameters, under the same names: filters (Co,Ci,K,K) become (K,K,Ci,Co). A
 // dense layer is a convolution that covers its input: 1x1, except that the
 // mnist network's lin.4 and res.3 act on 7x7 maps that PyTorch flattens
 // channel by channel.
-func importTorch(t map[string]Tensor, kind string) map[string]Tensor {
+func FromTorch(t map[string]Tensor, kind string) map[string]Tensor {
 	out := make(map[string]Tensor, len(t))
 	for name, x := range t {
 		switch {
 		case len(x.Shape) == 4:
-			x = permuteOIHW(x)
-		case len(x.Shape) == 2 && kind == torchMNIST && (name == "lin.4.weight" || name == "res.3.weight"):
+			x = HWIO(x)
+		case len(x.Shape) == 2 && kind == TorchMNIST && (name == "lin.4.weight" || name == "res.3.weight"):
 			x.Shape = []int{x.Shape[0], x.Shape[1] / 49, 7, 7}
-			x = permuteOIHW(x)
+			x = HWIO(x)
 		case len(x.Shape) == 2:
 			x.Shape = []int{x.Shape[0], x.Shape[1], 1, 1}
-			x = permuteOIHW(x)
+			x = HWIO(x)
 		}
 		out[name] = x
 	}
 	return out
 }
 
-// permuteOIHW returns t, of shape (Co,Ci,H,W), as (H,W,Ci,Co).
-func permuteOIHW(t Tensor) Tensor {
+// HWIO returns a filter of PyTorch, of shape (Co,Ci,H,W), as one of ours, (H,W,Ci,Co).
+func HWIO(t Tensor) Tensor {
 	o, in, h, w := t.Shape[0], t.Shape[1], t.Shape[2], t.Shape[3]
 	out := Tensor{Name: t.Name, Shape: []int{h, w, in, o}, Data: make([]float32, len(t.Data))}
 	for a := range o {

@@ -1,4 +1,4 @@
-package lpn
+package checkpoint
 
 import (
 	"archive/zip"
@@ -22,19 +22,19 @@ func TestTorchGolden(t *testing.T) {
 		hidden, in int
 		tensors    int
 	}{
-		{"lpn1d", torchDense, 50, 1, 16},
-		{"lpn_mnist", torchMNIST, 6, 1, 14},
-		{"lpn_128", torch128, 4, 3, 22},
+		{"lpn1d", TorchDense, 50, 1, 16},
+		{"lpn_mnist", TorchMNIST, 6, 1, 14},
+		{"lpn_128", Torch128, 4, 3, 22},
 	} {
-		got, err := readTorchFile("testdata/golden/" + c.name + ".pt")
+		got, err := ReadTorchFile("../../lpn/testdata/golden/" + c.name + ".pt")
 		if err != nil {
 			t.Fatal(err)
 		}
-		kind, hidden, in, err := recogniseTorch(got)
+		kind, hidden, in, err := RecogniseTorch(got)
 		if err != nil || kind != c.kind || hidden != c.hidden || in != c.in || len(got) != c.tensors {
 			t.Errorf("%s: recognised as %s, hidden %d, in %d, %d tensors, error %v", c.name, kind, hidden, in, len(got), err)
 		}
-		z, err := npz.Open("testdata/golden/" + c.name + ".npz")
+		z, err := npz.Open("../../lpn/testdata/golden/" + c.name + ".npz")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestTorchGolden(t *testing.T) {
 				t.Errorf("%s: %s differs", c.name, name)
 			}
 			// Element by element: ours at (y,x,i,o) is theirs at (o,i,y,x).
-			ours := importTorch(got, kind)[name]
+			ours := FromTorch(got, kind)[name]
 			if len(ours.Shape) != 4 {
 				continue
 			}
@@ -65,8 +65,8 @@ func TestTorchGolden(t *testing.T) {
 			}
 		}
 	}
-	m, _ := readTorchFile("testdata/golden/lpn_mnist.pt")
-	if s := importTorch(m, torchMNIST)["lin.4.weight"].Shape; !slices.Equal(s, []int{7, 7, 6, 64}) {
+	m, _ := ReadTorchFile("../../lpn/testdata/golden/lpn_mnist.pt")
+	if s := FromTorch(m, TorchMNIST)["lin.4.weight"].Shape; !slices.Equal(s, []int{7, 7, 6, 64}) {
 		t.Errorf("the dense layer of mnist has shape %v", s)
 	}
 }
@@ -95,7 +95,7 @@ func TestTorchKinds(t *testing.T) {
 		"param":      {"", []int{1}, []float32{2}},
 	}
 	for _, file := range []string{"kinds", "legacy", "protocol4"} {
-		got, err := readTorchFile("testdata/torch/" + file + ".pt")
+		got, err := ReadTorchFile("testdata/torch/" + file + ".pt")
 		if err != nil {
 			t.Error(err)
 			continue
@@ -110,7 +110,7 @@ func TestTorchKinds(t *testing.T) {
 			t.Errorf("%s: %d tensors, want %d", file, len(got), len(want))
 		}
 	}
-	got, err := readTorchFile("testdata/torch/training.pt")
+	got, err := ReadTorchFile("testdata/torch/training.pt")
 	if err != nil || len(got) != 2 || !slices.Equal(got["0.bias"].Data, []float32{1.999, 1.999}) {
 		t.Errorf("training.pt: %v, error %v", got, err)
 	}
@@ -118,12 +118,12 @@ func TestTorchKinds(t *testing.T) {
 
 func TestTorchRefuses(t *testing.T) {
 	for file, want := range map[string]string{
-		"torch/evil.pt":     `class "posix.system"`,
-		"torch/module.pt":   "state_dict",
-		"golden/lpn1d.json": "neither a zip archive",
-		"golden/lpn1d.npz":  "without data.pkl",
+		"torch/evil.pt":   `class "posix.system"`,
+		"torch/module.pt": "state_dict",
+		"../../../lpn/testdata/golden/lpn1d.json": "neither a zip archive",
+		"../../../lpn/testdata/golden/lpn1d.npz":  "without data.pkl",
 	} {
-		_, err := readTorchFile("testdata/" + file)
+		_, err := ReadTorchFile("testdata/" + file)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got error %v, want one with %q", file, err, want)
 		}
@@ -143,7 +143,7 @@ func TestTorchRefuses(t *testing.T) {
 		{"\x80\x02\x8a\x00.", "malformed"}, // gopickle panics here
 	} {
 		b := torchZip(map[string][]byte{"x/data.pkl": []byte(c.program)})
-		_, err := readTorch(bytes.NewReader(b), int64(len(b)))
+		_, err := ReadTorch(bytes.NewReader(b), int64(len(b)))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got error %v, want one with %q", c.program, err, c.want)
 		}
@@ -177,7 +177,7 @@ func TestTorchViews(t *testing.T) {
 	}
 	read := func(n, offset, size, stride int, data []byte) (map[string]Tensor, error) {
 		b := torchZip(map[string][]byte{"x/data.pkl": tensorPickle(n, offset, size, stride), "x/data/0": data})
-		return readTorch(bytes.NewReader(b), int64(len(b)))
+		return ReadTorch(bytes.NewReader(b), int64(len(b)))
 	}
 	got, err := read(4, 1, 2, 2, four)
 	if err != nil || !reflect.DeepEqual(got["w"].Data, []float32{1, 3}) {
@@ -199,14 +199,14 @@ func TestTorchViews(t *testing.T) {
 
 func TestRecogniseTorchRefuses(t *testing.T) {
 	read := func() map[string]Tensor {
-		m, err := readTorchFile("testdata/golden/lpn_mnist.pt")
+		m, err := ReadTorchFile("../../lpn/testdata/golden/lpn_mnist.pt")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return m
 	}
 	check := func(what string, m map[string]Tensor, want string) {
-		if _, _, _, err := recogniseTorch(m); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, _, err := RecogniseTorch(m); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got error %v, want one with %q", what, err, want)
 		}
 	}
@@ -223,7 +223,7 @@ func TestRecogniseTorchRefuses(t *testing.T) {
 }
 
 func FuzzTorch(f *testing.F) {
-	for _, dir := range []string{"testdata/torch/*.pt", "testdata/golden/lpn1d.pt"} {
+	for _, dir := range []string{"testdata/torch/*.pt", "../../lpn/testdata/golden/lpn1d.pt"} {
 		names, _ := filepath.Glob(dir)
 		for _, n := range names {
 			if b, err := os.ReadFile(n); err == nil {
@@ -232,11 +232,11 @@ func FuzzTorch(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := readTorch(bytes.NewReader(b), int64(len(b)))
+		m, err := ReadTorch(bytes.NewReader(b), int64(len(b)))
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("more than one line: %q", err)
 		}
-		recogniseTorch(m)
+		RecogniseTorch(m)
 	})
 }
 
@@ -255,7 +255,7 @@ func FuzzTorchPickle(f *testing.F) {
 	f.Add(p)
 	f.Fuzz(func(t *testing.T, program []byte) {
 		b := torchZip(map[string][]byte{"x/data.pkl": program, "x/data/0": make([]byte, 16), "x/data/1": make([]byte, 6)})
-		m, _ := readTorch(bytes.NewReader(b), int64(len(b)))
+		m, _ := ReadTorch(bytes.NewReader(b), int64(len(b)))
 		for name, x := range m {
 			if len(x.Data) != shapeLen(x.Shape) {
 				t.Errorf("%s: shape %v, %d values", name, x.Shape, len(x.Data))
