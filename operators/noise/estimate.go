@@ -24,7 +24,8 @@ type Estimate struct {
 	// be told from correlated noise it is less than what was measured, down to
 	// White{0}.
 	Model Model
-	// Deviation is the root mean square of the noise over the picture.
+	// Deviation is the root mean square of the noise over the picture, as measured
+	// in flat parts. Of a JPEG the Model has more.
 	Deviation float64
 	// White is the level of white noise for which a restoration does about as
 	// well as with the Model: above Deviation where the noise is correlated.
@@ -71,8 +72,9 @@ type patch struct {
 
 // patches cuts the blocks that can say something about noise: without samples at
 // the ends of the range where they pile up, without flat areas (bars,
-// letterboxes, drawings) and without repeated lines.
-func patches(m operators.Image) []patch {
+// letterboxes, drawings) and without repeated lines. zeros: the lower end is no
+// clipping, as in counts.
+func patches(m operators.Image, zeros bool) []patch {
 	if m.H < Side || m.W < Side {
 		return nil
 	}
@@ -84,7 +86,7 @@ func patches(m operators.Image) []patch {
 	}
 	dead := make([]*counts, m.C)
 	for c := range dead {
-		dead[c] = silent(m.Plane(c), m.H, m.W)
+		dead[c] = silent(m.Plane(c), m.H, m.W, zeros)
 	}
 	plan := kernel.NewDCT2(Side, Side)
 	var out []patch
@@ -161,7 +163,7 @@ func (c *counts) in(y, x int) int32 {
 
 // silent marks the samples of a plane that say nothing: in a flat 4x4 area, at an
 // end of the range that more than one in 500 reaches, or not finite.
-func silent(p []float32, h, w int) *counts {
+func silent(p []float32, h, w int, zeros bool) *counts {
 	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, v := range p {
 		lo, hi = min(lo, v), max(hi, v)
@@ -177,7 +179,7 @@ func silent(p []float32, h, w int) *counts {
 	}
 	mark := make([]bool, len(p))
 	for i, v := range p {
-		mark[i] = v-v != 0 || v == lo && 500*nlo > len(p) || v == hi && 500*nhi > len(p)
+		mark[i] = v-v != 0 || !zeros && v == lo && 500*nlo > len(p) || v == hi && 500*nhi > len(p)
 	}
 	const side = 4
 	run := make([]int, w) // rows above with the same 4 samples
@@ -270,7 +272,8 @@ func Find(m operators.Image, h Hints) Estimate {
 		e.Gray = true
 		m = operators.Image{Shape: operators.Shape{C: 1, H: m.H, W: m.W}, Pix: m.Plane(0)}
 	}
-	ps := patches(m)
+	unit := quantum(m.Pix)
+	ps := patches(m, unit > 0)
 	if len(ps) < fewest {
 		e.Model, e.Line = White{}, "noise: none found (no part of the picture to measure it by)"
 		return e
@@ -280,7 +283,7 @@ func Find(m operators.Image, h Hints) Estimate {
 		f.choose(ps)
 		f.measure(ps)
 	}
-	e.describe(m, f, h)
+	e.describe(m, f, unit, h)
 	return e
 }
 
@@ -667,13 +670,16 @@ const (
 	// whiteShare is how much of the deviation white noise of the level of the
 	// highest frequencies explains where noise is taken for white.
 	whiteShare = 0.25
+	// quantised is the power of high over low frequencies below which JPEG must have
+	// taken them.
+	quantised = 0.018
 )
 
 // ramp is 0 below lo, 1 above hi.
 func ramp(x, lo, hi float64) float64 { return min(max((x-lo)/(hi-lo), 0), 1) }
 
 // describe decides what the noise is.
-func (e *Estimate) describe(m operators.Image, f *fit, h Hints) {
+func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 	white := FindWhite(m)
 	if eightBit(m.Pix) { // rounding is no noise
 		white = math.Sqrt(max(white*white-1./255/255/12, 0))
@@ -693,6 +699,10 @@ func (e *Estimate) describe(m operators.Image, f *fit, h Hints) {
 	e.Rising = line.At(line.X[len(line.X)-1]) / line.At(line.X[0])
 	falls := high < 0.5*middle && found > 1.3*white
 	switch {
+	case unit > 0 && counting(line, f.scale[0], unit):
+		e.Model = Poisson{Gain: unit}
+		e.Deviation = RMS(e.Model, m.Pix, m.Shape)
+		e.White, e.Confidence = e.Deviation, 1
 	case white > whiteShare*found && !(falls && e.Confidence > 0.9):
 		e.Model, e.Deviation, e.White = White{white}, white, white
 		if e.Confidence > 0.9 && slices.Max(line.Y) > 1.35*slices.Min(line.Y) {
@@ -716,8 +726,26 @@ func (e *Estimate) describe(m operators.Image, f *fit, h Hints) {
 		}
 		e.Model, e.Deviation = model, left
 		e.White = left * math.Sqrt(max(low, 1))
+		if h.Quality > 0 || high < quantised*low {
+			e.flatten(model.Model.(Curve))
+		}
 	}
 	e.Line = e.words(h)
+}
+
+// flatten takes noise that JPEG went over for independent noise of a higher level.
+// In flat blocks the high frequencies of the noise are quantised away, and those of
+// the picture with them, so that a spectrum would say that they can be trusted;
+// and what is left in flat blocks is less than the noise elsewhere. The factor is
+// that of the best level of data/camera over the deviation measured.
+func (e *Estimate) flatten(c Curve) {
+	k := min(max(2.4+0.2*255*e.Deviation, 2.8), 4)
+	for _, l := range c.Channels {
+		for i := range l.Y {
+			l.Y[i] *= k
+		}
+	}
+	e.Model, e.White = c, k*e.Deviation
 }
 
 // eightBit reports whether all samples are multiples of 1/255 in [0,1].
@@ -725,6 +753,45 @@ func eightBit(p []float32) bool {
 	for _, v := range p {
 		k := 255 * float64(v)
 		if !(k >= 0 && k <= 255) || math.Abs(k-math.Round(k)) > 1e-3 {
+			return false
+		}
+	}
+	return true
+}
+
+// quantum is the one number of which all samples are multiples, 0 where there is
+// none of 1/400 of the largest at least or the samples are those of an 8-bit file.
+func quantum(p []float32) float64 {
+	top, least := 0.0, math.Inf(1)
+	for _, v := range p {
+		if !(v >= 0) || v-v != 0 {
+			return 0
+		}
+		if top = max(top, float64(v)); v > 0 {
+			least = min(least, float64(v))
+		}
+	}
+	// The smallest sample may be a few quanta.
+	for k := 1.0; k <= 16; k++ {
+		if q := least / k; q >= top/400 && q < top && !slices.ContainsFunc(p, func(v float32) bool {
+			t := float64(v) / q
+			return math.Abs(t-math.Round(t)) > 1e-3
+		}) {
+			if math.Abs(q*255-math.Round(q*255)) < 1e-3 {
+				return 0
+			}
+			return q
+		}
+	}
+	return 0
+}
+
+// counting reports whether the variance is the mean times unit wherever it was
+// measured, within a third.
+func counting(curve Line, scale, unit float64) bool {
+	for i, m := range curve.X {
+		v := math.Pow(curve.Y[i]*scale, 2)
+		if r := v / (unit * m); m > 2*unit && (r < 0.7 || r > 1.4) {
 			return false
 		}
 	}
@@ -746,6 +813,9 @@ func (e *Estimate) words(h Hints) string {
 			s += ", rising with brightness"
 		case e.Rising < 1/1.35:
 			s += ", falling with brightness"
+		}
+		if p, ok := e.Model.(Poisson); ok {
+			s += fmt.Sprintf(", that of counting, %.3g a count", p.Gain)
 		}
 		if e.Correlated {
 			s += ", correlated as by demosaicking"
