@@ -107,7 +107,7 @@ func paperPlan(steps int, lr float64) train.Plan {
 // pyramidRecipe is what the pyramid of gated energies trains with; the
 // penalty keeps it from amplifying strong waves.
 func pyramidRecipe(o *train.Options) {
-	o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth = 0.99, 0.5, 0.995, 0.03, 60
+	o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth = 0.99, 0.5, 0.995, 0.03, 5
 }
 
 type trainOptions struct {

@@ -150,7 +150,10 @@ func TestGrowthGradientIsSlope(t *testing.T) {
 			}
 			return v
 		}
-		g.span = 2.5 // where the gates turn, so that their thresholds matter
+		g.cfg.Unit = 1 / 2.5 // where the gates turn, so that their thresholds matter
+		if err := g.search(); err != nil {
+			t.Fatal(err)
+		}
 		g.draw()
 		loss()
 		if g.top <= 1 {

@@ -392,6 +392,9 @@ func (s *runState) save() error {
 	if s.ema != nil {
 		t = append(t, s.ema.Tensors(s.names)...)
 	}
+	if s.m.growth != nil {
+		t = append(t, s.m.growth.tensor())
+	}
 	return lpn.WriteTensors(s.o.Checkpoint, t, meta)
 }
 
@@ -427,6 +430,7 @@ func (s *runState) load() error {
 	}
 	if g := s.m.growth; g != nil {
 		g.step = uint64(s.step)
+		return g.restore(t...)
 	}
 	return nil
 }
