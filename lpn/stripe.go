@@ -34,11 +34,11 @@ type Wave struct {
 	Board bool    `json:"board,omitempty"`
 }
 
-// The waves that are looked at: amplitudes, from one that is nearly nothing to
-// a swing a little beyond the range of pictures, and sharpness.
+// The waves that are looked at: amplitudes, from nearly nothing to a swing over
+// the whole range of pictures, and sharpness.
 const (
 	LeastAmplitude = 0.02
-	MostAmplitude  = 0.6
+	MostAmplitude  = 0.5
 	MostSharp      = 6.0
 )
 

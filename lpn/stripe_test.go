@@ -82,7 +82,7 @@ func TestSearchAgainstGrid(t *testing.T) {
 			for _, period := range []float64{2, 3, 5, 8, 12, 20, 32} {
 				for angle := range 8 {
 					sin, cos := math.Sincos(math.Pi / 8 * float64(angle))
-					for _, amplitude := range []float64{0.05, 0.2, 0.6} {
+					for _, amplitude := range []float64{0.05, 0.2, 0.5} {
 						for shape := range 3 {
 							w := Wave{FY: sin / period, FX: cos / period, Phase: 0.4, Amplitude: amplitude, Mix: mix,
 								Sharp: 3 * float64(shape%2), Board: shape == 2}.within()
