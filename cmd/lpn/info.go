@@ -33,12 +33,16 @@ func runInfo(_ context.Context, con *console, name string) error {
 		return err
 	}
 	info := describe(name, n)
+	cert, err := stored(n)
+	if err != nil {
+		return err
+	}
 	if con.json {
 		return con.printJSON(struct {
 			priorInfo
 			Config      lpn.Config       `json:"config"`
 			Certificate *lpn.Certificate `json:"certificate"`
-		}{priorInfo: info, Config: n.Config(), Certificate: stored(n)})
+		}{priorInfo: info, Config: n.Config(), Certificate: cert})
 	}
 	c := n.Config()
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', 0)
@@ -59,7 +63,7 @@ func runInfo(_ context.Context, con *console, name string) error {
 	if st, err := os.Stat(name); err == nil {
 		fmt.Fprintf(w, "file\t%d bytes\n", st.Size())
 	}
-	if cert := stored(n); cert != nil {
+	if cert != nil {
 		fmt.Fprintf(w, "\nstored certificate\t(lpn verify measures it anew)\n")
 		certificateRows(w, *cert)
 	} else {
@@ -68,10 +72,17 @@ func runInfo(_ context.Context, con *console, name string) error {
 	return w.Flush()
 }
 
-// stored is the certificate in a prior's file, nil without one.
-func stored(n *lpn.Network) *lpn.Certificate {
-	if c, ok := n.Certificate(); ok {
-		return &c
+// stored is the certificate in a prior's file, nil without one. One from before
+// waves were looked for has that added.
+func stored(n *lpn.Network) (*lpn.Certificate, error) {
+	c, ok := n.Certificate()
+	if !ok {
+		return nil, nil
 	}
-	return nil
+	if c.StripeGain == nil {
+		if err := n.MeasureStripes(&c); err != nil {
+			return nil, err
+		}
+	}
+	return &c, nil
 }
