@@ -90,10 +90,32 @@ func EncodeArray(w io.Writer, a *Array) error {
 	return b.Flush()
 }
 
-// encodeNpyPicture writes a gray picture as HxW, colour as HxWx3.
-func encodeNpyPicture(w io.Writer, p *Picture) error {
+// An npySource is an array that is a picture.
+type npySource struct {
+	r    io.ReaderAt
+	size int64
+}
+
+func openNpy(r io.ReaderAt, size int64) (source, error) { return &npySource{r, size}, nil }
+
+func (s *npySource) Pages() int { return 1 }
+
+func (s *npySource) Page(int) (*Picture, error) {
+	return decodeNpy(io.NewSectionReader(s.r, 0, s.size), s.size)
+}
+
+// An npyWriter writes gray pictures as HxW, colour as HxWx3, and several pages
+// as one array with the page as its first index.
+type npyWriter struct {
+	w     io.Writer
+	pages int
+}
+
+func (e *npyWriter) close() error { return nil }
+
+func (e *npyWriter) page(p *Picture) error {
 	if p.Gray() {
-		return EncodeArray(w, &Array{[]int{p.H, p.W}, p.Pix})
+		return EncodeArray(e.w, &Array{[]int{p.H, p.W}, p.Pix})
 	}
 	data := make([]float32, len(p.Pix))
 	for c := range p.C {
@@ -101,7 +123,7 @@ func encodeNpyPicture(w io.Writer, p *Picture) error {
 			data[i*p.C+c] = v
 		}
 	}
-	return EncodeArray(w, &Array{[]int{p.H, p.W, p.C}, data})
+	return EncodeArray(e.w, &Array{[]int{p.H, p.W, p.C}, data})
 }
 
 // decodeNpy reads a picture: HxW, HxWxC or CxHxW with C of 1 or 3, the

@@ -21,6 +21,11 @@ func program(t *testing.T, name string) string {
 	if err != nil {
 		t.Skipf("%s is not installed here", name)
 	}
+	if name == "convert" { // the name is also that of other programs
+		if out, _ := exec.Command(path, "-version").Output(); !bytes.Contains(out, []byte("ImageMagick")) {
+			t.Skip("ImageMagick is not installed here")
+		}
+	}
 	return path
 }
 

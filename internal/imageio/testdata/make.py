@@ -1,0 +1,143 @@
+"""Writes the files of other/ with other people's programs, whose pixels are
+formulas that the Go tests compute again.
+
+pip install numpy tifffile imagecodecs pillow pydicom astropy
+(written with numpy 2.4, tifffile 2026.3, pillow 13, pydicom 3.0, astropy 8.0)
+"""
+import os
+import numpy as np
+import tifffile
+from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
+
+out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "other")
+os.makedirs(out, exist_ok=True)
+H, W = 17, 23
+
+
+def at(name):
+    return os.path.join(out, name)
+
+
+def base(channels, page=0):
+    """H x W x channels of 0..250."""
+    y, x, c = np.meshgrid(np.arange(H), np.arange(W), np.arange(channels), indexing="ij")
+    return (37 * y + 11 * x + 101 * c + y * x + 50 * page) % 251
+
+
+def typed(v, kind):
+    scale, shift = {"u1": (1, 0), "u2": (257, 0), "u4": (1000003, 0), "i1": (1, -125), "i2": (200, -20000),
+                    "i4": (10**7, -10**9), "f2": (1 / 8, -10), "f4": (1 / 32, -2), "f8": (1 / 32, -2)}[kind]
+    return (v * scale + shift).astype(kind)
+
+
+def tiffs():
+    def write(name, kind, channels, **kw):
+        a = typed(base(channels), kind)
+        if channels == 1:
+            a = a[..., 0]
+        kw.setdefault("photometric", "rgb" if channels == 3 else "minisblack")
+        if kw.get("planarconfig") == "separate":
+            a = np.moveaxis(a, -1, 0)
+        tifffile.imwrite(at(name), a, metadata=None, **kw)
+
+    for kind in ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"):
+        write(kind + ".tif", kind, 1)
+    write("f4-big.tif", "f4", 3, byteorder=">", compression="zlib", predictor=3)
+    write("f4-pred.tif", "f4", 3, compression="zlib", predictor=3)
+    write("f8-pred.tif", "f8", 1, compression="zlib", predictor=3)
+    write("f2-pred.tif", "f2", 1, compression="lzw", predictor=3)
+    write("f4-tiled.tif", "f4", 1, tile=(16, 16), compression="zlib")
+    write("u1-tiled-planar.tif", "u1", 3, tile=(16, 16), planarconfig="separate", compression="lzw", predictor=2)
+    write("u2-planar.tif", "u2", 3, planarconfig="separate", byteorder=">")
+    write("u2-pred.tif", "u2", 3, compression="zlib", predictor=2, rowsperstrip=5)
+    write("u2-pred-big.tif", "u2", 3, compression="lzw", predictor=2, byteorder=">", bigtiff=True)
+    write("i2-packbits.tif", "i2", 1, compression="packbits", rowsperstrip=4)
+    write("i4-bigtiff.tif", "i4", 1, bigtiff=True, compression="zlib", predictor=2)
+    write("science-rgb.tif", "u2", 3, photometric="minisblack", planarconfig="contig")
+    write("white.tif", "u1", 1, photometric="miniswhite")
+    a = typed(base(1)[..., 0], "u1")
+    tifffile.imwrite(at("u1-alpha.tif"), np.stack([a, 255 - a], -1), photometric="minisblack", extrasamples=["unassalpha"], metadata=None)
+    a = typed(base(1)[..., 0], "u2") >> 4
+    tifffile.imwrite(at("u2-12bit.tif"), a, bitspersample=12, metadata=None)  # imagecodecs packs it
+    tifffile.imwrite(at("c8.tif"), a.astype("c8"), metadata=None)
+    tifffile.imwrite(at("zstd.tif"), a, compression="zstd", metadata=None)
+    tifffile.imwrite(at("five.tif"), np.zeros((5, 5, 5), "u1"), photometric="minisblack", planarconfig="contig", metadata=None)
+    # A stack of three pages, and a pyramid whose second picture is a preview.
+    tifffile.imwrite(at("stack.tif"), np.stack([typed(base(1, k)[..., 0], "u2") for k in range(3)]), photometric="minisblack", compression="zlib")
+    with tifffile.TiffWriter(at("pyramid.tif")) as t:
+        t.write(typed(base(1)[..., 0], "u1"), subifds=0, metadata=None)
+        t.write(typed(base(1)[::2, ::2, 0], "u1"), subfiletype=1, metadata=None)
+    # No data: GDAL's tag and NaN.
+    a = typed(base(1)[..., 0], "f4")
+    a[3:5, 2:6] = np.nan
+    a[0, 0] = -9999
+    tifffile.imwrite(at("nodata.tif"), a, metadata=None, extratags=[(42113, "s", 0, "-9999", True)])
+    # JPEG strips and tiles: smooth, for it rounds.
+    y, x = np.mgrid[:64, :48]
+    rgb = np.stack([2 * x + y, 255 - 3 * y, 4 * x], -1).astype("u1")
+    tifffile.imwrite(at("jpeg-ycbcr.tif"), rgb, photometric="rgb", compression="jpeg", compressionargs={"level": 95}, metadata=None)
+    tifffile.imwrite(at("jpeg-gray-tiled.tif"), rgb[..., 0], photometric="minisblack", compression="jpeg", tile=(16, 32), compressionargs={"level": 95}, metadata=None)
+    Image.fromarray(rgb).save(at("jpeg-pillow.tif"), compression="jpeg", quality=95)
+    # Metadata, by Pillow.
+    im = Image.fromarray(base(3).astype("u1"))
+    ex = Image.Exif()
+    ex[0x010F], ex[0x0110], ex[0x0112], ex[0x0132] = "Maker", "Model 7", 6, "2020:01:02 03:04:05"
+    ex.get_ifd(0x8769)[0x9003] = "2019:11:12 13:14:15"
+    ex.get_ifd(0x8769)[0xA002] = W
+    ex.get_ifd(0x8769)[0xA003] = H
+    ex.get_ifd(0x8769)[0x829A] = IFDRational(1, 250)  # exposure time
+    ex.get_ifd(0x8825)[1] = "N"
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF tiff:Orientation=\"6\"/></x:xmpmeta>"
+    im.save(at("meta.png"), exif=ex, dpi=(300, 150))
+    im.save(at("meta.jpg"), exif=ex, dpi=(300, 150), quality=98, subsampling=0, xmp=xmp)
+    im.save(at("meta.webp"), exif=ex, lossless=True, xmp=xmp)
+    im.save(at("meta.tif"), exif=ex, dpi=(300, 150), compression="tiff_lzw")
+
+
+def animations():
+    def colour(k):
+        v = base(1, k)[..., 0].astype("u1")
+        return Image.fromarray(np.stack([v, 255 - v, v // 2], -1))
+
+    pages = [colour(k) for k in range(3)]
+    # A page that differs from the one before in a corner only.
+    part = np.asarray(pages[2]).copy()
+    part[3:7, 5:9] = np.asarray(pages[0])[3:7, 5:9]
+    pages.append(Image.fromarray(part))
+    kw = dict(save_all=True, append_images=pages[1:], duration=[100, 200, 300, 400], loop=0)
+    pages[0].save(at("anim.png"), **kw)
+    pages[0].save(at("anim.webp"), lossless=True, **kw)
+    pages[0].convert("P", palette=Image.Palette.ADAPTIVE, colors=256)
+    pages[0].save(at("anim.gif"), **kw)
+    pages[0].save(at("pages.tif"), save_all=True, append_images=pages[1:])
+    gray = [Image.fromarray(base(1, k)[..., 0].astype("u1")) for k in range(2)]
+    gray[0].save(at("anim-gray.png"), save_all=True, append_images=gray[1:])
+    # Frames with transparency drawn over each other: what Pillow shows.
+    shapes = []
+    for k in range(3):
+        a = np.zeros((H, W, 4), "u1")
+        a[2 + 3 * k:9 + 3 * k, 3:15] = (80 * k + 40, 200 - 60 * k, 90, 255)
+        shapes.append(Image.fromarray(a))
+    for dispose in range(2):  # of the third, what was before, Pillow has another idea than the format
+        name = "over-%d.png" % dispose
+        shapes[0].save(at(name), save_all=True, append_images=shapes[1:], disposal=dispose, blend=1)
+        shown = Image.open(at(name))
+        frames = []
+        for k in range(shown.n_frames):
+            shown.seek(k)
+            frames.append(np.asarray(shown.convert("RGBA")))
+        np.save(at("over-%d.npy" % dispose), np.concatenate(frames).reshape(-1, W * 4))
+    shapes[0].save(at("over-2.png"), save_all=True, append_images=shapes[1:], disposal=2, blend=1)
+    shapes[0].save(at("over.webp"), save_all=True, append_images=shapes[1:], lossless=True, background=(0, 0, 0, 0))
+    shown = Image.open(at("over.webp"))
+    frames = []
+    for k in range(shown.n_frames):
+        shown.seek(k)
+        frames.append(np.asarray(shown.convert("RGBA")))
+    np.save(at("over-webp.npy"), np.concatenate(frames).reshape(-1, W * 4))
+
+
+if __name__ == "__main__":
+    tiffs()
+    animations()
