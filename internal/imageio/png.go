@@ -302,7 +302,7 @@ func (f *filterer) best(row, prior []byte, bpp int) []byte {
 	}
 	kinds := []byte{0, 1, 2, 3, 4}
 	if f.few {
-		kinds = []byte{1, 2, 4}
+		kinds = []byte{1, 4}
 	}
 	least := -1
 	for _, kind := range kinds {
