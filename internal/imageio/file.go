@@ -170,12 +170,16 @@ type format struct {
 }
 
 var formats = []format{
+	{name: "dicom", magic: []string{strings.Repeat("?", 128) + "DICM"}, open: openDICOM},
 	{name: "tiff", magic: []string{"II*\x00", "MM\x00*", "II+\x00\x08\x00", "MM\x00+\x00\x08"}, open: openTIFF},
 	{name: "png", magic: []string{pngSignature}, open: codecPNG.open},
 	{name: "jpeg", magic: []string{"\xff\xd8"}, open: codecJPEG.open},
 	{name: "bmp", magic: []string{"BM????\x00\x00\x00\x00"}, open: codecBMP.open},
 	{name: "webp", magic: []string{"RIFF????WEBPVP8"}, open: codecWebP.open},
 	{name: "gif", magic: []string{"GIF87a", "GIF89a"}, open: codecGIF.open},
+	{name: "fits", magic: []string{"SIMPLE  ="}, open: openFITS},
+	{name: "pnm", magic: []string{"P2\n", "P2 ", "P2\r", "P3\n", "P3 ", "P3\r", "P5\n", "P5 ", "P5\r", "P6\n", "P6 ", "P6\r"}, open: openPNM},
+	{name: "pfm", magic: []string{"Pf\n", "Pf ", "Pf\r", "PF\n", "PF ", "PF\r"}, open: openPNM},
 	{name: "npy", magic: []string{npyMagic}, open: openNpy},
 }
 

@@ -111,3 +111,40 @@ func FuzzTIFF(f *testing.F) {
 		decodeAll(t, b)
 	})
 }
+
+func FuzzDICOM(f *testing.F) {
+	seeds(f, ".dcm")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 132 {
+			t.Skip()
+		}
+		b = slices.Concat(b[:128], []byte("DICM"), b[132:])
+		if s, err := openDICOM(bytes.NewReader(b), int64(len(b))); err == nil && s.(*dicomFile).w*s.(*dicomFile).h > 1<<20 {
+			t.Skip()
+		}
+		decodeAll(t, b)
+	})
+}
+
+func FuzzFITS(f *testing.F) {
+	seeds(f, ".fits")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		decodeAll(t, append([]byte("SIMPLE  ="), b[min(9, len(b)):]...))
+	})
+}
+
+func FuzzPNM(f *testing.F) {
+	f.Add([]byte("P2 # a remark\n3 2\n9\n0 3 9\n 1 2 30"))
+	f.Add([]byte("P6\n2 1\n255\n\xff\x00\x33\x00\xff\x33"))
+	f.Add([]byte("Pf\n1 2\n-1.0\n\x00\x00\x80\x3f\x00\x00\x00\xc0"))
+	f.Fuzz(func(t *testing.T, b []byte) { decodeAll(t, b) })
+}
+
+func FuzzLosslessJPEG(f *testing.F) {
+	seeds(f, ".jpg")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if v, err := decodeLossless(b, otherW, otherH, 1); err == nil && len(v) != otherW*otherH {
+			t.Errorf("%d samples", len(v))
+		}
+	})
+}

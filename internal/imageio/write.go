@@ -74,6 +74,8 @@ func Clipped(p *Picture, o Options) float64 {
 	}
 	low, high := 0.0, 1.0
 	switch half := 0.5 / (math.Ldexp(1, bits) - 1); {
+	case o.Format == "dicom":
+		low, high = dicomRange(p)
 	case bits == 32:
 		return 0
 	default:
@@ -204,6 +206,12 @@ func newPageWriter(w io.Writer, first *Picture, n int, o Options) (pageWriter, e
 		return &jpegWriter{w, o.Quality}, nil
 	case "npy":
 		return &npyWriter{w: w, pages: n}, nil
+	case "pfm":
+		return &pfmWriter{w}, nil
+	case "dicom":
+		return &dicomWriter{w: w, pages: n}, nil
+	case "fits":
+		return &fitsWriter{w: w, pages: n}, nil
 	}
 	return nil, fmt.Errorf("cannot write format %q: use png, jpeg, tiff or npy", o.Format)
 }

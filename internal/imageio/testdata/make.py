@@ -138,6 +138,118 @@ def animations():
     np.save(at("over-webp.npy"), np.concatenate(frames).reshape(-1, W * 4))
 
 
+def fits():
+    from astropy.io import fits as F
+
+    def hdu(kind, page=None):
+        a = base(1, page or 0)[..., 0]
+        return typed(a, kind)
+
+    kw = dict(overwrite=True, output_verify="exception")
+    for kind in ("u1", "i2", "i4", "f4", "f8"):
+        F.PrimaryHDU(hdu(kind)).writeto(at(kind + ".fits"), **kw)
+    F.PrimaryHDU(base(1)[..., 0].astype("i8") * 10**9).writeto(at("i8.fits"), **kw)
+    F.PrimaryHDU(hdu("u2")).writeto(at("u2.fits"), **kw)  # BZERO 32768
+    # Scaled, with a number for none, in an extension behind a table.
+    h = F.ImageHDU(hdu("i2"))
+    h.header["BSCALE"], h.header["BZERO"] = 0.5, 100.25
+    h.header["BLANK"] = int(hdu("i2")[2, 3])
+    t = F.BinTableHDU.from_columns([F.Column("a", "J", array=np.arange(7))])
+    raw = F.HDUList([F.PrimaryHDU(), t, h])
+    raw.writeto(at("scaled.fits"), **kw)
+    cube = np.stack([hdu("f4", k) for k in range(3)])
+    cube[1, 4, 5] = np.nan
+    p = F.PrimaryHDU(cube)
+    p.header["OBJECT"], p.header["CRPIX1"] = "M 31's halo", 12.5
+    p.writeto(at("cube.fits"), **kw)
+    F.HDUList([F.PrimaryHDU(), F.CompImageHDU(hdu("i2"))]).writeto(at("packed.fits"), **kw)
+
+
+def dicoms():
+    import imagecodecs
+    import pydicom
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.encaps import encapsulate
+    from pydicom.sequence import Sequence
+    from pydicom import uid
+
+    def dataset(a, syntax, **kw):
+        d = Dataset()
+        d.file_meta = FileMetaDataset()
+        d.file_meta.TransferSyntaxUID = syntax
+        d.file_meta.MediaStorageSOPClassUID = uid.CTImageStorage
+        d.file_meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+        d.SOPClassUID, d.SOPInstanceUID = uid.CTImageStorage, "1.2.3.4"
+        d.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        d.PatientName, d.Modality = "Nobody^Made", "CT"
+        d.ReferencedImageSequence = Sequence([Dataset()])
+        d.ReferencedImageSequence[0].ReferencedSOPInstanceUID = "1.2.3.9"
+        d.PixelSpacing = ["0.5", "0.25"]
+        d.Rows, d.Columns = H, W
+        d.SamplesPerPixel = 3 if a.shape[-1] == 3 else 1
+        d.PhotometricInterpretation = "RGB" if a.shape[-1] == 3 else "MONOCHROME2"
+        if a.shape[-1] == 3:
+            d.PlanarConfiguration = 0
+        d.BitsAllocated = d.BitsStored = 8 * a.dtype.itemsize
+        d.HighBit = d.BitsStored - 1
+        d.PixelRepresentation = int(a.dtype.kind == "i")
+        for k, v in kw.items():
+            setattr(d, k, v)
+        return d
+
+    def write(name, a, syntax, pixels=None, **kw):
+        d = dataset(a, syntax, **kw)
+        d.PixelData = pixels if pixels is not None else (a.tobytes() + b"\0" * (a.nbytes % 2))
+        d["PixelData"].VR = "OB" if a.dtype.itemsize == 1 else "OW"
+        if pixels is not None:
+            d["PixelData"].is_undefined_length = True
+        pydicom.dcmwrite(at(name), d, enforce_file_format=True)
+
+    hu = typed(base(1)[..., 0], "i2") // 16  # -1250..1875
+    stored = (hu + 1024).clip(0, 4095).astype("u2")
+    ct = dict(RescaleSlope="1", RescaleIntercept="-1024", BitsStored=12, HighBit=11, WindowCenter="40", WindowWidth="400")
+    write("ct-explicit.dcm", stored, uid.ExplicitVRLittleEndian, **ct)
+    write("ct-implicit.dcm", stored, uid.ImplicitVRLittleEndian, **ct)
+    write("ct-deflated.dcm", stored, uid.DeflatedExplicitVRLittleEndian, **ct)
+    big = dataset(stored, uid.ExplicitVRBigEndian, **ct)
+    big.PixelData = stored.astype(">u2").tobytes()
+    big["PixelData"].VR = "OW"
+    pydicom.dcmwrite(at("ct-big.dcm"), big, enforce_file_format=True)
+    rle = dataset(stored, uid.ExplicitVRLittleEndian, **ct)
+    rle.PixelData = stored.tobytes()
+    rle["PixelData"].VR = "OW"
+    rle.compress(uid.RLELossless, generate_instance_uid=False)
+    pydicom.dcmwrite(at("ct-rle.dcm"), rle, enforce_file_format=True)
+    rgb = base(3).astype("u1")
+    rle = dataset(rgb, uid.ExplicitVRLittleEndian)
+    rle.PixelData = rgb.tobytes() + b"\0"
+    rle["PixelData"].VR = "OB"
+    rle.compress(uid.RLELossless, generate_instance_uid=False)
+    pydicom.dcmwrite(at("rgb-rle.dcm"), rle, enforce_file_format=True)
+    planar = dataset(rgb, uid.ExplicitVRLittleEndian, PlanarConfiguration=1)
+    planar.PixelData = np.ascontiguousarray(np.moveaxis(rgb, -1, 0)).tobytes() + b"\0"
+    planar["PixelData"].VR = "OB"
+    pydicom.dcmwrite(at("rgb-planar.dcm"), planar, enforce_file_format=True)
+    write("ct-ljpeg.dcm", stored, uid.JPEGLosslessSV1, pixels=encapsulate([imagecodecs.ljpeg_encode(stored, bitspersample=12)]), **ct)
+    write("ct-jpegls.dcm", stored, uid.JPEGLSLossless, pixels=encapsulate([imagecodecs.jpegls_encode(stored)]), **ct)
+    write("signed.dcm", typed(base(1)[..., 0], "i2"), uid.ExplicitVRLittleEndian, RescaleSlope="0.5", RescaleIntercept="10", PixelPaddingValue=int(typed(base(1)[..., 0], "i2")[1, 1]))
+    stack = np.stack([typed(base(1, k)[..., 0], "u2") for k in range(3)])
+    frames = Sequence()
+    for k in range(3):
+        t, g = Dataset(), Dataset()
+        t.RescaleSlope, t.RescaleIntercept = str(k + 1), str(-10 * k)
+        g.PixelValueTransformationSequence = Sequence([t])
+        frames.append(g)
+    write("enhanced.dcm", stack, uid.ExplicitVRLittleEndian, NumberOfFrames="3", PerFrameFunctionalGroupsSequence=frames)
+    write("enhanced-implicit.dcm", stack, uid.ImplicitVRLittleEndian, NumberOfFrames="3", PerFrameFunctionalGroupsSequence=frames)
+    # Every predictor of lossless JPEG.
+    for k in range(1, 8):
+        v = imagecodecs.jpeg_encode(stored, lossless=True, predictor=k, bitspersample=12)
+        open(at("predictor%d.jpg" % k), "wb").write(v)
+
+
 if __name__ == "__main__":
     tiffs()
     animations()
+    fits()
+    dicoms()
