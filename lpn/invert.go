@@ -1,6 +1,7 @@
 package lpn
 
 import (
+	"iter"
 	"math"
 	"runtime"
 	"sync"
@@ -82,22 +83,27 @@ func (p Prior) AtEach(xs [][]float32) []PriorValue {
 }
 
 // Along is At for points that follow each other on a path, each started from
-// the dual point of the one before, moved as the point moved.
-func (p Prior) Along(xs [][]float32) []PriorValue {
-	vs := make([]PriorValue, len(xs))
-	var y []float32
-	for i, x := range xs {
-		var from []float32
-		if y != nil {
-			from = make([]float32, len(x))
-			for k := range from {
-				from[k] = y[k] + x[k] - xs[i-1][k]
+// the dual point of the one before, moved as the point moved. A point is
+// evaluated when its value is asked for; its slice may be used again for the
+// next one.
+func (p Prior) Along(xs iter.Seq[[]float32]) iter.Seq[PriorValue] {
+	return func(yield func(PriorValue) bool) {
+		var last, y []float32 // the point before, and its dual; y nil: not known
+		for x := range xs {
+			var from []float32
+			if y != nil {
+				from = make([]float32, len(x))
+				for k := range from {
+					from[k] = y[k] + x[k] - last[k]
+				}
+			}
+			v := p.AtFrom(x, from)
+			last, y = append(last[:0], x...), v.Dual
+			if !yield(v) {
+				return
 			}
 		}
-		vs[i] = p.AtFrom(x, from)
-		y = vs[i].Dual
 	}
-	return vs
 }
 
 // scaleOf is what a residual at x is relative to.

@@ -7,17 +7,17 @@ import (
 	"math/rand/v2"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
 
 type degradeOptions struct {
-	inputs   []string
-	spec     operators.Spec
-	boundary string
-	noise    float64
-	seed     uint64
-	out      outputOptions
+	inputs []string
+	spec   operators.Spec
+	noise  float64
+	seed   uint64
+	out    outputOptions
 }
 
 func degradeCommand() *cli.Command {
@@ -38,13 +38,19 @@ func degradeCommand() *cli.Command {
 				return err
 			}
 			noise, err := parseNoise(c.String("noise"))
-			if err == nil && noise == auto {
+			if err == nil && noise == restore.Auto {
 				err = usagef("--noise: auto is for restore; degrade wants a number in [0,1] or a fraction like 25/255")
 			}
 			if err != nil {
 				return err
 			}
-			o := degradeOptions{c.Args().Slice(), spec, c.String("boundary"), noise, c.Uint64("seed"), outputFrom(c)}
+			o := degradeOptions{
+				inputs: c.Args().Slice(),
+				spec:   spec,
+				noise:  noise,
+				seed:   c.Uint64("seed"),
+				out:    outputFrom(c),
+			}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -63,7 +69,7 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err := o.out.check(con); err != nil {
 		return err
 	}
-	inputs, batch, err := expand(o.inputs, o.out.recurse, imageExts, o.out.to)
+	inputs, batch, err := expand(o.inputs, o.out.recurse, imageio.Extensions, o.out.to)
 	if err != nil {
 		return err
 	}
@@ -75,7 +81,7 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	if err := checkOperatorFile(o.spec); err != nil {
+	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
 		return err
 	}
 	return con.each(ctx, jobs, batch, o.out.skip, "degrading", func(ctx context.Context, j job) (any, string, error) {
@@ -103,16 +109,16 @@ func (o degradeOptions) fits(to string) error {
 }
 
 func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
-	y, err := degrade(p, o.spec, o.boundary, o.noise, o.seed)
+	e, err := restore.Simulate(p.Image, o.spec, o.noise, noiseRNG(o.seed))
 	if err != nil {
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
+	y := &imageio.Picture{Image: e.Problem.Y}
+	if o.spec.ImageShaped() {
+		y = withShape(p, y.Image, !o.spec.Resamples())
+	}
 	if isMeasurement(j.to) {
-		file, err := o.spec.Load(openOperatorFile)
-		if err != nil {
-			return err
-		}
-		m := operators.Measurement{Y: y.Image, Operator: o.spec, Scene: p.Shape, Boundary: o.boundary, Noise: o.noise, File: file}
+		m := operators.Measurement{Y: y.Image, Spec: o.spec, Scene: p.Shape, Noise: o.noise}
 		return writeFile(j.to, func(w io.Writer) error { return operators.WriteMeasurement(w, m) })
 	}
 	o.remarkClipped(con, j, y)
@@ -139,22 +145,5 @@ func (o degradeOptions) remarkClipped(con *console, j job, y *imageio.Picture) {
 	}
 }
 
-// degrade returns y = A p + noise, the noise drawn from seed.
-func degrade(p *imageio.Picture, spec operators.Spec, boundary string, noise float64, seed uint64) (*imageio.Picture, error) {
-	a, err := spec.Build(p.Shape, boundary, openOperatorFile)
-	if err != nil {
-		return nil, err
-	}
-	y := operators.NewImage(a.Codomain())
-	a.Apply(y.Pix, p.Pix)
-	if noise > 0 {
-		operators.AddGaussian(y.Pix, y.Pix, noise, rand.New(rand.NewPCG(seed, noiseStream)))
-	}
-	if !spec.ImageShaped() {
-		return &imageio.Picture{Image: y}, nil
-	}
-	return withShape(p, y, spec.Name() != "sr"), nil
-}
-
-// noiseStream keeps the noise apart from what else is drawn from a seed.
-const noiseStream = 0x6e6f697365
+// noiseRNG draws the noise of a seed, apart from what else is drawn from it.
+func noiseRNG(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x6e6f697365)) }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -278,7 +279,7 @@ func TestOnePixel(t *testing.T) {
 	dir := t.TempDir()
 	pr := prior(t)
 	y := save(t, filepath.Join(dir, "y.png"), picture(1, 1, 1, 8))
-	for _, solver := range solverNames {
+	for _, solver := range restore.Solvers() {
 		for _, op := range [][]string{{"denoise", "symmetric"}, {"blur:gaussian,sigma=1", "circular"}, {"blur:gaussian,sigma=1", "replicate"}, {"blur:gaussian,sigma=1", "valid"}} {
 			out := filepath.Join(dir, "x.npy")
 			must(t, "restore", "--force", "--quiet", "--prior", pr, "--noise", "0.1", "--iters", "3", "--solver", solver, "--operator", op[0], "--boundary", op[1], y, "-o", out)
@@ -404,25 +405,25 @@ func TestDeterminism(t *testing.T) {
 	dir := t.TempDir()
 	pr := prior(t)
 	y := save(t, filepath.Join(dir, "y.png"), picture(1, 40, 33, 8))
-	restore := func(solver string, more ...string) []float32 {
+	restored := func(solver string, more ...string) []float32 {
 		out := filepath.Join(dir, "x.npy")
 		must(t, append([]string{"restore", "--force", "--quiet", "--prior", pr, "--noise", "0.1", "--iters", "6", "--tol", "0", "--solver", solver,
 			"--operator", "blur:gaussian,sigma=1.2", "--boundary", "replicate", y, "-o", out}, more...)...)
 		return load(t, out).Pix
 	}
-	names := solverNames
+	names := restore.Solvers()
 	if testing.Short() {
 		names = names[:1]
 	}
 	for _, solver := range names {
-		one := restore(solver, "--threads", "1")
+		one := restored(solver, "--threads", "1")
 		for _, n := range []string{"2", "3"} {
-			if !slices.Equal(one, restore(solver, "--threads", n)) {
+			if !slices.Equal(one, restored(solver, "--threads", n)) {
 				t.Errorf("%s: %s threads changed the result", solver, n)
 			}
 		}
 		eachLevel(t, func(level string) {
-			if d := distance(one, restore(solver)); d > 2e-4 {
+			if d := distance(one, restored(solver)); d > 2e-4 {
 				t.Errorf("%s: %s is off by %v", solver, level, d)
 			}
 		})

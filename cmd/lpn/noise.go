@@ -3,15 +3,14 @@ package main
 import (
 	"strconv"
 	"strings"
-)
 
-// auto asks for the noise level to be estimated.
-const auto = -1
+	"github.com/lpn-imaging/lpn/lpn/restore"
+)
 
 // parseNoise reads --noise: a number in [0,1], a fraction, or "auto".
 func parseNoise(s string) (float64, error) {
 	if s == "auto" {
-		return auto, nil
+		return restore.Auto, nil
 	}
 	num, den, isFraction := strings.Cut(s, "/")
 	v, err := strconv.ParseFloat(num, 64)

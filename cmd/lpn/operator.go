@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
@@ -36,24 +37,16 @@ func parseOperator(spec, boundary string) (operators.Spec, error) {
 	if err != nil {
 		return s, usagef("--operator: %w", strip(err, "operator "))
 	}
-	if _, err := operators.ParseBoundary(boundary); err != nil {
+	b, err := operators.ParseBoundary(boundary)
+	if err != nil {
 		return s, usagef("--boundary: %w", strip(err, "boundary "))
 	}
-	return s, nil
+	return s.WithBoundary(b), nil
 }
 
 // strip takes a prefix off an error's text.
 func strip(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
-}
-
-// checkOperatorFile refuses a spec whose kernel or mask cannot be read.
-func checkOperatorFile(spec operators.Spec) error {
-	if spec.File() == "" {
-		return nil
-	}
-	_, err := openOperatorFile(spec.File())
-	return err
 }
 
 // openOperatorFile reads the kernel or mask that a spec names: an image, a
@@ -88,30 +81,10 @@ func withShape(p *imageio.Picture, m operators.Image, crop bool) *imageio.Pictur
 		for x := range m.W {
 			sy, sx := y*p.H/m.H, x*p.W/m.W
 			if crop {
-				sy, sx = y+before(p.H-m.H), x+before(p.W-m.W)
+				sy, sx = y+restore.Margin(p.H-m.H), x+restore.Margin(p.W-m.W)
 			}
 			q.Alpha[y*m.W+x] = p.Alpha[sy*p.W+sx]
 		}
 	}
 	return &q
-}
-
-// before is how many of the extra rows that the boundary valid takes off lie
-// before the picture: k-1-k/2 for a kernel of k = extra+1 taps, centred at
-// tap k/2.
-func before(extra int) int { return extra - (extra+1)/2 }
-
-// centre cuts the part of size h x w that a measurement covers out of a scene.
-func centre(m operators.Image, h, w int) operators.Image {
-	if m.H == h && m.W == w {
-		return m
-	}
-	out := operators.NewImage(operators.Shape{C: m.C, H: h, W: w})
-	dy, dx := before(m.H-h), before(m.W-w)
-	for c := range m.C {
-		for y := range h {
-			copy(out.Plane(c)[y*w:(y+1)*w], m.Plane(c)[(y+dy)*m.W+dx:])
-		}
-	}
-	return out
 }

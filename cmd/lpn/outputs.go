@@ -77,6 +77,19 @@ func (o outputOptions) folder(batch bool) string {
 	return ""
 }
 
+// namesFile reports whether -o is a file by its extension: no folder is there,
+// and none is asked for by a slash at the end.
+func (o outputOptions) namesFile() bool {
+	if o.to == "" || strings.Contains(o.to, "{") || os.IsPathSeparator(o.to[len(o.to)-1]) {
+		return false
+	}
+	if st, err := os.Stat(o.to); err == nil && st.IsDir() {
+		return false
+	}
+	ext := strings.ToLower(filepath.Ext(o.to))
+	return ext == ".npz" || slices.Contains(imageio.Extensions, ext)
+}
+
 // A job is an input with its place to go.
 type job struct {
 	input
@@ -91,6 +104,9 @@ func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(
 	var infos []os.FileInfo
 	taken := map[string]string{}
 	dir := o.folder(batch)
+	if batch && o.namesFile() {
+		return nil, usagef("-o %s is one file, the inputs may be many: name a folder, %s/ if it is to have that name, or a template with {name}", o.to, o.to)
+	}
 	for _, in := range inputs {
 		to, err := o.place(in, dir, suffix, ext)
 		if err != nil {
@@ -154,7 +170,7 @@ func (o outputOptions) place(in input, dir, suffix string, ext func(input) strin
 	name := strings.TrimSuffix(filepath.Base(in.rel), filepath.Ext(in.rel))
 	e := ext(in)
 	if o.format != "" {
-		e = map[string]string{"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "npy": ".npy"}[o.format]
+		e = imageio.ExtensionOf(o.format)
 	}
 	if in.path == "-" {
 		name = "stdin"

@@ -1,112 +1,47 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"os"
-	"path"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/urfave/cli/v2"
 )
 
-// A builtin is a prior that ships with the program.
-type builtin struct {
-	name string
-	net  *lpn.Network
-}
+const priorExt = priors.Ext
 
-const priorExt = ".safetensors"
-
-// builtins are the priors embedded in files, by name.
-func builtins(files fs.FS) ([]builtin, error) {
-	var all []builtin
-	err := fs.WalkDir(files, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path.Ext(p) != priorExt {
-			return err
+// findPrior finds a prior by the name of a built-in one or by file.
+func findPrior(name string) (priors.Prior, error) {
+	if p, err := priors.Open(name); err == nil {
+		return p, nil
+	}
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		return priors.Prior{}, usagef("--prior: %s is a folder, not a file", name)
+	}
+	p, err := priors.File(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if strings.ContainsAny(name, `./\`) {
+			return p, usagef("--prior: %s: no such file", name)
 		}
-		data, err := fs.ReadFile(files, p)
-		if err != nil {
-			return err
-		}
-		net, err := lpn.Read(bytes.NewReader(data), int64(len(data)))
-		if err != nil {
-			return fmt.Errorf("built-in prior %s: %w", p, err)
-		}
-		all = append(all, builtin{strings.TrimSuffix(path.Base(p), priorExt), net})
-		return nil
-	})
-	slices.SortFunc(all, func(a, b builtin) int { return strings.Compare(a.name, b.name) })
-	return all, err
+		return p, usagef("--prior: no built-in prior and no file %q%s; built in: %s", name, suggest(name, priors.Names()), strings.Join(priors.Names(), ", "))
+	}
+	return p, err
 }
 
 // openPrior opens a prior by the name of a built-in one or by file.
 func openPrior(name string) (*lpn.Network, error) {
-	all, err := builtins(builtinFiles)
+	p, err := findPrior(name)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, b := range all {
-		if b.name == name {
-			return b.net, nil
-		}
-		names = append(names, b.name)
-	}
-	if st, err := os.Stat(name); err == nil && st.IsDir() {
-		return nil, usagef("--prior: %s is a folder, not a file", name)
-	}
-	net, err := lpn.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if strings.ContainsAny(name, `./\`) {
-			return nil, usagef("--prior: %s: no such file", name)
-		}
-		return nil, usagef("--prior: no built-in prior and no file %q%s; built in: %s", name, suggest(name, names), strings.Join(names, ", "))
-	}
-	return net, err
-}
-
-// choosePrior picks the built-in prior for pictures of the given channels and
-// noise: one for as many channels where there is one, else a gray one, the
-// nearest in the logarithm of its noise level.
-func choosePrior(channels int, noise float64) (name string, net *lpn.Network, err error) {
-	all, err := builtins(builtinFiles)
-	if err != nil {
-		return "", nil, err
-	}
-	rank := func(b builtin) (int, float64) {
-		c := b.net.Config()
-		// Those of natural pictures are named after channels and noise level;
-		// the others are for those who ask for them.
-		if c.Height > 0 || !strings.HasPrefix(b.name, "gray-") && !strings.HasPrefix(b.name, "colour-") {
-			return 3, 0
-		}
-		far := math.Abs(math.Log(max(noise, 1e-4) / c.Sigma))
-		switch c.Channels {
-		case channels:
-			return 0, far
-		case 1:
-			return 1, far
-		}
-		return 2, far
-	}
-	if len(all) == 0 {
-		return "", nil, usagef("no prior is built in: name one with --prior FILE")
-	}
-	best := slices.MinFunc(all, func(a, b builtin) int {
-		ka, fa := rank(a)
-		kb, fb := rank(b)
-		return cmp.Or(cmp.Compare(ka, kb), cmp.Compare(fa, fb))
-	})
-	return best.name, best.net, nil
+	return p.Network()
 }
 
 // A priorInfo is what is known of a prior.
@@ -153,13 +88,13 @@ func priorsCommand() *cli.Command {
 }
 
 func runPriors(_ context.Context, con *console) error {
-	all, err := builtins(builtinFiles)
-	if err != nil {
-		return err
-	}
 	infos := []priorInfo{}
-	for _, b := range all {
-		infos = append(infos, describe(b.name, b.net))
+	for _, p := range priors.All() {
+		net, err := p.Network()
+		if err != nil {
+			return err
+		}
+		infos = append(infos, describe(p.Name, net))
 	}
 	if con.json {
 		return con.printJSON(infos)

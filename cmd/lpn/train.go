@@ -18,6 +18,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/urfave/cli/v2"
 )
@@ -596,7 +597,7 @@ func (o *trainOptions) pictures(con *console, arch architecture, t *train.Option
 			return err
 		}
 		if h := t.Config.Height; h > 0 {
-			x = centre(x, h, h)
+			x = restore.Centre(x, h, h)
 		}
 		t.Valid = append(t.Valid, x)
 	}

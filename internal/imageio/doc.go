@@ -15,8 +15,8 @@
 //
 // The content decides, never the file's name: PNG, JPEG (turned upright by its
 // EXIF orientation), TIFF, BMP, WebP, GIF (first frame) and NumPy .npy arrays
-// of float32, float64, uint8, uint16 or bool in either byte order and either
-// memory order. Integers are divided by their largest value; floats are taken
+// of float16, float32, float64, uint8, uint16, uint32 or bool in either byte
+// order and either memory order. Integers are divided by their largest value; floats are taken
 // as they are and never clipped, so a measurement that leaves [0,1] survives.
 // A gray file stays one channel, colour becomes three.
 //

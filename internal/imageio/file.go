@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/npy"
 )
 
 // A File is an open file of one page or several: those of a TIFF, the frames
@@ -180,7 +182,7 @@ var formats = []format{
 	{name: "fits", magic: []string{"SIMPLE  ="}, open: openFITS},
 	{name: "pnm", magic: []string{"P2\n", "P2 ", "P2\r", "P3\n", "P3 ", "P3\r", "P5\n", "P5 ", "P5\r", "P6\n", "P6 ", "P6\r"}, open: openPNM},
 	{name: "pfm", magic: []string{"Pf\n", "Pf ", "Pf\r", "PF\n", "PF ", "PF\r"}, open: openPNM},
-	{name: "npy", magic: []string{npyMagic}, open: openNpy},
+	{name: "npy", magic: []string{npy.Magic}, open: openNpy, limit: limitNpy},
 }
 
 // magicLen is as much of a file as sniff looks at.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lpn-imaging/lpn/internal/npy"
 )
 
 // seeds adds the files of testdata with one of the extensions.
@@ -47,7 +49,7 @@ func check(t *testing.T, p *Picture, err error) {
 func FuzzNpy(f *testing.F) {
 	seeds(f, ".npy")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := Decode(bytes.NewReader(append([]byte(npyMagic), bytes.TrimPrefix(b, []byte(npyMagic))...)), "f.npy")
+		p, err := Decode(bytes.NewReader(append([]byte(npy.Magic), bytes.TrimPrefix(b, []byte(npy.Magic))...)), "f.npy")
 		check(t, p, err)
 		DecodeArray(bytes.NewReader(b))
 	})

@@ -42,7 +42,7 @@ type Picture struct {
 	Alpha []uint16
 	// Missing is nil, or tells of each sample whether the file had no number
 	// there (NaN, BLANK, a GIS file's no-data value). Pix then holds that of a
-	// neighbour, and a file of floats is written with NaN again.
+	// neighbour, and a TIFF of floats, FITS or PFM is written with NaN again.
 	Missing []bool
 	// ICC is the embedded colour profile, nil when there is none.
 	ICC []byte
@@ -173,6 +173,11 @@ func (p *Picture) Luma() *Picture {
 	q.ICC = nil
 	return &q
 }
+
+// Extensions are those of the files that Read reads, in lower case, by which a
+// folder is searched.
+var Extensions = []string{".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy",
+	".pgm", ".ppm", ".pfm", ".fits", ".fit", ".fts", ".dcm"}
 
 // maxSamples is the largest picture that is read: more samples than this do
 // not fit the sizes that the formats and the solvers can handle.

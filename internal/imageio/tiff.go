@@ -16,6 +16,7 @@ import (
 	"golang.org/x/image/ccitt"
 	"golang.org/x/image/tiff/lzw"
 
+	"github.com/lpn-imaging/lpn/internal/npy"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -742,27 +743,13 @@ func numberAt(b []byte, kind byte, width int, o binary.ByteOrder) float32 {
 	case kind == 'i':
 		return float32(int64(v<<(64-width)) >> (64 - width))
 	case width == 16:
-		return half(uint16(v))
+		return float32(npy.Float16(uint16(v)))
 	case width == 24:
 		return float24(uint32(v))
 	case width == 32:
 		return math.Float32frombits(uint32(v))
 	}
 	return float32(math.Float64frombits(v))
-}
-
-// half is the number that IEEE 754 binary16 means by b.
-func half(b uint16) float32 {
-	sign := uint32(b>>15) << 31
-	exp, frac := uint32(b>>10&31), uint32(b&1023)
-	switch exp {
-	case 0: // zero and subnormal numbers: frac * 2^-24
-		v := float32(frac) / (1 << 24)
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
 // float24 is the number that b means as 1 sign bit, 7 of exponent, 16 of

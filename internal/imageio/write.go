@@ -2,18 +2,19 @@ package imageio
 
 import (
 	"bufio"
-	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"math"
-	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/atomicfile"
 )
 
 // Options say how a picture is written. The zero value keeps what the picture
@@ -90,24 +91,45 @@ func Clipped(p *Picture, o Options) float64 {
 	return float64(n) / float64(len(p.Pix))
 }
 
-// extensions are the formats that can be written, by the names of their files.
-var extensions = map[string]string{
-	".png": "png", ".apng": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".jpe": "jpeg", ".jfif": "jpeg",
-	".tif": "tiff", ".tiff": "tiff", ".npy": "npy", ".pfm": "pfm",
-	".fits": "fits", ".fit": "fits", ".fts": "fits", ".dcm": "dicom",
+// written are the formats that can be written, with their extensions; the
+// first is given to new files.
+var written = []struct {
+	name       string
+	extensions []string
+}{
+	{"png", []string{".png", ".apng"}},
+	{"jpeg", []string{".jpg", ".jpeg", ".jpe", ".jfif"}},
+	{"tiff", []string{".tif", ".tiff"}},
+	{"npy", []string{".npy"}},
+	{"pfm", []string{".pfm"}},
+	{"fits", []string{".fits", ".fit", ".fts"}},
+	{"dicom", []string{".dcm"}},
 }
 
 // FormatOf returns the format that a path's extension names among those that
 // can be written: png, jpeg, tiff, npy, pfm, fits or dicom.
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(path))
-	if format, ok := extensions[ext]; ok {
-		return format, nil
+	for _, f := range written {
+		if slices.Contains(f.extensions, ext) {
+			return f.name, nil
+		}
 	}
 	if ext == "" {
 		return "", fmt.Errorf("%s: no extension says which format to write: use .png, .jpg, .tif or .npy", path)
 	}
 	return "", fmt.Errorf("%s: cannot write %s: use .png, .jpg, .tif or .npy", path, ext)
+}
+
+// ExtensionOf returns the extension of new files of a format that can be
+// written, such as ".jpg" for jpeg; "" for others.
+func ExtensionOf(format string) string {
+	for _, f := range written {
+		if f.name == format {
+			return f.extensions[0]
+		}
+	}
+	return ""
 }
 
 // KeepsAlpha reports whether a format can hold an alpha channel.
@@ -326,79 +348,16 @@ func profileFor(p *Picture) []byte {
 	return p.ICC
 }
 
-// Atomic calls write to fill a temporary file beside path and, when all went
-// well and the data is on the disk, gives it that name. On failure nothing is
-// left behind and an earlier file stays as it was. A path that is there and
-// is no regular file (a device, a pipe) is written to directly.
+// Atomic is [atomicfile.Write] with errors of this package's form, one line
+// that begins with the path.
 func Atomic(path string, write func(io.Writer) error) error {
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		if st.IsDir() {
-			return fmt.Errorf("%s: is a folder, not a file", path)
-		}
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, reason(err))
-		}
-		err = write(f)
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		return named(path, err)
-	}
-	f, err := tempBeside(path)
-	if err != nil {
-		return fmt.Errorf("%s: cannot be written: %w", path, reason(err))
-	}
-	done := false
-	defer func() { // also when write panics
-		if !done {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		return named(path, err)
-	}
-	if err := f.Sync(); err != nil {
-		return named(path, err)
-	}
-	if err := f.Close(); err != nil {
-		return named(path, err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return named(path, err)
-	}
-	done = true
-	syncDir(filepath.Dir(path))
-	return nil
-}
-
-func named(path string, err error) error {
+	err := atomicfile.Write(path, write)
 	if err == nil {
 		return nil
 	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) && pe.Op == "create" && pe.Path == path {
+		return fmt.Errorf("%s: cannot be written: %w", path, pe.Err)
+	}
 	return fmt.Errorf("%s: %w", path, reason(err))
-}
-
-// tempBeside creates a new file in path's folder, with the permissions that
-// the user's umask gives (os.CreateTemp would keep it private).
-func tempBeside(path string) (*os.File, error) {
-	for {
-		var b [6]byte
-		rand.Read(b[:])
-		name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+hex.EncodeToString(b[:])+".tmp")
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, os.ErrExist) {
-			return f, err
-		}
-	}
-}
-
-// syncDir makes the new name last. Not every file system can, and the data
-// itself is safe already, so failing here is no error.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		d.Sync()
-		d.Close()
-	}
 }

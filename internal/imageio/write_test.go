@@ -170,7 +170,7 @@ func TestWritePages(t *testing.T) {
 		format      string
 		bits, depth int // of the pictures, and what comes back
 	}{
-		{"tiff", 8, 8}, {"tiff", 16, 16}, {"tiff", 32, 32}, {"png", 8, 8}, {"png", 16, 16},
+		{"tiff", 8, 8}, {"tiff", 16, 16}, {"tiff", 32, 32}, {"png", 8, 8}, {"png", 16, 16}, {"npy", 32, 32},
 	} {
 		for _, channels := range []int{1, 3} {
 			var all []*Picture

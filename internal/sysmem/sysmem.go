@@ -1,4 +1,4 @@
-package main
+package sysmem
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// A memoryReport is how much memory the program may still take.
-type memoryReport struct {
+// A Report is how much memory the program may still take.
+type Report struct {
 	// Available is in bytes, 0 when the system does not tell.
 	Available int64 `json:"available"`
 	// Bound names what sets it: "system", "cgroup" or "GOMEMLIMIT".
@@ -22,14 +22,14 @@ type memoryReport struct {
 // systemRoot is where the system's files are read.
 var systemRoot fs.FS = os.DirFS("/")
 
-// memory reports the memory available, the least of what the system has free
+// Available reports the memory available, the least of what the system has free
 // or can free, what the control groups of the process leave it, and
 // GOMEMLIMIT. Only Linux tells the first two.
-func memory() memoryReport {
-	least := memoryReport{math.MaxInt64, ""}
+func Available() Report {
+	least := Report{math.MaxInt64, ""}
 	take := func(n int64, bound string) {
 		if n >= 0 && n < least.Available {
-			least = memoryReport{n, bound}
+			least = Report{n, bound}
 		}
 	}
 	take(systemMemory(systemRoot), "system")
@@ -38,7 +38,7 @@ func memory() memoryReport {
 		take(limit, "GOMEMLIMIT")
 	}
 	if least.Bound == "" {
-		return memoryReport{}
+		return Report{}
 	}
 	return least
 }
@@ -124,8 +124,8 @@ func readNumber(root fs.FS, name string) int64 {
 	return n
 }
 
-// parseBytes reads a size such as 512M, 4GiB or 1.5g: units of 1024.
-func parseBytes(s string) (int64, error) {
+// ParseSize reads a size such as 512M, 4GiB or 1.5g: units of 1024.
+func ParseSize(s string) (int64, error) {
 	digits := strings.TrimRight(strings.ToLower(s), "ib")
 	unit := 1.0
 	if n := len(digits); n > 0 {
@@ -141,8 +141,8 @@ func parseBytes(s string) (int64, error) {
 	return int64(v * unit), nil
 }
 
-// byteSize writes a size for people.
-func byteSize(n int64) string {
+// FormatSize writes a size for people.
+func FormatSize(n int64) string {
 	switch v := float64(n); {
 	case n < 1<<20:
 		return fmt.Sprintf("%.3g KiB", v/(1<<10))

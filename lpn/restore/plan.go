@@ -1,0 +1,237 @@
+package restore
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// A Plan is everything that was decided about a Problem before any work:
+//
+//	x = argmin 1/2||A x - y||^2 + Lambda R(Scale x)/Scale^2
+//
+// with R the function that Prior is the proximal operator of. It can be printed,
+// is written to JSON, and is immutable: Solve may be called any number
+// of times.
+type Plan struct {
+	// Operator and Boundary are what the camera did.
+	Operator operators.Spec `json:"operator"`
+	Boundary string         `json:"boundary,omitempty"`
+	// Scene is the shape of x; FrameH x FrameW pixels of it are the result.
+	Scene  operators.Shape `json:"scene"`
+	FrameH int             `json:"frame_h"`
+	FrameW int             `json:"frame_w"`
+	// Noise is the standard deviation of the noise in units of y; Estimated says
+	// that it was estimated from y.
+	Noise     float64 `json:"noise"`
+	Estimated bool    `json:"estimated"`
+	// Prior is the prior's name, Sigma the noise level that it was trained at;
+	// PerChannel says that it is a gray one, applied to each channel.
+	Prior      string  `json:"prior"`
+	Sigma      float64 `json:"sigma"`
+	PerChannel bool    `json:"per_channel"`
+	// Scale takes the prior for one of Sigma/Scale.
+	Scale float64 `json:"scale"`
+	// Lambda = Strength Weight (Noise Scale/Sigma)^2 is the weight of the prior,
+	// with Weight the operator's factor on the statistical weight and Noise no
+	// less than the operator's least.
+	Lambda   float64 `json:"lambda"`
+	Strength float64 `json:"strength"`
+	Weight   float64 `json:"weight"`
+	// Start is the first estimate.
+	Start string `json:"start"`
+	// Solver, Iters, Tol, Step, Rho and Ensemble are those of the Options, with
+	// defaults filled in; Step and Rho of 0 are chosen from the operator.
+	Solver   string  `json:"solver"`
+	Iters    int     `json:"iters"`
+	Tol      float64 `json:"tol"`
+	Step     float64 `json:"step,omitempty"`
+	Rho      float64 `json:"rho,omitempty"`
+	Ensemble bool    `json:"ensemble,omitempty"`
+	// Memory is what the restoration takes, and Windows how it is cut to stay
+	// within; nil where it is solved as a whole.
+	Memory  Memory   `json:"memory"`
+	Windows *Windows `json:"windows,omitempty"`
+
+	problem Problem
+	options Options
+	policy  policy
+	net     *lpn.Network
+	a       operators.Linear  // of the whole scene; nil where there are Windows
+	psi     solvers.Potential // likewise
+}
+
+// New decides how to restore a problem. Its error is an *OptionError for an
+// option that cannot be, a *ChannelsError for a prior of another kind of image, a
+// *MemoryError for a problem too large.
+func New(p Problem, o Options) (*Plan, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	scene, err := p.scene()
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{
+		Operator: p.Operator, Scene: scene,
+		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
+		problem: p, options: o, policy: policyOf(p.Operator),
+	}
+	if p.Operator.TakesBoundary() {
+		plan.Boundary = p.Operator.Boundary().String()
+	}
+	plan.Start = string(plan.policy.start)
+	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
+	for _, decide := range []func() error{plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight} {
+		if err := decide(); err != nil {
+			return nil, err
+		}
+	}
+	return plan, nil
+}
+
+// decideNoise takes the noise that is given, or estimates it.
+func (p *Plan) decideNoise() error {
+	switch n := p.problem.Noise; {
+	case n != Auto:
+		p.Noise = n
+	case !p.policy.estimable:
+		return &OptionError{"noise", "auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255"}
+	default:
+		p.Noise, p.Estimated = operators.EstimateNoise(p.problem.Y), true
+	}
+	return nil
+}
+
+// weightNoise is the noise that the weight and the scale are computed for.
+func (p *Plan) weightNoise() float64 { return max(p.Noise, p.policy.leastNoise) }
+
+// decidePrior chooses the prior and its scale.
+func (p *Plan) decidePrior() error {
+	prior, err := p.options.prior(p.Scene.C, p.policy.level(p.Noise))
+	if err != nil {
+		return err
+	}
+	if p.net, err = prior.Network(); err != nil {
+		return err
+	}
+	c := p.net.Config()
+	if c.Channels != p.Scene.C && c.Channels != 1 {
+		return &ChannelsError{Prior: prior.Name, Want: c.Channels, Have: p.Scene.C}
+	}
+	p.Prior, p.Sigma, p.PerChannel = prior.Name, c.Sigma, c.Channels != p.Scene.C
+	switch {
+	case p.options.Scale != 0:
+		p.Scale = p.options.Scale
+	case p.options.Prior.IsZero() || p.policy.alone:
+		p.Scale = p.Sigma / p.policy.level(p.weightNoise())
+	default:
+		p.Scale = 1 // a prior that was asked for is taken as it is
+	}
+	return nil
+}
+
+// bind makes the operator and the potential of the whole scene; for a problem in
+// windows each window has its own.
+func (p *Plan) bind() (err error) {
+	if p.Windows != nil {
+		// The windows cut y as an image of the scene.
+		scene, err := p.Operator.Scene(p.problem.Y.Shape)
+		if err == nil && scene != p.Scene {
+			err = fmt.Errorf("a measurement %v: %s of a scene %v has another shape", p.problem.Y.Shape, p.Operator, p.Scene)
+		}
+		return err
+	}
+	if p.a, err = p.problem.build(p.Scene); err != nil {
+		return err
+	}
+	p.psi, err = p.potential(p.Scene)
+	return err
+}
+
+// potential is the prior's psi on scenes of a shape: a gray network is applied
+// to each channel.
+func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
+	on := func(s operators.Shape) (solvers.Potential, error) {
+		opts := []lpn.Option{lpn.Threads(p.options.Threads), lpn.Tile(p.options.Tile), lpn.Memory(p.Memory.arena)}
+		if p.PerChannel {
+			opts = append(opts, lpn.Batch(s.C))
+			s.C = 1
+		}
+		return p.net.On(s, opts...)
+	}
+	psi, err := on(scene)
+	if err == nil && p.Ensemble {
+		psi, err = lpn.Ensemble(on, scene)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("prior %s: %w", p.Prior, err)
+	}
+	if p.Scale != 1 {
+		psi = lpn.Scaled(psi, p.Scale)
+	}
+	return psi, nil
+}
+
+// decideWeight is the weight of the prior: lambda = c (scale noise/sigma)^2.
+func (p *Plan) decideWeight() error {
+	noise := p.weightNoise()
+	p.Weight = p.policy.weight(p.problem, p.a, noise)
+	p.Lambda = p.Strength * p.Weight * math.Pow(noise*p.Scale/p.Sigma, 2)
+	return nil
+}
+
+// frame is the part of a scene that is the result.
+func (p *Plan) frame(x []float32) operators.Image {
+	if x == nil { // the solver failed
+		return operators.Image{}
+	}
+	return Centre(operators.Image{Shape: p.Scene, Pix: x}, p.FrameH, p.FrameW)
+}
+
+// String is the plan for people, a line a decision.
+func (p *Plan) String() string {
+	var b strings.Builder
+	line := func(what, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s %s\n", what, fmt.Sprintf(format, args...))
+	}
+	line("operator", "%s of a scene of %dx%d pixels, %d channels", p.Operator, p.Scene.W, p.Scene.H, p.Scene.C)
+	if p.Boundary != "" {
+		line("boundary", "%s", p.Boundary)
+	}
+	from := "given"
+	if p.Estimated {
+		from = "estimated from the image"
+	}
+	line("noise", "%.4g, %s", p.Noise, from)
+	kind := ""
+	if p.PerChannel {
+		kind = ", gray, applied to each channel"
+	}
+	line("prior", "%s, trained at %.4g, scaled by %.4g to %.4g%s", p.Prior, p.Sigma, p.Scale, p.Sigma/p.Scale, kind)
+	line("weight", "lambda %.4g = strength %.4g x %.4g of the operator x the statistical weight", p.Lambda, p.Strength, p.Weight)
+	line("start", "%s", p.Start)
+	line("solver", "%s, at most %d iterations, to a change of %.2g", p.Solver, p.Iters, p.Tol)
+	if w := p.Windows; w != nil {
+		line("memory", "about %s as a whole, %s available (%s): cut into %d windows of %d pixels that overlap by %d",
+			p.Memory.needText(), p.Memory.availableText(), p.Memory.Bound, w.Count, w.Side, 2*w.Halo)
+	} else {
+		line("memory", "about %s", p.Memory.needText())
+	}
+	return b.String()
+}
+
+// A ChannelsError is a prior for images of other channels than the scene's.
+type ChannelsError struct {
+	Prior      string
+	Want, Have int
+}
+
+func (e *ChannelsError) Error() string {
+	return fmt.Sprintf("prior %s: it is for %d channels, the picture has %d", e.Prior, e.Want, e.Have)
+}

@@ -1,0 +1,124 @@
+package restore
+
+import (
+	"context"
+	"time"
+
+	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// Progress is how far a restoration is.
+type Progress struct {
+	// Window counts from 0 the window that is being solved, of Windows; a problem
+	// that is solved as a whole is one window.
+	Window, Windows int
+	// Iterate is the solver's, within the window. Its X must not be kept.
+	solvers.Iterate
+}
+
+// A Result is what a restoration came to.
+type Result struct {
+	// Image is the restored frame.
+	Image operators.Image
+	// Seconds is the time that it took.
+	Seconds float64
+	// Result has the solver's report: whether it converged and was certified, the
+	// objective, the trace. In windows, Iterations is the largest, Objective is
+	// NaN, and X and Trace are nil.
+	solvers.Result
+}
+
+// Solve restores the plan's problem. It ends early, with ctx's error, when ctx
+// ends. progress, which may be nil, is called in this goroutine at every
+// iteration.
+func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, error) {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	if p.Windows != nil {
+		return p.solveWindows(ctx, progress)
+	}
+	start := time.Now()
+	r, err := p.minimise(ctx, p.a, p.problem.Y, p.psi, p.problem.Truth, func(it solvers.Iterate) {
+		progress(Progress{Windows: 1, Iterate: it})
+	})
+	return Result{Image: p.frame(r.X), Seconds: time.Since(start).Seconds(), Result: r}, err
+}
+
+// minimise minimises 1/2||A x - y||^2 + Lambda R_Scale(x), psi the potential of
+// R_Scale.
+func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Image, psi solvers.Potential, truth *operators.Image, see func(solvers.Iterate)) (solvers.Result, error) {
+	h := &solvers.LeastSquares{A: a, Y: y.Pix}
+	method, exact := p.method(h, psi)
+	stop := solvers.Stop{MaxIters: p.Iters, RelChange: p.Tol}
+	if p.Tol > 0 {
+		stop.Gradient = 1e-9 // a minimum that the first step finds needs no second
+	}
+	if truth != nil && truth.Len() == a.Domain().Len() {
+		stop.Reference = truth.Pix
+	}
+	x0, err := p.start(ctx, a, y, h, psi)
+	if err != nil {
+		return solvers.Result{}, err
+	}
+	r, err := solvers.Solve(ctx, solvers.Watch(method, see), x0, stop)
+	if err != nil {
+		return r, err
+	}
+	if ok, why := exact(); !ok && r.Certified {
+		r.Certified, r.Uncertified = false, why
+	}
+	return r, nil
+}
+
+// method is the solver of h(x) + Lambda R_Scale(x). Where the step t of a prox is
+// not given it is the largest certified one with t Lambda <= 1, the range in
+// which the prox of t Lambda R is a convex problem; exact says whether the prox
+// is exact at the step that was chosen.
+func (p *Plan) method(h *solvers.LeastSquares, psi solvers.Potential) (m solvers.Method, exact func() (bool, string)) {
+	if p.Solver == "bpg" {
+		return solvers.BPG{H: h, Psi: psi, Lambda: p.Lambda, Step: p.Step}, func() (bool, string) { return true, "" }
+	}
+	g := lpn.Prior{Psi: psi, Weight: p.Lambda}.WarmStarted()
+	l := h.Lipschitz()
+	step, rho := p.Step, p.Rho
+	if step == 0 {
+		step = min(1/l, 1/p.Lambda)
+	}
+	if rho == 0 {
+		least := map[string]float64{"admm": 1.01 * l, "hqs": l / 10, "drs": l / 0.99}
+		rho = max(least[p.Solver], p.Lambda)
+	}
+	switch p.Solver {
+	case "pgd":
+		m = solvers.PGD{H: h, G: g, Step: step}
+	case "apgd":
+		m = solvers.APGD{H: h, G: g, Step: step}
+	case "admm":
+		m, step = solvers.ADMM{F: h, G: g, Rho: rho}, 1/rho
+	case "hqs":
+		m, step = solvers.HQS{F: h, G: g, Rho: rho}, 1/rho
+	case "drs":
+		m, step = solvers.DRS{F: h, G: g, T: 1 / rho}, 1/rho
+	}
+	return m, func() (bool, string) { return g.ProxCertificate(step) }
+}
+
+// coarseNoise is the noise level of the first problem of a graduated start:
+// about the spread of an image's samples.
+const coarseNoise = 0.25
+
+// start is the first estimate.
+func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
+	if p.policy.start == startMeasured {
+		return inputBaseline(ctx, y, a, p.Noise, 1)
+	}
+	x0, err := wienerBaseline(ctx, y, a, p.Noise, 1)
+	if err == nil && p.policy.start == startGraduated {
+		scale := min(1, p.Sigma/p.Scale/coarseNoise)
+		x0, err = lpn.Graduated{H: h, Psi: psi, Lambda: p.Lambda, Scale: scale, Iters: min(16, p.Iters)}.Start(ctx, x0)
+	}
+	return x0, err
+}
