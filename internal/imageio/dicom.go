@@ -314,7 +314,7 @@ func (f *dicomFile) parse(b []byte) error {
 		name := map[string]string{"80": "JPEG-LS", "81": "JPEG-LS", "90": "JPEG 2000", "91": "JPEG 2000", "201": "JPEG 2000 (HTJ2K)",
 			"202": "JPEG 2000 (HTJ2K)", "203": "JPEG 2000 (HTJ2K)", "110": "JPEG XL", "111": "JPEG XL", "112": "JPEG XL"}[strings.TrimPrefix(f.syntax, "1.2.840.10008.1.2.4.")]
 		if name == "" {
-			name = "transfer syntax " + f.syntax
+			name = fmt.Sprintf("transfer syntax %.64q", f.syntax)
 		}
 		return unsupported("a DICOM file compressed by "+name, "unpack it first, for example with gdcmconv --raw")
 	}
@@ -377,7 +377,7 @@ func (f *dicomFile) describe() error {
 	case gray && (f.allocated == 8 || f.allocated == 16 || f.allocated == 32):
 	case f.samples == 3 && f.allocated == 8 && (f.photo == "RGB" || f.photo == "YBR_FULL" || strings.HasPrefix(f.photo, "YBR_") && f.pixels.fragments != nil):
 	default:
-		return unsupported(fmt.Sprintf("a DICOM picture in %.20s of %d bits", f.photo, f.allocated), "convert it to MONOCHROME2 or RGB")
+		return unsupported(fmt.Sprintf("a DICOM picture in %.20q of %d bits", f.photo, f.allocated), "convert it to MONOCHROME2 or RGB")
 	}
 	if f.stored < 1 || f.stored > f.allocated || f.high >= f.allocated || f.high < f.stored-1 {
 		if !f.float {
@@ -563,7 +563,7 @@ func (f *dicomFile) bytes(i int) (raw []byte, planar bool, err error) {
 		return raw, f.samples == 3, err
 	case dcmJPEGLossless, dcmJPEGLossless1:
 		if f.photo != "RGB" && f.samples == 3 && f.photo != "YBR_FULL" || f.allocated > 16 || len(data) < 2 {
-			return nil, false, unsupported("a DICOM picture of lossless JPEG in "+f.photo, "unpack it first, for example with gdcmconv --raw")
+			return nil, false, unsupported(fmt.Sprintf("a DICOM picture of lossless JPEG in %.20q", f.photo), "unpack it first, for example with gdcmconv --raw")
 		}
 		v, err := decodeLossless(data, f.w, f.h, f.samples)
 		if err != nil {

@@ -113,6 +113,42 @@ func TestTIFFOfOthers(t *testing.T) {
 	}
 }
 
+// TestArraysOfNumPy: numbers of every type, and stacks.
+func TestArraysOfNumPy(t *testing.T) {
+	for _, kind := range []string{"i1", "i2", "i4", "u4", "f2"} {
+		p := readOther(t, kind+".npy")
+		compare(t, kind, p, 1, typedBase(kind))
+		if p.Number != kind || !p.Native() || p.Bits != 32 {
+			t.Errorf("%s: numbers of type %q, %d bits", kind, p.Number, p.Bits)
+		}
+	}
+	compare(t, "i8", readOther(t, "i8be.npy"), 1, func(c, y, x int) float64 { return base(c, y, x, 0) - 125 })
+	p := readOther(t, "rgba.npy")
+	compare(t, "rgba", p, 3, typedBase("u1"))
+	for i, v := range p.Plane(0) {
+		if want := 65535 - uint16(v*65535+0.5); p.Alpha[i] != want {
+			t.Fatalf("alpha %d is %d, want %d", i, p.Alpha[i], want)
+		}
+	}
+	for name, want := range map[string][2]int{"stack": {4, 1}, "stack-fortran": {4, 1}, "stack-nhwc": {2, 3}, "stack-nchw": {2, 3}} {
+		f, err := Open("testdata/other/" + name + ".npy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if f.Pages() != want[0] {
+			t.Fatalf("%s: %d pages, want %d", name, f.Pages(), want[0])
+		}
+		for i := f.Pages() - 1; i >= 0; i-- {
+			p, err := f.Page(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, fmt.Sprint(name, " page ", i), p, want[1], func(c, y, x int) float64 { return base(c, y, x, i) })
+		}
+	}
+}
+
 func TestNoData(t *testing.T) {
 	p := readOther(t, "nodata.tif")
 	n := 0

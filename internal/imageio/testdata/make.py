@@ -138,6 +138,19 @@ def animations():
     np.save(at("over-webp.npy"), np.concatenate(frames).reshape(-1, W * 4))
 
 
+def arrays():
+    for kind in ("i1", "i2", "i4", "u4", "f2"):
+        np.save(at(kind + ".npy"), typed(base(1)[..., 0], kind))
+    np.save(at("i8be.npy"), base(1)[..., 0].astype(">i8") - 125)
+    stack = np.stack([base(1, k)[..., 0] for k in range(4)]).astype("u1")
+    np.save(at("stack.npy"), stack)
+    np.save(at("stack-fortran.npy"), np.asfortranarray(stack))
+    rgb = np.stack([base(3, k) for k in range(2)]).astype("u2")
+    np.save(at("stack-nhwc.npy"), rgb)
+    np.save(at("stack-nchw.npy"), np.ascontiguousarray(np.moveaxis(rgb, -1, 1)))
+    np.save(at("rgba.npy"), np.concatenate([base(3), 255 - base(1)], -1).astype("u1"))
+
+
 def fits():
     from astropy.io import fits as F
 
@@ -251,5 +264,6 @@ def dicoms():
 if __name__ == "__main__":
     tiffs()
     animations()
+    arrays()
     fits()
     dicoms()
