@@ -129,7 +129,7 @@ func TestWriteDICOM(t *testing.T) {
 	}
 	p := readOther(t, "ct-explicit.dcm")
 	p.Pix[0], p.Pix[1] = 1e6, -1e6
-	if got := Clipped(p, Options{Format: "dicom"}); got != 2/float64(len(p.Pix)) {
+	if got := Clipped(p, Options{Format: "dicom"}, 0); got != 2/float64(len(p.Pix)) {
 		t.Errorf("clipped %v", got)
 	}
 	p.Meta.origin = nil

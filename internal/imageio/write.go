@@ -66,9 +66,10 @@ func (o Options) bits(p *Picture) (int, error) {
 }
 
 // Clipped is the share of p's samples, from 0 to 1, that lie outside what a
-// file written with o can hold and come out as its nearest number. Those less
-// than half a level outside are rounded, not clipped.
-func Clipped(p *Picture, o Options) float64 {
+// file written with o can hold by more than a part margin of its range, and
+// come out as its nearest number. Those less than half a level outside are
+// rounded, not clipped.
+func Clipped(p *Picture, o Options, margin float64) float64 {
 	bits, err := o.bits(p)
 	if err != nil || len(p.Pix) == 0 {
 		return 0
@@ -81,6 +82,9 @@ func Clipped(p *Picture, o Options) float64 {
 		return 0
 	default:
 		low, high = -half, 1+half
+	}
+	if extra := margin * (high - low); extra > 0 && !math.IsInf(extra, 0) {
+		low, high = low-extra, high+extra
 	}
 	n := 0
 	for _, v := range p.Pix {

@@ -242,13 +242,13 @@ func TestWritePages(t *testing.T) {
 func TestClipped(t *testing.T) {
 	p := &Picture{Image: operators.Image{Shape: operators.Shape{C: 1, H: 1, W: 8}, Pix: []float32{-0.5, -0.001, 0, 0.5, 1, 1.001, 1.01, 3000}}}
 	for format, want := range map[string]float64{"png": 3. / 8, "tiff": 3. / 8, "npy": 0} {
-		if got := Clipped(p, Options{Format: format}); got != want {
+		if got := Clipped(p, Options{Format: format}, 0); got != want {
 			t.Errorf("%s: %v, want %v", format, got, want)
 		}
 	}
 	p.Bits = 32 // goes into a TIFF as floats, into a PNG with 16 bits
 	for format, want := range map[string]float64{"png": 5. / 8, "tiff": 0} {
-		if got := Clipped(p, Options{Format: format}); got != want {
+		if got := Clipped(p, Options{Format: format}, 0); got != want {
 			t.Errorf("%s of floats: %v, want %v", format, got, want)
 		}
 	}

@@ -148,6 +148,9 @@ def arrays():
     rgb = np.stack([base(3, k) for k in range(2)]).astype("u2")
     np.save(at("stack-nhwc.npy"), rgb)
     np.save(at("stack-nchw.npy"), np.ascontiguousarray(np.moveaxis(rgb, -1, 1)))
+    for h, w in ((34, 46), (25, 60), (9, 11)):
+        im = Image.fromarray(base(1)[..., 0].astype("f4")).resize((w, h), Image.BICUBIC)
+        np.save(at("bicubic-%d.npy" % h), np.asarray(im))
     np.save(at("rgba.npy"), np.concatenate([base(3), 255 - base(1)], -1).astype("u1"))
 
 
