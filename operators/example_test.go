@@ -84,17 +84,6 @@ func ExampleCG() {
 	// Output: [0.550 1.344 2.736 1.344 0.550] after 3 iterations
 }
 
-func ExampleEstimateNoise() {
-	rng := rand.New(rand.NewPCG(1, 2))
-	m := operators.NewImage(operators.Shape{C: 1, H: 256, W: 256})
-	for i := range m.Pix {
-		m.Pix[i] = float32(i%256) / 512 // a ramp
-	}
-	operators.AddGaussian(m.Pix, m.Pix, 0.05, rng)
-	fmt.Printf("%.2f\n", operators.EstimateNoise(m))
-	// Output: 0.05
-}
-
 func ExampleWriteMeasurement() {
 	spec, err := operators.ParseSpec("sr:factor=2")
 	if err != nil {

@@ -64,6 +64,13 @@ type NormalPreconditioner interface {
 	PreconditionNormal(dst, b []float32, rho float64)
 }
 
+// A NearlyOrthogonal operator has rows that are nearly orthogonal to each other:
+// A A' is close to the diagonal matrix of RowSquares, their squared lengths,
+// one for each number of the codomain. The slice belongs to the operator.
+type NearlyOrthogonal interface {
+	RowSquares() []float32
+}
+
 // Norm returns the spectral norm ||A||: the operator's own when it is a
 // Normer, otherwise the power method on A'A (Golub & Van Loan, 8.2), stopped
 // when the Rayleigh quotient moves by less than 1e-6 relative. The estimate is

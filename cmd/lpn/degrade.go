@@ -9,13 +9,14 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/urfave/cli/v2"
 )
 
 type degradeOptions struct {
 	inputs []string
 	spec   operators.Spec
-	noise  float64
+	noise  noise.Model
 	seed   uint64
 	out    outputOptions
 }
@@ -37,9 +38,9 @@ func degradeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			noise, err := parseNoise(c.String("noise"))
-			if err == nil && noise == restore.Auto {
-				err = usagef("--noise: auto is for restore; degrade wants a number in [0,1] or a fraction like 25/255")
+			model, err := parseNoise(c.String("noise"))
+			if err == nil {
+				err = simulable(model, "auto is for restore; degrade adds the noise:")
 			}
 			if err != nil {
 				return err
@@ -47,7 +48,7 @@ func degradeCommand() *cli.Command {
 			o := degradeOptions{
 				inputs: c.Args().Slice(),
 				spec:   spec,
-				noise:  noise,
+				noise:  model,
 				seed:   c.Uint64("seed"),
 				out:    outputFrom(c),
 			}
@@ -58,11 +59,12 @@ func degradeCommand() *cli.Command {
 
 // A degraded is what JSON shows of a simulated measurement.
 type degraded struct {
-	Input    string  `json:"input"`
-	Output   string  `json:"output"`
-	Operator string  `json:"operator"`
-	Noise    float64 `json:"noise"`
-	Seed     uint64  `json:"seed"`
+	Input      string `json:"input"`
+	Output     string `json:"output"`
+	Operator   string `json:"operator"`
+	Noise      number `json:"noise"` // its standard deviation where it is white
+	NoiseModel string `json:"noise_model"`
+	Seed       uint64 `json:"seed"`
 }
 
 func (o degradeOptions) run(ctx context.Context, con *console) error {
@@ -92,8 +94,8 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 		if err := o.degrade(con, p, j); err != nil {
 			return nil, "", err
 		}
-		return degraded{j.path, j.to, o.spec.String(), o.noise, o.seed},
-			fmt.Sprintf("%s -> %s: %s, noise %.4g", j.path, j.to, o.spec, o.noise), nil
+		return degraded{Input: j.path, Output: j.to, Operator: o.spec.String(), Noise: number(whiteLevel(o.noise)), NoiseModel: o.noise.String(), Seed: o.seed},
+			fmt.Sprintf("%s -> %s: %s, noise %s", j.path, j.to, o.spec, noiseText(o.noise)), nil
 	})
 }
 
@@ -118,7 +120,7 @@ func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
 		y = withShape(p, y.Image, !o.spec.Resamples())
 	}
 	if isMeasurement(j.to) {
-		m := operators.Measurement{Y: y.Image, Spec: o.spec, Scene: p.Shape, Noise: o.noise}
+		m := operators.Measurement{Y: y.Image, Spec: o.spec, Scene: p.Shape, Noise: whiteLevel(o.noise)}
 		return writeFile(j.to, func(w io.Writer) error { return operators.WriteMeasurement(w, m) })
 	}
 	o.remarkClipped(con, j, y)

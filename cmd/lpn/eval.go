@@ -16,6 +16,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/urfave/cli/v2"
 )
 
@@ -61,11 +62,11 @@ func evalCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if solver.noise == restore.Auto {
-				if c.IsSet("noise") {
-					return usagef("--noise: eval adds the noise, so auto is no answer: want a number in [0,1] or a fraction like 25/255")
-				}
-				solver.noise = 25. / 255
+			if !c.IsSet("noise") {
+				solver.noise = noise.White{Sigma: 25. / 255}
+			}
+			if err := simulable(solver.noise, "eval adds the noise, so auto is no answer:"); err != nil {
+				return err
 			}
 			names, err := parseBaselines(c.String("baseline"))
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
 const measurementExt = ".npz"
@@ -36,9 +37,9 @@ func readMeasurement(path string) (restore.Problem, error) {
 	if err != nil {
 		return restore.Problem{}, fmt.Errorf("%s: %w", path, err)
 	}
-	p := restore.Problem{Y: m.Y, Operator: spec, Scene: m.Scene, Noise: m.Noise}
-	if math.IsNaN(p.Noise) {
-		p.Noise = restore.Auto
+	p := restore.Problem{Y: m.Y, Operator: spec, Scene: m.Scene}
+	if !math.IsNaN(m.Noise) {
+		p.Noise = noise.White{Sigma: m.Noise}
 	}
 	return p, nil
 }

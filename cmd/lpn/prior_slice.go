@@ -63,11 +63,9 @@ func priorSliceCommand() *cli.Command {
 			}
 			o.dirs = [2]string{u, v}
 			if c.String("noise") != "" {
-				if o.noise, err = parseNoise(c.String("noise")); err != nil {
-					return err
-				}
-				if !(o.noise > 0) {
-					return usagef("--noise: want a positive number here")
+				var ok bool
+				if o.noise, ok = parseLevel(c.String("noise")); !ok || !(o.noise > 0) {
+					return usagef("--noise: %q; want a positive number in (0,1] or a fraction like 25/255", c.String("noise"))
 				}
 				if o.spec, err = parseOperator(c.String("operator"), c.String("boundary")); err != nil {
 					return err

@@ -34,7 +34,8 @@ type restoreOptions struct {
 	plot      string
 	sheet     string
 	gray      bool
-	plan      bool // only say what was decided
+	plan      bool          // only say what was decided
+	scale     restore.Range // what is black and white; zero: found out
 	page      pageChoice
 	out       outputOptions
 }
@@ -62,6 +63,7 @@ func restoreCommand() *cli.Command {
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.IntFlag{Name: "page", Usage: "restore page `N` alone of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
+			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats"},
 			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
 		}, outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -70,6 +72,10 @@ func restoreCommand() *cli.Command {
 				return err
 			}
 			solver, err := solverFrom(c)
+			if err != nil {
+				return err
+			}
+			scale, err := parseRange(c.String("range"))
 			if err != nil {
 				return err
 			}
@@ -84,6 +90,7 @@ func restoreCommand() *cli.Command {
 				gray:      c.Bool("gray"),
 				plan:      c.Bool("plan"),
 				page:      pageChoice{number: c.Int("page")},
+				scale:     scale,
 				out:       outputFrom(c),
 			}
 			return o.run(c.Context, con)
@@ -396,6 +403,7 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, resto
 		if m.Noise = o.solver.noiseOr(m.Noise); err != nil {
 			return nil, m, missing(err)
 		}
+		m.Range = o.scale
 		return &imageio.Picture{Image: m.Y, Bits: 16}, m, nil
 	}
 	if !o.spec.ImageShaped() {
@@ -412,7 +420,11 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, resto
 	if err != nil {
 		return nil, restore.Problem{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return p, restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise}, nil
+	m := restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
+	if m.Range.IsZero() && p.Bits < 32 {
+		m.Range = restore.Unit // integers have a full scale
+	}
+	return p, m, nil
 }
 
 // truth reads the reference of a job, nil when none is given, and gives it to the

@@ -8,13 +8,14 @@ import (
 	"github.com/lpn-imaging/lpn/internal/sysmem"
 	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/urfave/cli/v2"
 )
 
 // solverFlags are the flags that restore, eval and tune share.
 func solverFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "noise", Value: "auto", Usage: "standard deviation `S` of the noise, as 0.1 or 25/255, or auto"},
+		&cli.StringFlag{Name: "noise", Value: "auto", Usage: "the noise: a standard deviation as 0.1 or 25/255, poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy, `FILE`.json, or auto"},
 		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits channels and noise"},
 		&cli.StringFlag{Name: "solver", Value: "bpg", Usage: "`NAME` of the solver: " + strings.Join(restore.Solvers(), ", ")},
 		&cli.IntFlag{Name: "iters", Value: 200, Usage: "at most `N` iterations"},
@@ -36,14 +37,14 @@ func memoryFlag() cli.Flag {
 // A solverChoice is what the solver flags say.
 type solverChoice struct {
 	restore.Options
-	prior  string  // its name or path, "" where none was asked for; open opens it
-	noise  float64 // restore.Auto unless it is given
-	params params  // the file of --params; zero without one
+	prior  string      // its name or path, "" where none was asked for; open opens it
+	noise  noise.Model // nil unless it is given
+	params params      // the file of --params; zero without one
 }
 
 // noiseOr is the noise that is given, else what is known otherwise.
-func (s solverChoice) noiseOr(known float64) float64 {
-	if s.noise != restore.Auto {
+func (s solverChoice) noiseOr(known noise.Model) noise.Model {
+	if s.noise != nil {
 		return s.noise
 	}
 	return known
@@ -59,11 +60,11 @@ func (s *solverChoice) open() (err error) {
 
 // solverFrom reads the flags, and the file of --params where it is given.
 func solverFrom(c *cli.Context) (solverChoice, error) {
-	noise, err := parseNoise(c.String("noise"))
+	model, err := parseNoise(c.String("noise"))
 	if err != nil {
 		return solverChoice{}, err
 	}
-	s := solverChoice{noise: noise, prior: c.String("prior"), Options: restore.Options{
+	s := solverChoice{noise: model, prior: c.String("prior"), Options: restore.Options{
 		Choose:   priors.For,
 		Solver:   c.String("solver"),
 		Iters:    c.Int("iters"),

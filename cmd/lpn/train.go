@@ -170,8 +170,8 @@ func trainCommand() *cli.Command {
 			if err := wantArgs(c, 0, "flags only"); err != nil {
 				return err
 			}
-			sigma, err := parseNoise(c.String("sigma"))
-			if err != nil || !(sigma > 0) {
+			sigma, ok := parseLevel(c.String("sigma"))
+			if !ok || !(sigma > 0) {
 				return usagef("--sigma: %q is not a number in (0,1] or a fraction like 25/255", c.String("sigma"))
 			}
 			if c.IsSet("arch") && c.IsSet("config") {

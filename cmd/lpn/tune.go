@@ -22,13 +22,14 @@ import (
 // params is what tune found, and what --params takes: how to solve, and for
 // people also what it was found on.
 type params struct {
-	Operator string  `json:"operator"`
-	Boundary string  `json:"boundary"`
-	Noise    float64 `json:"noise"`
-	Images   int     `json:"images"`
-	Seed     uint64  `json:"seed"`
-	Trials   int     `json:"trials"`
-	PSNR     number  `json:"psnr"`
+	Operator   string `json:"operator"`
+	Boundary   string `json:"boundary"`
+	Noise      number `json:"noise"`
+	NoiseModel string `json:"noise_model,omitempty"`
+	Images     int    `json:"images"`
+	Seed       uint64 `json:"seed"`
+	Trials     int    `json:"trials"`
+	PSNR       number `json:"psnr"`
 	// Prior and Solver are left out where only baselines were tuned.
 	Prior    string  `json:"prior,omitempty"`
 	Solver   string  `json:"solver,omitempty"`
@@ -166,8 +167,8 @@ func tuneCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if solver.noise == restore.Auto {
-				return usagef("--noise: tune adds the noise: want a number in [0,1] or a fraction like 25/255")
+			if err := simulable(solver.noise, "tune adds the noise:"); err != nil {
+				return err
 			}
 			set, err := tuneSetFrom(c, spec)
 			if err != nil {
@@ -281,7 +282,7 @@ func (o tuneOptions) search(ctx context.Context, con *console, t []restore.Examp
 		return params{}, asUsage(err)
 	}
 	return params{
-		Operator: o.spec.String(), Boundary: o.spec.Boundary().String(), Noise: o.solver.noise,
+		Operator: o.spec.String(), Boundary: o.spec.Boundary().String(), Noise: number(whiteLevel(o.solver.noise)), NoiseModel: o.solver.noise.String(),
 		Images: len(t), Seed: o.seed, Trials: best.Trials, PSNR: number(best.PSNR),
 		Prior: best.Prior, Solver: best.Options.Solver,
 		Strength: best.Options.Strength, Scale: best.Options.Scale, Rho: best.Options.Rho,

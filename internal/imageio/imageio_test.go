@@ -17,6 +17,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -561,5 +562,32 @@ func TestLuma(t *testing.T) {
 	p := &Picture{Image: operators.Image{Shape: operators.Shape{C: 3, H: 1, W: 1}, Pix: []float32{0.5, 0.25, 1}}}
 	if got, want := p.Luma().Pix[0], float32(0.299*0.5+0.587*0.25+0.114); got != want {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// TestNpyTypes: half precision is taken as it is, integers of 32 bits are
+// divided by their largest value, and signed ones, whose white nobody knows,
+// are refused.
+func TestNpyTypes(t *testing.T) {
+	array := func(descr string, data ...byte) []byte {
+		h := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (1, 2), }", descr)
+		return append([]byte(npy.Magic+"\x01\x00"+string([]byte{byte(len(h)), 0})+h), data...)
+	}
+	for _, c := range []struct {
+		data []byte
+		bits int
+		want []float32
+	}{
+		{array("<f2", 0x00, 0xc0, 0x55, 0x35), 32, []float32{-2, 0.333251953125}},
+		{array(">u4", 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), 32, []float32{0.5, 1}},
+		{array("|u1", 51, 255), 8, []float32{0.2, 1}},
+	} {
+		p, err := Decode(bytes.NewReader(c.data), "a")
+		if err != nil || p.Bits != c.bits || !slices.Equal(p.Pix, c.want) {
+			t.Errorf("%q: %v, %v; want %v", c.data[10:30], p, err, c.want)
+		}
+	}
+	if _, err := Decode(bytes.NewReader(array("<i2", 0, 0, 0, 0)), "a"); err == nil || !strings.Contains(err.Error(), `a .npy of type "<i2"`) {
+		t.Errorf("signed integers: %v", err)
 	}
 }

@@ -19,40 +19,13 @@ const (
 	jfifMarker = "JFIF\x00"
 )
 
-// eachSegment calls f for the segments before the samples of a JPEG.
-func eachSegment(data []byte, f func(marker byte, body []byte)) {
-	for at := 2; at+4 <= len(data); {
-		if data[at] != 0xff {
-			return
-		}
-		marker := data[at+1]
-		if marker == 0xff { // padding
-			at++
-			continue
-		}
-		if marker == 0xd8 || marker == 0x01 || marker >= 0xd0 && marker <= 0xd7 {
-			at += 2
-			continue
-		}
-		if marker == 0xda || marker == 0xd9 { // the scan: no segments beyond
-			return
-		}
-		n := int(binary.BigEndian.Uint16(data[at+2:]))
-		if n < 2 || at+2+n > len(data) {
-			return
-		}
-		f(marker, data[at+4:at+2+n])
-		at += 2 + n
-	}
-}
-
 // readJPEGNotes reads the segments of a JPEG that the decoder has accepted.
 // The ICC profile is in pieces, and there is none when one of them is missing
 // (ICC.1:2022, annex B.4).
 func readJPEGNotes(data []byte) (m notes) {
 	var parts [256][]byte
 	count, size := 0, 0
-	eachSegment(data, func(marker byte, seg []byte) {
+	for marker, seg := range jpegSegments(data) {
 		switch {
 		case marker == 0xe0 && bytes.HasPrefix(seg, []byte(jfifMarker)) && len(seg) >= 12:
 			unit := map[byte]float64{1: 1, 2: 2.54}[seg[7]]
@@ -69,7 +42,7 @@ func readJPEGNotes(data []byte) (m notes) {
 			count = int(seg[len(iccMarker)+1])
 			size += len(seg)
 		}
-	})
+	}
 	if count == 0 || size > maxProfile {
 		return m
 	}
@@ -84,8 +57,8 @@ func readJPEGNotes(data []byte) (m notes) {
 	return m
 }
 
-// jpegSegments lays out what p's file says besides the samples.
-func jpegSegments(p *Picture) []byte {
+// jpegHead lays out what p's file says besides the samples.
+func jpegHead(p *Picture) []byte {
 	var b bytes.Buffer
 	segment := func(marker byte, parts ...[]byte) {
 		n := 2
@@ -138,7 +111,7 @@ func (e *jpegWriter) page(p *Picture) error {
 	if p.W > math.MaxUint16 || p.H > math.MaxUint16 {
 		return errors.New("JPEG holds at most 65535x65535 pixels")
 	}
-	if s := jpegSegments(p); len(s) > 0 {
+	if s := jpegHead(p); len(s) > 0 {
 		w = &spliceWriter{w: w, at: 2, insert: s}
 	}
 	var img image.Image

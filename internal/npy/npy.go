@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -250,7 +251,11 @@ func (h Header) Floats(r io.Reader, n int) ([]float32, error) {
 		return nil, err
 	}
 	out := make([]float32, 0, min(n, 1<<20))
-	err := h.each(r, n, func(b []byte) { out = append(out, float32(h.number(b))) })
+	err := h.each(r, n, func(b []byte) {
+		at := len(out)
+		out = slices.Grow(out, len(b)/h.Size)[:at+len(b)/h.Size]
+		h.floats(out[at:], b)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -263,8 +268,12 @@ func (h Header) FloatsInto(dst []float32, r io.Reader) ([]float32, error) {
 	if err := h.real(); err != nil {
 		return nil, err
 	}
-	i := 0
-	err := h.each(r, len(dst), func(b []byte) { dst[i] = float32(h.number(b)); i++ })
+	rest := dst
+	err := h.each(r, len(dst), func(b []byte) {
+		n := len(b) / h.Size
+		h.floats(rest[:n], b)
+		rest = rest[n:]
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -282,10 +291,12 @@ func (h Header) Complexes(r io.Reader, n int) ([]complex64, error) {
 	out := make([]complex64, 0, min(n, 1<<19))
 	half := Header{Kind: Float, Size: h.Size / 2, order: h.order}
 	err := h.each(r, n, func(b []byte) {
-		if h.Kind == Complex {
-			out = append(out, complex(float32(half.number(b)), float32(half.number(b[half.Size:]))))
-		} else {
-			out = append(out, complex(float32(h.number(b)), 0))
+		for ; len(b) > 0; b = b[h.Size:] {
+			if h.Kind == Complex {
+				out = append(out, complex(float32(half.number(b)), float32(half.number(b[half.Size:]))))
+			} else {
+				out = append(out, complex(float32(h.number(b)), 0))
+			}
 		}
 	})
 	if err != nil {
@@ -307,7 +318,7 @@ func (h Header) real() error {
 	return fmt.Errorf("a .npy of type %.20q where numbers are wanted", h.Descr)
 }
 
-// each reads n elements and calls f with the bytes of one after the other.
+// each reads n elements and calls f with the bytes of some after the others.
 func (h Header) each(r io.Reader, n int, f func(b []byte)) error {
 	buf := make([]byte, min(n, chunk)*h.Size)
 	for n > 0 {
@@ -315,12 +326,38 @@ func (h Header) each(r io.Reader, n int, f func(b []byte)) error {
 		if _, err := io.ReadFull(r, b); err != nil {
 			return short(err)
 		}
+		f(b)
 		n -= len(b) / h.Size
-		for ; len(b) > 0; b = b[h.Size:] {
-			f(b)
-		}
 	}
 	return nil
+}
+
+// floats writes the numbers in b to dst. The types of pictures have loops of
+// their own.
+func (h Header) floats(dst []float32, b []byte) {
+	big := h.order == binary.BigEndian
+	switch {
+	case h.Kind == Float && h.Size == 4 && !big:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	case h.Kind == Float && h.Size == 8 && !big:
+		for i := range dst {
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
+		}
+	case h.Kind == Uint && h.Size == 2 && !big:
+		for i := range dst {
+			dst[i] = float32(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	case h.Kind == Uint && h.Size == 1:
+		for i := range dst {
+			dst[i] = float32(b[i])
+		}
+	default:
+		for i := range dst {
+			dst[i] = float32(h.number(b[i*h.Size:]))
+		}
+	}
 }
 
 // number is the real number that b begins with.

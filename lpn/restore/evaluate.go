@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
 )
 
@@ -16,22 +17,24 @@ type Example struct {
 	Problem Problem
 }
 
-// Simulate measures a scene: y = A x + noise, Gaussian of standard deviation
-// noise, drawn from rng.
-func Simulate(scene operators.Image, spec operators.Spec, noise float64, rng *rand.Rand) (Example, error) {
+// Simulate measures a scene with samples in [0,1]: y = A x + noise, drawn from
+// rng. The model of noise may be nil for none.
+func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng *rand.Rand) (Example, error) {
 	a, err := spec.Build(scene.Shape)
 	if err != nil {
 		return Example{}, err
 	}
 	y := operators.NewImage(a.Codomain())
 	a.Apply(y.Pix, scene.Pix)
-	if noise > 0 {
-		operators.AddGaussian(y.Pix, y.Pix, noise, rng)
+	if model == nil {
+		model = noise.White{}
+	} else {
+		model.Sample(y.Pix, y.Pix, y.Shape, rng)
 	}
 	h, w := spec.Frame(y.Shape, scene.Shape)
 	return Example{
 		Truth:   Centre(scene, h, w),
-		Problem: Problem{Y: y, Operator: spec, Scene: scene.Shape, Noise: noise},
+		Problem: Problem{Y: y, Operator: spec, Scene: scene.Shape, Noise: model, Range: Unit},
 	}, nil
 }
 

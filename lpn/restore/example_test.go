@@ -8,6 +8,7 @@ import (
 	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
 // disc is a bright disc on a gray ground.
@@ -30,7 +31,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	e, err := restore.Simulate(disc(64), blur, 0.02, rand.New(rand.NewPCG(1, 0)))
+	e, err := restore.Simulate(disc(64), blur, noise.White{Sigma: 0.02}, rand.New(rand.NewPCG(1, 0)))
 	if err != nil {
 		panic(err)
 	}
@@ -53,7 +54,7 @@ func Example() {
 
 func ExampleNew() {
 	y := disc(64)
-	plan, err := restore.New(restore.Problem{Y: y, Noise: 10. / 255}, restore.Options{Choose: priors.For})
+	plan, err := restore.New(restore.Problem{Y: y, Range: restore.Unit, Noise: noise.White{Sigma: 10. / 255}}, restore.Options{Choose: priors.For})
 	if err != nil {
 		panic(err)
 	}
@@ -73,7 +74,7 @@ func ExampleEvaluate() {
 	if err != nil {
 		panic(err)
 	}
-	e, err := restore.Simulate(disc(64), spec, 0.1, rand.New(rand.NewPCG(1, 0)))
+	e, err := restore.Simulate(disc(64), spec, noise.White{Sigma: 0.1}, rand.New(rand.NewPCG(1, 0)))
 	if err != nil {
 		panic(err)
 	}

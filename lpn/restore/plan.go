@@ -3,10 +3,12 @@ package restore
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
@@ -25,10 +27,24 @@ type Plan struct {
 	Scene  operators.Shape `json:"scene"`
 	FrameH int             `json:"frame_h"`
 	FrameW int             `json:"frame_w"`
-	// Noise is the standard deviation of the noise in units of y; Estimated says
-	// that it was estimated from y.
+	// Range is what the prior sees as black and white. Level, Lambda and the
+	// objective count in units of it.
+	Range Range `json:"range"`
+	// Gray says that the channels of a colour measurement are equal: one of them
+	// is restored, and repeated.
+	Gray bool `json:"gray"`
+	// Noise is the standard deviation of the noise in units of y, root mean square
+	// over the measurement; Estimated says that it was estimated from y.
 	Noise     float64 `json:"noise"`
 	Estimated bool    `json:"estimated"`
+	// NoiseModel is the model behind it, in units of the range, and NoiseLine what
+	// the estimate says in words.
+	NoiseModel noise.Model `json:"-"`
+	NoiseLine  string      `json:"noise_line,omitempty"`
+	// Level is the level of white noise that the prior and its weight are chosen
+	// for: that of white noise itself, and above the deviation of correlated noise,
+	// which a prior takes for texture.
+	Level float64 `json:"level"`
 	// Prior is the prior's name, Sigma the noise level that it was trained at;
 	// PerChannel says that it is a gray one, applied to each channel.
 	Prior      string  `json:"prior"`
@@ -36,8 +52,8 @@ type Plan struct {
 	PerChannel bool    `json:"per_channel"`
 	// Scale takes the prior for one of Sigma/Scale.
 	Scale float64 `json:"scale"`
-	// Lambda = Strength Weight (Noise Scale/Sigma)^2 is the weight of the prior,
-	// with Weight the operator's factor on the statistical weight and Noise no
+	// Lambda = Strength Weight (Level Scale/Sigma)^2 is the weight of the prior,
+	// with Weight the operator's factor on the statistical weight and Level no
 	// less than the operator's least.
 	Lambda   float64 `json:"lambda"`
 	Strength float64 `json:"strength"`
@@ -57,7 +73,7 @@ type Plan struct {
 	Memory  Memory   `json:"memory"`
 	Windows *Windows `json:"windows,omitempty"`
 
-	problem Problem
+	problem Problem // normalised: in [0,1], one channel where Gray
 	options Options
 	policy  policy
 	net     *lpn.Network
@@ -87,7 +103,10 @@ func New(p Problem, o Options) (*Plan, error) {
 	}
 	plan.Start = string(plan.policy.start)
 	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
-	for _, decide := range []func() error{plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight} {
+	plan.decideChannels()
+	for _, decide := range []func() error{
+		plan.decideRange, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight,
+	} {
 		if err := decide(); err != nil {
 			return nil, err
 		}
@@ -97,23 +116,44 @@ func New(p Problem, o Options) (*Plan, error) {
 
 // decideNoise takes the noise that is given, or estimates it.
 func (p *Plan) decideNoise() error {
-	switch n := p.problem.Noise; {
-	case n != Auto:
-		p.Noise = n
+	y := p.problem.Y
+	switch {
+	case p.problem.Noise != nil:
+		p.NoiseModel = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi)
+		p.Level = deviation(p.NoiseModel, y)
+		p.Noise = p.Level * p.Range.span()
+		if p.Range == Unit && !(p.Level <= 1) {
+			return &OptionError{"noise", fmt.Sprintf("%q is not a number in [0,1], a fraction like 25/255, or auto", p.problem.Noise)}
+		}
 	case !p.policy.estimable:
 		return &OptionError{"noise", "auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255"}
+	case p.policy.alone:
+		e := noise.Find(y, p.problem.Hints)
+		if e.Confidence == 0 { // too small for the curve over brightness
+			e.White = noise.FindWhite(y)
+			e.Model, e.Deviation = noise.White{Sigma: e.White}, e.White
+		}
+		p.NoiseModel, p.Level, p.NoiseLine = e.Model, e.White, e.Line
+		p.Noise, p.Estimated = e.Deviation*p.Range.span(), true
 	default:
-		p.Noise, p.Estimated = operators.EstimateNoise(p.problem.Y), true
+		p.Level = noise.FindWhite(y)
+		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
+		p.Noise = p.Level * p.Range.span()
 	}
 	return nil
 }
 
-// weightNoise is the noise that the weight and the scale are computed for.
-func (p *Plan) weightNoise() float64 { return max(p.Noise, p.policy.leastNoise) }
+// level is the noise level that the weight is computed for.
+func (p *Plan) level() float64 { return max(p.Level, p.policy.leastNoise) }
+
+// mostScale bounds the scale that is chosen: beyond, the prior would see images of
+// a contrast that it was not trained on. Where the noise asks for more, the weight
+// falls instead.
+const mostScale = 2
 
 // decidePrior chooses the prior and its scale.
 func (p *Plan) decidePrior() error {
-	prior, err := p.options.prior(p.Scene.C, p.policy.level(p.Noise))
+	prior, err := p.options.prior(p.Scene.C, p.policy.level(p.Level))
 	if err != nil {
 		return err
 	}
@@ -129,7 +169,7 @@ func (p *Plan) decidePrior() error {
 	case p.options.Scale != 0:
 		p.Scale = p.options.Scale
 	case p.options.Prior.IsZero() || p.policy.alone:
-		p.Scale = p.Sigma / p.policy.level(p.weightNoise())
+		p.Scale = min(mostScale, p.Sigma/p.policy.level(p.level()))
 	default:
 		p.Scale = 1 // a prior that was asked for is taken as it is
 	}
@@ -180,18 +220,30 @@ func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
 
 // decideWeight is the weight of the prior: lambda = c (scale noise/sigma)^2.
 func (p *Plan) decideWeight() error {
-	noise := p.weightNoise()
-	p.Weight = p.policy.weight(p.problem, p.a, noise)
-	p.Lambda = p.Strength * p.Weight * math.Pow(noise*p.Scale/p.Sigma, 2)
+	p.Weight = p.policy.weight(p.problem, p.a, p.level())
+	p.Lambda = p.Strength * p.Weight * math.Pow(p.level()*p.Scale/p.Sigma, 2)
 	return nil
 }
 
-// frame is the part of a scene that is the result.
+// frame is the part of a scene that is the result, in the units of the problem
+// and with its channels.
 func (p *Plan) frame(x []float32) operators.Image {
 	if x == nil { // the solver failed
 		return operators.Image{}
 	}
-	return Centre(operators.Image{Shape: p.Scene, Pix: x}, p.FrameH, p.FrameW)
+	out := Centre(operators.Image{Shape: p.Scene, Pix: slices.Clone(x)}, p.FrameH, p.FrameW)
+	return p.given(out)
+}
+
+// given takes a normalised frame back to the units and the channels of the
+// problem. It may reuse the frame's memory.
+func (p *Plan) given(m operators.Image) operators.Image {
+	p.Range.back(m.Pix)
+	if p.Gray {
+		m.Pix = slices.Concat(m.Pix, m.Pix, m.Pix)
+		m.C = 3
+	}
+	return m
 }
 
 // String is the plan for people, a line a decision.
@@ -209,6 +261,15 @@ func (p *Plan) String() string {
 		from = "estimated from the image"
 	}
 	line("noise", "%.4g, %s", p.Noise, from)
+	if p.NoiseLine != "" {
+		line("", "%s", p.NoiseLine)
+	}
+	if p.Range != Unit {
+		line("range", "%.6g to %.6g is black to white", p.Range.Lo, p.Range.Hi)
+	}
+	if p.Gray {
+		line("channels", "equal: one is restored and repeated")
+	}
 	kind := ""
 	if p.PerChannel {
 		kind = ", gray, applied to each channel"

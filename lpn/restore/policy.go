@@ -55,7 +55,7 @@ const sensingNoise = 5e-3
 
 // policies has a row for each operator.
 var policies = map[string]policy{
-	"denoise": {start: startMeasured, level: own, weight: one, leastNoise: noiseFloor, alone: true, estimable: true, windows: true},
+	"denoise": {start: startMeasured, level: own, weight: one, leastNoise: 0, alone: true, estimable: true, windows: true},
 	"blur":    {start: startQuadratic, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true, windows: true},
 	"sr":      {start: startQuadratic, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true},
 	"inpaint": {start: startQuadratic, level: spread, weight: one, leastNoise: noiseFloor},

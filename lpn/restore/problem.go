@@ -4,10 +4,8 @@ import (
 	"fmt"
 
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 )
-
-// Auto as the noise of a Problem asks for an estimate from the measurement.
-const Auto = -1
 
 // A Problem is a measurement y = A x + noise of an unknown scene x.
 type Problem struct {
@@ -20,8 +18,14 @@ type Problem struct {
 	// Scene is the shape of x. Default: what the operator says of Y's shape
 	// (Spec.Scene).
 	Scene operators.Shape
-	// Noise is the standard deviation of the noise in units of Y, or Auto.
-	Noise float64
+	// Noise is the model of the noise in units of Y; nil asks for an estimate from
+	// Y.
+	Noise noise.Model
+	// Hints are what is known of Y's file, for the estimate.
+	Hints noise.Hints
+	// Range is what the prior sees as black and white, in units of the scene. The
+	// zero Range asks for it to be found out.
+	Range Range
 	// Truth is x where it is known, cropped to the frame. It changes nothing but
 	// the PSNR in the trace.
 	Truth *operators.Image

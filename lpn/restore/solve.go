@@ -2,11 +2,15 @@ package restore
 
 import (
 	"context"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/lpn-imaging/lpn/solvers/metrics"
 )
 
 // Progress is how far a restoration is.
@@ -50,7 +54,10 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 // minimise minimises 1/2||A x - y||^2 + Lambda R_Scale(x), psi the potential of
 // R_Scale.
 func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Image, psi solvers.Potential, truth *operators.Image, see func(solvers.Iterate)) (solvers.Result, error) {
-	h := &solvers.LeastSquares{A: a, Y: y.Pix}
+	if p.Lambda == 0 {
+		return unchanged(y, truth), ctx.Err()
+	}
+	h := p.fidelity(a, y)
 	method, exact := p.method(h, psi)
 	stop := solvers.Stop{MaxIters: p.Iters, RelChange: p.Tol}
 	if p.Tol > 0 {
@@ -73,11 +80,64 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	return r, nil
 }
 
+// unchanged is the result without noise: the fidelity alone is minimal at the
+// measurement.
+func unchanged(y operators.Image, truth *operators.Image) solvers.Result {
+	at := solvers.TracePoint{K: 1, PSNR: math.NaN()}
+	if truth != nil && truth.Len() == y.Len() {
+		at.PSNR = metrics.PSNR(truth.Pix, y.Pix)
+	}
+	return solvers.Result{
+		X: slices.Clone(y.Pix), Iterations: 1, Converged: true, Certified: true,
+		Reason: "without noise the measurement is the image", Trace: []solvers.TracePoint{at},
+	}
+}
+
+// A fidelity is what a solver asks of h.
+type fidelity interface {
+	solvers.Smooth
+	solvers.Prox
+	solvers.Lipschitzer
+}
+
+// fidelity is 1/2||A x - y||^2, or with noise of another kind than white
+// Level^2/2 (A x - y)'S^-1(A x - y), S its covariance at a smooth estimate of A x:
+// white noise of the level has the same objective in both.
+func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
+	if p.Estimated || p.NoiseModel == nil {
+		return &solvers.LeastSquares{A: a, Y: y.Pix}
+	}
+	if _, white := p.NoiseModel.(noise.White); white {
+		return &solvers.LeastSquares{A: a, Y: y.Pix}
+	}
+	// In units of the level S is S/Level^2.
+	mean := smoothed(y)
+	for i, v := range mean {
+		mean[i] = float32(float64(v) / p.Level)
+	}
+	s := noise.Freeze(p.NoiseModel.Scaled(0, p.Level), mean, y.Shape)
+	return &solvers.Weighted{A: a, Y: y.Pix, S: s}
+}
+
+// smoothed is an estimate of the mean of a measurement: the image without its
+// finest detail, or the numbers themselves where they are no image.
+func smoothed(y operators.Image) []float32 {
+	out := slices.Clone(y.Pix)
+	k, err := operators.GaussianKernel(1.5, 11)
+	if err != nil || y.H < 3 || y.W < 3 {
+		return out
+	}
+	if blur, err := operators.NewBlur(y.Shape, k, operators.Replicate); err == nil {
+		blur.Apply(out, y.Pix)
+	}
+	return out
+}
+
 // method is the solver of h(x) + Lambda R_Scale(x). Where the step t of a prox is
 // not given it is the largest certified one with t Lambda <= 1, the range in
 // which the prox of t Lambda R is a convex problem; exact says whether the prox
 // is exact at the step that was chosen.
-func (p *Plan) method(h *solvers.LeastSquares, psi solvers.Potential) (m solvers.Method, exact func() (bool, string)) {
+func (p *Plan) method(h fidelity, psi solvers.Potential) (m solvers.Method, exact func() (bool, string)) {
 	if p.Solver == "bpg" {
 		return solvers.BPG{H: h, Psi: psi, Lambda: p.Lambda, Step: p.Step}, func() (bool, string) { return true, "" }
 	}
@@ -113,9 +173,9 @@ const coarseNoise = 0.25
 // start is the first estimate.
 func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
 	if p.policy.start == startMeasured {
-		return inputBaseline(ctx, y, a, p.Noise, 1)
+		return inputBaseline(ctx, y, a, p.Level, 1)
 	}
-	x0, err := wienerBaseline(ctx, y, a, p.Noise, 1)
+	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)
 	if err == nil && p.policy.start == startGraduated {
 		scale := min(1, p.Sigma/p.Scale/coarseNoise)
 		x0, err = lpn.Graduated{H: h, Psi: psi, Lambda: p.Lambda, Scale: scale, Iters: min(16, p.Iters)}.Start(ctx, x0)

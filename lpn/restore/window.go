@@ -69,7 +69,8 @@ func (p *Plan) halo() (halo, pitch int, err error) {
 // network, at whose result the gradient of the objective is zero.
 func (p *Plan) oneEvaluation() bool {
 	o := p.options
-	return p.policy.alone && o.Solver == "bpg" && o.Strength == 1 && o.Scale == 0 && o.Step == 0
+	statistical := math.Abs(p.Scale*p.level()/p.Sigma-1) < 1e-9
+	return p.policy.alone && statistical && o.Solver == "bpg" && o.Strength == 1 && o.Step == 0
 }
 
 // solveWindows restores the problem window by window.
@@ -102,6 +103,7 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 			done++
 		}
 	}
+	out.Image = p.given(out.Image)
 	out.Seconds = time.Since(start).Seconds()
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {

@@ -25,7 +25,7 @@ func TestWindows(t *testing.T) {
 			for i := range x.Pix {
 				x.Pix[i] = rng.Float32()
 			}
-			e, err := Simulate(x, spec, 0, nil)
+			e, err := Simulate(x, spec, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package operators
+package noise
 
 import (
 	"flag"
@@ -9,13 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/lpn-imaging/lpn/operators"
 )
 
 var bsdEvery = flag.Int("bsd68-every", 12, "test the noise estimate on every n-th picture of BSD68")
 
 // rendered is a picture with a ramp, edges and stripes.
-func rendered(h, w int) Image {
-	m := NewImage(Shape{1, h, w})
+func rendered(h, w int) operators.Image {
+	m := operators.NewImage(operators.Shape{C: 1, H: h, W: w})
 	for y := range h {
 		for x := range w {
 			v := 0.2 + 0.4*float64(x)/float64(w)
@@ -31,13 +33,13 @@ func rendered(h, w int) Image {
 	return m
 }
 
-func TestEstimateNoiseRendered(t *testing.T) {
+func TestFindWhiteRendered(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, sigma := range []float64{2, 10, 50} {
 		for _, size := range [][2]int{{100, 130}, {300, 280}, {620, 500}} {
 			m := rendered(size[0], size[1])
-			AddGaussian(m.Pix, m.Pix, sigma/255, rng)
-			if e := EstimateNoise(m)*255/sigma - 1; math.Abs(e) > 0.1 {
+			operators.AddGaussian(m.Pix, m.Pix, sigma/255, rng)
+			if e := FindWhite(m)*255/sigma - 1; math.Abs(e) > 0.1 {
 				t.Errorf("%dx%d, sigma %g: off by %+.1f%%", size[0], size[1], sigma, 100*e)
 			}
 		}
@@ -45,62 +47,62 @@ func TestEstimateNoiseRendered(t *testing.T) {
 }
 
 // Channels are pooled.
-func TestEstimateNoiseColour(t *testing.T) {
+func TestFindWhiteColour(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	m := NewImage(Shape{3, 100, 90})
+	m := operators.NewImage(operators.Shape{C: 3, H: 100, W: 90})
 	for c := range 3 {
 		copy(m.Plane(c), rendered(100, 90).Pix)
 	}
-	AddGaussian(m.Pix, m.Pix, 0.05, rng)
-	if e := EstimateNoise(m)/0.05 - 1; math.Abs(e) > 0.1 {
+	operators.AddGaussian(m.Pix, m.Pix, 0.05, rng)
+	if e := FindWhite(m)/0.05 - 1; math.Abs(e) > 0.1 {
 		t.Errorf("off by %+.1f%%", 100*e)
 	}
 }
 
 // A night picture stored in 8 bits: half of the sky is clipped to 0 and holds
 // half of the noise, which must not count.
-func TestEstimateNoiseClipped(t *testing.T) {
+func TestFindWhiteClipped(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	m := rendered(200, 300)
 	for i := range m.Pix[:100*300] {
 		m.Pix[i] = 0
 	}
-	AddGaussian(m.Pix, m.Pix, 0.05, rng)
+	operators.AddGaussian(m.Pix, m.Pix, 0.05, rng)
 	for i, v := range m.Pix {
 		m.Pix[i] = float32(math.Round(255*float64(min(1, max(0, v)))) / 255)
 	}
-	if e := EstimateNoise(m)/0.05 - 1; math.Abs(e) > 0.1 {
+	if e := FindWhite(m)/0.05 - 1; math.Abs(e) > 0.1 {
 		t.Errorf("off by %+.1f%%", 100*e)
 	}
 }
 
-func TestEstimateNoiseEdges(t *testing.T) {
+func TestFindWhiteEdges(t *testing.T) {
 	nan := float32(math.NaN())
-	flat := NewImage(Shape{1, 20, 20})
+	flat := operators.NewImage(operators.Shape{C: 1, H: 20, W: 20})
 	for i := range flat.Pix {
 		flat.Pix[i] = 0.3
 	}
 	spoilt := rendered(60, 60)
-	AddGaussian(spoilt.Pix, spoilt.Pix, 0.1, rand.New(rand.NewPCG(7, 8)))
+	operators.AddGaussian(spoilt.Pix, spoilt.Pix, 0.1, rand.New(rand.NewPCG(7, 8)))
 	spoilt.Pix[77], spoilt.Pix[2000] = nan, float32(math.Inf(1))
-	line := NewImage(Shape{1, 1, 20000})
-	AddGaussian(line.Pix, line.Pix, 0.1, rand.New(rand.NewPCG(9, 10)))
-	all := NewImage(Shape{1, 9, 9})
+	line := operators.NewImage(operators.Shape{C: 1, H: 1, W: 20000})
+	operators.AddGaussian(line.Pix, line.Pix, 0.1, rand.New(rand.NewPCG(9, 10)))
+	all := operators.NewImage(operators.Shape{C: 1, H: 9, W: 9})
 	for i := range all.Pix {
 		all.Pix[i] = nan
 	}
 	for name, c := range map[string]struct {
-		m      Image
+		m      operators.Image
 		lo, hi float64
 	}{
 		"flat":       {flat, 0, 1e-6},
-		"black":      {NewImage(Shape{1, 30, 30}), 0, 0},
-		"one pixel":  {NewImage(Shape{1, 1, 1}), 0, 0},
+		"black":      {operators.NewImage(operators.Shape{C: 1, H: 30, W: 30}), 0, 0},
+		"one pixel":  {operators.NewImage(operators.Shape{C: 1, H: 1, W: 1}), 0, 0},
 		"spoilt":     {spoilt, 0.085, 0.115},
 		"one line":   {line, 0.095, 0.105},
 		"no numbers": {all, 0, 0},
 	} {
-		if s := EstimateNoise(c.m); !(s >= c.lo && s <= c.hi) {
+		if s := FindWhite(c.m); !(s >= c.lo && s <= c.hi) {
 			t.Errorf("%s: %g, want %g to %g", name, s, c.lo, c.hi)
 		}
 	}
@@ -108,18 +110,18 @@ func TestEstimateNoiseEdges(t *testing.T) {
 
 // Photographs, sharp and blurred. -v prints the statistics; -bsd68-every=1 takes
 // all of them.
-func TestEstimateNoiseBSD68(t *testing.T) {
+func TestFindWhiteBSD68(t *testing.T) {
 	if testing.Short() {
 		t.Skip("some seconds long")
 	}
-	files, err := filepath.Glob("../../shared/data/bsd68/*.png")
+	files, err := filepath.Glob("../../../shared/data/bsd68/*.png")
 	if err != nil || len(files) == 0 {
 		t.Skip("BSD68 is not in ../shared/data/bsd68")
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	count, bad := 0, 0
 	for _, text := range []string{"denoise", "blur:gaussian,sigma=1.6"} {
-		spec, err := ParseSpec(text)
+		spec, err := operators.ParseSpec(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,14 +129,14 @@ func TestEstimateNoiseBSD68(t *testing.T) {
 			n, out, sum, worst := 0, 0, 0.0, 0.0
 			for i := 0; i < len(files); i += *bsdEvery {
 				m := readGray(t, files[i])
-				a, err := spec.WithBoundary(Valid).Build(m.Shape)
+				a, err := spec.WithBoundary(operators.Valid).Build(m.Shape)
 				if err != nil {
 					t.Fatal(err)
 				}
-				y := NewImage(a.Codomain())
+				y := operators.NewImage(a.Codomain())
 				a.Apply(y.Pix, m.Pix)
-				AddGaussian(y.Pix, y.Pix, sigma/255, rng)
-				e := EstimateNoise(y)*255/sigma - 1
+				operators.AddGaussian(y.Pix, y.Pix, sigma/255, rng)
+				e := FindWhite(y)*255/sigma - 1
 				n, sum, worst = n+1, sum+math.Abs(e), max(worst, math.Abs(e))
 				if math.Abs(e) > 0.1 {
 					out++
@@ -152,7 +154,7 @@ func TestEstimateNoiseBSD68(t *testing.T) {
 	}
 }
 
-func readGray(t *testing.T, path string) Image {
+func readGray(t *testing.T, path string) operators.Image {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -164,7 +166,7 @@ func readGray(t *testing.T, path string) Image {
 		t.Fatal(err)
 	}
 	b := p.Bounds()
-	m := NewImage(Shape{1, b.Dy(), b.Dx()})
+	m := operators.NewImage(operators.Shape{C: 1, H: b.Dy(), W: b.Dx()})
 	for y := range m.H {
 		for x := range m.W {
 			v, _, _, _ := p.At(b.Min.X+x, b.Min.Y+y).RGBA()
@@ -174,10 +176,10 @@ func readGray(t *testing.T, path string) Image {
 	return m
 }
 
-func BenchmarkEstimateNoise(b *testing.B) {
+func BenchmarkFindWhite(b *testing.B) {
 	m := rendered(512, 512)
-	AddGaussian(m.Pix, m.Pix, 0.1, rand.New(rand.NewPCG(1, 1)))
+	operators.AddGaussian(m.Pix, m.Pix, 0.1, rand.New(rand.NewPCG(1, 1)))
 	for b.Loop() {
-		EstimateNoise(m)
+		FindWhite(m)
 	}
 }

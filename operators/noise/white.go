@@ -1,9 +1,12 @@
-package operators
+package noise
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
+
+	"github.com/lpn-imaging/lpn/operators"
 )
 
 const (
@@ -18,7 +21,7 @@ const (
 // bandStarts are the sums u+v at which the bands begin, highest band first.
 var bandStarts = [2]int{11, estSplit}
 
-// EstimateNoise estimates the standard deviation of white Gaussian noise in a
+// FindWhite estimates the standard deviation of white Gaussian noise in a
 // picture, in units of its samples, after Ponomarenko et al. (2007) as analysed
 // by Colom and Buades (Image Processing On Line 3, 2013): of all overlapping
 // 8x8 blocks, those with the least energy at low frequencies are flat, and what
@@ -36,14 +39,17 @@ var bandStarts = [2]int{11, estSplit}
 //
 // (t)+ = max(t,0), fitted on 100 photographs with noise of 2, 5 and 20/255.
 //
-// Blocks with samples of exactly 0 or 1 are left out, as clipping took their
-// noise, unless too few others remain. Channels are pooled. Noise that is not
+// Blocks that say nothing are left out, unless too few others remain: with
+// samples at an end of the range where they pile up, as clipping took their
+// noise, with flat areas and with repeated lines. Channels are pooled. Noise that is not
 // white (demosaicking, JPEG, resizing) is underestimated; a measurement with
 // missing pixels, or one that is no picture, is not for this function. Without
 // a single 8x8 block of finite samples the estimate comes from neighbouring
 // differences; a picture of one pixel gives 0.
-func EstimateNoise(m Image) float64 {
-	checkLen("EstimateNoise", len(m.Pix), m.Len())
+func FindWhite(m operators.Image) float64 {
+	if len(m.Pix) != m.Len() {
+		panic(fmt.Sprintf("noise: FindWhite: %d samples for a picture of %v", len(m.Pix), m.Shape))
+	}
 	blocks := blockEnergies(m, true)
 	if len(blocks) < estFew {
 		blocks = blockEnergies(m, false)
@@ -82,8 +88,8 @@ type blockEnergy struct {
 
 // blockEnergies lists the blocks of all planes on a grid that gives at most
 // about estBlocks of each. Blocks with a sample that is not finite are left
-// out, and, if they must be unclipped, those with one of exactly 0 or 1.
-func blockEnergies(m Image, unclipped bool) []blockEnergy {
+// out, and, if they must be telling, those that say nothing of noise.
+func blockEnergies(m operators.Image, telling bool) []blockEnergy {
 	rows, cols := m.H-estSide+1, m.W-estSide+1
 	if rows < 1 || cols < 1 {
 		return nil
@@ -97,17 +103,25 @@ func blockEnergies(m Image, unclipped bool) []blockEnergy {
 	out := make([]blockEnergy, 0, m.C*((rows+step-1)/step)*len(lines[0]))
 	for c := range m.C {
 		p := m.Plane(c)
+		var dead *counts
+		if telling {
+			dead = silent(p, m.H, m.W)
+		}
 		for y := range m.H {
 			if y%step < estSide {
 				for k := range lines[y%estSide] {
 					x := k * step
-					lines[y%estSide][k].read(p[y*m.W+x:y*m.W+x+estSide], basis, unclipped)
+					lines[y%estSide][k].read(p[y*m.W+x:y*m.W+x+estSide], basis)
 				}
 			}
-			if top := y - estSide + 1; top < 0 || top%step != 0 {
+			top := y - estSide + 1
+			if top < 0 || top%step != 0 {
 				continue
 			}
 			for k := range lines[0] {
+				if telling && (dead.in(top, k*step) > 0 || repeated(p[top*m.W+k*step:], m.W)) {
+					continue
+				}
 				if b, ok := energy(&lines, y+1, k, basis); ok {
 					out = append(out, b)
 				}
@@ -138,16 +152,12 @@ func highCosines() *cosineTable {
 type lineBands struct {
 	sum, square float64
 	freq        [estSide - estFirst]float32
-	ok          bool
 }
 
-func (l *lineBands) read(p []float32, basis *cosineTable, unclipped bool) {
+func (l *lineBands) read(p []float32, basis *cosineTable) {
 	p = p[:estSide]
-	*l = lineBands{ok: true}
+	*l = lineBands{}
 	for _, v := range p {
-		if unclipped && (v == 0 || v == 1) {
-			l.ok = false
-		}
 		d := float64(v) - 0.5
 		l.sum += d
 		l.square += d * d
@@ -167,9 +177,6 @@ func energy(lines *[estSide][]lineBands, first, k int, basis *cosineTable) (bloc
 	var column [estSide - estFirst][estSide]float32
 	for i := range estSide {
 		l := &lines[(first+i)%estSide][k]
-		if !l.ok {
-			return e, false
-		}
 		sum += l.sum
 		square += l.square
 		for v, f := range l.freq {
@@ -201,7 +208,7 @@ func energy(lines *[estSide][]lineBands, first, k int, basis *cosineTable) (bloc
 
 // differenceNoise is the median absolute difference of neighbours, scaled to
 // the standard deviation that it has in white Gaussian noise.
-func differenceNoise(m Image) float64 {
+func differenceNoise(m operators.Image) float64 {
 	var d []float64
 	for c := range m.C {
 		p := m.Plane(c)
