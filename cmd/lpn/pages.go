@@ -79,7 +79,7 @@ func (o restoreOptions) remarkClipped(con *console, to string, p *imageio.Pictur
 	const little, few = 0.02, 1e-3
 	if share := imageio.Clipped(p, opts, little); share >= few {
 		low, high := p.Extent()
-		con.remark("%s: %.2g%% of the samples, which go from %.4g to %.4g, lie outside what it holds and are clipped: .npy and .tif with --bits 32 keep them",
+		con.remark("%s: %.3g%% of the samples, which go from %.4g to %.4g, lie outside what it holds and are clipped: .npy and .tif with --bits 32 keep them",
 			to, 100*share, low, high)
 	}
 	return nil
@@ -154,4 +154,3 @@ func (o restoreOptions) restorePages(ctx context.Context, con *console, j job, b
 	}
 	return all, strings.Join(lines, "\n"), nil
 }
-

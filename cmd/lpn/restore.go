@@ -421,7 +421,10 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, resto
 		return nil, restore.Problem{}, fmt.Errorf("%s: %w", path, err)
 	}
 	m := restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
-	if m.Range.IsZero() && p.Bits < 32 {
+	switch {
+	case !o.scale.IsZero(): // in the file's numbers, of which some were divided by their largest
+		m.Range = restore.Range{Lo: o.scale.Lo / p.Scale, Hi: o.scale.Hi / p.Scale}
+	case p.Bits < 32:
 		m.Range = restore.Unit // integers have a full scale
 	}
 	return p, m, nil
