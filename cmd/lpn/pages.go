@@ -115,16 +115,19 @@ func (o restoreOptions) restorePages(ctx context.Context, con *console, j job, b
 	}
 	o.page.file = f
 	n := f.Pages()
+	opts, err := o.out.writeTo(j.to)
+	if err != nil {
+		return nil, "", err
+	}
+	if opts.Format == "dicom" && (f.Format != "dicom" || o.spec.Resamples() || o.gray || o.page.number > 0 && n > 1) {
+		return nil, "", usagef("%s: DICOM is written only of all that was read from DICOM, at the size that it had: use .tif or .npy", j.to)
+	}
 	if n == 1 || o.page.number > 0 {
 		o.page.at = max(o.page.number, 1) - 1
 		return single()
 	}
 	if o.trace != "" || o.plot != "" || o.sheet != "" {
 		return nil, "", usagef("--trace, --plot and --sheet go with one picture, %s has %d pages: choose one by --page", j.path, n)
-	}
-	opts, err := o.out.writeTo(j.to)
-	if err != nil {
-		return nil, "", err
 	}
 	if !imageio.KeepsPages(opts.Format) {
 		return nil, "", usagef("%s: %s holds one picture, %s has %d pages: choose one by --page, or write .tif, .npy or .png (animated)", j.to, opts.Format, j.path, n)

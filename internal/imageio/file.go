@@ -37,18 +37,18 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if st, serr := f.Stat(); serr != nil || !st.Mode().IsRegular() {
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() { // a pipe cannot be read here and there
 		defer f.Close()
 		return NewFile(f, path)
-	} else {
-		file, err := newFile(f, st.Size(), path)
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		file.closer = f
-		return file, nil
 	}
+	file, err := newFile(f, st.Size(), path)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	file.closer = f
+	return file, nil
 }
 
 // NewFile opens a picture file that r brings, all of which is read; name

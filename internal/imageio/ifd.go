@@ -43,6 +43,7 @@ const (
 	tagTileHeight   = 323
 	tagTileOffsets  = 324
 	tagTileCounts   = 325
+	tagSubIFDs      = 330
 	tagExtra        = 338
 	tagSampleFormat = 339
 	tagJPEGTables   = 347

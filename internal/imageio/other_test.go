@@ -2,6 +2,7 @@ package imageio
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -390,5 +391,51 @@ func TestMeta(t *testing.T) {
 				t.Errorf("%s as %s: exposure %v", name, format, v)
 			}
 		}
+	}
+}
+
+// TestPreviews: a preview of EXIF, which shows the picture as it was, is dropped,
+// and one of a raw picture is not taken for it.
+func TestPreviews(t *testing.T) {
+	l := layout{order: binary.BigEndian}
+	model := entry{tag: tagModel, kind: kindASCII, data: []byte("Model 7\x00")}
+	exif := entry{tag: 0x9003, kind: kindASCII, data: []byte("2019:11:12 13:14:15\x00")}
+	head := []byte("MM\x00*\x00\x00\x00\x08")
+	main := l.withSubs(8, []entry{model, l.shorts(tagOrientation, 3)}, []entry{exif}, nil, 0)
+	next := int64(len(head) + len(main))
+	block := append(head, l.withSubs(8, []entry{model, l.shorts(tagOrientation, 3)}, []entry{exif}, nil, next)...)
+	small := []entry{l.shorts(tagCompression, 6), l.longs(513, next+30), l.longs(514, 9)}
+	block = append(append(block, l.directory(next, small, 0)...), "a preview"...)
+	p := photo(1, 4, 5)
+	p.Meta.EXIF = block
+	p.finish(0)
+	got := exifFor(p)
+	if bytes.Contains(got, []byte("a preview")) || int64(len(got)) != next {
+		t.Errorf("%d bytes of EXIF, want %d: %q", len(got), next, got)
+	}
+	b, d := exifBlock(got)
+	if b == nil || d.next != 0 || b.number(d, tagOrientation, 0) != 1 || string(b.value(d.find(tagModel))) != "Model 7\x00" {
+		t.Errorf("EXIF %q", got)
+	}
+	sub, err := b.directory(b.number(d, tagExif, 0))
+	if err != nil || string(b.value(sub.find(0x9003))) != "2019:11:12 13:14:15\x00" {
+		t.Errorf("%v: EXIF directory of %q", err, got)
+	}
+	// The preview of a raw picture, which itself is below it.
+	raw := append([]byte("MM\x00*\x00\x00\x00\x08"), l.directory(8, []entry{
+		l.longs(tagSubfile, 1), l.longs(tagWidth, 1), l.longs(tagHeight, 1), l.shorts(tagBits, 8), l.shorts(tagPhotometric, 1),
+		l.longs(tagStripOffsets, 8), l.longs(tagStripCounts, 1), l.longs(tagSubIFDs, 8),
+	}, 0)...)
+	if _, err := Decode(bytes.NewReader(raw), "x.nef"); err == nil || !strings.HasPrefix(err.Error(), "x.nef: a camera's raw picture (TIFF) is not supported") {
+		t.Error(err)
+	}
+}
+
+func TestMissingInLuma(t *testing.T) {
+	p := photo(3, 2, 2)
+	p.Missing = make([]bool, 12)
+	p.Missing[6] = true
+	if got := p.Luma().Missing; fmt.Sprint(got) != "[false false true false]" {
+		t.Error(got)
 	}
 }

@@ -171,6 +171,13 @@ func (p *Picture) Luma() *Picture {
 		q.Pix[i] = float32(0.299*float64(r[i]) + 0.587*float64(g[i]) + 0.114*float64(b[i]))
 	}
 	q.ICC = nil
+	if p.Missing != nil {
+		n := p.H * p.W
+		q.Missing = make([]bool, n)
+		for i, gone := range p.Missing {
+			q.Missing[i%n] = q.Missing[i%n] || gone
+		}
+	}
 	return &q
 }
 

@@ -41,6 +41,7 @@ func openTIFF(r io.ReaderAt, size int64) (source, error) {
 	f := &tiffFile{tagged: t}
 	seen := map[int64]bool{}
 	small := []int64{} // previews, the pages of a file that has nothing else
+	below := false     // more pictures are below the pages
 	for at := t.first; at != 0 && !seen[at] && len(seen) < maxPages; {
 		seen[at] = true
 		d, err := t.directory(at)
@@ -57,8 +58,12 @@ func openTIFF(r io.ReaderAt, size int64) (source, error) {
 			f.pages = append(f.pages, at)
 		case kind&4 == 0:
 			small = append(small, at)
+			below = below || d.find(tagSubIFDs) != nil
 		}
 		at = d.next
+	}
+	if len(f.pages) == 0 && below { // as cameras lay out their preview and what it is of
+		return nil, unsupported("a camera's raw picture (TIFF)", "develop it to a 16-bit TIFF first")
 	}
 	if len(f.pages) == 0 {
 		f.pages = small
@@ -191,8 +196,7 @@ func (f *tiffFile) layout(d *directory) (*raster, error) {
 	for _, n := range k.counts {
 		packed += n
 	}
-	sparse := int64(0) // blocks that are left out are no promise of the data's
-	if err := checkSize(k.channels, k.h, k.w, packed+sparse, perByte); err != nil {
+	if err := checkSize(k.channels, k.h, k.w, packed, perByte); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -321,8 +325,7 @@ func (k *raster) read() (*Picture, error) {
 	p := &Picture{Bits: 8}
 	p.typed(k.kind, k.bits)
 	c := k.colours
-	switch {
-	case c == 4 || k.photometric == indexed:
+	if c == 4 || k.photometric == indexed {
 		c = 3
 	}
 	p.Image = operators.NewImage(operators.Shape{C: c, H: k.h, W: k.w})
@@ -397,18 +400,21 @@ func (k *raster) look(p *Picture, index []float32) {
 // multiplication by it.
 func (k *raster) opacity(p *Picture, levels []float32) {
 	p.Alpha = make([]uint16, p.H*p.W)
-	full := float64(1)
-	if p.Low != 0 || p.High != 1 {
-		if k.kind != 'f' {
-			full = p.High
-		}
+	full := float32(1)
+	if p.High > 0 {
+		full = float32(p.High)
 	}
 	for i, v := range levels {
-		p.Alpha[i] = uint16(min(max(float64(v)/full, 0), 1)*65535 + 0.5)
-		if k.associated && v != 0 {
-			for c := range p.C {
-				p.Plane(c)[i] = min(p.Plane(c)[i]*float32(full)/v, float32(max(p.High, 1)))
+		p.Alpha[i] = uint16(min(max(float64(v/full), 0), 1)*65535 + 0.5)
+		if !k.associated || v == 0 {
+			continue
+		}
+		for c := range p.C {
+			x := p.Plane(c)[i] * full / v
+			if k.kind != 'f' {
+				x = min(x, full)
 			}
+			p.Plane(c)[i] = x
 		}
 	}
 }
