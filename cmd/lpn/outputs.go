@@ -96,7 +96,7 @@ func (o outputOptions) namesFile() bool {
 		return false
 	}
 	ext := strings.ToLower(filepath.Ext(o.to))
-	return ext == ".npz" || slices.Contains(imageio.Extensions, ext)
+	return ext == measurementExt || slices.Contains(imageio.Extensions, ext)
 }
 
 // A job is an input with its place to go.

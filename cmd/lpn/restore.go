@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"image"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/sysmem"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
 	"github.com/urfave/cli/v2"
@@ -116,6 +118,11 @@ type restored struct {
 	Lambda     number  `json:"lambda"`
 	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
+	Strength   number  `json:"strength"`
+	// NoiseModel is what --noise takes, as JSON.
+	NoiseModel json.RawMessage `json:"noise_model"`
+	// Suspect is null, or why the result should not be trusted.
+	Suspect *string `json:"suspect"`
 	// Uncertified says why Certified is false.
 	Uncertified string `json:"uncertified,omitempty"`
 	// InputPSNR is the measurement's, where it has the truth's size.
@@ -316,11 +323,21 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, named(err)
 	}
+	if s.Note != "" {
+		con.remark("%s: %s", j.path, s.Note)
+	}
 	r := restored{
 		Input: j.path, Output: j.to, Operator: m.Operator.String(), Prior: plan.Prior, Solver: plan.Solver,
 		Iterations: s.Iterations, Seconds: number(s.Seconds), Objective: number(s.Objective),
 		Converged: s.Converged, Certified: s.Certified, Noise: number(plan.Noise),
 		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
+		Strength: number(s.Strength),
+	}
+	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
+		return restored{}, named(err)
+	}
+	if s.Suspect != "" {
+		r.Suspect = &s.Suspect
 	}
 	result := withShape(p, s.Image, !m.Operator.Resamples())
 	if truth != nil {
@@ -471,8 +488,14 @@ func (r restored) line() string {
 		}
 		s += fmt.Sprintf("%.2f dB, SSIM %.4f", *r.PSNR, *r.SSIM)
 	}
-	if !r.Certified {
+	switch {
+	case !r.Certified:
 		s += " (not certified: " + r.Uncertified + ")"
+	case r.Suspect != nil:
+		s += " (certified)"
+	}
+	if r.Suspect != nil {
+		s += " SUSPECT: " + *r.Suspect
 	}
 	return s
 }

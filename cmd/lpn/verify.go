@@ -38,7 +38,10 @@ func verifyCommand() *cli.Command {
 			if err := wantArgs(c, 1, "one prior, built in or a file"); err != nil {
 				return err
 			}
-			o := verifyOptions{c.Args().First(), c.Int("size"), c.Uint64("seed"), c.String("output"), c.Bool("half"), c.Bool("force")}
+			o := verifyOptions{
+				prior: c.Args().First(), size: c.Int("size"), seed: c.Uint64("seed"),
+				out: c.String("output"), half: c.Bool("half"), force: c.Bool("force"),
+			}
 			return o.run(c.Context, con)
 		}),
 	}
