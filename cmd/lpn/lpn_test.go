@@ -572,10 +572,13 @@ func TestBatch(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// Two inputs for one output.
+	// Two inputs for one output: the second fails, the first is written.
 	save(t, filepath.Join(in, "deep", "a.png"), picture(1, 9, 9, 8))
-	if code, _, stderr := call(t, "degrade", filepath.Join(in, "a.png"), filepath.Join(in, "deep", "a.png"), "-o", filepath.Join(dir, "u")); code != exitUsage || !strings.Contains(stderr, "both be written") {
+	if code, _, stderr := call(t, "degrade", filepath.Join(in, "a.png"), filepath.Join(in, "deep", "a.png"), "-o", filepath.Join(dir, "u")); code != exitPartly || !strings.Contains(stderr, "is written to") {
 		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "u", "a.png")); err != nil {
+		t.Error(err)
 	}
 	// Beside the inputs by default.
 	must(t, "degrade", filepath.Join(in, "a.png"))

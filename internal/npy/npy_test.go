@@ -117,11 +117,11 @@ func TestTypes(t *testing.T) {
 func TestFloat16(t *testing.T) {
 	for u, want := range map[uint16]float64{0: 0, 1: 0x1p-24, 0x03ff: 0x3ffp-24, 0x3555: 0.333251953125, 0xc000: -2, 0x7bff: 65504,
 		0x7c00: math.Inf(1), 0xfc00: math.Inf(-1)} {
-		if got := float16(u); got != want {
+		if got := Float16(u); got != want {
 			t.Errorf("%#04x is %v, want %v", u, got, want)
 		}
 	}
-	if !math.IsNaN(float16(0x7e00)) || !math.Signbit(float16(0x8000)) {
+	if !math.IsNaN(Float16(0x7e00)) || !math.Signbit(Float16(0x8000)) {
 		t.Error("NaN or -0")
 	}
 	for u := range 0x7c00 {
@@ -129,7 +129,7 @@ func TestFloat16(t *testing.T) {
 			continue
 		}
 		want := math.Float32frombits(uint32(u>>10+112)<<23 | uint32(u&1023)<<13)
-		if got := float16(uint16(u)); got != float64(want) {
+		if got := Float16(uint16(u)); got != float64(want) {
 			t.Fatalf("%#04x is %v, want %v", u, got, want)
 		}
 	}
