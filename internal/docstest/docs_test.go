@@ -140,7 +140,7 @@ func build(t *testing.T, dir, pkg, what string) string {
 	return bin
 }
 
-// readmeProgram is the program in README.md, or one of docs/.
+// program is the program in README.md, or one of docs/.
 func program(t *testing.T, file string) block {
 	t.Helper()
 	for _, b := range blocks(t) {
