@@ -24,6 +24,9 @@ type Picture struct {
 	Alpha []uint16
 	// ICC is the embedded colour profile, nil when there is none.
 	ICC []byte
+	// JPEG is what the file kept of the picture, nil where it was no JPEG of
+	// one or three components.
+	JPEG *Coefficients
 	// Format is the format of the file it was read from: png, jpeg, tiff,
 	// bmp, webp, gif or npy.
 	Format string

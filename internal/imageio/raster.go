@@ -48,8 +48,8 @@ const magicLen = 16
 
 var errNoPicture = errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF nor .npy")
 
-// decodeJPEG turns the picture upright. JPEG has 8 bits, so imaging's 8-bit
-// transforms lose nothing.
+// decodeJPEG reads what DecodeCoefficients does not, such as CMYK, and turns the
+// picture upright. JPEG has 8 bits, so imaging's 8-bit transforms lose nothing.
 func decodeJPEG(r io.Reader) (image.Image, error) {
 	return imaging.Decode(r, imaging.AutoOrientation(true))
 }
@@ -99,6 +99,13 @@ func decodeRaster(data []byte) (p *Picture, err error) {
 	if c.name == "tiff" {
 		if err := checkTIFF(data); err != nil {
 			return nil, err
+		}
+	}
+	if c.name == "jpeg" {
+		if k, err := DecodeCoefficients(data); err == nil {
+			p = k.picture()
+			p.Format, p.ICC = c.name, readJPEGProfile(data)
+			return p, nil
 		}
 	}
 	img, err := c.decode(bytes.NewReader(data))
