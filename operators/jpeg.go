@@ -103,6 +103,13 @@ func (f JPEGFormat) Quality() int {
 	return best
 }
 
+// Luma is the format of the file's luma alone, the first numbers of a measurement.
+// ok is false where there is none of a sample a pixel.
+func (f JPEGFormat) Luma() (luma JPEGFormat, ok bool) {
+	p := f.Planes[0]
+	return JPEGFormat{Planes: f.Planes[:1]}, !f.RGB && p.Down == 1 && p.Across == 1
+}
+
 // ycc is the colour transform of JFIF, the luma and chroma of BT.601.
 var ycc = [3][3]float64{
 	{0.299, 0.587, 0.114},
@@ -537,6 +544,42 @@ func (a *JPEG) Dequantise(dst []float32, k []int16) {
 		}
 	}
 }
+
+// Grid is the side of the smallest square of pixels that is made of whole blocks
+// of every plane.
+func (a *JPEG) Grid() int {
+	side := 1
+	for _, p := range a.planes {
+		for _, k := range []int{p.Down, p.Across} {
+			g := k
+			for g%side != 0 { // the least common multiple of 1 to maxCell
+				g += k
+			}
+			side = g
+		}
+	}
+	return 8 * side
+}
+
+// Cut writes to dst what the measurement y says of a part of the scene that
+// begins at (top,left), multiples of Grid: a measurement of part, which has the
+// same format.
+func (a *JPEG) Cut(dst, y []float32, part *JPEG, top, left int) {
+	checkLen("JPEG.Cut dst", len(dst), part.n)
+	checkLen("JPEG.Cut y", len(y), a.n)
+	for c := range part.planes {
+		p, q := &a.planes[c], &part.planes[c]
+		r0, c0 := top/(8*p.Down), left/(8*p.Across)
+		for r := range q.h / 8 {
+			copy(dst[q.at+8*q.w*r:][:8*q.w], y[p.at+8*(p.w*(r0+r)+8*c0):])
+		}
+	}
+}
+
+var (
+	_ Quantiser = (*JPEG)(nil)
+	_ Normer    = (*JPEG)(nil)
+)
 
 func (a *JPEG) each(f func(p *jpegPlane, i, k int)) {
 	for j := range a.planes {

@@ -18,17 +18,24 @@ type Example struct {
 }
 
 // Simulate measures a scene with samples in [0,1]: y = A x + noise, drawn from
-// rng. The model of noise may be nil for none.
+// rng. The model of noise may be nil for none. What is rounded has the noise
+// before, y = round(A(x + noise)).
 func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng *rand.Rand) (Example, error) {
 	a, err := spec.Build(scene.Shape)
 	if err != nil {
 		return Example{}, err
 	}
 	y := operators.NewImage(a.Codomain())
-	a.Apply(y.Pix, scene.Pix)
 	if model == nil {
 		model = noise.White{}
+	}
+	if q, ok := a.(operators.Quantiser); ok {
+		x := operators.NewImage(scene.Shape)
+		model.Sample(x.Pix, scene.Pix, scene.Shape, rng)
+		a.Apply(y.Pix, x.Pix)
+		q.Quantise(y.Pix, y.Pix)
 	} else {
+		a.Apply(y.Pix, scene.Pix)
 		model.Sample(y.Pix, y.Pix, y.Shape, rng)
 	}
 	h, w := spec.Frame(y.Shape, scene.Shape)

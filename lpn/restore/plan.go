@@ -102,6 +102,9 @@ func New(p Problem, o Options) (*Plan, error) {
 		plan.Boundary = p.Operator.Boundary().String()
 	}
 	plan.Start = string(plan.policy.start)
+	if o.tolByDefault && plan.policy.tol > 0 {
+		plan.Tol = plan.policy.tol
+	}
 	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
 	plan.decideChannels()
 	for _, decide := range []func() error{
@@ -118,6 +121,8 @@ func New(p Problem, o Options) (*Plan, error) {
 func (p *Plan) decideNoise() error {
 	y := p.problem.Y
 	switch {
+	case p.policy.rounded:
+		return p.decideNoiseBefore()
 	case p.problem.Noise != nil:
 		p.NoiseModel = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi)
 		p.Level = deviation(p.NoiseModel, y)
@@ -153,7 +158,7 @@ const mostScale = 2
 
 // decidePrior chooses the prior and its scale.
 func (p *Plan) decidePrior() error {
-	prior, err := p.options.prior(p.Scene.C, p.policy.level(p.Level))
+	prior, err := p.options.prior(p.Scene.C, p.priorLevel())
 	if err != nil {
 		return err
 	}
@@ -169,7 +174,7 @@ func (p *Plan) decidePrior() error {
 	case p.options.Scale != 0:
 		p.Scale = p.options.Scale
 	case p.options.Prior.IsZero() || p.policy.alone:
-		p.Scale = min(mostScale, p.Sigma/p.policy.level(p.level()))
+		p.Scale = min(mostScale, p.Sigma/p.priorLevel())
 	default:
 		p.Scale = 1 // a prior that was asked for is taken as it is
 	}
@@ -180,6 +185,10 @@ func (p *Plan) decidePrior() error {
 // windows each window has its own.
 func (p *Plan) bind() (err error) {
 	if p.Windows != nil {
+		if p.policy.rounded {
+			_, err := p.problem.build(p.Scene)
+			return err
+		}
 		// The windows cut y as an image of the scene.
 		scene, err := p.Operator.Scene(p.problem.Y.Shape)
 		if err == nil && scene != p.Scene {
@@ -220,6 +229,11 @@ func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
 
 // decideWeight is the weight of the prior: lambda = c (scale noise/sigma)^2.
 func (p *Plan) decideWeight() error {
+	if p.policy.rounded { // the fidelity is a likelihood as it is
+		p.Weight = jpegWeight
+		p.Lambda = p.Strength * p.Weight * math.Pow(p.Scale/p.Sigma, 2)
+		return nil
+	}
 	p.Weight = p.policy.weight(p.problem, p.a, p.level())
 	p.Lambda = p.Strength * p.Weight * math.Pow(p.level()*p.Scale/p.Sigma, 2)
 	return nil

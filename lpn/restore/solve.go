@@ -102,8 +102,12 @@ type fidelity interface {
 
 // fidelity is 1/2||A x - y||^2, or with noise of another kind than white
 // Level^2/2 (A x - y)'S^-1(A x - y), S its covariance at a smooth estimate of A x:
-// white noise of the level has the same objective in both.
+// white noise of the level has the same objective in both. Of rounded numbers it is
+// the likelihood of their rounding.
 func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
+	if q, ok := a.(operators.Quantiser); ok {
+		return p.quantised(q, y)
+	}
 	if p.Estimated || p.NoiseModel == nil {
 		return &solvers.LeastSquares{A: a, Y: y.Pix}
 	}
@@ -172,7 +176,7 @@ const coarseNoise = 0.25
 
 // start is the first estimate.
 func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
-	if p.policy.start == startMeasured {
+	if p.policy.start == startMeasured || p.policy.start == startDecoded {
 		return inputBaseline(ctx, y, a, p.Level, 1)
 	}
 	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)
