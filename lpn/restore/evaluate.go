@@ -26,17 +26,22 @@ func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng
 		return Example{}, err
 	}
 	y := operators.NewImage(a.Codomain())
-	if model == nil {
-		model = noise.White{}
+	add := func(m operators.Image) {
+		if model != nil {
+			model.Sample(m.Pix, m.Pix, m.Shape, rng)
+		}
 	}
 	if q, ok := a.(operators.Quantiser); ok {
-		x := operators.NewImage(scene.Shape)
-		model.Sample(x.Pix, scene.Pix, scene.Shape, rng)
+		x := scene.Clone()
+		add(x)
 		a.Apply(y.Pix, x.Pix)
 		q.Quantise(y.Pix, y.Pix)
 	} else {
 		a.Apply(y.Pix, scene.Pix)
-		model.Sample(y.Pix, y.Pix, y.Shape, rng)
+		add(y)
+	}
+	if model == nil {
+		model = noise.White{}
 	}
 	h, w := spec.Frame(y.Shape, scene.Shape)
 	return Example{
