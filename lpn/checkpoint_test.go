@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -91,12 +92,12 @@ func TestOpenRefusesUnknown(t *testing.T) {
 	if err := net.Save(path, false); err != nil {
 		t.Fatal(err)
 	}
-	tensors, meta, err := ReadTensors(path)
+	tensors, meta, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	meta[keyConfig] = strings.Replace(meta[keyConfig], `"reach"`, `"range"`, 1)
-	if err := WriteTensors(path, tensors, meta); err != nil {
+	if err := checkpoint.WriteFile(path, tensors, meta); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), `unknown field "range"`) {
@@ -110,7 +111,7 @@ func TestOpenRefusesUnknown(t *testing.T) {
 func TestWellPosed(t *testing.T) {
 	for _, reach := range []float64{0, 40} {
 		cfg := tiny(1)
-		cfg.Pyramid.Reach = reach
+		cfg.Pyramid.Threshold = reach
 		net, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
 		if err != nil {
 			t.Fatal(err)
@@ -122,11 +123,11 @@ func TestWellPosed(t *testing.T) {
 				}
 			}
 		}
-		if g := net.GrowthBound(); (g > 1) != (reach == 0) {
+		if g := net.GainBound(); (g > 1) != (reach == 0) {
 			t.Fatalf("reach %v: the fresh network has bound %v", reach, g)
 		}
 		posed := net.WellPosed()
-		if g := posed.GrowthBound(); g > 1 || (posed == net) != (reach > 0) {
+		if g := posed.GainBound(); g > 1 || (posed == net) != (reach > 0) {
 			t.Fatalf("reach %v: bound %v after scaling", reach, g)
 		}
 		stayBelow(t, posed, reach)

@@ -27,7 +27,7 @@ type PriorValue struct {
 	Calls      int `json:"calls"`
 	// InRange says that a y with f(y) = x was found, to a residual of 100
 	// Tol. With m > 0 every x is in the range of f, but one that no picture
-	// resembles may be out of reach in single precision.
+	// resembles may not be found in single precision.
 	InRange bool `json:"in_range"`
 	// Dual is that y; grad R(x) = y - x. It is nil where InRange is false.
 	Dual []float32 `json:"-"`

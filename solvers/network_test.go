@@ -34,8 +34,8 @@ func smallNetworks(t *testing.T) map[string]*lpn.Network {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if nets[name] = n.WellPosed(); nets[name].GrowthBound() > 1 {
-			t.Fatalf("%s: growth bound %v", name, nets[name].GrowthBound())
+		if nets[name] = n.WellPosed(); nets[name].GainBound() > 1 {
+			t.Fatalf("%s: growth bound %v", name, nets[name].GainBound())
 		}
 	}
 	return nets

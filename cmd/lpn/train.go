@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/restore"
@@ -83,7 +84,7 @@ func (o *trainOptions) recipe() (architecture, error) {
 		plan: func(steps int, lr float64) train.Plan { return p.Plan.Stretched(steps, lr) },
 		tune: func(t *train.Options) {
 			q := p.Options()
-			t.Beta2, t.Clip, t.EMA, t.Frame, t.Growth = q.Beta2, q.Clip, q.EMA, q.Frame, q.Growth
+			t.Beta2, t.Clip, t.EMA, t.Growth = q.Beta2, q.Clip, q.EMA, q.Growth
 		},
 		laplace: p.Laplace, upright: p.Upright,
 	}, nil
@@ -108,7 +109,7 @@ func paperPlan(steps int, lr float64) train.Plan {
 // pyramidRecipe is what the pyramid of gated energies trains with; the
 // penalty keeps it from amplifying strong waves.
 func pyramidRecipe(o *train.Options) {
-	o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth = 0.99, 0.5, 0.995, 0.03, 60
+	o.Beta2, o.Clip, o.EMA, o.Growth = 0.99, 0.5, 0.995, 10
 }
 
 type trainOptions struct {
@@ -525,8 +526,8 @@ func decodeStrictly(text []byte, v any) error {
 
 // sameNetwork compares what decides the weights' shapes.
 func sameNetwork(a, b lpn.Config) bool {
-	pa, pb := a.Params(), b.Params()
-	return slices.EqualFunc(pa, pb, func(x, y lpn.ParamSpec) bool { return x.Name == y.Name && slices.Equal(x.Dims, y.Dims) })
+	pa, pb := a.Definition().Params, b.Definition().Params
+	return slices.EqualFunc(pa, pb, func(x, y network.Param) bool { return x.Name == y.Name && slices.Equal(x.Dims, y.Dims) })
 }
 
 func (o *trainOptions) stages(arch architecture) (train.Plan, error) {

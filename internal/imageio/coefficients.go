@@ -37,12 +37,14 @@ func (c *Coefficients) Decode() operators.Image {
 	return c.Upright(m)
 }
 
-// picture is what is read of the file: 8 bits.
+// picture is what is read of the file: 8 bits, not turned.
 func (c *Coefficients) picture() *Picture {
-	p := &Picture{Image: c.Decode(), Bits: 8, JPEG: c}
+	p := &Picture{Image: operators.NewImage(c.Shape), JPEG: c}
+	c.operator().Decode(p.Pix, c.Y())
 	for i, v := range p.Pix {
 		p.Pix[i] = float32(int32(min(max(v, 0), 1)*255+0.5)) / 255
 	}
+	p.typed('u', 8)
 	return p
 }
 
@@ -57,33 +59,9 @@ func (c *Coefficients) operator() *operators.JPEG {
 
 // Upright turns a picture of the stored shape as Orientation says.
 func (c *Coefficients) Upright(m operators.Image) operators.Image {
-	if c.Orientation == 1 {
-		return m
-	}
-	// Exif 2.3, tag 274: where row 0 and column 0 of the stored picture are.
-	o := c.Orientation
-	out := operators.NewImage(m.Shape)
-	if o >= 5 {
-		out.H, out.W = m.W, m.H
-	}
-	right, bottom := o == 2 || o == 3 || o == 7 || o == 8, o == 3 || o == 4 || o == 6 || o == 7
-	for c := range m.C {
-		from, to := m.Plane(c), out.Plane(c)
-		for i := range to {
-			y, x := i/out.W, i%out.W
-			if o >= 5 {
-				y, x = x, y
-			}
-			if bottom {
-				y = m.H - 1 - y
-			}
-			if right {
-				x = m.W - 1 - x
-			}
-			to[i] = from[y*m.W+x]
-		}
-	}
-	return out
+	p := Picture{Image: m}
+	p.turn(c.Orientation)
+	return p.Image
 }
 
 // DecodeCoefficients reads a JPEG file, baseline or progressive, of one
@@ -150,12 +128,12 @@ func readJPEGHeader(data []byte) (h jpegHeader, err error) {
 			frame, h.progressive = body, marker == 0xc2
 		case marker > 0xc2 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
 			err = fmt.Errorf("JPEG of the kind SOF%d; want baseline or progressive", marker-0xc0)
-		case marker == 0xe0 && bytes.HasPrefix(body, []byte("JFIF\x00")):
+		case marker == 0xe0 && bytes.HasPrefix(body, []byte(jfifMarker)):
 			jfif = true
 		case marker == 0xee && bytes.HasPrefix(body, []byte("Adobe")) && len(body) >= 12:
 			adobe = int(body[11])
-		case marker == 0xe1 && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
-			h.orientation = exifOrientation(body[6:])
+		case marker == 0xe1 && bytes.HasPrefix(body, []byte(exifMarker)):
+			h.orientation = orientationOf(body[len(exifMarker):])
 		}
 		if err != nil {
 			return h, err
@@ -271,29 +249,4 @@ func (h *jpegHeader) readFrame(body []byte, tables *[4]*[64]uint16) error {
 		h.ids = append(h.ids, body[6+3*c])
 	}
 	return nil
-}
-
-// exifOrientation is tag 0x112 of the first directory of a TIFF header, 1
-// where there is none.
-func exifOrientation(tiff []byte) int {
-	if len(tiff) < 8 {
-		return 1
-	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if tiff[0] == 'M' {
-		order = binary.BigEndian
-	}
-	at := int64(order.Uint32(tiff[4:]))
-	if at+2 > int64(len(tiff)) {
-		return 1
-	}
-	n := int64(order.Uint16(tiff[at:]))
-	for e := at + 2; n > 0 && e+12 <= int64(len(tiff)); e, n = e+12, n-1 {
-		if order.Uint16(tiff[e:]) == 0x112 {
-			if o := int(order.Uint16(tiff[e+8:])); o >= 1 && o <= 8 {
-				return o
-			}
-		}
-	}
-	return 1
 }

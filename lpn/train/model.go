@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
@@ -14,7 +15,7 @@ import (
 // so the result has the same bits for any number of threads.
 type model struct {
 	cfg    lpn.Config
-	specs  []lpn.ParamSpec
+	specs  []network.Param
 	params map[string][]float32
 	grads  map[string][]float32
 	shape  modelShape
@@ -22,7 +23,7 @@ type model struct {
 	shared *shared
 	pool   *kernel.Pool
 	sweep  sweep
-	growth *growth // nil without a well-posedness penalty
+	growth *growth // nil without a penalty on waves
 }
 
 // modelShape is a batch: N pictures of H x W.
@@ -38,7 +39,7 @@ type chunk struct {
 
 // newModel copies params and builds the graphs.
 func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks, threads int) (*model, error) {
-	m := &model{cfg: cfg, specs: cfg.Params(), params: map[string][]float32{}, grads: map[string][]float32{}, shape: s}
+	m := &model{cfg: cfg, specs: cfg.Definition().Params, params: map[string][]float32{}, grads: map[string][]float32{}, shape: s}
 	for _, p := range m.specs {
 		n := p.Len()
 		// Room for two elements: see length.
@@ -53,10 +54,10 @@ func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks,
 	for i := range chunks {
 		c := &chunk{first: i * s.n / chunks}
 		c.n = (i+1)*s.n/chunks - c.first
-		b := newBuilder(cfg, m.shared, lpn.Dims{N: c.n * cfg.Channels, H: s.h, W: s.w, C: 1})
+		b := newBuilder(cfg, m.shared, network.Dims{N: c.n * cfg.Channels, H: s.h, W: s.w, C: 1})
 		c.lossFn = &lossFunc{kind: L2, size: cfg.Channels * s.h * s.w, total: s.n}
 		var err error
-		if c.graph, err = b.compile(cfg.Record(b), c.lossFn.eval, c.lossFn.grad); err != nil {
+		if c.graph, err = b.compile(cfg.Definition().Record(b), c.lossFn.eval, c.lossFn.grad); err != nil {
 			return nil, err
 		}
 		m.chunks = append(m.chunks, c)
@@ -75,12 +76,9 @@ func (m *model) close() {
 	}
 }
 
-// Part runs one chunk, or first the penalty if it is due: it takes longest.
+// Part runs one chunk, or last the penalty.
 func (m *model) Part(_, part int) {
-	if m.growth.due() {
-		part--
-	}
-	if part < 0 {
+	if part == len(m.chunks) {
 		m.growth.run()
 		return
 	}
@@ -101,7 +99,7 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		c.lossFn.kind, c.lossFn.gamma = kind, gamma/m.cfg.Unit
 	}
 	parts := len(m.chunks)
-	if m.growth.due() {
+	if m.growth != nil {
 		parts++
 	}
 	m.pool.Do(m, parts)
@@ -112,22 +110,19 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		}
 		loss += c.loss
 	}
-	graphs := make([]*graph, 0, parts)
+	grads := make([]map[string][]float32, 0, parts)
 	for _, c := range m.chunks {
-		graphs = append(graphs, c.graph)
+		grads = append(grads, c.grads)
 	}
-	if m.growth.due() {
-		if m.growth.err != nil {
-			return 0, m.growth.err
-		}
-		graphs = append(graphs, m.growth.graph)
+	if m.growth != nil {
+		grads = append(grads, m.growth.grads)
 	}
 	m.each(func(_ int, s segment) {
 		name := m.specs[s.of].Name
 		g := m.grads[name][s.lo:s.hi]
 		clear(g)
-		for _, c := range graphs {
-			if h := c.grads[name]; h != nil {
+		for _, c := range grads {
+			if h := c[name]; h != nil {
 				kernel.Add(g, g, h[s.lo:s.hi])
 			}
 		}
