@@ -57,6 +57,20 @@ func (c *Coefficients) operator() *operators.JPEG {
 	return a
 }
 
+// Luma are the coefficients of the luma alone, nil where there is none of a
+// sample a pixel.
+func (c *Coefficients) Luma() *Coefficients {
+	f, ok := c.Format.Luma()
+	if !ok {
+		return nil
+	}
+	l := *c
+	l.Format, l.Shape.C = f, 1
+	rows, cols := c.operator().Blocks(0)
+	l.K = c.K[:64*rows*cols]
+	return &l
+}
+
 // Upright turns a picture of the stored shape as Orientation says.
 func (c *Coefficients) Upright(m operators.Image) operators.Image {
 	p := Picture{Image: m}

@@ -174,6 +174,9 @@ func (p *Picture) Luma() *Picture {
 		q.Pix[i] = float32(0.299*float64(r[i]) + 0.587*float64(g[i]) + 0.114*float64(b[i]))
 	}
 	q.ICC = nil
+	if p.JPEG != nil {
+		q.JPEG = p.JPEG.Luma()
+	}
 	if p.Missing != nil {
 		n := p.H * p.W
 		q.Missing = make([]bool, n)

@@ -46,15 +46,30 @@ func jpegWeight(level float64) float64 { return 0.1 * math.Pow(25./255/level, 0.
 // picture had before, of the plan's level, whose logistic equivalent has the scale
 // sqrt(3)/pi of its deviation.
 func (p *Plan) quantised(a operators.Quantiser, y operators.Image) fidelity {
+	return &solvers.Quantised{A: a, Y: y.Pix, Step: a.Steps(), Scale: p.softness(a)}
+}
+
+// softness is the scale of the walls of each number.
+func (p *Plan) softness(a operators.Quantiser) []float32 {
 	const perStep, least = 0.08, 0.41 / 255
-	h := &solvers.Quantised{A: a, Y: y.Pix, Step: a.Steps()}
-	h.Scale = make([]float32, len(h.Step))
+	s := a.Steps()
 	square := a.RowSquares()
-	for i, q := range h.Step {
+	for i, q := range s {
 		n := math.Sqrt(3*float64(square[i])) / math.Pi * p.Level
-		h.Scale[i] = float32(math.Hypot(perStep*float64(q)+least, n))
+		s[i] = float32(math.Hypot(perStep*float64(q)+least, n))
 	}
-	return h
+	return s
+}
+
+// beyondSteps turns u = A x into how far each number lies beyond what is rounded
+// to y, in deviations of the walls.
+func (p *Plan) beyondSteps(u, y []float32, a operators.Quantiser) {
+	s := p.softness(a)
+	for i, q := range a.Steps() {
+		d := u[i] - y[i]
+		out := d - min(max(d, -q/2), q/2)
+		u[i] = out / (s[i] * math.Pi / float32(math.Sqrt(3)))
+	}
 }
 
 // decoded is the picture that an ordinary decoder makes of the measurement.

@@ -102,7 +102,10 @@ func New(p Problem, o Options) (*Plan, error) {
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
-	plan.free = free && !plan.policy.whole
+	plan.free = free && !plan.policy.whole && !plan.policy.rounded
+	if o.Discrepancy && plan.policy.rounded {
+		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
+	}
 	if p.Operator.TakesBoundary() {
 		plan.Boundary = p.Operator.Boundary().String()
 	}
@@ -261,8 +264,14 @@ func (p *Plan) GivenNoise() noise.Model {
 }
 
 // given takes a normalised frame back to the units and the channels of the
-// problem. It may reuse the frame's memory.
+// problem; what was encoded in 8 bits lay within black and white. It may reuse the
+// frame's memory.
 func (p *Plan) given(m operators.Image) operators.Image {
+	if p.policy.rounded {
+		for i, v := range m.Pix {
+			m.Pix[i] = min(max(v, 0), 1)
+		}
+	}
 	p.Range.back(m.Pix)
 	if p.Gray {
 		m.Pix = slices.Concat(m.Pix, m.Pix, m.Pix)
