@@ -306,7 +306,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, err
 	}
-	truth, err := o.truth(con, j, &m)
+	truth, err := o.truth(con, j, p, &m)
 	if err != nil {
 		return restored{}, err
 	}
@@ -339,6 +339,11 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if s.Suspect != "" {
 		r.Suspect = &s.Suspect
 	}
+	shown := m // in the sheet
+	if isJPEG(m.Operator) && p.JPEG != nil {
+		s.Image = p.JPEG.Upright(s.Image)
+		shown.Operator, shown.Y = operators.Spec{}, p.Image
+	}
 	result := withShape(p, s.Image, !m.Operator.Resamples())
 	if truth != nil {
 		q, err := measure(truth, result, false)
@@ -356,7 +361,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err := o.record(s.Trace); err != nil {
 		return restored{}, err
 	}
-	if err := o.contact(m, s.Image, m.Truth); err != nil {
+	if err := o.contact(shown, s.Image, m.Truth); err != nil {
 		return restored{}, err
 	}
 	return r, o.put(con, j.to, result)
@@ -423,7 +428,7 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, resto
 		m.Range = o.scale
 		return &imageio.Picture{Image: m.Y, Bits: 16}, m, nil
 	}
-	if !o.spec.ImageShaped() {
+	if !o.spec.ImageShaped() && !isJPEG(o.spec) {
 		return nil, restore.Problem{}, usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
 	}
 	p, err := o.page.read(con, path)
@@ -432,6 +437,10 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, resto
 	}
 	if o.gray {
 		p = p.Luma()
+	}
+	if isJPEG(o.spec) {
+		m, err := o.readJPEG(path, p)
+		return p, m, err
 	}
 	scene, err := o.spec.Scene(p.Shape)
 	if err != nil {
@@ -449,7 +458,7 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, resto
 
 // truth reads the reference of a job, nil when none is given, and gives it to the
 // problem.
-func (o restoreOptions) truth(con *console, j job, m *restore.Problem) (*imageio.Picture, error) {
+func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restore.Problem) (*imageio.Picture, error) {
 	if o.reference == "" {
 		return nil, nil
 	}
@@ -465,6 +474,10 @@ func (o restoreOptions) truth(con *console, j job, m *restore.Problem) (*imageio
 		t = t.Luma()
 	}
 	h, w := m.Operator.Frame(m.Y.Shape, m.Scene)
+	turned := isJPEG(m.Operator) && p.JPEG != nil && p.JPEG.Orientation != 1
+	if turned { // the scene is the picture as it is stored
+		h, w = p.H, p.W
+	}
 	want := operators.Shape{C: m.Scene.C, H: h, W: w}
 	// Under the boundary valid a measurement covers the middle of the truth.
 	if t.H >= h && t.W >= w && t.H <= m.Scene.H && t.W <= m.Scene.W && t.C == want.C {
@@ -473,7 +486,9 @@ func (o restoreOptions) truth(con *console, j job, m *restore.Problem) (*imageio
 	if t.Shape != want {
 		return nil, fmt.Errorf("%s: the reference is %v, the result %v (channels x height x width)", path, t.Shape, want)
 	}
-	m.Truth = &t.Image
+	if !turned {
+		m.Truth = &t.Image
+	}
 	return t, nil
 }
 

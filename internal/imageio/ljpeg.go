@@ -10,85 +10,17 @@ import (
 // Lossless JPEG (ITU-T T.81, annex H: process 14 with Huffman codes), as
 // scanners put it into DICOM. The standard library reads the lossy kind only.
 
-// A huffman is a table of codes of up to 16 bits: the codes of n bits are
-// min[n], min[n]+1, ..., max[n] and mean values[first[n]], ...
-type huffman struct {
-	min, max, first [17]int
-	values          []byte
-}
-
-// newHuffman builds the table from the counts of codes of 1 to 16 bits.
-func newHuffman(counts, values []byte) *huffman {
-	h := &huffman{values: values}
-	code, k := 0, 0
-	for n := 1; n <= 16; n++ {
-		h.min[n], h.first[n] = code, k
-		code += int(counts[n-1])
-		k += int(counts[n-1])
-		h.max[n] = code - 1
-		code <<= 1
-	}
-	return h
-}
-
-// A bitstream reads the bits of a scan, past stuffed zeros.
-type bitstream struct {
-	data []byte
-	at   int
-	acc  uint32
-	have int
-	over int // bits that were asked for behind the end
-}
-
-func (b *bitstream) bits(n int) int {
-	for b.have < n {
-		v := uint32(0)
-		switch {
-		case b.at >= len(b.data):
-			b.over += 8
-		case b.data[b.at] != 0xff:
-			v = uint32(b.data[b.at])
-			b.at++
-		case b.at+1 < len(b.data) && b.data[b.at+1] == 0:
-			v = 0xff
-			b.at += 2
-		default: // a marker: the scan ends here
-			b.over += 8
-		}
-		b.acc = b.acc<<8 | v
-		b.have += 8
-	}
-	b.have -= n
-	return int(b.acc >> b.have & (1<<n - 1))
-}
-
-func (b *bitstream) symbol(h *huffman) (int, error) {
-	code := 0
-	for n := 1; n <= 16; n++ {
-		code = code<<1 | b.bits(1)
-		if d := code - h.min[n]; code <= h.max[n] && d >= 0 && h.first[n]+d < len(h.values) {
-			return int(h.values[h.first[n]+d]), nil
-		}
-	}
-	return 0, errors.New("a code that its table does not have")
-}
-
 // difference reads one difference from the prediction (T.81, H.1.2.2).
-func (b *bitstream) difference(h *huffman) (int, error) {
-	n, err := b.symbol(h)
+func (r *bitReader) difference(h *huffman) int {
+	n := int(r.symbol(h))
 	switch {
-	case err != nil || n == 0:
-		return 0, err
 	case n == 16:
-		return 32768, nil
+		return 32768
 	case n > 16:
-		return 0, errors.New("a difference of more than 16 bits")
+		r.fail()
+		return 0
 	}
-	v := b.bits(n)
-	if v < 1<<(n-1) {
-		v -= 1<<n - 1
-	}
-	return v, nil
+	return int(r.signed(n))
 }
 
 // decodeLossless decodes a lossless JPEG of w x h samples in n channels, as
@@ -125,7 +57,11 @@ func decodeLossless(data []byte, w, h, n int) ([]uint16, error) {
 				if seg[0] > 3 || len(seg) < 17+count {
 					return nil, errors.New("its table of codes")
 				}
-				tables[seg[0]] = newHuffman(seg[1:17], seg[17:17+count])
+				t, ok := newHuffman((*[16]byte)(seg[1:17]), seg[17:17+count])
+				if !ok {
+					return nil, errors.New("its table of codes")
+				}
+				tables[seg[0]] = t
 				seg = seg[17+count:]
 			}
 		case marker == 0xc3:
@@ -158,7 +94,7 @@ func decodeLossless(data []byte, w, h, n int) ([]uint16, error) {
 				}
 				of[i] = tables[seg[2+2*i]>>4]
 			}
-			s := &lossless{bits: bitstream{data: data[at:]}, tables: of, w: w, h: h, n: n,
+			s := &lossless{bits: bitReader{data: data[at:]}, tables: of, w: w, h: h, n: n,
 				predictor: int(seg[1+2*n]), start: precision, shift: int(seg[3+2*n] & 15), interval: interval}
 			return s.decode()
 		}
@@ -167,7 +103,7 @@ func decodeLossless(data []byte, w, h, n int) ([]uint16, error) {
 
 // A lossless is a scan.
 type lossless struct {
-	bits                    bitstream
+	bits                    bitReader
 	tables                  []*huffman
 	w, h, n                 int
 	predictor, start, shift int
@@ -189,7 +125,7 @@ func (s *lossless) decode() ([]uint16, error) {
 	for y := range s.h {
 		for x := range s.w {
 			if s.interval > 0 && left == 0 {
-				if err := s.restart(); err != nil {
+				if err := s.bits.restart(); err != nil {
 					return nil, err
 				}
 				left, first, startRow = s.interval, true, y
@@ -224,16 +160,12 @@ func (s *lossless) decode() ([]uint16, error) {
 						p = (a + b) >> 1
 					}
 				}
-				d, err := s.bits.difference(s.tables[c])
-				if err != nil {
-					return nil, err
-				}
-				out[i] = uint16(p + d)
+				out[i] = uint16(p + s.bits.difference(s.tables[c]))
 			}
 			first = false
 		}
-		if s.bits.over > 64 {
-			return nil, io.ErrUnexpectedEOF
+		if s.bits.err != nil {
+			return nil, s.bits.err
 		}
 	}
 	if s.shift > 0 {
@@ -242,17 +174,4 @@ func (s *lossless) decode() ([]uint16, error) {
 		}
 	}
 	return out, nil
-}
-
-// restart goes on behind the next restart marker.
-func (s *lossless) restart() error {
-	b := &s.bits
-	b.acc, b.have, b.over = 0, 0, 0
-	for ; b.at+1 < len(b.data); b.at++ {
-		if b.data[b.at] == 0xff && b.data[b.at+1] >= 0xd0 && b.data[b.at+1] <= 0xd7 {
-			b.at += 2
-			return nil
-		}
-	}
-	return io.ErrUnexpectedEOF
 }

@@ -46,6 +46,9 @@ type Picture struct {
 	Missing []bool
 	// ICC is the embedded colour profile, nil when there is none.
 	ICC []byte
+	// JPEG is what the file kept of the picture, nil where it was no JPEG of
+	// one or three components.
+	JPEG *Coefficients
 	// Meta is what else the file says.
 	Meta Meta
 	// Format is the format of the file it was read from, such as png or fits.
@@ -171,6 +174,9 @@ func (p *Picture) Luma() *Picture {
 		q.Pix[i] = float32(0.299*float64(r[i]) + 0.587*float64(g[i]) + 0.114*float64(b[i]))
 	}
 	q.ICC = nil
+	if p.JPEG != nil {
+		q.JPEG = p.JPEG.Luma()
+	}
 	if p.Missing != nil {
 		n := p.H * p.W
 		q.Missing = make([]bool, n)

@@ -50,7 +50,7 @@ var (
 	codecGIF  = &codec{"gif", gif.DecodeConfig, gif.Decode, 8256, framesGIF, nil}
 )
 
-// decodeJPEG reads with imaging, which loses nothing: JPEG has 8 bits.
+// decodeJPEG reads what DecodeCoefficients does not, such as CMYK. It reads with imaging, which loses nothing: JPEG has 8 bits.
 func decodeJPEG(r io.Reader) (image.Image, error) { return imaging.Decode(r) }
 
 // open makes c the reader of a format.
@@ -86,6 +86,14 @@ type single struct {
 func (s *single) Pages() int { return 1 }
 
 func (s *single) Page(int) (*Picture, error) {
+	if s.codec == codecJPEG {
+		if c, err := DecodeCoefficients(s.data); err == nil {
+			p, n := c.picture(), s.notes(s.data)
+			p.ICC, p.Meta = n.icc, n.meta
+			p.finish(c.Orientation)
+			return p, nil
+		}
+	}
 	img, cfg, err := s.image(s.data)
 	if err != nil {
 		return nil, err

@@ -46,6 +46,8 @@ type Options struct {
 	// Memory bounds in bytes what a restoration may take; larger problems are
 	// solved in windows. Default: three quarters of what is available.
 	Memory int64
+
+	tolByDefault bool // Tol was not given
 }
 
 // Solvers lists the names of the solvers.
@@ -79,6 +81,7 @@ func (o Options) withDefaults() Options {
 	if o.Iters == 0 {
 		o.Iters = 200
 	}
+	o.tolByDefault = o.tolByDefault || o.Tol == 0
 	switch {
 	case o.Tol < 0:
 		o.Tol = 0

@@ -105,11 +105,17 @@ func New(p Problem, o Options) (*Plan, error) {
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
-	plan.free = free && !plan.policy.whole
+	plan.free = free && !plan.policy.whole && !plan.policy.rounded
+	if o.Discrepancy && plan.policy.rounded {
+		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
+	}
 	if p.Operator.TakesBoundary() {
 		plan.Boundary = p.Operator.Boundary().String()
 	}
 	plan.Start = string(plan.policy.start)
+	if o.tolByDefault && plan.policy.tol > 0 {
+		plan.Tol = plan.policy.tol
+	}
 	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
 	plan.decideChannels()
 	for _, decide := range []func() error{
@@ -152,6 +158,8 @@ func (p *Plan) decideSaturation() error {
 func (p *Plan) decideNoise() error {
 	y := p.problem.Y
 	switch {
+	case p.policy.rounded:
+		return p.decideNoiseBefore()
 	case p.problem.Noise != nil:
 		p.NoiseModel, p.Confidence = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi), -1
 		p.Level = deviation(p.NoiseModel, y)
@@ -187,7 +195,7 @@ const mostScale = 2
 
 // decidePrior chooses the prior and its scale.
 func (p *Plan) decidePrior() error {
-	prior, err := p.options.prior(p.Scene.C, p.policy.level(p.Level))
+	prior, err := p.options.prior(p.Scene.C, p.priorLevel())
 	if err != nil {
 		return err
 	}
@@ -203,7 +211,7 @@ func (p *Plan) decidePrior() error {
 	case p.options.Scale != 0:
 		p.Scale = p.options.Scale
 	case p.options.Prior.IsZero() || p.policy.alone:
-		p.Scale = min(mostScale, p.Sigma/p.policy.level(p.level()))
+		p.Scale = min(mostScale, p.Sigma/p.priorLevel())
 	default:
 		p.Scale = 1 // a prior that was asked for is taken as it is
 	}
@@ -214,6 +222,10 @@ func (p *Plan) decidePrior() error {
 // windows each window has its own.
 func (p *Plan) bind() (err error) {
 	if p.Windows != nil {
+		if p.policy.rounded {
+			_, err := p.problem.build(p.Scene)
+			return err
+		}
 		// The windows cut y as an image of the scene.
 		scene, err := p.Operator.Scene(p.problem.Y.Shape)
 		if err == nil && scene != p.Scene {
@@ -254,6 +266,11 @@ func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
 
 // decideWeight is the weight of the prior: lambda = c (scale noise/sigma)^2.
 func (p *Plan) decideWeight() error {
+	if p.policy.rounded { // the fidelity is a likelihood as it is
+		p.Weight = jpegWeight(p.Sigma / p.Scale)
+		p.Lambda = p.Strength * p.Weight * math.Pow(p.Scale/p.Sigma, 2)
+		return nil
+	}
 	p.Weight = p.policy.weight(p.problem, p.a, p.level())
 	p.Lambda = p.Strength * p.Weight * math.Pow(p.level()*p.Scale/p.Sigma, 2)
 	return nil
@@ -276,8 +293,14 @@ func (p *Plan) GivenNoise() noise.Model {
 }
 
 // given takes a normalised frame back to the units and the channels of the
-// problem. It may reuse the frame's memory.
+// problem; what was encoded in 8 bits lay within black and white. It may reuse the
+// frame's memory.
 func (p *Plan) given(m operators.Image) operators.Image {
+	if p.policy.rounded {
+		for i, v := range m.Pix {
+			m.Pix[i] = min(max(v, 0), 1)
+		}
+	}
 	p.Range.back(m.Pix)
 	if p.Gray {
 		m.Pix = slices.Concat(m.Pix, m.Pix, m.Pix)

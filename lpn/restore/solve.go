@@ -212,8 +212,12 @@ type fidelity interface {
 
 // fidelity is 1/2||A x - y||^2, or with noise of another kind than white
 // Level^2/2 (A x - y)'S^-1(A x - y), S its covariance at a smooth estimate of A x:
-// white noise of the level has the same objective in both.
+// white noise of the level has the same objective in both. Of rounded numbers it is
+// the likelihood of their rounding.
 func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
+	if q, ok := a.(operators.Quantiser); ok {
+		return p.quantised(q, y)
+	}
 	if _, white := p.NoiseModel.(noise.White); white || p.Estimated {
 		if p.Saturated {
 			return &solvers.Saturated{A: a, Y: y.Pix, Lo: 0, Hi: 1}
@@ -282,7 +286,7 @@ const coarseNoise = 0.25
 
 // start is the first estimate.
 func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
-	if p.policy.start == startMeasured || p.Saturated && y.Shape == a.Domain() {
+	if p.policy.start == startMeasured || p.policy.start == startDecoded || p.Saturated && y.Shape == a.Domain() {
 		return inputBaseline(ctx, y, a, p.Level, 1)
 	}
 	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)

@@ -48,8 +48,14 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	level := max(p.level(), quantum)
 	res := make([]float32, len(y.Pix))
 	a.Apply(res, r.X)
-	for i, v := range y.Pix {
-		res[i] = (res[i] - v) / float32(level)
+	if q, ok := a.(operators.Quantiser); ok {
+		p.beyondSteps(res, y.Pix, q)
+	} else {
+		for i, v := range y.Pix {
+			res[i] = (res[i] - v) / float32(level)
+		}
+	}
+	for i := range res {
 		e.energy += float64(res[i]) * float64(res[i])
 	}
 	e.samples = float64(len(res))

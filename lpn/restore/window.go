@@ -62,6 +62,16 @@ func (p *Plan) halo() (halo, pitch int, err error) {
 		kh, kw, _ := p.Operator.Support()
 		halo = max(2*field, 4*max(kh, kw))
 	}
+	if p.policy.rounded { // windows lie on whole blocks
+		a, err := p.problem.build(p.Scene)
+		if err != nil {
+			return 0, 0, err
+		}
+		grid := a.(*operators.JPEG).Grid()
+		for pitch%grid != 0 {
+			pitch += pitch
+		}
+	}
 	return (halo + pitch - 1) / pitch * pitch, pitch, nil
 }
 
@@ -166,6 +176,15 @@ func (p *Plan) window(y, x span) (operators.Linear, operators.Image, error) {
 	a, err := p.Operator.Build(scene)
 	if err != nil {
 		return nil, operators.Image{}, err
+	}
+	if part, ok := a.(*operators.JPEG); ok {
+		whole, err := p.problem.build(p.Scene)
+		if err != nil {
+			return nil, operators.Image{}, err
+		}
+		cut := operators.NewImage(part.Codomain())
+		whole.(*operators.JPEG).Cut(cut.Pix, p.problem.Y.Pix, part, y.lo, x.lo)
+		return part, cut, nil
 	}
 	kh, kw, _ := p.Operator.Support()
 	seen := a.Codomain()
