@@ -91,12 +91,12 @@ func readJPEGHeader(data []byte) (h jpegHeader, err error) {
 			frame = body
 		case marker > 0xc2 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
 			err = fmt.Errorf("JPEG of the kind SOF%d; want baseline or progressive", marker-0xc0)
-		case marker == 0xe0 && bytes.HasPrefix(body, []byte("JFIF\x00")):
+		case marker == 0xe0 && bytes.HasPrefix(body, []byte(jfifMarker)):
 			jfif = true
 		case marker == 0xee && bytes.HasPrefix(body, []byte("Adobe")) && len(body) >= 12:
 			adobe = int(body[11])
-		case marker == 0xe1 && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
-			h.orientation = exifOrientation(body[6:])
+		case marker == 0xe1 && bytes.HasPrefix(body, []byte(exifMarker)):
+			h.orientation = orientationOf(body[len(exifMarker):])
 		}
 		if err != nil {
 			return h, err
@@ -210,29 +210,4 @@ func (h *jpegHeader) readFrame(body []byte, tables *[4]*[64]uint16) error {
 		h.format.Planes = append(h.format.Planes, p)
 	}
 	return nil
-}
-
-// exifOrientation is tag 0x112 of the first directory of a TIFF header, 1
-// where there is none.
-func exifOrientation(tiff []byte) int {
-	if len(tiff) < 8 {
-		return 1
-	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if tiff[0] == 'M' {
-		order = binary.BigEndian
-	}
-	at := int64(order.Uint32(tiff[4:]))
-	if at+2 > int64(len(tiff)) {
-		return 1
-	}
-	n := int64(order.Uint16(tiff[at:]))
-	for e := at + 2; n > 0 && e+12 <= int64(len(tiff)); e, n = e+12, n-1 {
-		if order.Uint16(tiff[e:]) == 0x112 {
-			if o := int(order.Uint16(tiff[e+8:])); o >= 1 && o <= 8 {
-				return o
-			}
-		}
-	}
-	return 1
 }

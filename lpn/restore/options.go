@@ -30,6 +30,9 @@ type Options struct {
 	Step, Rho float64
 	// Strength multiplies the weight lambda of the prior. Default 1.
 	Strength float64
+	// Discrepancy searches for the strength at which the residual is as large as the
+	// noise, beginning with Strength. For operators that are not quite right.
+	Discrepancy bool
 	// Scale s takes the prior for one of s times less noise: R(s x)/s^2. Default:
 	// by the operator and the noise.
 	Scale float64

@@ -41,6 +41,8 @@ type Plan struct {
 	// the estimate says in words.
 	NoiseModel noise.Model `json:"-"`
 	NoiseLine  string      `json:"noise_line,omitempty"`
+	// Confidence is that of the estimate, from 0 to 1; -1 where the noise was given.
+	Confidence float64 `json:"confidence"`
 	// Level is the level of white noise that the prior and its weight are chosen
 	// for: that of white noise itself, and above the deviation of correlated noise,
 	// which a prior takes for texture.
@@ -76,6 +78,7 @@ type Plan struct {
 	problem Problem // normalised: in [0,1], one channel where Gray
 	options Options
 	policy  policy
+	free    bool // the strength may be raised where the result is implausible
 	net     *lpn.Network
 	a       operators.Linear  // of the whole scene; nil where there are Windows
 	psi     solvers.Potential // likewise
@@ -88,6 +91,7 @@ func New(p Problem, o Options) (*Plan, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	free := o.Strength == 0 && !o.Discrepancy
 	o = o.withDefaults()
 	scene, err := p.scene()
 	if err != nil {
@@ -98,6 +102,7 @@ func New(p Problem, o Options) (*Plan, error) {
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
+	plan.free = free && !plan.policy.whole
 	if p.Operator.TakesBoundary() {
 		plan.Boundary = p.Operator.Boundary().String()
 	}
@@ -119,7 +124,7 @@ func (p *Plan) decideNoise() error {
 	y := p.problem.Y
 	switch {
 	case p.problem.Noise != nil:
-		p.NoiseModel = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi)
+		p.NoiseModel, p.Confidence = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi), -1
 		p.Level = deviation(p.NoiseModel, y)
 		p.Noise = p.Level * p.Range.span()
 		if p.Range == Unit && !(p.Level <= 1) {
@@ -133,7 +138,7 @@ func (p *Plan) decideNoise() error {
 			e.White = noise.FindWhite(y)
 			e.Model, e.Deviation = noise.White{Sigma: e.White}, e.White
 		}
-		p.NoiseModel, p.Level, p.NoiseLine = e.Model, e.White, e.Line
+		p.NoiseModel, p.Level, p.NoiseLine, p.Confidence = e.Model, e.White, e.Line, e.Confidence
 		p.Noise, p.Estimated = e.Deviation*p.Range.span(), true
 	default:
 		p.Level = noise.FindWhite(y)
@@ -233,6 +238,12 @@ func (p *Plan) frame(x []float32) operators.Image {
 	}
 	out := Centre(operators.Image{Shape: p.Scene, Pix: slices.Clone(x)}, p.FrameH, p.FrameW)
 	return p.given(out)
+}
+
+// GivenNoise is the model of the noise in units of the measurement, as a Problem
+// takes it.
+func (p *Plan) GivenNoise() noise.Model {
+	return p.NoiseModel.Scaled(-p.Range.Lo/p.Range.span(), (1-p.Range.Lo)/p.Range.span())
 }
 
 // given takes a normalised frame back to the units and the channels of the

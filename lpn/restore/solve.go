@@ -2,6 +2,8 @@ package restore
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -28,6 +30,13 @@ type Result struct {
 	Image operators.Image
 	// Seconds is the time that it took.
 	Seconds float64
+	// Suspect is one line why the result should not be trusted, "" where nothing
+	// speaks against it. It is independent of Certified: a theorem covers the
+	// solver, not the choice of operator and noise.
+	Suspect string
+	// Strength is the Options' or what was found better; Note says why.
+	Strength float64
+	Note     string
 	// Result has the solver's report: whether it converged and was certified, the
 	// objective, the trace. In windows, Iterations is the largest, Objective is
 	// NaN, and X and Trace are nil.
@@ -45,10 +54,64 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 		return p.solveWindows(ctx, progress)
 	}
 	start := time.Now()
-	r, err := p.minimise(ctx, p.a, p.problem.Y, p.psi, p.problem.Truth, func(it solvers.Iterate) {
-		progress(Progress{Windows: 1, Iterate: it})
-	})
-	return Result{Image: p.frame(r.X), Seconds: time.Since(start).Seconds(), Result: r}, err
+	see := func(it solvers.Iterate) { progress(Progress{Windows: 1, Iterate: it}) }
+	y, truth := p.problem.Y, p.problem.Truth
+	s, err := p.solve(func(p *Plan) (solvers.Result, error) {
+		return p.minimise(ctx, p.a, y, p.psi, truth, see)
+	}, p.a, y, p.psi)
+	out := Result{Result: s.Result, Strength: s.plan.Strength}
+	if err != nil {
+		return out, err
+	}
+	out.Image = p.frame(s.X)
+	out.Suspect = s.plan.verdict(s.examination, extent(y.Pix))
+	out.Note = s.note
+	out.Seconds = time.Since(start).Seconds()
+	return out, nil
+}
+
+// A solution is a solver's result with what it shows.
+type solution struct {
+	solvers.Result
+	examination
+	plan *Plan  // with the strength that was used
+	note string // what was changed on the way
+}
+
+// strongest is the strength up to which an implausible result is tried again.
+const strongest = 64
+
+// mayRise reports whether a stronger restoration may be tried.
+func (p *Plan) mayRise() bool { return p.free && p.Strength < strongest }
+
+// solve restores y = A x by the given minimisation. Unless the strength was asked
+// for, a result that no image looks like is tried again at eight times the
+// strength: the solver has divided by what the operator, not being that of the
+// measurement, wrongly takes for nearly zero.
+func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
+	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
+	if err != nil {
+		return solution{plan: q, Result: r}, err
+	}
+	s := solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
+	before := extent(y.Pix)
+	for s.plan.mayRise() && s.plan.implausible(s.examination, before) != "" {
+		if q, r, err = s.plan.restored(8*s.plan.Strength, minimise); err != nil {
+			return s, err
+		}
+		s = solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
+		s.note = fmt.Sprintf("regularised %g times as much as the noise asks for: with less, the result is like no image", q.Strength/p.Strength)
+	}
+	return s, nil
+}
+
+// extent is the range of samples.
+func extent(x []float32) Range {
+	r := Range{math.Inf(1), math.Inf(-1)}
+	for _, v := range x {
+		r.Lo, r.Hi = min(r.Lo, float64(v)), max(r.Hi, float64(v))
+	}
+	return r
 }
 
 // minimise minimises 1/2||A x - y||^2 + Lambda R_Scale(x), psi the potential of
@@ -70,7 +133,11 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	if err != nil {
 		return solvers.Result{}, err
 	}
-	r, err := solvers.Solve(ctx, solvers.Watch(method, see), x0, stop)
+	method = solvers.Watch(method, see)
+	if p.mayRise() {
+		method = hopeful{method, extent(y.Pix)}
+	}
+	r, err := solvers.Solve(ctx, method, x0, stop)
 	if err != nil {
 		return r, err
 	}
@@ -91,6 +158,39 @@ func unchanged(y operators.Image, truth *operators.Image) solvers.Result {
 		X: slices.Clone(y.Pix), Iterations: 1, Converged: true, Certified: true,
 		Reason: "without noise the measurement is the image", Trace: []solvers.TracePoint{at},
 	}
+}
+
+// hopeful is a method that ends where its iterates have left the range that a
+// plausible result has.
+type hopeful struct {
+	solvers.Method
+	before Range
+}
+
+// patience is how many iterations an iterate has to come back.
+const patience = 8
+
+func (m hopeful) Steps(x0 []float32) iter.Seq[solvers.Iterate] {
+	return func(yield func(solvers.Iterate) bool) {
+		for it := range m.Method.Steps(x0) {
+			if !yield(it) {
+				return
+			}
+			if it.K%patience == 0 {
+				if r := extent(it.X); m.before.beyond(r.Lo, r.Hi) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Certificate is the method's own.
+func (m hopeful) Certificate() (bool, string) {
+	if c, ok := m.Method.(solvers.Certifier); ok {
+		return c.Certificate()
+	}
+	return false, "the method knows no theorem"
 }
 
 // A fidelity is what a solver asks of h.

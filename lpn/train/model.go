@@ -23,7 +23,7 @@ type model struct {
 	shared *shared
 	pool   *kernel.Pool
 	sweep  sweep
-	growth *growth // nil without a well-posedness penalty
+	growth *growth // nil without a penalty on waves
 }
 
 // modelShape is a batch: N pictures of H x W.
@@ -76,12 +76,9 @@ func (m *model) close() {
 	}
 }
 
-// Part runs one chunk, or first the penalty if it is due: it takes longest.
+// Part runs one chunk, or last the penalty.
 func (m *model) Part(_, part int) {
-	if m.growth.due() {
-		part--
-	}
-	if part < 0 {
+	if part == len(m.chunks) {
 		m.growth.run()
 		return
 	}
@@ -102,7 +99,7 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		c.lossFn.kind, c.lossFn.gamma = kind, gamma/m.cfg.Unit
 	}
 	parts := len(m.chunks)
-	if m.growth.due() {
+	if m.growth != nil {
 		parts++
 	}
 	m.pool.Do(m, parts)
@@ -113,22 +110,19 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		}
 		loss += c.loss
 	}
-	graphs := make([]*graph, 0, parts)
+	grads := make([]map[string][]float32, 0, parts)
 	for _, c := range m.chunks {
-		graphs = append(graphs, c.graph)
+		grads = append(grads, c.grads)
 	}
-	if m.growth.due() {
-		if m.growth.err != nil {
-			return 0, m.growth.err
-		}
-		graphs = append(graphs, m.growth.graph)
+	if m.growth != nil {
+		grads = append(grads, m.growth.grads)
 	}
 	m.each(func(_ int, s segment) {
 		name := m.specs[s.of].Name
 		g := m.grads[name][s.lo:s.hi]
 		clear(g)
-		for _, c := range graphs {
-			if h := c.grads[name]; h != nil {
+		for _, c := range grads {
+			if h := c[name]; h != nil {
 				kernel.Add(g, g, h[s.lo:s.hi])
 			}
 		}
