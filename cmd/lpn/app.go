@@ -123,6 +123,7 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 			infoCommand(),
 			applyCommand(),
 			importCommand(),
+			exportCommand(),
 			doctorCommand(),
 			completionCommand(),
 			docsCommand(),

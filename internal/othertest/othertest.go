@@ -46,12 +46,24 @@ func Program(t testing.TB, name string) string {
 // NumPy is the path of a Python that has NumPy.
 func NumPy(t testing.TB) string {
 	t.Helper()
-	for _, python := range []string{"python3", "/usr/bin/python3", "python"} {
-		said, err := exec.Command(python, "-c", "import numpy; print(numpy.arange(3).sum(), numpy.__name__)").Output()
-		if err == nil && strings.TrimSpace(string(said)) == "3 numpy" {
-			return python
+	return python(t, "NumPy", "import numpy; print(numpy.arange(3).sum(), numpy.__name__)", "3 numpy")
+}
+
+// ONNXRuntime is the path of a Python that has NumPy and onnxruntime.
+func ONNXRuntime(t testing.TB) string {
+	t.Helper()
+	return python(t, "onnxruntime", "import numpy, onnxruntime; print(onnxruntime.InferenceSession.__name__)", "InferenceSession")
+}
+
+// python is the path of a Python to which a program says what it must.
+func python(t testing.TB, library, program, says string) string {
+	t.Helper()
+	for _, path := range []string{"python3", "/usr/bin/python3", "python"} {
+		said, err := exec.Command(path, "-c", program).Output()
+		if err == nil && strings.TrimSpace(string(said)) == says {
+			return path
 		}
 	}
-	t.Skip("no Python with NumPy here")
+	t.Skipf("no Python with %s here", library)
 	return ""
 }
