@@ -105,7 +105,7 @@ func New(p Problem, o Options) (*Plan, error) {
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
-	plan.free = free && !plan.policy.whole && !plan.policy.rounded
+	plan.free = free && !plan.policy.whole && !plan.policy.alone && !plan.policy.rounded
 	if o.Discrepancy && plan.policy.rounded {
 		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
 	}
@@ -167,6 +167,7 @@ func (p *Plan) decideNoise() error {
 		if p.Range == Unit && !(p.Level <= 1) {
 			return &OptionError{"noise", fmt.Sprintf("%q is not a number in [0,1], a fraction like 25/255, or auto", p.problem.Noise)}
 		}
+		p.doubt(y)
 	case !p.policy.estimable:
 		return &OptionError{"noise", "auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255"}
 	case p.policy.alone:
@@ -183,6 +184,23 @@ func (p *Plan) decideNoise() error {
 		p.Noise = p.Level * p.Range.span()
 	}
 	return nil
+}
+
+// doubted is how many times the given level an estimate must be to be believed
+// instead.
+const doubted = 1.5
+
+// doubt compares the level that was given with what the measurement shows, where it
+// is amplified: deblurring with half of the noise paints the other half.
+func (p *Plan) doubt(y operators.Image) {
+	_, white := p.NoiseModel.(noise.White)
+	if !white || !p.free || !p.policy.estimable {
+		return
+	}
+	if seen := noise.FindWhite(y); seen > doubted*p.Level && seen > 2*quantum {
+		p.NoiseLine = fmt.Sprintf("the measurement shows noise of %.3g where %.3g was given: it is taken to have what it shows", seen*p.Range.span(), p.Noise)
+		p.Level = seen
+	}
 }
 
 // level is the noise level that the weight is computed for.

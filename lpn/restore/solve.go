@@ -78,32 +78,60 @@ type solution struct {
 	note string // what was changed on the way
 }
 
-// strongest is the strength up to which an implausible result is tried again.
+// strongest is the strength up to which a result is tried again.
 const strongest = 64
 
-// mayRise reports whether a stronger restoration may be tried.
-func (p *Plan) mayRise() bool { return p.free && p.Strength < strongest }
-
 // solve restores y = A x by the given minimisation. Unless the strength was asked
-// for, a result that no image looks like is tried again at eight times the
-// strength: the solver has divided by what the operator, not being that of the
-// measurement, wrongly takes for nearly zero.
+// for, a result that no image looks like, or that leaves much more than noise
+// unexplained, is tried again at a larger one: the solver has divided by what the
+// operator, not being that of the measurement, wrongly takes for nearly zero.
 func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
 	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
 	if err != nil {
 		return solution{plan: q, Result: r}, err
 	}
 	s := solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
-	before := p.expected(y.Pix)
-	for s.plan.mayRise() && s.plan.implausible(s.examination, before) != "" {
-		if q, r, err = s.plan.restored(8*s.plan.Strength, minimise); err != nil {
+	for range mostTries {
+		factor, why := p.raise(s, p.expected(y.Pix))
+		if why == "" {
+			break
+		}
+		if q, r, err = s.plan.restored(factor*s.plan.Strength, minimise); err != nil {
 			return s, err
 		}
 		s = solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
-		s.note = fmt.Sprintf("regularised %g times as much as the noise asks for: with less, the result is like no image", q.Strength/p.Strength)
+		s.note = fmt.Sprintf("regularised %.3g times as much as the noise asks for: with less, %s", q.Strength/p.Strength, why)
 	}
 	return s, nil
 }
+
+// mostTries bounds the restorations at a larger strength.
+const mostTries = 3
+
+// raise is the factor by which a restoration is to be stronger, and why; no reason
+// where it is to stay. What an operator that is not quite right leaves unexplained
+// counts like noise: the level of both is the residual's.
+func (p *Plan) raise(s solution, before Range) (factor float64, why string) {
+	q := s.plan
+	if !q.mayRise() || s.samples < fewest {
+		return 1, ""
+	}
+	if q.implausible(s.examination, before) != "" {
+		return 8, "the result is like no image"
+	}
+	// The level that the strength stands for already.
+	if excess := s.ratio() / math.Sqrt(max(q.Strength/p.Strength, 1)); excess > unexplained {
+		return min(excess*excess, strongest/q.Strength), fmt.Sprintf("the residual is %.3g times the noise", s.ratio())
+	}
+	return 1, ""
+}
+
+// unexplained is how many times the noise a residual must be to count as more than
+// noise.
+const unexplained = 1.25
+
+// mayRise reports whether a stronger restoration may be tried.
+func (p *Plan) mayRise() bool { return p.free && p.Lambda > 0 && p.Strength < strongest }
 
 // expected is the range that a measurement speaks for: its own, without an end where
 // samples were clipped.

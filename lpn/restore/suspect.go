@@ -38,6 +38,9 @@ func (e *examination) add(f examination) {
 	e.plain += f.plain
 }
 
+// ratio is the root mean square of the residual in units of the level.
+func (e examination) ratio() float64 { return math.Sqrt(e.energy / max(e.samples, 1)) }
+
 // quantum is the deviation of rounding to 8 bits: a residual as small is no sign of
 // anything.
 const quantum = 1. / 255 / 3.4641016
@@ -150,7 +153,7 @@ func (p *Plan) verdict(e examination, before Range) string {
 	if why := p.implausible(e, before); why != "" {
 		return why
 	}
-	ratio := math.Sqrt(e.energy / e.samples)
+	ratio := e.ratio()
 	correlation := 0.0
 	if e.energy > 0 {
 		correlation = e.along / max(e.neighbours, 1) / (e.energy / e.samples)
