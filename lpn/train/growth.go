@@ -8,19 +8,19 @@ import (
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
-// The gain that a strong wave may have: below 1 by margin, as pictures bring
-// more than waves, and by less in proportion for a wave of a period beyond
-// slow pixels, such as the slope of a sky.
-const (
-	margin = 0.02
-	slow   = 8
-)
+// ceiling is the gain that a strong wave may have. It is below 1, as pictures
+// bring more than waves, and the less the noise the nearer: what there is
+// beside noise should pass. A period beyond 20 pixels, such as the slope of a
+// sky, may have more in proportion.
+func ceiling(sigma, period float64) float64 {
+	return 1 - 0.02*math.Sqrt(sigma)*min(1, 20/period)
+}
 
 // probes is how many waves the penalty looks at in a step, turns how often it
 // turns their colour to where their gain is larger.
 const (
-	probes = 12
-	turns  = 3
+	probes = 8
+	turns  = 2
 )
 
 // A growth is the penalty that keeps f from amplifying waves, which a solver
@@ -29,8 +29,8 @@ const (
 //
 //	norm * sum over probes of max(0, gain - ceiling)^2
 //
-// with the gain of a strong sine of fresh direction, period and, in colour, the
-// mixture of planes of the largest gain: see strong.
+// with the gain of a strong wave of fresh direction, period and profile and, in
+// colour, the mixture of planes of the largest gain: see strong.
 type growth struct {
 	*strong
 	norm float64
@@ -56,16 +56,16 @@ func (g *growth) run() float64 {
 		for c := range mix {
 			mix[c] = complex(rng.NormFloat64(), rng.NormFloat64())
 		}
-		gain := g.gain(w.FY, w.FX, unit(mix))
-		for range turns {
-			if len(mix) > 1 {
-				gain = g.gain(w.FY, w.FX, unit(g.slope(0, nil)))
-			}
+		profile := []float64{1}
+		if w.Sharp > 0 {
+			profile = series(w.Sharp)
 		}
+		g.look(w.FY, w.FX, profile)
+		gain := g.gain(g.worst(unit(mix), turns))
 		g.top = max(g.top, gain)
-		if over := gain - 1 + margin*min(1, slow/w.Period()); over > 0 {
+		if over := gain - ceiling(g.cfg.Sigma, w.Period()); over > 0 {
 			loss += g.norm * over * over
-			g.slope(2*g.norm*over, g.grads)
+			g.slope(2 * g.norm * over)
 		}
 	}
 	return loss
@@ -82,6 +82,23 @@ func unit(m []complex128) []complex128 {
 		u[i] = v / complex(math.Sqrt(sum), 0)
 	}
 	return u
+}
+
+// series returns the odd harmonics of a sine squared off, of sum of squares 1.
+func series(sharp float64) []float64 {
+	const steps = 256
+	a, sum := make([]float64, harmonics), 0.0
+	for n := range a {
+		for i := range steps {
+			u := 2 * math.Pi * (float64(i) + 0.5) / steps
+			a[n] += math.Tanh(sharp*math.Cos(u)) * math.Cos(odd(n)*u)
+		}
+		sum += a[n] * a[n]
+	}
+	for n := range a {
+		a[n] /= math.Sqrt(sum)
+	}
+	return a
 }
 
 // cis is exp(i u).
