@@ -13,7 +13,7 @@ import (
 // beside noise should pass. A period beyond 20 pixels, such as the slope of a
 // sky, may have more in proportion.
 func ceiling(sigma, period float64) float64 {
-	return 1 - 0.02*math.Sqrt(sigma)*min(1, 20/period)
+	return 1 - 0.03*math.Sqrt(sigma)*min(1, 20/period)
 }
 
 // probes is how many waves the penalty looks at in a step, turns how often it
@@ -51,24 +51,41 @@ func (g *growth) run() float64 {
 	g.top = 0
 	loss := 0.0
 	for range probes {
-		w := lpn.RandomWave(rng, g.cfg.Channels)
+		period := g.wave(rng)
 		mix := make([]complex128, g.cfg.Channels)
 		for c := range mix {
 			mix[c] = complex(rng.NormFloat64(), rng.NormFloat64())
 		}
-		profile := []float64{1}
-		if w.Sharp > 0 {
-			profile = series(w.Sharp)
-		}
-		g.look(w.FY, w.FX, profile)
 		gain := g.gain(g.worst(unit(mix), turns))
 		g.top = max(g.top, gain)
-		if over := gain - ceiling(g.cfg.Sigma, w.Period()); over > 0 {
+		if over := gain - ceiling(g.cfg.Sigma, period); over > 0 {
 			loss += g.norm * over * over
 			g.slope(2 * g.norm * over)
 		}
 	}
 	return loss
+}
+
+// wave draws the wave to look at and returns its period. Half of the waves
+// repeat after a few pixels, most of those along rows, columns and diagonals.
+func (g *growth) wave(rng *rand.Rand) (period float64) {
+	w := lpn.RandomWave(rng, 1)
+	if rng.IntN(2) == 0 {
+		profile := series(w.Sharp, harmonics)
+		if w.Sharp == 0 {
+			profile = profile[:1]
+		}
+		g.look(w.FY, w.FX, profile)
+		return w.Period()
+	}
+	n := 4 + rng.IntN(longest-3)
+	d := [...][2]int{{0, 1}, {1, 0}, {1, 1}, {1, -1}, {1, 2}, {2, -1}}[rng.IntN(6)]
+	profile := []float64{1}
+	if w.Sharp > 0 { // the harmonics below the half of what it repeats after
+		profile = series(w.Sharp, min(harmonics, (distinct(d[0], d[1], n)+1)/4))
+	}
+	g.repeat(d[0], d[1], n, w.Phase, profile)
+	return float64(n) / math.Hypot(float64(d[0]), float64(d[1]))
 }
 
 // unit scales a vector to length 1.
@@ -84,10 +101,11 @@ func unit(m []complex128) []complex128 {
 	return u
 }
 
-// series returns the odd harmonics of a sine squared off, of sum of squares 1.
-func series(sharp float64) []float64 {
+// series returns the first n odd harmonics of a sine squared off, of sum of squares 1.
+func series(sharp float64, n int) []float64 {
 	const steps = 256
-	a, sum := make([]float64, harmonics), 0.0
+	sharp = max(sharp, 1e-3)
+	a, sum := make([]float64, n), 0.0
 	for n := range a {
 		for i := range steps {
 			u := 2 * math.Pi * (float64(i) + 0.5) / steps

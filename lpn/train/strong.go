@@ -21,7 +21,8 @@ import (
 // phase u runs through all values from cell to cell. Its energy q = h^2/2 repeats
 // after pi; with t = 2u it is a sum of Re(Q_r exp(i r t)), and a gate the
 // same of P_r = sum of N Q_r, turned by r times the phase of the tap. The largest
-// of a group is taken for each of a few phases. Where energies have a reach the
+// of a group is taken for each of a few phases: those that occur, for a wave that
+// repeats after few cells, as the phase of stripes on the grid decides. Where energies have a reach the
 // wave is meant to be below it.
 type strong struct {
 	cfg    lpn.Config
@@ -32,15 +33,19 @@ type strong struct {
 
 	fy, fx  float64 // cycles a pixel
 	profile []float64
-	swing   []complex128 // exp(i t) of the phases looked at
 }
 
 // harmonics is how many odd harmonics of a wave count.
 const harmonics = 4
 
+// longest is the longest period of a wave that repeats.
+const longest = 24
+
 // A strongLevel holds what one level makes of the wave, in cells of 2^(l+1) pixels.
 type strongLevel struct {
 	wy, wx          float64 // a cell of the level below
+	start           float64 // the first of the phases t
+	phases          int     // and how many, from there around the circle
 	in, g, h        []pair  // by harmonic
 	dg, dh          []pair
 	q, p            []pair    // of energies and gates, by r
@@ -93,7 +98,7 @@ func newStrong(cfg lpn.Config, params map[string][]float32) *strong {
 		s.levels = append(s.levels, strongLevel{
 			in: pairs(harmonics, 4*ci), g: pairs(harmonics, v.Maps), h: pairs(harmonics, f), dg: pairs(harmonics, v.Maps), dh: pairs(harmonics, f),
 			q: pairs(terms, f), p: pairs(terms, f), u: pairs(terms, f), back: pairs(terms, f),
-			at: make([]float32, 2*terms*f), open: make([]float32, 2*terms*f),
+			at: make([]float32, 2*f), open: make([]float32, longest*f),
 			top: make([]float64, groups), weight: make([]float64, groups), above: make([]float64, groups), features: f, group: cfg.Pyramid.Group,
 		})
 		ci = v.Maps
@@ -168,18 +173,52 @@ func share(level int) float64 { return math.Pow(4, -float64(level)) }
 // squares 1.
 func (s *strong) look(fy, fx float64, profile []float64) {
 	s.fy, s.fx, s.profile = fy, fx, profile
-	phases := 8
-	if len(profile) > 1 {
-		phases = 4 * harmonics
-	}
-	s.swing = s.swing[:0]
-	for i := range phases {
-		s.swing = append(s.swing, cis(2*math.Pi*float64(i)/float64(phases)))
+	for l := range s.levels {
+		s.levels[l].start, s.levels[l].phases = 0, 8
+		if len(profile) > 1 {
+			s.levels[l].phases = 4 * harmonics
+		}
 	}
 }
 
-// terms is the number of Q_r.
-func (s *strong) terms() int { return 2 * len(s.profile) }
+// repeat sets a wave of row and col cycles in period pixels, which begins at a
+// phase. Its harmonics must be below the half of what they repeat after, or they
+// are not apart.
+func (s *strong) repeat(row, col, period int, start float64, profile []float64) {
+	s.fy, s.fx, s.profile = float64(row)/float64(period), float64(col)/float64(period), profile
+	cycles := gcd(row, col)
+	for l := range s.levels {
+		v := &s.levels[l]
+		v.start, v.phases = 2*start, period/gcd(period, 2*cycles<<(l+1))
+	}
+}
+
+// distinct is after how many pixels along a row or column a wave repeats.
+func distinct(row, col, period int) int { return period / gcd(period, gcd(row, col)) }
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return max(a, -a)
+}
+
+// terms is the number of Q_r that q at the phases has.
+func (s *strong) terms(v *strongLevel) int { return min(2*len(s.profile), v.phases/2+1) }
+
+// turned is exp(i r t), t from the first of the phases.
+func (v *strongLevel) turned(r, phase int) complex128 {
+	return cis(2 * math.Pi * float64(r*phase%v.phases) / float64(v.phases))
+}
+
+// many is in how many terms of a Fourier series of the phases Q_r is, as
+// itself and as its conjugate.
+func (v *strongLevel) many(r int) float64 {
+	if r == 0 || 2*r == v.phases {
+		return 1
+	}
+	return 2
+}
 
 // odd is the n-th odd number.
 func odd(n int) float64 { return float64(2*n + 1) }
@@ -260,15 +299,12 @@ func (s *strong) worst(mix []complex128, turns int) []complex128 {
 	return mix
 }
 
-// turned is the r-th power of exp(i t) at a phase.
-func (s *strong) turned(r, phase int) complex128 { return s.swing[r*phase%len(s.swing)] }
-
 // gates writes the energies and gates of a level and which are open, and
 // returns what the level adds to the gain.
 func (s *strong) gates(l int) float64 {
 	v, lev := &s.levels[l], s.cfg.Pyramid.Levels[l]
-	f, phases := v.features, len(s.swing)
-	for r := range s.terms() {
+	f, phases := v.features, v.phases
+	for r := range s.terms(v) {
 		v.q[r].clear()
 		v.p[r].clear()
 	}
@@ -278,17 +314,13 @@ func (s *strong) gates(l int) float64 {
 		for k, h := range at {
 			at[k] = h * h / 2
 		}
-		for r := range s.terms() {
-			many := 2.0
-			if r == 0 {
-				many = 1
-			}
-			v.q[r].axpy(complex(many/float64(phases), 0)*conj(s.turned(r, i)), at)
+		for r := range s.terms(v) {
+			v.q[r].axpy(complex(v.many(r)/float64(phases), 0)*conj(v.turned(r, i)), at)
 		}
 	}
 	n := s.param("N", l)
 	taps(lev.NK, 4*v.wy, 4*v.wx, func(tap int, phase float64) { // energies turn twice as fast
-		for r := range s.terms() {
+		for r := range s.terms(v) {
 			turn := cis(float64(r) * phase)
 			for k := range f {
 				if r == 0 {
@@ -314,8 +346,8 @@ func (s *strong) gates(l int) float64 {
 	for i := range phases {
 		at := v.at[:f]
 		clear(at)
-		for r := range s.terms() {
-			e := s.turned(r, i)
+		for r := range s.terms(v) {
+			e := v.turned(r, i)
 			kernel.Axpy(at, float32(real(e)), v.p[r].re)
 			kernel.Axpy(at, float32(-imag(e)), v.p[r].im)
 		}
@@ -342,15 +374,15 @@ func (s *strong) gates(l int) float64 {
 }
 
 // half is exp(i n u), u = t/2, of the n-th odd harmonic at a phase.
-func (s *strong) half(n, phase int) complex128 {
-	return cis(odd(n) * math.Pi * float64(phase) / float64(len(s.swing)))
+func (v *strongLevel) half(n, phase int) complex128 {
+	return cis(odd(n) * (v.start/2 + math.Pi*float64(phase)/float64(v.phases)))
 }
 
 // features writes h at a phase.
 func (s *strong) features(v *strongLevel, phase int, at []float32) {
 	clear(at)
 	for n := range s.profile {
-		e := s.half(n, phase)
+		e := v.half(n, phase)
 		kernel.Axpy(at, float32(real(e)), v.h[n].re)
 		kernel.Axpy(at, float32(-imag(e)), v.h[n].im)
 	}
@@ -388,7 +420,7 @@ func (s *strong) slope(scale float64) {
 // 0. The level above has been done.
 func (s *strong) slopeOfGates(l int, scale float64) {
 	v, lev := &s.levels[l], s.cfg.Pyramid.Levels[l]
-	f, phases := v.features, len(s.swing)
+	f, phases := v.features, v.phases
 	if l == len(s.levels)-1 {
 		clear(v.above)
 	}
@@ -399,7 +431,7 @@ func (s *strong) slopeOfGates(l int, scale float64) {
 			s.grad("logc", l)[g] += float32(scale * weight * v.top[g])
 		}
 	}
-	for r := range s.terms() {
+	for r := range s.terms(v) {
 		v.u[r].clear()
 		v.back[r].clear()
 	}
@@ -409,8 +441,8 @@ func (s *strong) slopeOfGates(l int, scale float64) {
 				continue
 			}
 			w := complex(v.weight[j/v.group]/float64(phases), 0)
-			for r := range s.terms() {
-				v.u[r].set(j, v.u[r].at(j)+w*s.turned(r, i))
+			for r := range s.terms(v) {
+				v.u[r].set(j, v.u[r].at(j)+w*v.turned(r, i))
 			}
 		}
 	}
@@ -425,7 +457,7 @@ func (s *strong) slopeOfGates(l int, scale float64) {
 	}
 	n, dn := s.param("N", l), s.grad("N", l)
 	taps(lev.NK, 4*v.wy, 4*v.wx, func(tap int, phase float64) {
-		for r := range s.terms() {
+		for r := range s.terms(v) {
 			turn := cis(float64(r) * phase)
 			for k := range f {
 				row, u, back := n[(tap*f+k)*f:][:f], v.u[r], v.back[r]
@@ -458,19 +490,15 @@ func (s *strong) slopeOfGates(l int, scale float64) {
 	h, dq := v.at[:f], v.at[f:2*f]
 	for i := range phases {
 		clear(dq)
-		for r := range s.terms() {
-			many := 2 / float64(phases)
-			if r == 0 {
-				many /= 2
-			}
-			e := s.turned(r, i)
+		for r := range s.terms(v) {
+			many, e := v.many(r)/float64(phases), v.turned(r, i)
 			kernel.Axpy(dq, float32(many*real(e)), v.back[r].re)
 			kernel.Axpy(dq, float32(many*imag(e)), v.back[r].im)
 		}
 		s.features(v, i, h)
 		kernel.Mul(dq, dq, h)
 		for m := range s.profile {
-			v.dh[m].axpy(conj(s.half(m, i)), dq)
+			v.dh[m].axpy(conj(v.half(m, i)), dq)
 		}
 	}
 }
