@@ -24,8 +24,7 @@ type Estimate struct {
 	// be told from correlated noise it is less than what was measured, down to
 	// White{0}.
 	Model Model
-	// Deviation is the root mean square of the noise over the picture, as measured
-	// in flat parts. Of a JPEG the Model has more.
+	// Deviation is the root mean square of the noise over the picture.
 	Deviation float64
 	// White is the level of white noise for which a restoration does about as
 	// well as with the Model: above Deviation where the noise is correlated.
@@ -727,26 +726,20 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		e.Model, e.Deviation = model, left
 		e.White = left * math.Sqrt(max(low, 1))
 		if h.Quality > 0 || high < quantised*low {
-			e.flatten(model.Model.(Curve))
+			// The high frequencies of the noise are quantised away, and those of
+			// the picture with them: a spectrum would say that they can be
+			// trusted.
+			e.Model = model.Model
+			e.White = jpegFactor(left) * left
 		}
 	}
 	e.Line = e.words(h)
 }
 
-// flatten takes noise that JPEG went over for independent noise of a higher level.
-// In flat blocks the high frequencies of the noise are quantised away, and those of
-// the picture with them, so that a spectrum would say that they can be trusted;
-// and what is left in flat blocks is less than the noise elsewhere. The factor is
-// that of the best level of data/camera over the deviation measured.
-func (e *Estimate) flatten(c Curve) {
-	k := min(max(2.4+0.2*255*e.Deviation, 2.8), 4)
-	for _, l := range c.Channels {
-		for i := range l.Y {
-			l.Y[i] *= k
-		}
-	}
-	e.Model, e.White = c, k*e.Deviation
-}
+// jpegFactor is the level of white noise for which noise that JPEG went over is
+// best removed, over the deviation measured: in flat blocks the noise is quantised
+// away, elsewhere it is not. That of the best level on data/camera.
+func jpegFactor(deviation float64) float64 { return min(max(2.4+0.2*255*deviation, 2.8), 4) }
 
 // eightBit reports whether all samples are multiples of 1/255 in [0,1].
 func eightBit(p []float32) bool {

@@ -256,6 +256,17 @@ func Treat(m Model, y operators.Image, lo, hi float64, clipped bool) Treatment {
 	return t
 }
 
+// Treat is the treatment of the picture y in which e was found, samples in [0,1];
+// e.White must not be 0.
+func (e Estimate) Treat(y operators.Image) Treatment {
+	t := Treat(e.Model, y, 0, 1, true)
+	if _, ok := e.Model.(Correlated); !ok {
+		t.Level *= e.White / e.Deviation
+		t.Model = White{t.Level}
+	}
+	return t
+}
+
 // Back writes a restored picture on the measurement's own scale. dst may equal x.
 func (t Treatment) Back(dst, x []float32) {
 	if t.Stabiliser == nil {
