@@ -738,7 +738,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 
 // jpegFactor is the level of white noise for which noise that JPEG went over is
 // best removed, over the deviation measured: in flat blocks the noise is quantised
-// away, elsewhere it is not. That of the best level on data/camera.
+// away, elsewhere it is not. That of the best level on simulated camera pictures.
 func jpegFactor(deviation float64) float64 { return min(max(2.4+0.2*255*deviation, 2.8), 4) }
 
 // eightBit reports whether all samples are multiples of 1/255 in [0,1].
