@@ -32,6 +32,7 @@ var rooms = map[string][]string{
 	"assets":                 {},
 	"internal/archtest":      {},
 	"internal/plot":          {"operators", "solvers", "lpn"},
+	"internal/noisejudge":    {"assets", "internal/imageio", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn"},
 	"internal/peerbench":     {"internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
 	"cmd/lpn":                {"..."},
 }

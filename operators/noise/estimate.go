@@ -669,6 +669,10 @@ const (
 	// whiteShare is how much of the deviation white noise of the level of the
 	// highest frequencies explains where noise is taken for white.
 	whiteShare = 0.25
+	// clearly is how much more than white noise correlated noise must be to be
+	// believed where there is white noise too, varied the largest over the smallest
+	// deviation by brightness where white noise is not taken for one of one level.
+	clearly, varied = 2.2, 1.7
 	// quantised is the power of high over low frequencies below which JPEG must have
 	// taken them.
 	quantised = 0.018
@@ -696,7 +700,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 	e.Confidence = ramp(even, lo, hi) * ramp(middle/low, steep, gentle)
 	line := f.curve
 	e.Rising = line.At(line.X[len(line.X)-1]) / line.At(line.X[0])
-	falls := high < 0.5*middle && found > 1.3*white
+	falls := high < 0.5*middle && found > clearly*white
 	switch {
 	case unit > 0 && counting(line, f.scale[0], unit):
 		e.Model = Poisson{Gain: unit}
@@ -704,7 +708,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		e.White, e.Confidence = e.Deviation, 1
 	case white > whiteShare*found && !(falls && e.Confidence > 0.9):
 		e.Model, e.Deviation, e.White = White{white}, white, white
-		if e.Confidence > 0.9 && slices.Max(line.Y) > 1.35*slices.Min(line.Y) {
+		if e.Confidence > 0.9 && slices.Max(line.Y) > varied*slices.Min(line.Y) {
 			e.Model, e.Deviation = model.Model, found
 			e.White = found
 			break

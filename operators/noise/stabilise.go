@@ -171,8 +171,8 @@ func pooled(m Model, channels int) func(mean float64) float64 {
 
 // Stabilised writes a measurement and its noise on the scale of a stabiliser:
 // the noise of the result no longer depends on the brightness, what the channels
-// differ in and the correlation stay. The deviations of the channels are those at
-// the brightness of each sample, averaged.
+// differ in and the correlation stay. The deviations of the channels, averaged over
+// the brightnesses of the picture, have the root mean square Level.
 func (s *Stabiliser) Stabilised(m Model, y operators.Image) (operators.Image, Model) {
 	out := operators.NewImage(y.Shape)
 	s.Forward(out.Pix, y.Pix)
@@ -182,12 +182,17 @@ func (s *Stabiliser) Stabilised(m Model, y operators.Image) (operators.Image, Mo
 	slope := s.slopes(pooled, y.Pix)
 	c := Curve{make([]Line, y.C)}
 	n := y.H * y.W
+	all := 0.0
 	for a := range y.C {
 		sum := 0.0
 		for i := a * n; i < (a+1)*n; i++ {
 			sum += float64(v[i]) * float64(slope[i]) * float64(slope[i])
 		}
+		all += sum / float64(y.Len())
 		c.Channels[a] = Line{[]float64{0}, []float64{math.Sqrt(sum / float64(n))}}
+	}
+	for _, l := range c.Channels {
+		l.Y[0] *= s.Level / math.Sqrt(all)
 	}
 	if k, ok := m.(Correlated); ok {
 		return out, Correlated{c, k.Spectrum}
