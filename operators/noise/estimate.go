@@ -280,7 +280,7 @@ func Find(m operators.Image, h Hints) Estimate {
 			e.White = FindWhite(m)
 		}
 		e.Model, e.Deviation = White{e.White}, e.White
-		e.Line = e.words(h) + " (hardly a part of the picture to measure it by)"
+		e.Line = fmt.Sprintf("noise: about %.2g/255, but hardly a part of the picture to measure it by", 255*e.White)
 		return e
 	}
 	f := newFit(ps, m.C)
@@ -707,7 +707,7 @@ const (
 	negligible = 0.7 / 255
 	// whiteShare is how much of the deviation white noise of the level of the
 	// highest frequencies explains where noise is taken for white.
-	whiteShare = 0.2
+	whiteShare, whiteShareGray = 0.2, 0.12
 	// clearly is how much more than white noise correlated noise must be to be
 	// believed where there is white noise too.
 	clearly = 2.2
@@ -734,9 +734,9 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		settle(model.Model.(Curve))
 	}
 	found := RMS(model.Model, m.Pix, m.Shape)
-	even, lo, hi := 0.0, doubted, believed
-	if m.C == 1 { // a gray picture has no second channel to tell by
-		lo, hi = doubtedGray, believedGray
+	even, lo, hi, explained := 0.0, doubted, believed, whiteShare
+	if m.C == 1 && h.Quality == 0 { // rarely from a camera as it is
+		lo, hi, explained = doubtedGray, believedGray, whiteShareGray
 	}
 	for _, b := range f.bins {
 		even += b.even / float64(len(f.bins))
@@ -749,9 +749,9 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		e.Model = Poisson{Gain: unit}
 		e.Deviation = RMS(e.Model, m.Pix, m.Shape)
 		e.White, e.Confidence = e.Deviation, 1
-	case white > whiteShare*found && !(e.Confidence > 0.9 && high < 0.5*middle && found > max(clearly*white, 5./255)):
+	case white > explained*found && !(m.C > 1 && e.Confidence > 0.9 && high < 0.5*middle && found > max(clearly*white, 5./255)):
 		e.Model, e.Deviation, e.White = White{white}, white, white
-		if e.Confidence > 0.9 && low < 1.6*middle && slices.Max(line.Y) > varied*slices.Min(line.Y) {
+		if e.Confidence > 0.9 && low < 1.6*middle && found < 1.6*white && slices.Max(line.Y) > varied*slices.Min(line.Y) {
 			e.Model, e.Deviation = model.Model, found
 			e.White = found
 			break
