@@ -1,18 +1,30 @@
 package assets
 
-import (
-	"embed"
-	"io/fs"
+import _ "embed"
+
+// The shipped priors, one safetensors file each. They are variables of their
+// own, not one file system, so that a program carries those that it names.
+var (
+	//go:embed priors/colour-05.safetensors
+	Colour05 string
+	//go:embed priors/colour-15.safetensors
+	Colour15 string
+	//go:embed priors/colour-25.safetensors
+	Colour25 string
+	//go:embed priors/colour-50.safetensors
+	Colour50 string
+	//go:embed priors/ct.safetensors
+	CT string
+	//go:embed priors/digits.safetensors
+	Digits string
+	//go:embed priors/gray-05.safetensors
+	Gray05 string
+	//go:embed priors/gray-15.safetensors
+	Gray15 string
+	//go:embed priors/gray-25.safetensors
+	Gray25 string
+	//go:embed priors/gray-50.safetensors
+	Gray50 string
+	//go:embed priors/laplace.safetensors
+	Laplace string
 )
-
-//go:embed priors/*.safetensors
-var files embed.FS
-
-// Priors holds the shipped priors, NAME.safetensors each.
-func Priors() fs.FS {
-	sub, err := fs.Sub(files, "priors")
-	if err != nil {
-		panic(err) // the name is a valid path
-	}
-	return sub
-}

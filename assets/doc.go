@@ -1,11 +1,6 @@
-// Package assets holds what ships inside the program: the trained priors.
+// Package assets holds what ships inside the program: the files of the trained
+// priors. Package lpn/priors opens them by name.
 //
-// [Priors] is a file system with one safetensors file a prior, which lpn.Read
-// opens:
-//
-//	data, err := fs.ReadFile(assets.Priors(), "gray-25.safetensors")
-//	net, err := lpn.Read(bytes.NewReader(data), int64(len(data)))
-//
-// The folder images beside it, which is not embedded, has the sample pictures
-// of the README; README.md there says how each file was made.
+// The folder images beside it, which is not embedded, has the sample images of
+// the README; README.md there says how each file was made.
 package assets

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/lpn-imaging/lpn/internal/engine"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 )
@@ -67,12 +69,12 @@ func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
 		o(b)
 	}
 	b.eval = sync.OnceValue(func() *layout {
-		return b.newLayout(func(r *builder) Value { return n.cfg.Record(r) })
+		return b.newLayout(func(r *engine.Recorder) network.Value { return n.cfg.Definition().Record(r) })
 	})
 	b.hess = sync.OnceValue(func() *layout {
-		return b.newLayout(func(r *builder) Value {
+		return b.newLayout(func(r *engine.Recorder) network.Value {
 			r.Input()
-			return n.cfg.Record(dual{r, r.addInput()}).(pair).t
+			return network.Tangent(r, r.NewInput(), n.cfg.Definition().Record)
 		})
 	})
 	return b, nil
@@ -135,7 +137,7 @@ func (b *Bound) StrongConvexity() float64 { return b.net.cfg.Alpha }
 
 // BoundedBelow reports whether R has a minimum, and if not why.
 func (b *Bound) BoundedBelow() (bool, string) {
-	g := b.net.GrowthBound()
+	g := b.net.GainBound()
 	if g <= 1 {
 		return true, ""
 	}

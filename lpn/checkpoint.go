@@ -4,44 +4,41 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/atomicfile"
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
+	"github.com/lpn-imaging/lpn/internal/network"
 )
 
 // A Prior file is a safetensors file: the weights, and in the metadata the
-// config ("lpn.config"), the growth bound ("lpn.growth_bound"), the certificate
+// config ("lpn.config"), the gain bound ("lpn.growth_bound"), the certificate
 // ("lpn.certificate") and whatever the
 // maker noted, all as text.
 const (
 	keyConfig      = "lpn.config"
-	keyGrowth      = "lpn.growth_bound"
+	keyGain        = "lpn.growth_bound"
 	keyCertificate = "lpn.certificate"
 )
 
+// ErrCorrupted reports a file whose checksum does not match its content.
+var ErrCorrupted = checkpoint.ErrCorrupted
+
 // Open reads a network from a file written by Save. It refuses weights that
 // break the constraints on which the guarantee rests.
-func Open(path string) (*Network, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	n, err := Read(f, st.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return n, nil
+func Open(path string) (n *Network, err error) {
+	err = checkpoint.Open(path, func(r io.ReaderAt, size int64) (err error) {
+		n, err = Read(r, size)
+		return err
+	})
+	return n, err
 }
 
 // Read reads a network from the first size bytes of r.
 func Read(r io.ReaderAt, size int64) (*Network, error) {
-	tensors, meta, err := readSafetensors(r, size)
+	tensors, meta, err := checkpoint.Read(r, size)
 	if err != nil {
 		return nil, err
 	}
@@ -62,25 +59,25 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	for _, s := range cfg.Params() {
-		i := slices.IndexFunc(tensors, func(t Tensor) bool { return t.Name == s.Name })
+	for _, s := range cfg.Definition().Params {
+		i := slices.IndexFunc(tensors, func(t checkpoint.Tensor) bool { return t.Name == s.Name })
 		if i >= 0 && !slices.Equal(tensors[i].Shape, s.Dims) {
 			return nil, fmt.Errorf("weight %s has shape %v, want %v", s.Name, tensors[i].Shape, s.Dims)
 		}
 	}
 	// Rounding moves the constraints that are equalities by as much.
-	cfg.projectEqualities(params)
+	cfg.Definition().ProjectEqualities(params)
 	n, err := FromParams(cfg, params)
 	if err != nil {
 		return nil, err
 	}
 	// The bound travels with the weights that the checksum ties it to; Verify
 	// measures it anew.
-	if g, err := strconv.ParseFloat(meta[keyGrowth], 64); err == nil && g > 0 {
-		n.growth = func() float64 { return g }
+	if g, err := strconv.ParseFloat(meta[keyGain], 64); err == nil && g > 0 {
+		n.gain = func() float64 { return g }
 	}
 	delete(meta, keyConfig)
-	delete(meta, keyGrowth)
+	delete(meta, keyGain)
 	n.meta = meta
 	return n, nil
 }
@@ -88,8 +85,8 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 // halved says whether a weight is stored in half precision on request: large
 // ones are, but not thresholds and logarithms, for which it would be too
 // coarse, nor those whose equality constraints it would break.
-func (p ParamSpec) halved() bool {
-	return p.Len() >= 512 && (p.Constraint == Free || p.Constraint == NonNegative)
+func halved(p network.Param) bool {
+	return p.Len() >= 512 && (p.Constraint == network.Free || p.Constraint == network.NonNegative)
 }
 
 // Half returns the network with its large weights rounded to half precision,
@@ -97,13 +94,11 @@ func (p ParamSpec) halved() bool {
 // exactly this network.
 func (n *Network) Half() *Network {
 	params := map[string][]float32{}
-	for _, s := range n.cfg.Params() {
+	for _, s := range n.cfg.Definition().Params {
 		w := n.params[s.Name]
-		if s.halved() {
+		if halved(s) {
 			w = slices.Clone(w)
-			for i, v := range w {
-				w[i] = halfToFloat(floatToHalf(v))
-			}
+			checkpoint.RoundHalf(w)
 		}
 		params[s.Name] = w
 	}
@@ -113,7 +108,7 @@ func (n *Network) Half() *Network {
 // Save writes the network to path, whole or not at all. With half, large
 // weights are stored in half precision: see Half.
 func (n *Network) Save(path string, half bool) error {
-	return SaveAtomic(path, func(w io.Writer) error { return n.Write(w, half) })
+	return atomicfile.Write(path, func(w io.Writer) error { return n.Write(w, half) })
 }
 
 // Write is Save to a writer.
@@ -122,16 +117,17 @@ func (n *Network) Write(w io.Writer, half bool) error {
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{keyConfig: string(text), keyGrowth: strconv.FormatFloat(n.GrowthBound(), 'g', 8, 64)}
+	meta := map[string]string{keyConfig: string(text), keyGain: strconv.FormatFloat(n.GainBound(), 'g', 8, 64)}
 	for k, v := range n.meta {
 		meta[k] = v
 	}
-	specs := n.specs()
-	var tensors []Tensor
-	for _, s := range n.cfg.Params() {
-		tensors = append(tensors, Tensor{s.Name, s.Dims, n.params[s.Name]})
+	var tensors []checkpoint.Tensor
+	large := map[string]bool{}
+	for _, s := range n.cfg.Definition().Params {
+		tensors = append(tensors, checkpoint.Tensor{Name: s.Name, Shape: s.Dims, Data: n.params[s.Name]})
+		large[s.Name] = halved(s)
 	}
-	return writeSafetensors(w, tensors, meta, func(name string) bool { return half && specs[name].halved() })
+	return checkpoint.Write(w, tensors, meta, func(name string) bool { return half && large[name] })
 }
 
 // Meta returns a note stored with the network: how it was trained, what it
@@ -155,7 +151,7 @@ func (n *Network) WithMeta(key, value string) *Network {
 // code's units, alpha ||x||^2) override the code's defaults where they are
 // positive; sigma is the noise level that the network was trained at.
 func ImportTorch(path string, beta, alpha, sigma float64) (*Network, error) {
-	t, err := readTorchFile(path)
+	t, err := checkpoint.ReadTorchFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -166,19 +162,19 @@ func ImportTorch(path string, beta, alpha, sigma float64) (*Network, error) {
 	return n, nil
 }
 
-func fromTorch(t map[string]Tensor, beta, alpha, sigma float64) (*Network, error) {
-	kind, hidden, in, err := recogniseTorch(t)
+func fromTorch(t map[string]checkpoint.Tensor, beta, alpha, sigma float64) (*Network, error) {
+	kind, hidden, in, err := checkpoint.RecogniseTorch(t)
 	if err != nil {
 		return nil, err
 	}
 	var cfg Config
 	switch kind {
-	case torchDense:
+	case checkpoint.TorchDense:
 		cfg = Dense(in, hidden, (len(t)-1)/3)
-	case torchMNIST:
+	case checkpoint.TorchMNIST:
 		cfg = MNIST(hidden)
 		cfg.Channels = in
-	case torch128:
+	case checkpoint.Torch128:
 		cfg = Paper128(in, hidden)
 	}
 	if beta > 0 {
@@ -191,7 +187,7 @@ func fromTorch(t map[string]Tensor, beta, alpha, sigma float64) (*Network, error
 		cfg.Sigma = sigma
 	}
 	params := map[string][]float32{}
-	for name, x := range importTorch(t, kind) {
+	for name, x := range checkpoint.FromTorch(t, kind) {
 		params[name] = x.Data
 	}
 	return FromParams(cfg, params)

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/lpn-imaging/lpn/internal/network"
 )
 
 // A Config describes a network completely: with the weights it is the
-// checkpoint. Exactly one of Softplus and Pyramid is set.
+// prior's file. Exactly one of Softplus and Pyramid is set.
 type Config struct {
 	// Name is a label for people; it decides nothing.
 	Name string `json:"name,omitempty"`
@@ -69,10 +71,10 @@ type Layer struct {
 // V are low-pass filters of unit gain at the constant. It is convex because
 // e is, and the gates are convex and non-decreasing.
 //
-// The energy e is Huber's function: h^2/2 as far as Reach, and linear beyond.
-// Reach lies above what a picture with samples in [0,1] brings, so it changes
+// The energy e is Huber's function: h^2/2 as far as Threshold, and linear beyond.
+// Threshold lies above what a picture with samples in [0,1] brings, so it changes
 // nothing there; far away it lets psi grow like the low-pass and alpha terms
-// alone, which bounds R from below (RecordGrowth).
+// alone, which bounds R from below.
 type PyramidConfig struct {
 	Levels []PyramidLevel `json:"levels"`
 	// Gate is "lse" (log-sum-exp over the group) or "hard" (sum over the
@@ -83,11 +85,11 @@ type PyramidConfig struct {
 	// Lowpass filters V of LowpassSize x LowpassSize.
 	Lowpass     int `json:"lowpass"`
 	LowpassSize int `json:"lowpass_size"`
-	// Reach is where the energies turn from quadratic to linear, in network
+	// Threshold is where the energies turn from quadratic to linear, in network
 	// units; 0 for never.
-	Reach float64 `json:"reach,omitempty"`
+	Threshold float64 `json:"reach,omitempty"`
 	// Slack is how much less than 1 a constant picture is passed: room for
-	// the growth bound (RecordGrowth) to be strictly below 1.
+	// the gain bound to be strictly below 1.
 	Slack float64 `json:"slack,omitempty"`
 }
 
@@ -195,8 +197,8 @@ func (p *PyramidConfig) validate() error {
 	if p.Lowpass < 1 || p.Lowpass > 16 || !odd(p.LowpassSize) {
 		return fmt.Errorf("lpn: %d low-pass filters of size %d, want 1 to 16 of an odd size up to 31", p.Lowpass, p.LowpassSize)
 	}
-	if !(p.Reach >= 0) || math.IsInf(p.Reach, 0) {
-		return fmt.Errorf("lpn: reach is %v, want a positive number, or 0 for none", p.Reach)
+	if !(p.Threshold >= 0) || math.IsInf(p.Threshold, 0) {
+		return fmt.Errorf("lpn: reach is %v, want a positive number, or 0 for none", p.Threshold)
 	}
 	if !(p.Slack >= 0 && p.Slack < 0.5) {
 		return fmt.Errorf("lpn: slack is %v, want a number in [0,0.5)", p.Slack)
@@ -204,59 +206,20 @@ func (p *PyramidConfig) validate() error {
 	return nil
 }
 
-// A Constraint is what a weight must satisfy; training restores it after
-// every step and loading checks it.
-type Constraint int
-
-const (
-	Free        Constraint = iota
-	NonNegative            // every element >= 0: convexity rests on it
-	ZeroMean               // every output filter sums to 0 over each plane of the picture
-	UnitGain               // the filters so marked, together, pass the constant with gain 1
-)
-
-func (c Constraint) String() string {
-	return [...]string{"free", "non-negative", "zero-mean", "unit-gain"}[c]
-}
-
-// A ParamSpec names one weight tensor, its dims and its constraint. Filters
-// are (K, K, Ci, Co) with Co fastest, vectors (C).
-type ParamSpec struct {
-	Name       string
-	Dims       []int
-	Constraint Constraint
-}
-
-// Len is the number of elements.
-func (p ParamSpec) Len() int {
-	n := 1
-	for _, d := range p.Dims {
-		n *= d
-	}
-	return n
-}
-
-// Params lists the network's weights in their fixed order.
-func (c Config) Params() []ParamSpec {
+// Definition is what this module's engine and trainer work with: the weights' names
+// and constraints, and psi and f as a list of operations. Programs outside have no
+// use for it.
+func (c Config) Definition() network.Definition {
 	if c.Softplus != nil {
-		return c.softplusParams()
+		return network.Definition{Channels: c.Channels, Params: c.softplusParams(), Record: c.recordSoftplus}
 	}
-	return c.pyramidParams()
-}
-
-// Record writes f = grad psi of the network, in network units, to r, and
-// returns it as planes. The terms of psi go to r.Energy.
-func (c Config) Record(r Recorder) Value {
-	if c.Softplus != nil {
-		return c.recordSoftplus(r)
-	}
-	return c.recordPyramid(r)
+	return network.Definition{Channels: c.Channels, Params: c.pyramidParams(), Record: c.recordPyramid}
 }
 
 // NumParams is the number of weights.
 func (c Config) NumParams() int {
 	n := 0
-	for _, p := range c.Params() {
+	for _, p := range c.Definition().Params {
 		n += p.Len()
 	}
 	return n

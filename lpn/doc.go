@@ -48,15 +48,14 @@
 // Two families, both described completely by a Config: the softplus network of
 // the paper ([Dense], [MNIST], [Paper128], and [SoftplusAny] for any picture
 // size) and the pyramid of gated energies that the shipped priors use
-// ([Pyramid], [Natural]). The network is written once, against [Recorder];
-// the engine here, the Hessian and package train all record that one
-// definition.
+// ([Pyramid], [Natural]). A network is written once: evaluation, the Hessian and
+// package train all use that one definition.
 //
 // # What is guaranteed
 //
 // That f is a prox follows from the signs of some weights, which are checked
 // whenever a network is made or read. That R is bounded below, without which
-// no minimisation makes sense, follows from [Network.GrowthBound] being at
-// most 1: the reach of a pyramid's energies sees to it. Arithmetic is in float32: the
-// statements hold up to its rounding.
+// no minimisation makes sense, follows from [Network.GainBound] being at
+// most 1: the threshold of a pyramid's energies sees to it. Arithmetic is in
+// float32: the statements hold up to its rounding.
 package lpn

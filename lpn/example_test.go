@@ -1,15 +1,13 @@
 package lpn_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 
-	"github.com/lpn-imaging/lpn/assets"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
@@ -37,14 +35,13 @@ func Example() {
 
 	// The camera.
 	spec, _ := operators.ParseSpec("blur:gaussian,sigma=1.6")
-	camera, _ := spec.Build(truth.Shape, "symmetric", nil)
+	camera, _ := spec.Build(truth.Shape)
 	y := operators.NewImage(camera.Codomain())
 	camera.Apply(y.Pix, truth.Pix)
 	operators.AddGaussian(y.Pix, y.Pix, 0.01, rand.New(rand.NewPCG(0, 0)))
 
 	// The prior.
-	data, _ := fs.ReadFile(assets.Priors(), "gray-25.safetensors")
-	net, _ := lpn.Read(bytes.NewReader(data), int64(len(data)))
+	net, _ := priors.Gray25().Network()
 	psi, _ := net.On(truth.Shape)
 
 	// The way back.

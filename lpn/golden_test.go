@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/sbinet/npyio/npz"
@@ -50,15 +51,15 @@ func (a archive) f64(name string) []float64 {
 }
 
 // weights returns the tensors whose names begin with prefix, without it.
-func (a archive) weights(prefix string) map[string]Tensor {
-	out := map[string]Tensor{}
+func (a archive) weights(prefix string) map[string]checkpoint.Tensor {
+	out := map[string]checkpoint.Tensor{}
 	for _, key := range a.r.Keys() {
 		if name, ok := strings.CutPrefix(strings.TrimSuffix(key, ".npy"), prefix); ok {
 			shape := a.shape(prefix + name)
 			if len(shape) == 0 {
 				continue
 			}
-			out[name] = Tensor{Name: name, Shape: shape, Data: a.f32(prefix + name)}
+			out[name] = checkpoint.Tensor{Name: name, Shape: shape, Data: a.f32(prefix + name)}
 		}
 	}
 	return out
@@ -85,7 +86,7 @@ func levels(t *testing.T, f func(t *testing.T)) {
 	}
 }
 
-func goldenNet(t *testing.T, name string, w map[string]Tensor) *Network {
+func goldenNet(t *testing.T, name string, w map[string]checkpoint.Tensor) *Network {
 	t.Helper()
 	beta := 10.0
 	if name == "lpn_128" {
@@ -101,11 +102,11 @@ func goldenNet(t *testing.T, name string, w map[string]Tensor) *Network {
 func TestGoldenPaperNetworks(t *testing.T) {
 	for _, name := range []string{"lpn1d", "lpn_mnist", "lpn_128"} {
 		a := openArchive(t, name+".npz")
-		fromPT, err := readTorchFile(filepath.Join("testdata", "golden", name+".pt"))
+		fromPT, err := checkpoint.ReadTorchFile(filepath.Join("testdata", "golden", name+".pt"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for kind, w := range map[string]map[string]Tensor{"npz": a.weights("w."), "pt": fromPT} {
+		for kind, w := range map[string]map[string]checkpoint.Tensor{"npz": a.weights("w."), "pt": fromPT} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				levels(t, func(t *testing.T) {
 					net := goldenNet(t, name, w)
@@ -157,7 +158,7 @@ func goldenPyramid(t *testing.T, a archive) *Network {
 	for name, x := range a.weights("w.") {
 		kind, level, _ := strings.Cut(name, ".")
 		if len(x.Shape) == 4 {
-			x = permuteOIHW(x)
+			x = checkpoint.HWIO(x)
 		}
 		switch kind {
 		case "V":
@@ -176,7 +177,7 @@ func goldenPyramid(t *testing.T, a archive) *Network {
 			params[name] = slices.Clone(x.Data)
 		}
 	}
-	cfg.projectEqualities(params)
+	cfg.Definition().ProjectEqualities(params)
 	net, err := FromParams(cfg, params)
 	if err != nil {
 		t.Fatal(err)

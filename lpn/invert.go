@@ -1,11 +1,13 @@
 package lpn
 
 import (
+	"iter"
 	"math"
 	"runtime"
 	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/scratch"
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
@@ -26,7 +28,7 @@ type PriorValue struct {
 	Calls      int `json:"calls"`
 	// InRange says that a y with f(y) = x was found, to a residual of 100
 	// Tol. With m > 0 every x is in the range of f, but one that no picture
-	// resembles may be out of reach in single precision.
+	// resembles may not be found in single precision.
 	InRange bool `json:"in_range"`
 	// Dual is that y; grad R(x) = y - x. It is nil where InRange is false.
 	Dual []float32 `json:"-"`
@@ -82,22 +84,27 @@ func (p Prior) AtEach(xs [][]float32) []PriorValue {
 }
 
 // Along is At for points that follow each other on a path, each started from
-// the dual point of the one before, moved as the point moved.
-func (p Prior) Along(xs [][]float32) []PriorValue {
-	vs := make([]PriorValue, len(xs))
-	var y []float32
-	for i, x := range xs {
-		var from []float32
-		if y != nil {
-			from = make([]float32, len(x))
-			for k := range from {
-				from[k] = y[k] + x[k] - xs[i-1][k]
+// the dual point of the one before, moved as the point moved. A point is
+// evaluated when its value is asked for; its slice may be used again for the
+// next one.
+func (p Prior) Along(xs iter.Seq[[]float32]) iter.Seq[PriorValue] {
+	return func(yield func(PriorValue) bool) {
+		var last, y []float32 // the point before, and its dual; y nil: not known
+		for x := range xs {
+			var from []float32
+			if y != nil {
+				from = make([]float32, len(x))
+				for k := range from {
+					from[k] = y[k] + x[k] - last[k]
+				}
+			}
+			v := p.AtFrom(x, from)
+			last, y = append(last[:0], x...), v.Dual
+			if !yield(v) {
+				return
 			}
 		}
-		vs[i] = p.AtFrom(x, from)
-		y = vs[i].Dual
 	}
-	return vs
 }
 
 // scaleOf is what a residual at x is relative to.
@@ -282,22 +289,9 @@ func (m *history) free() {
 	m.s, m.z, m.rho = nil, nil, nil
 }
 
-// vectors holds scratch.
-var vectors sync.Pool
-
-// borrow returns n samples of any content.
-func borrow(n int) []float32 {
-	if p, ok := vectors.Get().(*[]float32); ok && cap(*p) >= n {
-		return (*p)[:n]
-	}
-	return make([]float32, n)
-}
-
-func giveBack(bs ...[]float32) {
-	for _, b := range bs {
-		vectors.Put(&b)
-	}
-}
+// borrow returns n samples of any content, giveBack ends the loan.
+func borrow(n int) []float32   { return scratch.Borrow(n) }
+func giveBack(bs ...[]float32) { scratch.GiveBack(bs...) }
 
 // dot is <a,b>, accumulated in float64.
 func dot(a, b []float32) float64 { return kernel.Dot(a, b) }

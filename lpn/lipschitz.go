@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/lpn-imaging/lpn/internal/engine"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -25,7 +27,7 @@ import (
 // In a pyramid of gated energies f turns, where two gates of one log-sum-exp
 // balance, from one slope to another within a distance that shrinks as the
 // contrast grows. In a box |e'(h_k)| <= H_k, by the l1 norms of the filters and
-// the reach of the energies (by the latter alone in a box without end), and the
+// the threshold of the energies (by the latter alone in a box without end), and the
 // Cauchy-Schwarz inequality on dp_j = sum_k N_jk e'(h_k) dh_k + ... bounds what
 // the turning gates add by a diagonal form in dh:
 //
@@ -35,7 +37,7 @@ import (
 //
 // D_l the largest slope of psi in q_l, w_g the largest weight of gate group g and kappa_g
 // what the level above passes down by T in the same way. The largest
-// eigenvalue of this fixed operator is computed as GrowthBound's is. It is far
+// eigenvalue of this fixed operator is computed as GainBound's is. It is far
 // from tight: gates rarely turn together.
 func (n *Network) LipschitzBound(s operators.Shape, lo, hi float64) (float64, error) {
 	if !(hi > lo) {
@@ -48,30 +50,29 @@ func (n *Network) LipschitzBound(s operators.Shape, lo, hi float64) (float64, er
 		return n.softplusLipschitz(s), nil
 	}
 	half := (hi - lo) / 2 / n.cfg.Unit
-	if math.IsInf(half, 1) && n.cfg.Pyramid.Reach == 0 {
+	if math.IsInf(half, 1) && n.cfg.Pyramid.Threshold == 0 {
 		return half, nil
 	}
 	return n.pyramidLipschitz(s, half), nil
 }
 
-// absolute returns a builder for pictures of shape s over the weights'
-// absolute values.
-func (n *Network) absolute(s operators.Shape) *builder {
-	params := map[string][]float32{}
+// absolute returns a recorder for pictures of shape s over the weights' absolute
+// values.
+func (n *Network) absolute(s operators.Shape) *engine.Recorder {
+	weights := map[string][]float32{}
 	for name, w := range n.params {
 		a := make([]float32, len(w))
 		for i, v := range w {
 			a[i] = float32(math.Abs(float64(v)))
 		}
-		params[name] = a
+		weights[name] = a
 	}
-	return &builder{params: params, specs: n.specs(), dims: Dims{s.C, s.H, s.W, 1}, p: &program{n: 1}}
+	return engine.NewRecorder(n.cfg.Definition().Params, weights, network.Dims{N: s.C, H: s.H, W: s.W, C: 1})
 }
 
 func (n *Network) softplusLipschitz(s operators.Shape) float64 {
 	r := n.absolute(s)
-	p := r.finish(n.cfg.recordSoftplusBound(r))
-	g := operatorOf(p)
+	g := newOperator(r.Compile(n.cfg.recordSoftplusBound(r), engine.Options{}))
 	in := make([]float32, s.Len())
 	out := make([]float32, s.Len())
 	v := make([]float64, len(in))
@@ -98,16 +99,16 @@ func (n *Network) softplusLipschitz(s operators.Shape) float64 {
 }
 
 // recordSoftplusBound writes P x; the recorder's weights are absolute values.
-func (c Config) recordSoftplusBound(r Recorder) Value {
+func (c Config) recordSoftplusBound(r network.Recorder) network.Value {
 	s := c.Softplus
 	x := r.Interleave(r.Input(), c.Channels)
 	full := r.Dims(x)
 	n := len(s.Layers)
-	in := make([]Dims, n)
-	a := make([]Value, n)
-	lin := func(k int) Value { return r.Param(fmt.Sprintf("lin.%d.weight", k)) }
-	res := func(k int) Value { return r.Param(fmt.Sprintf("res.%d.weight", k-1)) }
-	geom := func(k int) Geom { l := s.Layers[k]; return Geom{l.K, l.Stride, l.Pad} }
+	in := make([]network.Dims, n)
+	a := make([]network.Value, n)
+	lin := func(k int) network.Value { return r.Param(fmt.Sprintf("lin.%d.weight", k)) }
+	res := func(k int) network.Value { return r.Param(fmt.Sprintf("res.%d.weight", k-1)) }
+	geom := func(k int) network.Geom { return s.Layers[k].geom() }
 	z := x
 	for k := range n {
 		in[k] = r.Dims(z)
@@ -122,12 +123,8 @@ func (c Config) recordSoftplusBound(r Recorder) Value {
 		z = a[k]
 	}
 	d := r.Dims(z)
-	ones := make([]float32, d.H*d.W)
-	for i := range ones {
-		ones[i] = 1
-	}
-	u := r.Outer(ones, lin(n), d)
-	var back, sum Value
+	u := r.Outer(ones(d), lin(n), d)
+	var back, sum network.Value
 	for k := n - 1; k >= 0; k-- {
 		t := r.Scale(r.Mul(a[k], u), s.Beta/4)
 		if back != nil {
@@ -156,13 +153,13 @@ func (c Config) recordSoftplusBound(r Recorder) Value {
 // pyramidLipschitz is LipschitzBound for pictures within +-half network units
 // of some constant.
 func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
-	c, p := n.cfg, n.cfg.Pyramid
+	p := n.cfg.Pyramid
 	levels := len(p.Levels)
-	reach := n.featureBounds(s, half)
-	if p.Reach > 0 {
-		for _, r := range reach {
+	top := n.featureBounds(s, half)
+	if p.Threshold > 0 {
+		for _, r := range top {
 			for k := range r {
-				r[k] = min(r[k], p.Reach)
+				r[k] = min(r[k], p.Threshold)
 			}
 		}
 	}
@@ -176,7 +173,7 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 		e := make([]float64, f)
 		for i, w := range n.params[fmt.Sprintf("N.%d", l)] {
 			k, j := i/f%f, i%f
-			e[j] += float64(w) * reach[l][k] * reach[l][k]
+			e[j] += float64(w) * top[l][k] * top[l][k]
 		}
 		if l > 0 {
 			for i, w := range n.params[fmt.Sprintf("T.%d", l)] {
@@ -195,11 +192,7 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 	}
 
 	// Slopes and curvatures from the last level down.
-	params := map[string][]float32{}
-	specs := n.specs()
-	for name, w := range n.params {
-		params[name] = w
-	}
+	diagonal := make([][]float32, levels)
 	above, kappa := make([]float64, p.Levels[levels-1].Features/p.Group), make([]float64, p.Levels[levels-1].Features/p.Group)
 	for l := levels - 1; l >= 0; l-- {
 		f := p.Levels[l].Features
@@ -221,8 +214,7 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 		for k, v := range p.overGates(n.params[fmt.Sprintf("N.%d", l)], f, f, slope, turn) {
 			d[k] += float32(v)
 		}
-		name := fmt.Sprintf("lipschitz.%d", l)
-		params[name], specs[name] = d, ParamSpec{Name: name, Dims: []int{f}}
+		diagonal[l] = d
 		if l > 0 {
 			t := n.params[fmt.Sprintf("T.%d", l)]
 			zero := make([]float64, f)
@@ -234,30 +226,14 @@ func (n *Network) pyramidLipschitz(s operators.Shape, half float64) float64 {
 		}
 	}
 
-	b := &builder{params: params, specs: specs, dims: Dims{c.Channels, growthSide, growthSide, 1}, p: &program{n: 1}}
-	x := b.Input()
-	d := b.Dims(x)
-	_, h := c.pyramidLinear(b, x)
-	for l := range h {
-		f := b.Dims(h[l])
-		one := make([]float32, f.H*f.W)
-		for i := range one {
-			one[i] = 1
-		}
-		h[l] = b.Mul(h[l], b.Outer(one, b.Param(fmt.Sprintf("lipschitz.%d", l)), f))
-	}
-	prog := b.finish(b.Add(c.pyramidLinearT(b, h, d), c.pyramidLowpass(b, x)))
-	return operatorOf(prog).largest(60)
+	return n.diagonalOperator(diagonal, gainSide).largest(60)
 }
 
 // overGates sums, for each of the ci input channels k of w, over taps and groups
 // the largest (slope_j + turn_j) w_kj in the group, j counting f gates; a hard
 // gate is a group of its own.
 func (p *PyramidConfig) overGates(w []float32, ci, f int, slope, turn []float64) []float64 {
-	per := p.Group
-	if p.Gate == "hard" {
-		per = 1
-	}
+	per := p.perGate()
 	out := make([]float64, ci)
 	for i := 0; i < len(w); i += f {
 		for g := 0; g < f; g += per {
@@ -269,12 +245,6 @@ func (p *PyramidConfig) overGates(w []float32, ci, f int, slope, turn []float64)
 		}
 	}
 	return out
-}
-
-// operatorOf makes a linear program runnable.
-func operatorOf(p *program) *growthOperator {
-	s := newSession([]*program{p}, 1)
-	return &growthOperator{s, s.execs[0]}
 }
 
 // featureBounds is the largest |h_k| of each level for pictures of shape s
@@ -305,29 +275,23 @@ func (n *Network) featureBounds(s operators.Shape, half float64) [][]float64 {
 // of the map from the extended picture to each feature of level l.
 func (n *Network) filterNorms(l, h, w int) []float64 {
 	c, v := n.cfg, n.cfg.Pyramid.Levels[l]
-	m := c.pyramidMargins(h, w)
 	fh, fw := h/(2<<l), w/(2<<l)
 	// A batch holds a one-hot input a feature.
-	b := &builder{params: n.params, specs: n.specs(), dims: Dims{v.Features, fh, fw, v.Features}, p: &program{n: v.Features}}
-	x := b.ConvT(b.Input(), b.Param(fmt.Sprintf("A.%d", l)), Geom{v.AK, 1, v.AK / 2}, fh, fw)
+	r := n.recorder(network.Dims{N: v.Features, H: fh, W: fw, C: v.Features})
+	x := r.ConvT(r.Input(), r.Param(fmt.Sprintf("A.%d", l)), same(v.AK), fh, fw)
 	for k := l; k >= 0; k-- {
-		wk := c.Pyramid.Levels[k].WK
-		hh, ww, pad := h/(2<<k), w/(2<<k), wk/2
-		if k == 0 {
-			hh, ww, pad = (h+m.Top+m.Bottom)/2, (w+m.Left+m.Right)/2, 0
-		}
-		x = b.DepthToSpace(b.ConvT(x, b.Param(fmt.Sprintf("W.%d", k)), Geom{wk, 1, pad}, hh, ww), 2)
+		g, hh, ww := c.pyramidStep(k, h, w)
+		x = r.DepthToSpace(r.ConvT(x, r.Param(fmt.Sprintf("W.%d", k)), g, hh, ww), 2)
 	}
-	g := operatorOf(b.finish(x))
-	in, out := g.x.buf(g.x.inputs[0]), []float32(nil)
+	o := newOperator(r.Compile(x, engine.Options{}))
+	in, out := o.Input(0, 0), o.Output(0)
 	top := make([]float64, v.Features)
 	for at := range fh * fw {
 		clear(in)
 		for k := range top {
 			in[(k*fh*fw+at)*v.Features+k] = 1
 		}
-		g.x.run()
-		out = g.x.buf(g.x.out)
+		o.Run(0)
 		for k := range top {
 			sum := 0.0
 			for _, u := range out[k*len(out)/len(top) : (k+1)*len(out)/len(top)] {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -235,7 +236,7 @@ func TestPriorMany(t *testing.T) {
 		}
 		xs = append(xs, x)
 	}
-	each, along := p.AtEach(xs), p.Along(xs)
+	each, along := p.AtEach(xs), slices.Collect(p.Along(slices.Values(xs)))
 	calls := [2]int{}
 	for i, x := range xs {
 		one := p.At(x)

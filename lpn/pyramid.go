@@ -1,44 +1,63 @@
 package lpn
 
-import "fmt"
+import (
+	"fmt"
 
-func (c Config) pyramidParams() []ParamSpec {
+	"github.com/lpn-imaging/lpn/internal/network"
+)
+
+// pyramidParams lists the weights: levels from the finest, then the low-pass.
+func (c Config) pyramidParams() []network.Param {
 	p := c.Pyramid
-	var ps []ParamSpec
+	var ps []network.Param
+	add := func(con network.Constraint, name string, k int, dims ...int) {
+		ps = append(ps, network.Param{Name: fmt.Sprintf("%s.%d", name, k), Dims: dims, Constraint: con})
+	}
 	ci := c.Channels
 	for l, v := range p.Levels {
-		con := Free
+		con := network.Free
 		if l == 0 {
-			con = ZeroMean // g_1 sees no constant, so neither does any feature
+			con = network.ZeroMean // g_1 sees no constant, so neither does any feature
 		}
 		groups := v.Features / p.Group
-		ps = append(ps,
-			ParamSpec{fmt.Sprintf("W.%d", l), []int{v.WK, v.WK, 4 * ci, v.Maps}, con},
-			ParamSpec{fmt.Sprintf("A.%d", l), []int{v.AK, v.AK, v.Maps, v.Features}, Free},
-			ParamSpec{fmt.Sprintf("N.%d", l), []int{v.NK, v.NK, v.Features, v.Features}, NonNegative})
+		add(con, "W", l, v.WK, v.WK, 4*ci, v.Maps)
+		add(network.Free, "A", l, v.AK, v.AK, v.Maps, v.Features)
+		add(network.NonNegative, "N", l, v.NK, v.NK, v.Features, v.Features)
 		if l > 0 {
-			ps = append(ps, ParamSpec{fmt.Sprintf("T.%d", l), []int{1, 1, p.Levels[l-1].Features / p.Group, v.Features}, NonNegative})
+			add(network.NonNegative, "T", l, 1, 1, p.Levels[l-1].Features/p.Group, v.Features)
 		}
-		ps = append(ps,
-			ParamSpec{fmt.Sprintf("b.%d", l), []int{v.Features}, Free},
-			ParamSpec{fmt.Sprintf("logc.%d", l), []int{groups}, Free},
-			ParamSpec{fmt.Sprintf("loga.%d", l), []int{v.Features}, Free})
+		add(network.Free, "b", l, v.Features)
+		add(network.Free, "logc", l, groups)
+		add(network.Free, "loga", l, v.Features)
 		ci = v.Maps
 	}
 	for k := range p.Lowpass {
-		ps = append(ps, ParamSpec{fmt.Sprintf("V.%d", k), []int{p.LowpassSize, p.LowpassSize, 1, 1}, UnitGain})
+		add(network.UnitGain, "V", k, p.LowpassSize, p.LowpassSize, 1, 1)
 	}
 	return ps
+}
+
+// valid is a K x K convolution of what is there, same one that keeps the size.
+func valid(k int) network.Geom { return network.Geom{K: k, Stride: 1} }
+func same(k int) network.Geom  { return network.Geom{K: k, Stride: 1, Pad: k / 2} }
+
+// ones is a map of ones of the plane of d.
+func ones(d network.Dims) []float32 {
+	m := make([]float32, d.H*d.W)
+	for i := range m {
+		m[i] = 1
+	}
+	return m
 }
 
 // pyramidMargins is the padding that makes an h x w picture fit: WK/2 cells of
 // 2 pixels for the first, valid, convolution, and on the right and bottom up
 // to a multiple of 2^levels.
-func (c Config) pyramidMargins(h, w int) Margins {
+func (c Config) pyramidMargins(h, w int) network.Margins {
 	m := c.Pyramid.Levels[0].WK / 2 * 2
 	cell := 1 << len(c.Pyramid.Levels)
 	up := func(n int) int { return (n + cell - 1) / cell * cell }
-	return Margins{Top: m, Bottom: m + up(h) - h, Left: m, Right: m + up(w) - w}
+	return network.Margins{Top: m, Bottom: m + up(h) - h, Left: m, Right: m + up(w) - w}
 }
 
 // cellWeights is the fraction of each cell of size px that lies inside an
@@ -54,55 +73,58 @@ func cellWeights(rows, cols, px, h, w int) []float32 {
 	return m
 }
 
+// pyramidStep is the geometry of W_l, and the height and width of what it works on,
+// for a picture of h x w.
+func (c Config) pyramidStep(l, h, w int) (g network.Geom, height, width int) {
+	m := c.pyramidMargins(h, w)
+	k := c.Pyramid.Levels[l].WK
+	if l == 0 {
+		return valid(k), (h + m.Top + m.Bottom) / 2, (w + m.Left + m.Right) / 2
+	}
+	return same(k), (h + m.Bottom - m.Top) / (2 << l), (w + m.Right - m.Left) / (2 << l)
+}
+
 // pyramidLinear writes the linear part: g_l and h_l of every level.
-func (c Config) pyramidLinear(r Recorder, planes Value) (g, h []Value) {
+func (c Config) pyramidLinear(r network.Recorder, planes network.Value) (g, h []network.Value) {
 	d := r.Dims(planes)
 	x := r.Interleave(r.PadSym(planes, c.pyramidMargins(d.H, d.W)), c.Channels)
 	for l, v := range c.Pyramid.Levels {
-		pad := v.WK / 2
-		if l == 0 {
-			pad = 0
-		}
-		x = r.Conv(r.SpaceToDepth(x, 2), r.Param(fmt.Sprintf("W.%d", l)), Geom{v.WK, 1, pad})
+		step, _, _ := c.pyramidStep(l, d.H, d.W)
+		x = r.Conv(r.SpaceToDepth(x, 2), r.Param(fmt.Sprintf("W.%d", l)), step)
 		g = append(g, x)
-		h = append(h, r.Conv(x, r.Param(fmt.Sprintf("A.%d", l)), Geom{v.AK, 1, v.AK / 2}))
+		h = append(h, r.Conv(x, r.Param(fmt.Sprintf("A.%d", l)), same(v.AK)))
 	}
 	return g, h
 }
 
 // pyramidLinearT writes the adjoint of pyramidLinear: features gh back to
 // planes of the size of d.
-func (c Config) pyramidLinearT(r Recorder, gh []Value, d Dims) Value {
+func (c Config) pyramidLinearT(r network.Recorder, gh []network.Value, d network.Dims) network.Value {
 	p := c.Pyramid
-	m := c.pyramidMargins(d.H, d.W)
-	var up Value
+	var up network.Value
 	for l := len(p.Levels) - 1; l >= 0; l-- {
-		v := p.Levels[l]
 		f := r.Dims(gh[l])
-		a := r.ConvT(gh[l], r.Param(fmt.Sprintf("A.%d", l)), Geom{v.AK, 1, v.AK / 2}, f.H, f.W)
+		a := r.ConvT(gh[l], r.Param(fmt.Sprintf("A.%d", l)), same(p.Levels[l].AK), f.H, f.W)
 		if up != nil {
 			a = r.Add(a, up)
 		}
-		hh, ww, pad := f.H, f.W, v.WK/2
-		if l == 0 {
-			hh, ww, pad = (d.H+m.Top+m.Bottom)/2, (d.W+m.Left+m.Right)/2, 0
-		}
-		up = r.DepthToSpace(r.ConvT(a, r.Param(fmt.Sprintf("W.%d", l)), Geom{v.WK, 1, pad}, hh, ww), 2)
+		step, height, width := c.pyramidStep(l, d.H, d.W)
+		up = r.DepthToSpace(r.ConvT(a, r.Param(fmt.Sprintf("W.%d", l)), step, height, width), 2)
 	}
-	return r.PadSymT(r.Deinterleave(up), m)
+	return r.PadSymT(r.Deinterleave(up), c.pyramidMargins(d.H, d.W))
 }
 
 // pyramidLowpass writes (1-alpha-slack) sum_k V_k'V_k x + alpha x, and its
 // energy.
-func (c Config) pyramidLowpass(r Recorder, x Value) Value {
+func (c Config) pyramidLowpass(r network.Recorder, x network.Value) network.Value {
 	p := c.Pyramid
 	d := r.Dims(x)
 	gain := 1 - c.Alpha - p.Slack
 	k := p.LowpassSize
-	m := Margins{k / 2, k / 2, k / 2, k / 2}
-	g := Geom{k, 1, 0}
+	m := network.Margins{Top: k / 2, Bottom: k / 2, Left: k / 2, Right: k / 2}
+	g := valid(k)
 	xp := r.PadSym(x, m)
-	var sum Value
+	var sum network.Value
 	for i := range p.Lowpass {
 		v := r.Param(fmt.Sprintf("V.%d", i))
 		y := r.Conv(xp, v, g)
@@ -125,25 +147,25 @@ func (c Config) pyramidLowpass(r Recorder, x Value) Value {
 //	gh_l = (N_l' u_l + w a_l) . e'(h_l),
 //
 // pushed through the adjoint of the linear part, plus the low-pass term.
-func (c Config) recordPyramid(r Recorder) Value {
+func (c Config) recordPyramid(r network.Recorder) network.Value {
 	p := c.Pyramid
 	n := len(p.Levels)
 	x := r.Input()
 	d := r.Dims(x)
 	_, h := c.pyramidLinear(r, x)
 
-	s := make([]Value, n)
-	e1 := make([]Value, n) // the derivative of the energies
-	wc := make([]Value, n)
-	wa := make([]Value, n)
-	var z Value
+	s := make([]network.Value, n)
+	e1 := make([]network.Value, n) // the derivative of the energies
+	wc := make([]network.Value, n)
+	wa := make([]network.Value, n)
+	var z network.Value
 	for l, v := range p.Levels {
 		f := r.Dims(h[l])
-		var q Value
+		var q network.Value
 		q, e1[l] = c.energy(r, h[l])
-		gate := r.Conv(q, r.Param(fmt.Sprintf("N.%d", l)), Geom{v.NK, 1, v.NK / 2})
+		gate := r.Conv(q, r.Param(fmt.Sprintf("N.%d", l)), same(v.NK))
 		if l > 0 {
-			gate = r.Add(gate, r.Conv(r.AvgPool(z), r.Param(fmt.Sprintf("T.%d", l)), Geom{1, 1, 0}))
+			gate = r.Add(gate, r.Conv(r.AvgPool(z), r.Param(fmt.Sprintf("T.%d", l)), same(1)))
 		}
 		gate = r.Bias(gate, r.Param(fmt.Sprintf("b.%d", l)))
 		z, s[l] = c.gate(r, gate)
@@ -154,16 +176,16 @@ func (c Config) recordPyramid(r Recorder) Value {
 		r.Energy(1, q, wa[l])
 	}
 
-	gh := make([]Value, n)
+	gh := make([]network.Value, n)
 	v := wc[n-1]
 	for l := n - 1; l >= 0; l-- {
 		lev := p.Levels[l]
 		f := r.Dims(h[l])
 		u := r.Mul(s[l], r.Expand(v, p.Group))
-		gain := r.ConvT(u, r.Param(fmt.Sprintf("N.%d", l)), Geom{lev.NK, 1, lev.NK / 2}, f.H, f.W)
+		gain := r.ConvT(u, r.Param(fmt.Sprintf("N.%d", l)), same(lev.NK), f.H, f.W)
 		gh[l] = r.Mul(r.Add(gain, wa[l]), e1[l])
 		if l > 0 {
-			t := r.ConvT(u, r.Param(fmt.Sprintf("T.%d", l)), Geom{1, 1, 0}, f.H, f.W)
+			t := r.ConvT(u, r.Param(fmt.Sprintf("T.%d", l)), same(1), f.H, f.W)
 			v = r.Add(r.AvgPoolT(t), wc[l-1])
 		}
 	}
@@ -171,24 +193,24 @@ func (c Config) recordPyramid(r Recorder) Value {
 }
 
 // energy writes the features' energy and its derivative.
-func (c Config) energy(r Recorder, h Value) (q, e1 Value) {
-	if c.Pyramid.Reach == 0 {
+func (c Config) energy(r network.Recorder, h network.Value) (q, e1 network.Value) {
+	if c.Pyramid.Threshold == 0 {
 		return r.HalfSquare(h), h
 	}
-	a := Activation{Kind: Huber, Beta: c.Pyramid.Reach}
+	a := network.Activation{Kind: network.Huber, Beta: c.Pyramid.Threshold}
 	return r.Act(h, a, 0), r.Act(h, a, 1)
 }
 
 // gate writes the gate's value, one a group, and its gradient.
-func (c Config) gate(r Recorder, p Value) (z, s Value) {
+func (c Config) gate(r network.Recorder, p network.Value) (z, s network.Value) {
 	if c.Pyramid.Gate == "hard" {
-		a := Activation{Kind: HardGate}
+		a := network.Activation{Kind: network.HardGate}
 		return r.GroupSum(r.Act(p, a, 0), c.Pyramid.Group), r.Act(p, a, 1)
 	}
 	return r.LogSumExp(p, c.Pyramid.Group), r.Softmax(p, c.Pyramid.Group)
 }
 
-// contrast is the reach of the energies, in units of a picture's range. A
+// contrast is the threshold of the energies, in units of a picture's range. A
 // feature is a zero-mean filter of about unit norm.
 const contrast = 4
 
@@ -196,7 +218,7 @@ const contrast = 4
 // channels and noise level.
 func Pyramid(channels int, sigma float64) Config {
 	return Config{Name: "pyramid", Channels: channels, Sigma: sigma, Unit: sigma, Alpha: 0.01,
-		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9, Reach: contrast / sigma, Slack: 1e-3,
+		Pyramid: &PyramidConfig{Gate: "lse", Group: 16, Lowpass: 2, LowpassSize: 9, Threshold: contrast / sigma, Slack: 1e-3,
 			Levels: []PyramidLevel{
 				{Maps: 16, WK: 3, Features: 64, AK: 5, NK: 1},
 				{Maps: 32, WK: 3, Features: 64, AK: 5, NK: 3},

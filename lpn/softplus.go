@@ -1,59 +1,68 @@
 package lpn
 
-import "fmt"
+import (
+	"fmt"
 
-func (c Config) softplusParams() []ParamSpec {
+	"github.com/lpn-imaging/lpn/internal/network"
+)
+
+// softplusParams lists the weights, under the names of the reference code.
+func (c Config) softplusParams() []network.Param {
 	s := c.Softplus
-	var ps []ParamSpec
+	var ps []network.Param
+	add := func(con network.Constraint, k int, name string, dims ...int) {
+		ps = append(ps, network.Param{Name: fmt.Sprintf(name, k), Dims: dims, Constraint: con})
+	}
 	ci := c.Channels
 	for k, l := range s.Layers {
-		con := NonNegative
+		con := network.NonNegative
 		if k == 0 {
-			con = Free
+			con = network.Free
 		}
-		ps = append(ps, ParamSpec{fmt.Sprintf("lin.%d.weight", k), []int{l.K, l.K, ci, l.Width}, con})
+		add(con, k, "lin.%d.weight", l.K, l.K, ci, l.Width)
 		if k == 0 && s.FirstBias {
-			ps = append(ps, ParamSpec{"lin.0.bias", []int{l.Width}, Free})
+			add(network.Free, 0, "lin.%d.bias", l.Width)
 		}
 		if k > 0 {
-			ps = append(ps,
-				ParamSpec{fmt.Sprintf("res.%d.weight", k-1), []int{l.K, l.K, c.Channels, l.Width}, Free},
-				ParamSpec{fmt.Sprintf("res.%d.bias", k-1), []int{l.Width}, Free})
+			add(network.Free, k-1, "res.%d.weight", l.K, l.K, c.Channels, l.Width)
+			add(network.Free, k-1, "res.%d.bias", l.Width)
 		}
 		ci = l.Width
 	}
 	n := len(s.Layers)
-	ps = append(ps, ParamSpec{fmt.Sprintf("lin.%d.weight", n), []int{1, 1, ci, 1}, NonNegative})
+	add(network.NonNegative, n, "lin.%d.weight", 1, 1, ci, 1)
 	if s.LastBias {
-		ps = append(ps, ParamSpec{fmt.Sprintf("lin.%d.bias", n), []int{1}, Free})
+		add(network.Free, n, "lin.%d.bias", 1)
 	}
 	if s.LinearTerm {
-		ps = append(ps,
-			ParamSpec{fmt.Sprintf("res.%d.weight", n-1), []int{1, 1, c.Channels, 1}, Free},
-			ParamSpec{fmt.Sprintf("res.%d.bias", n-1), []int{1}, Free})
+		add(network.Free, n-1, "res.%d.weight", 1, 1, c.Channels, 1)
+		add(network.Free, n-1, "res.%d.bias", 1)
 	}
 	return ps
 }
+
+// geom is the geometry of the layer's convolutions.
+func (l Layer) geom() network.Geom { return network.Geom{K: l.K, Stride: l.Stride, Pad: l.Pad} }
 
 // recordSoftplus writes the network of SoftplusConfig. With p_k the argument
 // of the k-th softplus, the gradient is the backward recursion
 //
 //	u_K = w . s'(p_K),   u_{k-1} = (W_{k-1}' u_k) . s'(p_{k-1}),
 //	f   = sum_k H_k' u_k + v + alpha x.
-func (c Config) recordSoftplus(r Recorder) Value {
+func (c Config) recordSoftplus(r network.Recorder) network.Value {
 	s := c.Softplus
-	act := Activation{Kind: Softplus, Beta: s.Beta}
+	act := network.Activation{Kind: network.Softplus, Beta: s.Beta}
 	planes := r.Input()
 	x := r.Interleave(planes, c.Channels)
 	full := r.Dims(x)
 	n := len(s.Layers)
 
-	in := make([]Dims, n)  // dims of the input of layer k
-	p := make([]Value, n)  // arguments of the softplus
-	xs := make([]Value, n) // x at the size of that input
+	in := make([]network.Dims, n)  // dims of the input of layer k
+	p := make([]network.Value, n)  // arguments of the softplus
+	xs := make([]network.Value, n) // x at the size of that input
 	z := x
 	for k, l := range s.Layers {
-		g := Geom{l.K, l.Stride, l.Pad}
+		g := l.geom()
 		in[k] = r.Dims(z)
 		a := r.Conv(z, r.Param(fmt.Sprintf("lin.%d.weight", k)), g)
 		switch {
@@ -71,13 +80,6 @@ func (c Config) recordSoftplus(r Recorder) Value {
 		z = r.Act(a, act, 0)
 	}
 
-	ones := func(d Dims) []float32 {
-		m := make([]float32, d.H*d.W)
-		for i := range m {
-			m[i] = 1
-		}
-		return m
-	}
 	d := r.Dims(z)
 	last := fmt.Sprintf("lin.%d", n)
 	w := r.Outer(ones(d), r.Param(last+".weight"), d)
@@ -85,14 +87,14 @@ func (c Config) recordSoftplus(r Recorder) Value {
 	if s.LastBias {
 		r.Sum(r.Outer(ones(d), r.Param(last+".bias"), d))
 	}
-	var f Value
+	var f network.Value
 	if s.LinearTerm {
 		v := fmt.Sprintf("res.%d", n-1)
 		f = r.Outer(ones(full), r.Param(v+".weight"), full)
 		r.Energy(1, x, f)
 		r.Sum(r.Outer(ones(full), r.Param(v+".bias"), full))
 	}
-	add := func(v Value) {
+	add := func(v network.Value) {
 		if f == nil {
 			f = v
 		} else {
@@ -102,7 +104,7 @@ func (c Config) recordSoftplus(r Recorder) Value {
 	u := r.Mul(w, r.Act(p[n-1], act, 1))
 	for k := n - 1; k >= 0; k-- {
 		l := s.Layers[k]
-		g := Geom{l.K, l.Stride, l.Pad}
+		g := l.geom()
 		if k == 0 {
 			add(r.ConvT(u, r.Param("lin.0.weight"), g, full.H, full.W))
 			break

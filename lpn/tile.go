@@ -4,7 +4,9 @@ import (
 	"math"
 	"sync"
 
+	"github.com/lpn-imaging/lpn/internal/engine"
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -13,13 +15,13 @@ import (
 // evaluated together with that margin, of which only the core is kept, so the
 // numbers are those of the whole picture and memory is bounded.
 
-// Reach returns how far f sees: f at a pixel depends on the picture within halo
-// pixels of it, in rows and in columns. A window of the picture whose corner
+// ReceptiveField returns how far f sees: f at a pixel depends on the picture within
+// halo pixels of it, in rows and in columns. A window of the picture whose corner
 // lies on multiples of pitch, the grid on which every level's cells, and the 4x4
 // blocks of cells that the Winograd algorithm works on, are the same ones, is
 // evaluated as the picture is, but for its outer halo pixels. ok is false for
 // networks of one size, or of strides that no window fits.
-func (c Config) Reach() (halo, pitch int, ok bool) {
+func (c Config) ReceptiveField() (halo, pitch int, ok bool) {
 	if c.Height > 0 {
 		return 0, 0, false
 	}
@@ -34,14 +36,14 @@ func (c Config) Reach() (halo, pitch int, ok bool) {
 	}
 	levels := c.Pyramid.Levels
 	n := len(levels)
-	reach := make([]int, n) // of h_l in x
+	field := make([]int, n) // of h_l in x
 	gate := make([]int, n)  // of p_l in x
 	maps := 0
 	for l, v := range levels {
 		px := 2 << l
 		maps += v.WK / 2 * px
-		reach[l] = maps + v.AK/2*px + px
-		gate[l] = reach[l] + v.NK/2*px
+		field[l] = maps + v.AK/2*px + px
+		gate[l] = field[l] + v.NK/2*px
 		if l > 0 {
 			gate[l] = max(gate[l], gate[l-1]+px)
 		}
@@ -50,7 +52,7 @@ func (c Config) Reach() (halo, pitch int, ok bool) {
 	for l := n - 1; l >= 0; l-- {
 		px := 2 << l
 		u := max(gate[l], above)
-		halo = max(halo, u+levels[l].NK/2*px+reach[l])
+		halo = max(halo, u+levels[l].NK/2*px+field[l])
 		above = u + px
 	}
 	halo = max(halo, 2*(c.Pyramid.LowpassSize/2))
@@ -60,7 +62,10 @@ func (c Config) Reach() (halo, pitch int, ok bool) {
 
 // A span is a stretch of rows or columns: the window that is evaluated and,
 // relative to it, the core that is kept.
-type span struct{ lo, hi, keepLo, keepHi int }
+type span struct {
+	lo, hi int
+	keep   engine.Range
+}
 
 // spans cuts n into windows of cores of size core.
 func spans(n, core, halo int) []span {
@@ -68,7 +73,7 @@ func spans(n, core, halo int) []span {
 	for at := 0; at < n; at += core {
 		end := min(n, at+core)
 		s := span{lo: max(0, at-halo), hi: min(n, end+halo)}
-		s.keepLo, s.keepHi = at-s.lo, end-s.lo
+		s.keep = engine.Range{Lo: at - s.lo, Hi: end - s.lo}
 		out = append(out, s)
 	}
 	return out
@@ -77,55 +82,56 @@ func spans(n, core, halo int) []span {
 // A tile is one window of the picture.
 type tile struct {
 	y, x span
-	prog int // index into layout.programs
+	plan int // index into layout.plans
 }
 
-// A layout is how a picture is evaluated: the tiles, and one program for each
+// A layout is how a picture is evaluated: the tiles, and one plan for each
 // different kind of tile.
 type layout struct {
-	tiles    []tile
-	programs []*program
-	mu       sync.Mutex
-	free     []*session // memory of past evaluations, for the next one
+	tiles []tile
+	plans []*engine.Plan
+	mu    sync.Mutex
+	free  []*session // memory of past evaluations, for the next one
 }
 
 // tileBytes is the memory that an evaluation may take before the picture is
 // cut, unless the caller says otherwise.
 const tileBytes = 1152 << 20
 
-// newLayout decides on the tiles and builds their programs; record writes the
+// newLayout decides on the tiles and makes their plans; record writes the
 // function to be evaluated.
-func (b *Bound) newLayout(record func(*builder) Value) *layout {
+func (b *Bound) newLayout(record func(*engine.Recorder) network.Value) *layout {
 	h, w := b.shape.H, b.shape.W
-	build := func(h, w int, core *[2]span) *program {
-		r := &builder{
-			params: b.net.params, specs: b.net.specs(), direct: b.direct, core: core,
-			dims: Dims{b.n * b.shape.C, h, w, 1}, p: &program{n: b.n},
-		}
-		return r.finish(record(r))
+	build := func(h, w int, core *[2]engine.Range) *engine.Plan {
+		r := b.net.recorder(network.Dims{N: b.n * b.shape.C, H: h, W: w, C: 1})
+		return r.Compile(record(r), engine.Options{Pictures: b.n, Direct: b.direct, Core: core})
 	}
 	coreH, coreW := h, w
-	halo, pitch, ok := b.net.cfg.Reach()
+	halo, pitch, ok := b.net.cfg.ReceptiveField()
 	if ok && b.n == 1 {
 		coreH, coreW = b.core(halo, pitch, func() float64 {
 			const side = 128
-			return 4 * float64(build(side, side, nil).arena) / (side * side)
+			return 4 * float64(build(side, side, nil).Len()) / (side * side)
 		})
 	}
 	l := &layout{}
-	kinds := map[[6]int]int{}
+	type kind struct {
+		h, w int
+		core [2]engine.Range
+	}
+	kinds := map[kind]int{}
 	for _, y := range spans(h, coreH, halo) {
 		for _, x := range spans(w, coreW, halo) {
-			kind := [6]int{y.hi - y.lo, y.keepLo, y.keepHi, x.hi - x.lo, x.keepLo, x.keepHi}
+			kind := kind{y.hi - y.lo, x.hi - x.lo, [2]engine.Range{y.keep, x.keep}}
 			i, ok := kinds[kind]
 			if !ok {
-				i = len(l.programs)
+				i = len(l.plans)
 				kinds[kind] = i
-				core := &[2]span{y, x}
-				if y.keepHi-y.keepLo == h && x.keepHi-x.keepLo == w {
+				core := &kind.core
+				if y.keep.Len() == h && x.keep.Len() == w {
 					core = nil
 				}
-				l.programs = append(l.programs, build(y.hi-y.lo, x.hi-x.lo, core))
+				l.plans = append(l.plans, build(kind.h, kind.w, core))
 			}
 			l.tiles = append(l.tiles, tile{y, x, i})
 		}
@@ -189,9 +195,9 @@ func window(n, core, halo int) int {
 
 // A session is the memory in which one goroutine evaluates a layout.
 type session struct {
-	execs  []*exec // one for each program, all in the same memory
-	psi    []float64
-	copyOf []float32
+	*engine.Session // of all the plans
+	psi             []float64
+	copyOf          []float32
 }
 
 func (l *layout) session(threads int) *session {
@@ -202,7 +208,9 @@ func (l *layout) session(threads int) *session {
 		l.free = l.free[:n-1]
 		return s
 	}
-	return newSession(l.programs, threads)
+	s := &session{Session: engine.NewSession(threads, l.plans...)}
+	s.psi = make([]float64, len(s.Psi(0)))
+	return s
 }
 
 func (l *layout) release(s *session) {
@@ -217,13 +225,12 @@ func (l *layout) release(s *session) {
 func (l *layout) run(s *session, shape operators.Shape, dst []float32, scale float32, in ...[]float32) {
 	clear(s.psi)
 	if len(l.tiles) == 1 {
-		x := s.execs[0]
 		for i, v := range in {
-			kernel.Scale(x.buf(x.inputs[i]), v, scale)
+			kernel.Scale(s.Input(0, i), v, scale)
 		}
-		x.run()
-		kernel.Scale(dst, x.buf(x.out), 1/scale)
-		copy(s.psi, x.psi)
+		s.Run(0)
+		kernel.Scale(dst, s.Output(0), 1/scale)
+		copy(s.psi, s.Psi(0))
 		return
 	}
 	for i := range in {
@@ -233,10 +240,9 @@ func (l *layout) run(s *session, shape operators.Shape, dst []float32, scale flo
 		}
 	}
 	for _, t := range l.tiles {
-		x := s.execs[t.prog]
 		h, w := t.y.hi-t.y.lo, t.x.hi-t.x.lo
 		for i, v := range in {
-			buf := x.buf(x.inputs[i])
+			buf := s.Input(t.plan, i)
 			for c := range shape.C {
 				for r := range h {
 					src := v[(c*shape.H+t.y.lo+r)*shape.W+t.x.lo:]
@@ -244,16 +250,15 @@ func (l *layout) run(s *session, shape operators.Shape, dst []float32, scale flo
 				}
 			}
 		}
-		x.run()
-		buf := x.buf(x.out)
-		keep := t.x.keepHi - t.x.keepLo
+		s.Run(t.plan)
+		buf, keep := s.Output(t.plan), t.x.keep.Len()
 		for c := range shape.C {
-			for r := t.y.keepLo; r < t.y.keepHi; r++ {
-				to := dst[(c*shape.H+t.y.lo+r)*shape.W+t.x.lo+t.x.keepLo:]
-				kernel.Scale(to[:keep], buf[(c*h+r)*w+t.x.keepLo:][:keep], 1/scale)
+			for r := t.y.keep.Lo; r < t.y.keep.Hi; r++ {
+				to := dst[(c*shape.H+t.y.lo+r)*shape.W+t.x.lo+t.x.keep.Lo:]
+				kernel.Scale(to[:keep], buf[(c*h+r)*w+t.x.keep.Lo:][:keep], 1/scale)
 			}
 		}
-		for i, v := range x.psi {
+		for i, v := range s.Psi(t.plan) {
 			s.psi[i] += v
 		}
 	}

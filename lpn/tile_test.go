@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/operators"
@@ -85,7 +86,7 @@ func TestHaloIsNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	halo, _, _ := cfg.Reach()
+	halo, _, _ := cfg.ReceptiveField()
 	s := operators.Shape{C: 1, H: 4 * halo, W: 8}
 	b, _ := net.On(s)
 	y := picture(s, 1)
@@ -128,17 +129,10 @@ func TestWideEqualsDirect(t *testing.T) {
 			return f, b.Eval(f, y)
 		}
 		b, _ := net.On(shape)
-		beside, product := 0, 0
-		for _, s := range b.eval().programs[0].stages {
-			if len(s.convs) == 1 && s.convs[0].beside != nil {
-				beside++
-			}
-			if s.factor != nil {
-				product++
-			}
-		}
+		plan := b.eval().plans[0].String()
+		beside, product := strings.Count(plan, "beside"), strings.Count(plan, "multiplied onto")
 		if beside != 4 || product != 2 {
-			t.Errorf("%d stages with the picture beside and %d with a product in place, want 4 and 2", beside, product)
+			t.Errorf("%d convolutions with the picture beside and %d with a product in place, want 4 and 2:\n%s", beside, product, plan)
 		}
 		f, psi := run(Threads(1))
 		g, plain := run(Direct())

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/engine"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 )
@@ -28,7 +30,7 @@ func TestVerifyHolds(t *testing.T) {
 		if !c.OK {
 			t.Errorf("%s: %v", name, c.Reasons)
 		}
-		if !*c.ConvexWeights || c.JacobianMinEig < 0.049 || c.Lipschitz > *c.LipschitzBound || *c.Growth > 1 {
+		if !*c.ConvexWeights || c.JacobianMinEig < 0.049 || c.Lipschitz > *c.LipschitzBound || *c.GainBound > 1 {
 			t.Errorf("%s: %+v, Lipschitz bound %g", name, c, *c.LipschitzBound)
 		}
 		again, _ := n.Verify(small, Probing{})
@@ -135,14 +137,14 @@ func TestVerifyPatched(t *testing.T) {
 // TestVerifyUnbounded: gates that grow too fast, for ever, are refused.
 func TestVerifyUnbounded(t *testing.T) {
 	cfg := smallPyramid()
-	cfg.Pyramid.Reach = 0
+	cfg.Pyramid.Threshold = 0
 	n := randomNet(t, cfg, 5).gatesScaled(40)
 	c, err := n.Verify(small, Probing{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.OK || *c.Growth <= 1 {
-		t.Errorf("growth %g passed", *c.Growth)
+	if c.OK || *c.GainBound <= 1 {
+		t.Errorf("growth %g passed", *c.GainBound)
 	}
 }
 
@@ -168,7 +170,7 @@ func TestCertificateStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, ok := back.Certificate()
-	if !ok || got.Probes != c.Probes || *got.Growth != *c.Growth || got.OK != c.OK {
+	if !ok || got.Probes != c.Probes || *got.GainBound != *c.GainBound || got.OK != c.OK {
 		t.Errorf("stored %+v, read %+v", c, got)
 	}
 }
@@ -180,7 +182,7 @@ func TestLipschitzBound(t *testing.T) {
 	cfg := Dense(1, 1, 1)
 	cfg.Alpha, cfg.Softplus.Beta = 0.1, 6
 	params := map[string][]float32{}
-	for _, p := range cfg.Params() {
+	for _, p := range cfg.Definition().Params {
 		params[p.Name] = make([]float32, p.Len())
 	}
 	params["lin.0.weight"][0], params["lin.1.weight"][0] = -2, 0.5
@@ -235,16 +237,15 @@ func TestFeatureBounds(t *testing.T) {
 	n := randomNet(t, smallPyramid(), 5)
 	s := operators.Shape{C: n.cfg.Channels, H: 40, W: 36}
 	for l, norms := range n.featureBounds(s, 0.5) {
-		b := &builder{params: n.params, specs: n.specs(), dims: Dims{s.C, s.H, s.W, 1}, p: &program{n: 1}}
-		_, h := n.cfg.pyramidLinear(b, b.Input())
-		g := operatorOf(b.finish(h[l]))
-		in := g.x.buf(g.x.inputs[0])
+		r := n.recorder(network.Dims{N: s.C, H: s.H, W: s.W, C: 1})
+		_, h := n.cfg.pyramidLinear(r, r.Input())
+		o := newOperator(r.Compile(h[l], engine.Options{}))
+		in, out := o.Input(0, 0), o.Output(0)
 		var sums []float64
 		for i := range s.Len() {
 			clear(in)
 			in[i] = 0.5
-			g.x.run()
-			out := g.x.buf(g.x.out)
+			o.Run(0)
 			if sums == nil {
 				sums = make([]float64, len(out))
 			}

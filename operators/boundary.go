@@ -3,6 +3,8 @@ package operators
 import (
 	"fmt"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/spell"
 )
 
 // A Boundary says what a blur sees beyond the frame. The rows show how
@@ -46,7 +48,7 @@ func ParseBoundary(name string) (Boundary, error) {
 		}
 	}
 	return 0, fmt.Errorf("unknown boundary %q%s; want %s", name,
-		DidYouMean(name, boundaryNames), strings.Join(boundaryNames, ", "))
+		spell.Hint(name, boundaryNames), strings.Join(boundaryNames, ", "))
 }
 
 // source returns the index in [0, n) of the sample seen at position i of a

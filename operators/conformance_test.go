@@ -23,20 +23,20 @@ func TestConformance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		boundaries := []string{"symmetric"}
+		boundaries := []operators.Boundary{operators.Symmetric}
 		if spec.TakesBoundary() {
-			boundaries = []string{"symmetric", "circular", "reflect", "replicate", "zero", "valid"}
+			boundaries = append(boundaries, operators.Circular, operators.Reflect, operators.Replicate, operators.Zero, operators.Valid)
 		}
 		for _, b := range boundaries {
 			for _, s := range []operators.Shape{{C: 1, H: 48, W: 60}, {C: 3, H: 37, W: 29}, {C: 1, H: 41, W: 7}} {
-				a, err := spec.Build(s, b, nil)
+				a, err := spec.WithBoundary(b).Build(s)
 				if err != nil {
-					if b == "valid" {
+					if b == operators.Valid {
 						continue // the kernel may be too large
 					}
 					t.Fatal(err)
 				}
-				t.Run(text+"/"+b+"/"+s.String(), func(t *testing.T) { operatortest.TestLinear(t, a) })
+				t.Run(text+"/"+b.String()+"/"+s.String(), func(t *testing.T) { operatortest.TestLinear(t, a) })
 			}
 		}
 	}
@@ -49,7 +49,7 @@ func TestComposeStackScaled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := spec.Build(s, "valid", nil)
+		a, err := spec.WithBoundary(operators.Valid).Build(s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,9 +49,22 @@
 // # Specs
 //
 // ParseSpec reads the names used on the command line, such as
-// "blur:motion,length=15,angle=30" or "sr:factor=2"; Spec.Build makes the
-// operator for a scene. ReadMeasurement and WriteMeasurement keep a measurement
-// together with its spec in a NumPy .npz file.
+// "blur:motion,length=15,angle=30" or "sr:factor=2". A Spec holds the boundary
+// too, and the kernel or mask from a file once Spec.Load has read it, and
+// answers what is asked before there is an operator: the scene behind a
+// measurement, the part of it that is pictured, how far a sample sees.
+// Spec.Build makes the operator.
+//
+//	spec, err := operators.ParseSpec("blur:kernel=psf.npy")
+//	...
+//	spec, err = spec.WithBoundary(operators.Valid).Load(open)
+//	...
+//	scene, err := spec.Scene(y.Shape)
+//	...
+//	a, err := spec.Build(scene)
+//
+// ReadMeasurement and WriteMeasurement keep a measurement together with its
+// spec in a NumPy .npz file.
 //
 // # An operator of your own
 //

@@ -34,7 +34,7 @@ func ExampleParseSpec() {
 		panic(err)
 	}
 	fmt.Println(s)
-	a, err := s.Build(operators.Shape{C: 3, H: 64, W: 80}, "valid", nil)
+	a, err := s.WithBoundary(operators.Valid).Build(operators.Shape{C: 3, H: 64, W: 80})
 	if err != nil {
 		panic(err)
 	}
@@ -84,30 +84,20 @@ func ExampleCG() {
 	// Output: [0.550 1.344 2.736 1.344 0.550] after 3 iterations
 }
 
-func ExampleEstimateNoise() {
-	rng := rand.New(rand.NewPCG(1, 2))
-	m := operators.NewImage(operators.Shape{C: 1, H: 256, W: 256})
-	for i := range m.Pix {
-		m.Pix[i] = float32(i%256) / 512 // a ramp
-	}
-	operators.AddGaussian(m.Pix, m.Pix, 0.05, rng)
-	fmt.Printf("%.2f\n", operators.EstimateNoise(m))
-	// Output: 0.05
-}
-
 func ExampleWriteMeasurement() {
 	spec, err := operators.ParseSpec("sr:factor=2")
 	if err != nil {
 		panic(err)
 	}
+	spec = spec.WithBoundary(operators.Circular)
 	scene := operators.Shape{C: 1, H: 8, W: 8}
-	a, err := spec.Build(scene, "circular", nil)
+	a, err := spec.Build(scene)
 	if err != nil {
 		panic(err)
 	}
 	var file bytes.Buffer
 	err = operators.WriteMeasurement(&file, operators.Measurement{
-		Y: operators.NewImage(a.Codomain()), Operator: spec, Scene: scene, Boundary: "circular", Noise: 0.01})
+		Y: operators.NewImage(a.Codomain()), Spec: spec, Scene: scene, Noise: 0.01})
 	if err != nil {
 		panic(err)
 	}
@@ -115,6 +105,6 @@ func ExampleWriteMeasurement() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(m.Operator, m.Scene, m.Y.Shape, m.Noise)
-	// Output: sr:factor=2,kernel=gaussian,sigma=1,size=7 1x8x8 1x4x4 0.01
+	fmt.Println(m.Spec, m.Spec.Boundary(), m.Scene, m.Y.Shape, m.Noise)
+	// Output: sr:factor=2,kernel=gaussian,sigma=1,size=7 circular 1x8x8 1x4x4 0.01
 }

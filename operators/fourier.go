@@ -185,3 +185,17 @@ var (
 	_ NormalSolver = (*GaussianSensing)(nil)
 	_ Linear       = (*Circulant)(nil)
 )
+
+func init() {
+	register(&family{
+		name: "mri", place: 7,
+		forms: []*form{{fields: []field{
+			{key: "accel", kind: number, lo: 1, hi: 64, need: true},
+			seedField,
+			{key: "center", kind: number, hi: 1, def: "0.08"},
+		}}},
+		build: func(sp Spec, s Shape) (Linear, error) {
+			return NewMRI(s, sp.float("accel"), sp.float("center"), sp.seed())
+		},
+	})
+}

@@ -121,3 +121,46 @@ var (
 	_ Normer       = (*Mask)(nil)
 	_ NormalSolver = (*Mask)(nil)
 )
+
+func init() {
+	register(&family{
+		name: "inpaint", place: 4,
+		forms: []*form{{
+			fields: []field{
+				{key: "mask", kind: file},
+				{key: "ratio", kind: number, hi: 1, open: true},
+				{key: "seed", kind: seed, hi: 1 << 53},
+			},
+			complete: completeMask,
+			either:   true,
+		}},
+		check: func(m Image) error {
+			_, err := NewMaskImage(Shape{1, m.H, m.W}, m)
+			return err
+		},
+		build: func(sp Spec, s Shape) (Linear, error) {
+			if sp.File() != "" {
+				return NewMaskImage(s, sp.Data())
+			}
+			return NewRandomMask(s, sp.float("ratio"), rand.New(rand.NewPCG(sp.seed(), 0x6d61736b)))
+		},
+		scene:   sameShape,
+		support: onePixel,
+	})
+}
+
+// completeMask checks that either a file or a ratio is given.
+func completeMask(v values) error {
+	_, mask := v["mask"]
+	_, ratio := v["ratio"]
+	_, seed := v["seed"]
+	switch {
+	case mask == ratio:
+		return fmt.Errorf("want either mask=FILE or ratio=R")
+	case mask && seed:
+		return fmt.Errorf("seed goes with ratio, not with mask")
+	case ratio && !seed:
+		v["seed"] = "0"
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package operators
 
 import (
 	"archive/zip"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/npy"
 )
 
 // MaxSamples is the largest number of samples of a measurement or scene that
@@ -21,8 +24,8 @@ const MaxSamples = 1 << 28
 //	{"spec": "cs:ratio=0.25", "scene": [1, 256, 256], "boundary": "symmetric", "noise": 0.01}
 //
 // in which boundary (default symmetric) and noise may be missing. A third
-// array, file, holds the kernel or mask where the spec names one by a file; a
-// measurement without it needs that file to be restored. From Python:
+// array, file, holds the kernel or mask where the spec names one by a file, without
+// which that file is needed to restore the measurement, or the tables of a JPEG. From Python:
 //
 //	np.savez("y.npz", y=y.astype(np.float32), operator=json.dumps({...}))
 //
@@ -31,38 +34,27 @@ type Measurement struct {
 	// Y is the measured data. Its shape is the operator's codomain, though
 	// only the number of samples must agree with it.
 	Y Image
-	// Operator, Scene (its domain) and Boundary are what Spec.Build takes.
-	Operator Spec
-	Scene    Shape
-	Boundary string
-	// File is the content of the kernel or mask file that Operator names, as
-	// Spec.Load returns it; without samples where it names none.
-	File Image
+	// Spec is the operator, with its boundary and, where it names a kernel or
+	// mask file, the content of that file.
+	Spec Spec
+	// Scene is the operator's domain.
+	Scene Shape
 	// Noise is the standard deviation of the noise in the units of Y; NaN
 	// where it is not known.
 	Noise float64
 }
 
-// Build rebuilds the operator and checks that Y is a measurement of it. open
-// is Spec.Build's, and asked only where File is missing.
-func (m Measurement) Build(open func(path string) (Image, error)) (Linear, error) {
-	a, err := m.Operator.Build(m.Scene, m.Boundary, m.Open(open))
+// Build makes the operator and checks that Y is a measurement of it. Where the
+// file came without the kernel or mask, Spec.Load is to be called before.
+func (m Measurement) Build() (Linear, error) {
+	a, err := m.Spec.Build(m.Scene)
 	if err != nil {
 		return nil, err
 	}
 	if n := a.Codomain().Len(); n != len(m.Y.Pix) {
-		return nil, fmt.Errorf("measurement of %d numbers; %s of a scene %v gives %d", len(m.Y.Pix), m.Operator, m.Scene, n)
+		return nil, fmt.Errorf("measurement of %d numbers; %s of a scene %v gives %d", len(m.Y.Pix), m.Spec, m.Scene, n)
 	}
 	return a, nil
-}
-
-// Open is what Spec.Build and Spec.SceneShape take to read the operator's file:
-// the one that m holds, or open where it holds none.
-func (m Measurement) Open(open func(path string) (Image, error)) func(path string) (Image, error) {
-	if m.File.Pix == nil {
-		return open
-	}
-	return func(string) (Image, error) { return m.File, nil }
 }
 
 // operatorJSON is the text of the array operator.
@@ -74,15 +66,15 @@ type operatorJSON struct {
 }
 
 // WriteMeasurement writes m as .npz. The same m gives the same bytes. It is an
-// error if Operator names a file and File is missing: what is written can be
-// restored wherever it goes.
+// error if Spec names a file and does not hold its content: what is written can
+// be restored wherever it goes.
 func WriteMeasurement(w io.Writer, m Measurement) error {
 	checkLen("WriteMeasurement", len(m.Y.Pix), m.Y.Len())
-	checkLen("WriteMeasurement", len(m.File.Pix), m.File.Len())
-	if path := m.Operator.File(); path != "" && m.File.Pix == nil {
-		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Operator, path)
+	file := m.Spec.Data()
+	if m.Spec.TakesData() && file.Pix == nil {
+		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Spec, cmp.Or(m.Spec.File(), "its tables"))
 	}
-	o := operatorJSON{Spec: m.Operator, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Boundary}
+	o := operatorJSON{Spec: m.Spec, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Spec.Boundary().String()}
 	if !math.IsNaN(m.Noise) {
 		o.Noise = &m.Noise
 	}
@@ -97,13 +89,13 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 		if err != nil {
 			return err
 		}
-		return writeNpyFloats(e, v.dims(), v.Pix)
+		return npy.WriteFloats(e, v.dims(), v.Pix)
 	}
 	if err := floats("y.npy", m.Y); err != nil {
 		return err
 	}
-	if m.Operator.File() != "" {
-		if err := floats("file.npy", m.File); err != nil {
+	if file.Pix != nil {
+		if err := floats("file.npy", file); err != nil {
 			return err
 		}
 	}
@@ -111,7 +103,7 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNpyText(e, string(text)); err != nil {
+	if err := npy.WriteText(e, string(text)); err != nil {
 		return err
 	}
 	return z.Close()
@@ -146,11 +138,11 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 		return Measurement{}, errors.New("not a .npz archive")
 	}
 	var text string
-	err = withArray(z, "operator", func(h npyHeader, n int, r io.Reader) (err error) {
-		if n != 1 || h.size > 1<<18 {
-			return fmt.Errorf("%d strings of %d bytes; want one JSON string of at most %d", n, h.size, 1<<18)
+	err = withArray(z, "operator", func(h npy.Header, n int, r io.Reader) (err error) {
+		if n != 1 || h.Size > 1<<18 {
+			return fmt.Errorf("%d strings of %d bytes; want one JSON string of at most %d", n, h.Size, 1<<18)
 		}
-		text, err = h.readText(r)
+		text, err = h.ReadText(r)
 		return err
 	})
 	if err != nil {
@@ -161,31 +153,30 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 		return Measurement{}, fmt.Errorf("operator: %w", err)
 	}
 	err = withArray(z, "y", readInto(&m.Y))
-	if err == nil && m.Operator.File() != "" && hasArray(z, "file") {
-		err = withArray(z, "file", readInto(&m.File))
+	if err == nil && m.Spec.TakesData() && hasArray(z, "file") {
+		var file Image
+		err = withArray(z, "file", readInto(&file))
+		m.Spec = m.Spec.WithData(file)
 	}
 	return m, err
 }
 
 // readInto reads an array of finite numbers into an image.
-func readInto(m *Image) func(h npyHeader, n int, r io.Reader) error {
-	return func(h npyHeader, n int, r io.Reader) error {
-		if n == 0 || len(h.shape) > 3 {
-			return fmt.Errorf("shape %v; want numbers in one, two or three dimensions", h.shape)
+func readInto(m *Image) func(h npy.Header, n int, r io.Reader) error {
+	return func(h npy.Header, n int, r io.Reader) error {
+		if n == 0 || len(h.Shape) > 3 {
+			return fmt.Errorf("shape %v; want numbers in one, two or three dimensions", h.Shape)
 		}
-		v, err := h.readFloats(r, n)
+		v, err := h.Floats(r, n)
 		if err != nil {
 			return err
-		}
-		if h.fortran {
-			v = rowMajor(v, h.shape)
 		}
 		for i, x := range v {
 			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 				return fmt.Errorf("number %d is %v; want finite numbers", i, x)
 			}
 		}
-		*m = Image{shapeOf(h.shape), v}
+		*m = Image{shapeOf(h.Shape), v}
 		return nil
 	}
 }
@@ -206,13 +197,15 @@ func parseOperatorJSON(text string) (Measurement, error) {
 	if o.Spec.form == nil {
 		return Measurement{}, errors.New(`the JSON has no "spec"`)
 	}
-	m := Measurement{Operator: o.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Boundary: o.Boundary, Noise: math.NaN()}
+	m := Measurement{Spec: o.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Noise: math.NaN()}
 	if err := checkScene(m.Scene); err != nil {
 		return Measurement{}, err
 	}
-	if _, err := ParseBoundary(m.Boundary); err != nil {
+	b, err := ParseBoundary(o.Boundary)
+	if err != nil {
 		return Measurement{}, err
 	}
+	m.Spec = m.Spec.WithBoundary(b)
 	if o.Noise != nil {
 		if m.Noise = *o.Noise; !(m.Noise >= 0) || m.Noise > 1e6 {
 			return Measurement{}, fmt.Errorf("noise %v; want a standard deviation of at least 0", m.Noise)
@@ -238,7 +231,7 @@ func hasArray(z *zip.Reader, name string) bool {
 
 // withArray opens the entry name.npy and passes its header, its number of
 // elements and its data to f.
-func withArray(z *zip.Reader, name string, f func(h npyHeader, n int, r io.Reader) error) error {
+func withArray(z *zip.Reader, name string, f func(h npy.Header, n int, r io.Reader) error) error {
 	for _, e := range z.File {
 		if strings.TrimSuffix(e.Name, ".npy") != name {
 			continue
@@ -260,8 +253,8 @@ func withArray(z *zip.Reader, name string, f func(h npyHeader, n int, r io.Reade
 }
 
 func checkEntry(e *zip.File) error {
-	const small, ratio = 64 << 20, 100
-	if e.UncompressedSize64 > 8*MaxSamples+maxNpyHeader {
+	const small, ratio, npyHead = 64 << 20, 100, 1 << 16
+	if e.UncompressedSize64 > 8*MaxSamples+npyHead {
 		return fmt.Errorf("unpacks to %d bytes; want at most %d numbers", e.UncompressedSize64, MaxSamples)
 	}
 	if e.UncompressedSize64 > small && e.UncompressedSize64/ratio > e.CompressedSize64 {
@@ -270,22 +263,17 @@ func checkEntry(e *zip.File) error {
 	return nil
 }
 
-func readArray(r io.Reader, size int64, f func(h npyHeader, n int, r io.Reader) error) error {
-	h, err := readNpyHeader(r)
-	if err != nil {
-		return err
-	}
-	n, err := h.len(MaxSamples)
-	if err != nil {
-		return err
-	}
-	if h.size > 0 && int64(n) > size/int64(h.size) {
+// readArray passes the array of an entry of size bytes to f.
+func readArray(r io.Reader, size int64, f func(h npy.Header, n int, r io.Reader) error) error {
+	err := readHead(r, size, f)
+	switch {
+	case errors.Is(err, npy.ErrMagic):
+		return errors.New("not a .npy array")
+	case errors.Is(err, npy.ErrShort):
 		return errShortArray
-	}
-	if err := f(h, n, r); err != nil {
-		if errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat) {
-			return errors.New("damaged archive")
-		}
+	case errors.Is(err, zip.ErrChecksum) || errors.Is(err, zip.ErrFormat):
+		return errors.New("damaged archive")
+	case err != nil:
 		return err
 	}
 	// The end of an entry is where its checksum is verified.
@@ -295,22 +283,28 @@ func readArray(r io.Reader, size int64, f func(h npyHeader, n int, r io.Reader) 
 	return nil
 }
 
+var errShortArray = errors.New("the array is cut short")
+
+func readHead(r io.Reader, size int64, f func(h npy.Header, n int, r io.Reader) error) error {
+	h, err := npy.ReadHeader(r)
+	if err != nil {
+		return err
+	}
+	if h.Kind == npy.Other {
+		return fmt.Errorf(".npy type %q; want float32, float64, an integer, bool or text", clip(h.Descr))
+	}
+	n, ok := h.Len(MaxSamples)
+	if !ok {
+		return fmt.Errorf("an array of %v elements; want at most %d", h.Shape, MaxSamples)
+	}
+	if h.Size > 0 && int64(n) > size/int64(h.Size) {
+		return errShortArray
+	}
+	return f(h, n, r)
+}
+
 func shapeOf(dims []int) Shape {
 	s := []int{1, 1, 1}
 	copy(s[3-len(dims):], dims)
 	return Shape{s[0], s[1], s[2]}
-}
-
-// rowMajor reorders an array in Fortran order.
-func rowMajor(v []float32, dims []int) []float32 {
-	s := shapeOf(dims)
-	out := make([]float32, len(v))
-	for c := range s.C {
-		for i := range s.H {
-			for j := range s.W {
-				out[(c*s.H+i)*s.W+j] = v[c+s.C*(i+s.H*j)]
-			}
-		}
-	}
-	return out
 }

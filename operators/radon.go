@@ -332,3 +332,17 @@ func (c *crew) drain() {
 		c.part(int(i))
 	}
 }
+
+func init() {
+	register(&family{
+		name: "tomo", place: 6,
+		forms: []*form{{fields: []field{
+			{key: "angles", kind: count, lo: 1, hi: 1 << 14, need: true},
+			{key: "detectors", kind: count, lo: 1, hi: 1 << 15},
+			{key: "span", kind: number, hi: 360, open: true, def: "180"},
+		}}},
+		build: func(sp Spec, s Shape) (Linear, error) {
+			return NewRadon(s, sp.int("angles"), sp.int("detectors"), sp.float("span"))
+		},
+	})
+}

@@ -486,3 +486,26 @@ func (a *partialFourier) Adjoint(dst, y []float32) {
 		a.fft.Inverse(x, *p)
 	})
 }
+
+func init() {
+	register(&family{
+		name: "cs", place: 3,
+		forms: []*form{{fields: []field{
+			{key: "ratio", kind: number, hi: 1, open: true, need: true},
+			seedField,
+			{key: "kind", kind: choice, def: "circulant", choices: []string{"circulant", "hadamard", "fourier", "gaussian"}},
+		}}},
+		build: func(sp Spec, s Shape) (Linear, error) {
+			switch ratio := sp.float("ratio"); sp.Get("kind") {
+			case "hadamard":
+				return NewHadamard(s, ratio, sp.seed())
+			case "fourier":
+				return NewPartialFourier(s, ratio, sp.seed())
+			case "gaussian":
+				return NewGaussianSensing(s, ratio, sp.seed())
+			default:
+				return NewCirculant(s, ratio, sp.seed())
+			}
+		},
+	})
+}

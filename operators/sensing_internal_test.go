@@ -5,6 +5,8 @@ import (
 	"io"
 	"math"
 	"testing"
+
+	"github.com/lpn-imaging/lpn/internal/npy"
 )
 
 // goldenNPZ reads the arrays of an .npz in testdata.
@@ -18,8 +20,8 @@ func goldenNPZ(t *testing.T, file string) map[string][]float32 {
 	out := map[string][]float32{}
 	for _, e := range z.File {
 		name := e.Name[:len(e.Name)-len(".npy")]
-		err := withArray(&z.Reader, name, func(h npyHeader, n int, r io.Reader) error {
-			v, err := h.readFloats(r, n)
+		err := withArray(&z.Reader, name, func(h npy.Header, n int, r io.Reader) error {
+			v, err := h.Floats(r, n)
 			out[name] = v
 			return err
 		})

@@ -286,6 +286,10 @@ func (s *bpgState) krylov() {
 	if inner == 0 {
 		inner = 40
 	}
+	if n, ok := s.H.(NewtonSolver); ok {
+		n.SolveAt(s.d, s.at.x, s.g, s.c)
+		return
+	}
 	product := s.H.(Hessian).HessianAt(s.at.x)
 	clear(s.d)
 	operators.CG{

@@ -66,8 +66,11 @@ func smooths() map[string]Smooth {
 		"LeastSquares":       ls,
 		"Poisson":            &Poisson{A: d, Y: counts, Background: 0.1},
 		"Poisson, no offset": &Poisson{A: d, Y: counts},
-		"BoxPenalty":         BoxPenalty{Lo: -0.5, Hi: 0.25, Weight: 3},
-		"Sum":                Sum{ls, BoxPenalty{Weight: 0.7}},
+		"Quantised": &Quantised{A: d, Y: counts,
+			Step:  []float32{1, 0.2, 3, 1, 0.5, 1, 2, 1, 0.1},
+			Scale: []float32{0.1, 0.3, 0.2, 0.5, 0.4, 1, 0.2, 0.1, 0.2}},
+		"BoxPenalty": BoxPenalty{Lo: -0.5, Hi: 0.25, Weight: 3},
+		"Sum":        Sum{ls, BoxPenalty{Weight: 0.7}},
 	}
 }
 
@@ -128,6 +131,8 @@ func TestFidelityProx(t *testing.T) {
 		d.a[i] = math.Abs(v)
 	}
 	y := []float32{0, 1, 2, 0.5, 3, 0, 1, 4, 0.2}
+	steps := []float32{1, 0.2, 3, 1, 0.5, 1, 2, 1, 0.1}
+	scales := []float32{0.1, 0.3, 0.2, 0.5, 0.4, 1, 0.2, 0.1, 0.2}
 	type fidelity interface {
 		Smooth
 		Prox
@@ -136,6 +141,7 @@ func TestFidelityProx(t *testing.T) {
 		"closed form": &LeastSquares{A: direct{d}, Y: y},
 		"CG":          &LeastSquares{A: d, Y: y, Tol: 1e-6},
 		"Poisson":     &Poisson{A: d, Y: y, Background: 0.05},
+		"Quantised":   &Quantised{A: d, Y: y, Step: steps, Scale: scales},
 	} {
 		for _, s := range []float64{0.01, 1, 30} {
 			v := randomVec(6, 7)

@@ -1,15 +1,13 @@
 package solvers_test
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"math"
 	"math/rand/v2"
 	"testing"
 
-	"github.com/lpn-imaging/lpn/assets"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
@@ -36,8 +34,8 @@ func smallNetworks(t *testing.T) map[string]*lpn.Network {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if nets[name] = n.WellPosed(); nets[name].GrowthBound() > 1 {
-			t.Fatalf("%s: growth bound %v", name, nets[name].GrowthBound())
+		if nets[name] = n.WellPosed(); nets[name].GainBound() > 1 {
+			t.Fatalf("%s: growth bound %v", name, nets[name].GainBound())
 		}
 	}
 	return nets
@@ -57,20 +55,23 @@ func disc(s operators.Shape) []float32 {
 }
 
 // A scene is a row of the table: an operator and its boundary.
-type scene struct{ op, boundary string }
+type scene struct {
+	op       string
+	boundary operators.Boundary
+}
 
 var table = []scene{
-	{"denoise", "symmetric"},
-	{"blur:gaussian,sigma=1", "circular"},
-	{"blur:gaussian,sigma=1", "symmetric"},
-	{"blur:uniform,size=3", "valid"},
-	{"inpaint:ratio=0.5", "symmetric"},
-	{"sr:factor=2", "circular"},
-	{"cs:ratio=0.5", "symmetric"},
-	{"cs:ratio=0.5,kind=hadamard", "symmetric"},
-	{"cs:ratio=0.5,kind=fourier", "symmetric"},
-	{"tomo:angles=12,detectors=36", "symmetric"},
-	{"mri:accel=2", "symmetric"},
+	{"denoise", operators.Symmetric},
+	{"blur:gaussian,sigma=1", operators.Circular},
+	{"blur:gaussian,sigma=1", operators.Symmetric},
+	{"blur:uniform,size=3", operators.Valid},
+	{"inpaint:ratio=0.5", operators.Symmetric},
+	{"sr:factor=2", operators.Circular},
+	{"cs:ratio=0.5", operators.Symmetric},
+	{"cs:ratio=0.5,kind=hadamard", operators.Symmetric},
+	{"cs:ratio=0.5,kind=fourier", operators.Symmetric},
+	{"tomo:angles=12,detectors=36", operators.Symmetric},
+	{"mri:accel=2", operators.Symmetric},
 }
 
 // measure builds the operator and measures x with it.
@@ -80,7 +81,7 @@ func (c scene) measure(t *testing.T, x []float32, s operators.Shape, noise float
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := sp.Build(s, c.boundary, nil)
+	a, err := sp.WithBoundary(c.boundary).Build(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func TestNetworksInEverySolver(t *testing.T) {
 				{"DRS", strong, false, solvers.DRS{F: h, G: g, T: 1 / strong}},
 				{"HQS", strong, false, solvers.HQS{F: h, G: g, Rho: strong, Growth: 1}},
 			} {
-				name := spec.op + " " + spec.boundary + ", " + kind + ", " + c.name
+				name := spec.op + " " + spec.boundary.String() + ", " + kind + ", " + c.name
 				r, err := solvers.Solve(context.Background(), c.method, x0, solvers.Stop{MaxIters: 300, RelChange: 3e-7})
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -183,16 +184,7 @@ func uncritical(psi solvers.Potential, h solvers.Smooth, lambda float64, x []flo
 // TestRestores is the same table with the built-in prior at the statistical
 // weight and the default solver: every estimate beats its starting point.
 func TestRestores(t *testing.T) {
-	file, err := assets.Priors().Open("gray-25.safetensors")
-	if err != nil {
-		t.Skip(err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := lpn.Read(bytes.NewReader(text), int64(len(text)))
+	net, err := priors.Gray25().Network()
 	if err != nil {
 		t.Fatal(err)
 	}

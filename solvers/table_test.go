@@ -42,27 +42,30 @@ func TestEverySolverOnEveryOperator(t *testing.T) {
 		}
 	}
 	psi := framelet{m: 0.1, edge: 0.1, gain: 1.3}
-	for _, spec := range []struct{ op, boundary string }{
-		{"denoise", "symmetric"},
-		{"blur:gaussian,sigma=1", "circular"},
-		{"blur:gaussian,sigma=1", "symmetric"},
-		{"blur:motion,length=5,angle=30", "reflect"},
-		{"blur:uniform,size=3", "valid"},
-		{"inpaint:ratio=0.5", "symmetric"},
-		{"sr:factor=2,kernel=gaussian,sigma=1.0", "circular"},
-		{"cs:ratio=0.5", "symmetric"},
-		{"cs:ratio=0.5,kind=hadamard", "symmetric"},
-		{"cs:ratio=0.5,kind=fourier", "symmetric"},
-		{"cs:ratio=0.5,kind=gaussian", "symmetric"},
-		{"tomo:angles=12,detectors=24", "symmetric"},
-		{"mri:accel=2", "symmetric"},
+	for _, spec := range []struct {
+		op       string
+		boundary operators.Boundary
+	}{
+		{"denoise", operators.Symmetric},
+		{"blur:gaussian,sigma=1", operators.Circular},
+		{"blur:gaussian,sigma=1", operators.Symmetric},
+		{"blur:motion,length=5,angle=30", operators.Reflect},
+		{"blur:uniform,size=3", operators.Valid},
+		{"inpaint:ratio=0.5", operators.Symmetric},
+		{"sr:factor=2,kernel=gaussian,sigma=1.0", operators.Circular},
+		{"cs:ratio=0.5", operators.Symmetric},
+		{"cs:ratio=0.5,kind=hadamard", operators.Symmetric},
+		{"cs:ratio=0.5,kind=fourier", operators.Symmetric},
+		{"cs:ratio=0.5,kind=gaussian", operators.Symmetric},
+		{"tomo:angles=12,detectors=24", operators.Symmetric},
+		{"mri:accel=2", operators.Symmetric},
 	} {
-		t.Run(spec.op+" "+spec.boundary, func(t *testing.T) {
+		t.Run(spec.op+" "+spec.boundary.String(), func(t *testing.T) {
 			sp, err := operators.ParseSpec(spec.op)
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := sp.Build(s, spec.boundary, nil)
+			a, err := sp.WithBoundary(spec.boundary).Build(s)
 			if err != nil {
 				if strings.Contains(err.Error(), "not available yet") {
 					t.Skip(err)

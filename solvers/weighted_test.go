@@ -57,7 +57,7 @@ func TestWeightedWhite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := sp.Build(s, "symmetric", nil)
+		a, err := sp.Build(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,7 +137,7 @@ func TestEverySolverOnEveryNoise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := sp.Build(s, "symmetric", nil)
+		a, err := sp.Build(s)
 		if err != nil {
 			t.Fatal(err)
 		}

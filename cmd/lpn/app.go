@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/spell"
 	"github.com/urfave/cli/v2"
 )
 
@@ -122,6 +123,7 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 			infoCommand(),
 			applyCommand(),
 			importCommand(),
+			exportCommand(),
 			doctorCommand(),
 			completionCommand(),
 			docsCommand(),
@@ -137,27 +139,11 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 
 // finish gives a command, and those below it, what all of them have.
 func finish(c *cli.Command) {
-	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return plainUsage(err) }
+	c.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return usageError{err} }
 	c.HideHelpCommand = true
 	for _, s := range c.Subcommands {
 		finish(s)
 	}
-}
-
-var (
-	badValue = regexp.MustCompile(`^invalid value "(.*)" for flag -+([\w-]+): `)
-	badBool  = regexp.MustCompile(`^invalid boolean value "(.*)" for -+([\w-]+): `)
-)
-
-// plainUsage words what the flag package says as this program does.
-func plainUsage(err error) error {
-	if m := badValue.FindStringSubmatch(err.Error()); m != nil {
-		return usagef("--%s: %q is not a number it can take", m[2], m[1])
-	}
-	if m := badBool.FindStringSubmatch(err.Error()); m != nil {
-		return usagef("--%s: %q is neither true nor false", m[2], m[1])
-	}
-	return usageError{err}
 }
 
 // commonNames are the names of those that common adds.
@@ -273,12 +259,11 @@ func findCommand(commands []*cli.Command, name, what string) (*cli.Command, erro
 
 // splitFlags separates flags, with their values, from arguments.
 func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err error) {
-	takesValue := map[string]bool{"help": false, "h": false}
+	byName := map[string]cli.Flag{"help": cli.HelpFlag, "h": cli.HelpFlag}
 	var names []string
 	for _, f := range cmd.Flags {
-		d, isDoc := f.(cli.DocGenerationFlag)
 		for _, n := range f.Names() {
-			takesValue[n] = isDoc && d.TakesValue()
+			byName[n] = f
 			names = append(names, n)
 		}
 	}
@@ -292,7 +277,7 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 			arguments = append(arguments, a)
 			continue
 		}
-		value, known := takesValue[name]
+		f, known := byName[name]
 		// train has a --log FILE.csv; any --log takes these two words.
 		if v := logFormat(args[i:], name); v != "" {
 			flags = append(flags, "--log-format="+v)
@@ -311,17 +296,50 @@ func splitFlags(cmd *cli.Command, args []string) (flags, arguments []string, err
 			return nil, nil, usagef("%s has no flag %s%s (lpn help %s)", cmd.Name, dashed(name), suggest(dashed(name), names), cmd.Name)
 		}
 		flags = append(flags, a)
-		if value && !strings.Contains(a, "=") {
+		_, value, given := strings.Cut(a, "=")
+		if !given && takesValue(f) {
 			if i++; i == len(args) {
 				return nil, nil, usagef("%s needs a value", dashed(name))
 			}
 			if next, _ := flagName(args[i]); strings.HasPrefix(args[i], "--") && slices.Contains(names, next) {
 				return nil, nil, usagef("%s needs a value, got the flag %s", dashed(name), dashed(next))
 			}
-			flags = append(flags, args[i])
+			value, given = args[i], true
+			flags = append(flags, value)
+		}
+		if given {
+			if err := checkValue(f, name, value); err != nil {
+				return nil, nil, err
+			}
 		}
 	}
 	return flags, arguments, nil
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+// checkValue refuses what a flag cannot take, in the words of this program.
+func checkValue(f cli.Flag, name, value string) error {
+	var err error
+	switch f.(type) {
+	case *cli.IntFlag:
+		_, err = strconv.ParseInt(value, 0, strconv.IntSize)
+	case *cli.Uint64Flag:
+		_, err = strconv.ParseUint(value, 0, 64)
+	case *cli.Float64Flag:
+		_, err = strconv.ParseFloat(value, 64)
+	case *cli.BoolFlag:
+		if _, err := strconv.ParseBool(value); err != nil {
+			return usagef("--%s: %q is neither true nor false", name, value)
+		}
+	}
+	if err != nil {
+		return usagef("--%s: %q is not a number it can take", name, value)
+	}
+	return nil
 }
 
 // logFormat is the value of a --log that names a format, the first of args.
@@ -353,48 +371,14 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// suggest is ` (did you mean "x"?)` with the nearest of names by edit
-// distance, "" when none is near.
+// suggest is spell.Hint, with dashes before the hint where name has them.
 func suggest(name string, names []string) string {
-	best, least := "", 3
-	for _, n := range names {
-		if len(n) < 2 {
-			continue
-		}
-		if d := editDistance(strings.TrimLeft(name, "-"), n); d < least || d == least && strings.HasPrefix(n, name) {
-			best, least = n, d
-		}
-	}
-	if best == "" || least >= len(best) {
+	best := spell.Nearest(strings.TrimLeft(name, "-"), names)
+	if best == "" {
 		return ""
 	}
 	if _, isFlag := flagName(name); isFlag {
 		best = dashed(best)
 	}
 	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// editDistance counts the insertions, deletions, replacements and swaps of
-// neighbours between a and b (optimal string alignment).
-func editDistance(a, b string) int {
-	var before, last []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, last, row = last, row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			same := 1
-			if a[i-1] == b[j-1] {
-				same = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+same)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

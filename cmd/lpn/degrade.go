@@ -7,17 +7,18 @@ import (
 	"math/rand/v2"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/urfave/cli/v2"
 )
 
 type degradeOptions struct {
-	inputs   []string
-	spec     operators.Spec
-	boundary string
-	noise    float64
-	seed     uint64
-	out      outputOptions
+	inputs []string
+	spec   operators.Spec
+	noise  noise.Model
+	seed   uint64
+	out    outputOptions
 }
 
 func degradeCommand() *cli.Command {
@@ -37,14 +38,20 @@ func degradeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			noise, err := parseNoise(c.String("noise"))
-			if err == nil && noise == auto {
-				err = usagef("--noise: auto is for restore; degrade wants a number in [0,1] or a fraction like 25/255")
+			model, err := parseNoise(c.String("noise"))
+			if err == nil {
+				err = simulable(model, "auto is for restore; degrade adds the noise:")
 			}
 			if err != nil {
 				return err
 			}
-			o := degradeOptions{c.Args().Slice(), spec, c.String("boundary"), noise, c.Uint64("seed"), outputFrom(c)}
+			o := degradeOptions{
+				inputs: c.Args().Slice(),
+				spec:   spec,
+				noise:  model,
+				seed:   c.Uint64("seed"),
+				out:    outputFrom(c),
+			}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -52,18 +59,19 @@ func degradeCommand() *cli.Command {
 
 // A degraded is what JSON shows of a simulated measurement.
 type degraded struct {
-	Input    string  `json:"input"`
-	Output   string  `json:"output"`
-	Operator string  `json:"operator"`
-	Noise    float64 `json:"noise"`
-	Seed     uint64  `json:"seed"`
+	Input      string `json:"input"`
+	Output     string `json:"output"`
+	Operator   string `json:"operator"`
+	Noise      number `json:"noise"` // its standard deviation where it is white
+	NoiseModel string `json:"noise_model"`
+	Seed       uint64 `json:"seed"`
 }
 
 func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err := o.out.check(con); err != nil {
 		return err
 	}
-	inputs, batch, err := expand(o.inputs, o.out.recurse, imageExts, o.out.to)
+	inputs, batch, err := expand(o.inputs, o.out.recurse, imageio.Extensions, o.out.to)
 	if err != nil {
 		return err
 	}
@@ -75,7 +83,7 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	if err := checkOperatorFile(o.spec); err != nil {
+	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
 		return err
 	}
 	return con.each(ctx, jobs, batch, o.out.skip, "degrading", func(ctx context.Context, j job) (any, string, error) {
@@ -86,8 +94,8 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 		if err := o.degrade(con, p, j); err != nil {
 			return nil, "", err
 		}
-		return degraded{j.path, j.to, o.spec.String(), o.noise, o.seed},
-			fmt.Sprintf("%s -> %s: %s, noise %.4g", j.path, j.to, o.spec, o.noise), nil
+		return degraded{Input: j.path, Output: j.to, Operator: o.spec.String(), Noise: number(whiteLevel(o.noise)), NoiseModel: o.noise.String(), Seed: o.seed},
+			fmt.Sprintf("%s -> %s: %s, noise %s", j.path, j.to, o.spec, noiseText(o.noise)), nil
 	})
 }
 
@@ -103,16 +111,16 @@ func (o degradeOptions) fits(to string) error {
 }
 
 func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
-	y, err := degrade(p, o.spec, o.boundary, o.noise, o.seed)
+	e, err := restore.Simulate(p.Image, o.spec, o.noise, noiseRNG(o.seed))
 	if err != nil {
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
+	y := &imageio.Picture{Image: e.Problem.Y}
+	if o.spec.ImageShaped() {
+		y = withShape(p, y.Image, !o.spec.Resamples())
+	}
 	if isMeasurement(j.to) {
-		file, err := o.spec.Load(openOperatorFile)
-		if err != nil {
-			return err
-		}
-		m := operators.Measurement{Y: y.Image, Operator: o.spec, Scene: p.Shape, Boundary: o.boundary, Noise: o.noise, File: file}
+		m := operators.Measurement{Y: y.Image, Spec: o.spec, Scene: p.Shape, Noise: whiteLevel(o.noise)}
 		return writeFile(j.to, func(w io.Writer) error { return operators.WriteMeasurement(w, m) })
 	}
 	o.remarkClipped(con, j, y)
@@ -139,22 +147,5 @@ func (o degradeOptions) remarkClipped(con *console, j job, y *imageio.Picture) {
 	}
 }
 
-// degrade returns y = A p + noise, the noise drawn from seed.
-func degrade(p *imageio.Picture, spec operators.Spec, boundary string, noise float64, seed uint64) (*imageio.Picture, error) {
-	a, err := spec.Build(p.Shape, boundary, openOperatorFile)
-	if err != nil {
-		return nil, err
-	}
-	y := operators.NewImage(a.Codomain())
-	a.Apply(y.Pix, p.Pix)
-	if noise > 0 {
-		operators.AddGaussian(y.Pix, y.Pix, noise, rand.New(rand.NewPCG(seed, noiseStream)))
-	}
-	if !spec.ImageShaped() {
-		return &imageio.Picture{Image: y}, nil
-	}
-	return withShape(p, y, spec.Name() != "sr"), nil
-}
-
-// noiseStream keeps the noise apart from what else is drawn from a seed.
-const noiseStream = 0x6e6f697365
+// noiseRNG draws the noise of a seed, apart from what else is drawn from it.
+func noiseRNG(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x6e6f697365)) }

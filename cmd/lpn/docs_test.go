@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/othertest"
 	"github.com/urfave/cli/v2"
 )
 
@@ -74,10 +75,7 @@ func TestEveryCommandIsExplained(t *testing.T) {
 
 // TestMan: the page is one that man can set.
 func TestMan(t *testing.T) {
-	man, err := exec.LookPath("man")
-	if err != nil {
-		t.Skip("no man here")
-	}
+	man := othertest.Program(t, "man")
 	path, err := filepath.Abs(filepath.Join("..", "..", "docs", "lpn.1"))
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,9 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/sysmem"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -44,14 +46,14 @@ func doctorCommand() *cli.Command {
 
 // A diagnosis is what lpn doctor finds.
 type diagnosis struct {
-	OK       bool         `json:"ok"`
-	Version  string       `json:"version"`
-	Go       string       `json:"go"`
-	Platform string       `json:"platform"`
-	CPU      cpuReport    `json:"cpu"`
-	Kernels  string       `json:"kernels"`
-	Memory   memoryReport `json:"memory"`
-	Priors   []string     `json:"priors"`
+	OK       bool          `json:"ok"`
+	Version  string        `json:"version"`
+	Go       string        `json:"go"`
+	Platform string        `json:"platform"`
+	CPU      cpuReport     `json:"cpu"`
+	Kernels  string        `json:"kernels"`
+	Memory   sysmem.Report `json:"memory"`
+	Priors   []string      `json:"priors"`
 	// PriorsError says why the built-in priors cannot be read.
 	PriorsError string         `json:"priors_error,omitempty"`
 	Modules     []moduleReport `json:"modules"`
@@ -85,13 +87,13 @@ type selfTest struct {
 func runDoctor(con *console) error {
 	start := time.Now()
 	d := diagnosis{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		CPU: cpuInUse(), Kernels: kernel.CPU().String(), Memory: memory(), Priors: []string{}, Modules: modules()}
-	all, err := builtins(builtinFiles)
-	if err != nil {
-		d.PriorsError = err.Error()
-	}
-	for _, b := range all {
-		d.Priors = append(d.Priors, b.name)
+		CPU: cpuInUse(), Kernels: kernel.CPU().String(), Memory: sysmem.Available(), Priors: []string{}, Modules: modules()}
+	var err error
+	for _, p := range priors.All() {
+		if _, bad := p.Network(); bad != nil {
+			err, d.PriorsError = bad, bad.Error()
+		}
+		d.Priors = append(d.Priors, p.Name)
 	}
 	d.Tests = selfTests()
 	d.OK = err == nil && !slices.ContainsFunc(d.Tests, func(t selfTest) bool { return !t.OK })
@@ -148,7 +150,7 @@ func (d diagnosis) print(con *console) error {
 	if d.Memory.Bound == "" {
 		line("memory", "unknown")
 	} else {
-		line("memory", "%s available (%s)", byteSize(d.Memory.Available), d.Memory.Bound)
+		line("memory", "%s available (%s)", sysmem.FormatSize(d.Memory.Available), d.Memory.Bound)
 	}
 	if d.PriorsError != "" {
 		line("priors", "%s", d.PriorsError)
@@ -283,7 +285,7 @@ func fourierTest() (got, want []float32, err error) {
 		return nil, nil, err
 	}
 	x := selfTestPicture()
-	a, err := spec.Build(x.Shape, operators.Circular.String(), openOperatorFile)
+	a, err := spec.WithBoundary(operators.Circular).Build(x.Shape)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,12 +3,10 @@ package main
 import (
 	"flag"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/kernel"
@@ -87,17 +85,6 @@ func TestDoctor(t *testing.T) {
 	if got := judge("panics", kernel.Generic, func() ([]float32, []float32, error) { panic("bad") }); got.OK || got.Problem != "bad" {
 		t.Errorf("%+v", got)
 	}
-	withBuiltins(t, fstest.MapFS{"priors/x" + priorExt: &fstest.MapFile{Data: []byte("not a prior")}})
-	if code, _, stderr := call(t, "doctor", "--json"); code != exitFailed || !strings.Contains(stderr, "built-in prior") {
-		t.Errorf("exit %d: %s", code, stderr)
-	}
-}
-
-// withBuiltins replaces the built-in priors for one test.
-func withBuiltins(t *testing.T, files fs.FS) {
-	old := builtinFiles
-	builtinFiles = files
-	t.Cleanup(func() { builtinFiles = old })
 }
 
 // eachLevel runs f with every set of instructions below the one in use.

@@ -14,15 +14,16 @@ import (
 	"text/tabwriter"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/urfave/cli/v2"
 )
 
 type evalOptions struct {
 	dirs     []string
 	spec     operators.Spec
-	boundary string
-	solver   solverOptions
+	solver   solverChoice
 	seed     uint64
 	baseline []string
 	// strengths are those of the baselines; 1 where there is none.
@@ -47,7 +48,7 @@ func evalCommand() *cli.Command {
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
-			&cli.StringFlag{Name: "baseline", Usage: "also by these methods, a `LIST` of " + strings.Join(baselineNames, ", ")},
+			&cli.StringFlag{Name: "baseline", Usage: "also by these methods, a `LIST` of " + strings.Join(restore.Baselines(), ", ")},
 			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strengths of these methods on the clean images in `DIR`; the prior's stays as it is"},
 			&cli.StringFlag{Name: "csv", Usage: "also write the table to `FILE`.csv"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
@@ -57,15 +58,15 @@ func evalCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			solver, p, err := solverFrom(c)
+			solver, err := solverFrom(c)
 			if err != nil {
 				return err
 			}
-			if solver.noise == auto {
-				if c.IsSet("noise") {
-					return usagef("--noise: eval adds the noise, so auto is no answer: want a number in [0,1] or a fraction like 25/255")
-				}
-				solver.noise = 25. / 255
+			if !c.IsSet("noise") {
+				solver.noise = noise.White{Sigma: 25. / 255}
+			}
+			if err := simulable(solver.noise, "eval adds the noise, so auto is no answer:"); err != nil {
+				return err
 			}
 			names, err := parseBaselines(c.String("baseline"))
 			if err != nil {
@@ -75,8 +76,20 @@ func evalCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := evalOptions{c.Args().Slice(), spec, c.String("boundary"), solver, c.Uint64("seed"),
-				names, p.Baselines, c.String("tune-on"), set, c.Bool("gray"), c.Bool("recursive"), c.String("csv"), c.Bool("force")}
+			o := evalOptions{
+				dirs:      c.Args().Slice(),
+				spec:      spec,
+				solver:    solver,
+				seed:      c.Uint64("seed"),
+				baseline:  names,
+				strengths: solver.params.Baselines,
+				tuneOn:    c.String("tune-on"),
+				set:       set,
+				gray:      c.Bool("gray"),
+				recurse:   c.Bool("recursive"),
+				csv:       c.String("csv"),
+				force:     c.Bool("force"),
+			}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -108,7 +121,7 @@ type evalResult struct {
 }
 
 func (o evalOptions) run(ctx context.Context, con *console) error {
-	inputs, _, err := expand(o.dirs, o.recurse, imageExts, "")
+	inputs, _, err := expand(o.dirs, o.recurse, imageio.Extensions, "")
 	if err != nil {
 		return err
 	}
@@ -117,13 +130,14 @@ func (o evalOptions) run(ctx context.Context, con *console) error {
 			return err
 		}
 	}
-	if o.solver.prior != "" {
-		if _, err := openPrior(o.solver.prior); err != nil {
-			return err
-		}
+	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
+		return err
+	}
+	if err := o.solver.open(); err != nil {
+		return err
 	}
 	if o.tuneOn != "" {
-		t := tuneOptions{dirs: []string{o.tuneOn}, spec: o.spec, boundary: o.boundary, solver: o.solver, seed: o.seed,
+		t := tuneOptions{dirs: []string{o.tuneOn}, spec: o.spec, solver: o.solver, seed: o.seed,
 			set: o.set, trials: baselineTrials, baseline: o.baseline, gray: o.gray, recurse: o.recurse}
 		examples, err := t.examples(con)
 		if err != nil {
@@ -178,34 +192,25 @@ func (o evalOptions) one(ctx context.Context, con *console, in input) (evalRow, 
 	if o.gray {
 		p = p.Luma()
 	}
-	y, err := degrade(p, o.spec, o.boundary, o.solver.noise, o.seed)
+	e, err := restore.Simulate(p.Image, o.spec, o.solver.noise, noiseRNG(o.seed))
 	if err != nil {
 		return fail(err)
 	}
-	m := measured{y: y.Image, spec: o.spec, boundary: o.boundary, scene: p.Shape, noise: o.solver.noise}
-	s, err := o.solver.solve(ctx, con, m, nil, nil)
-	if err != nil {
-		return fail(err)
-	}
-	row := evalRow{Name: filepath.ToSlash(in.rel), Seconds: number(s.seconds), Baselines: map[string]quality{}}
-	truth := &imageio.Picture{Image: centre(p.Image, s.image.H, s.image.W)}
-	q, err := measure(truth, &imageio.Picture{Image: s.image}, false)
-	if err != nil {
-		return fail(err)
-	}
-	row.PSNR, row.SSIM = q.PSNR, q.SSIM
+	strengths := map[string]float64{}
 	for _, name := range o.baseline {
-		strength, tuned := o.strengths[name]
-		if !tuned {
-			strength = 1
+		strengths[name] = 1
+		if tuned, ok := o.strengths[name]; ok {
+			strengths[name] = tuned
 		}
-		x, err := s.baseline(ctx, m, name, strength)
-		if err != nil {
-			return fail(err)
-		}
-		if row.Baselines[name], err = measure(truth, &imageio.Picture{Image: x}, false); err != nil {
-			return fail(err)
-		}
+	}
+	r, err := restore.Evaluate(ctx, e, o.solver.Options, strengths)
+	if err != nil {
+		return fail(asUsage(err))
+	}
+	row := evalRow{Name: filepath.ToSlash(in.rel), Seconds: number(r.Seconds), Baselines: map[string]quality{}}
+	row.PSNR, row.SSIM = number(r.PSNR), number(r.SSIM)
+	for name, q := range r.Baselines {
+		row.Baselines[name] = quality{number(q.PSNR), number(q.SSIM)}
 	}
 	return row, nil
 }

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"golang.org/x/sys/unix"
 )
 
@@ -143,7 +143,7 @@ func TestFullDisk(t *testing.T) {
 	noTemporary(t, disk)
 	os.Remove(at("ballast"))
 	if _, err := os.Stat(at("c")); err == nil {
-		if _, _, err := lpn.ReadTensors(at("c")); err != nil {
+		if _, _, err := checkpoint.ReadFile(at("c")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -351,8 +351,8 @@ func TestKilledTraining(t *testing.T) {
 	}
 	whole, parts := filepath.Join(dir, "whole"+priorExt), filepath.Join(dir, "parts"+priorExt)
 	must(t, args(whole)...)
-	checkpoint := filepath.Join(dir, "state")
-	more := []string{"--checkpoint", checkpoint}
+	state := filepath.Join(dir, "state")
+	more := []string{"--checkpoint", state}
 	step, kills := "", 0
 	for range 4 {
 		cmd, stderr := program(t, args(parts, more...)...)
@@ -363,7 +363,7 @@ func TestKilledTraining(t *testing.T) {
 		go func() { ended <- cmd.Wait() }()
 		var now string
 		wait(t, "a checkpoint", func() bool {
-			if _, meta, err := lpn.ReadTensors(checkpoint); err == nil {
+			if _, meta, err := checkpoint.ReadFile(state); err == nil {
 				now = meta["train.step"]
 			}
 			return now != step || len(ended) > 0
@@ -377,28 +377,28 @@ func TestKilledTraining(t *testing.T) {
 		cmd.Process.Kill()
 		<-ended
 		kills++
-		_, meta, err := lpn.ReadTensors(checkpoint)
+		_, meta, err := checkpoint.ReadFile(state)
 		if err != nil {
 			t.Fatalf("killed after step %s: %v", now, err)
 		}
 		step = meta["train.step"]
-		more = []string{"--resume", checkpoint}
+		more = []string{"--resume", state}
 	}
 	if kills == 0 {
 		t.Skip("the training was done before it could be killed")
 	}
 	if !exists(parts)() {
-		must(t, args(parts, "--resume", checkpoint)...)
+		must(t, args(parts, "--resume", state)...)
 	}
 	if !slices.EqualFunc(weightsIn(t, whole), weightsIn(t, parts), sameTensor) {
 		t.Errorf("killed %d times and resumed, training ended at other weights", kills)
 	}
 	// A checkpoint that the disk has damaged is named as such.
-	c, _ := os.ReadFile(checkpoint)
+	c, _ := os.ReadFile(state)
 	c[len(c)-9] ^= 0x10
-	os.WriteFile(checkpoint, c, 0o666)
-	code, _, stderr := call(t, args(filepath.Join(dir, "other"+priorExt), "--resume", checkpoint)...)
-	if want := fmt.Sprintf("lpn: %s: safetensors: corrupted checkpoint: the checksum does not match the content\n", checkpoint); code != exitFailed || stderr != want {
+	os.WriteFile(state, c, 0o666)
+	code, _, stderr := call(t, args(filepath.Join(dir, "other"+priorExt), "--resume", state)...)
+	if want := fmt.Sprintf("lpn: %s: safetensors: corrupted checkpoint: the checksum does not match the content\n", state); code != exitFailed || stderr != want {
 		t.Errorf("exit %d: %q; want %q", code, stderr, want)
 	}
 }
@@ -415,7 +415,7 @@ func TestDiverged(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	// Weights so large that the loss overflows.
-	tensors, meta, err := lpn.ReadTensors(out + ".checkpoint")
+	tensors, meta, err := checkpoint.ReadFile(out + ".checkpoint")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,7 +426,7 @@ func TestDiverged(t *testing.T) {
 			}
 		}
 	}
-	if err := lpn.WriteTensors(out+".checkpoint", tensors, meta); err != nil {
+	if err := checkpoint.WriteFile(out+".checkpoint", tensors, meta); err != nil {
 		t.Fatal(err)
 	}
 	good, _ := os.ReadFile(out + ".checkpoint")
@@ -442,13 +442,13 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
-func weightsIn(t *testing.T, path string) []lpn.Tensor {
+func weightsIn(t *testing.T, path string) []checkpoint.Tensor {
 	t.Helper()
-	x, _, err := lpn.ReadTensors(path)
+	x, _, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return x
 }
 
-func sameTensor(a, b lpn.Tensor) bool { return a.Name == b.Name && slices.Equal(a.Data, b.Data) }
+func sameTensor(a, b checkpoint.Tensor) bool { return a.Name == b.Name && slices.Equal(a.Data, b.Data) }

@@ -14,7 +14,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -79,7 +82,7 @@ func TestHostileFiles(t *testing.T) {
 		{"inf.npy", "restore", "D/inf.npy: not an image that lpn reads: sample 1 is +Inf: every sample must be a finite number"},
 		{"pixels.npy", "restore", "D/pixels.npy: not an image that lpn reads: a .npy of shape (1152921504606846976, 1) has more than the limit of 2^31 samples"},
 		{"long.npy", "restore", "D/long.npy: not an image that lpn reads: damaged .npy: shape 30000x30000 of <f4 wants 3600000000 bytes, the file has 64"},
-		{"object.npy", "restore", `D/object.npy: not an image that lpn reads: a .npy of type "|O": want float32, float64, uint8 or uint16`},
+		{"object.npy", "restore", `D/object.npy: a .npy of type "|O" is not supported: save the numbers as float32, uint8 or uint16`},
 		{"cut.png", "restore", "D/cut.png: not an image that lpn reads: damaged PNG: invalid format: not enough pixel data"},
 		{"tail.png", "restore", "D/tail.png: not an image that lpn reads: damaged PNG: invalid format: invalid checksum"},
 		{"huge.png", "restore", fmt.Sprintf("D/huge.png: not an image that lpn reads: the header promises 30000x30000 pixels, which %d bytes cannot hold", len(raw))},
@@ -278,7 +281,7 @@ func TestOnePixel(t *testing.T) {
 	dir := t.TempDir()
 	pr := prior(t)
 	y := save(t, filepath.Join(dir, "y.png"), picture(1, 1, 1, 8))
-	for _, solver := range solverNames {
+	for _, solver := range restore.Solvers() {
 		for _, op := range [][]string{{"denoise", "symmetric"}, {"blur:gaussian,sigma=1", "circular"}, {"blur:gaussian,sigma=1", "replicate"}, {"blur:gaussian,sigma=1", "valid"}} {
 			out := filepath.Join(dir, "x.npy")
 			must(t, "restore", "--force", "--quiet", "--prior", pr, "--noise", "0.1", "--iters", "3", "--solver", solver, "--operator", op[0], "--boundary", op[1], y, "-o", out)
@@ -294,7 +297,7 @@ func TestOnePixel(t *testing.T) {
 // one that never comes ends with Ctrl-C.
 func TestEndless(t *testing.T) {
 	code, _, stderr := callFrom(t, context.Background(), endless{}, "degrade", "-", "-o", "-", "--format", "png")
-	if code != exitFailed || stderr != "lpn: stdin: not an image that lpn reads: neither PNG, JPEG, TIFF, BMP, WebP, GIF nor .npy\n" {
+	if code != exitFailed || stderr != "lpn: stdin: not an image that lpn reads: neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DICOM, FITS nor PNM\n" {
 		t.Errorf("exit %d: %q", code, stderr)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -361,8 +364,8 @@ func TestMixedBatch(t *testing.T) {
 // everything that makes or opens a network, so they cannot be saved.
 func TestWeightsKeepTheirSigns(t *testing.T) {
 	cfg := testNet().Config()
-	for _, s := range cfg.Params() {
-		if s.Constraint != lpn.NonNegative {
+	for _, s := range cfg.Definition().Params {
+		if s.Constraint != network.NonNegative {
 			continue
 		}
 		for _, bad := range []float32{-1e-3, float32(math.NaN()), float32(math.Inf(1))} {
@@ -378,18 +381,18 @@ func TestWeightsKeepTheirSigns(t *testing.T) {
 	}
 	// Nor does a file made by other means bring them in.
 	path := prior(t)
-	tensors, meta, err := lpn.ReadTensors(path)
+	tensors, meta, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range tensors {
-		for _, s := range cfg.Params() {
-			if s.Name == tensors[i].Name && s.Constraint == lpn.NonNegative {
+		for _, s := range cfg.Definition().Params {
+			if s.Name == tensors[i].Name && s.Constraint == network.NonNegative {
 				tensors[i].Data[0] = -1
 			}
 		}
 	}
-	if err := lpn.WriteTensors(path, tensors, meta); err != nil {
+	if err := checkpoint.WriteFile(path, tensors, meta); err != nil {
 		t.Fatal(err)
 	}
 	if code, _, stderr := call(t, "info", path); code != exitFailed || !strings.Contains(stderr, "convexity needs it non-negative") {
@@ -404,25 +407,25 @@ func TestDeterminism(t *testing.T) {
 	dir := t.TempDir()
 	pr := prior(t)
 	y := save(t, filepath.Join(dir, "y.png"), picture(1, 40, 33, 8))
-	restore := func(solver string, more ...string) []float32 {
+	restored := func(solver string, more ...string) []float32 {
 		out := filepath.Join(dir, "x.npy")
 		must(t, append([]string{"restore", "--force", "--quiet", "--prior", pr, "--noise", "0.1", "--iters", "6", "--tol", "0", "--solver", solver,
 			"--operator", "blur:gaussian,sigma=1.2", "--boundary", "replicate", y, "-o", out}, more...)...)
 		return load(t, out).Pix
 	}
-	names := solverNames
+	names := restore.Solvers()
 	if testing.Short() {
 		names = names[:1]
 	}
 	for _, solver := range names {
-		one := restore(solver, "--threads", "1")
+		one := restored(solver, "--threads", "1")
 		for _, n := range []string{"2", "3"} {
-			if !slices.Equal(one, restore(solver, "--threads", n)) {
+			if !slices.Equal(one, restored(solver, "--threads", n)) {
 				t.Errorf("%s: %s threads changed the result", solver, n)
 			}
 		}
 		eachLevel(t, func(level string) {
-			if d := distance(one, restore(solver)); d > 2e-4 {
+			if d := distance(one, restored(solver)); d > 2e-4 {
 				t.Errorf("%s: %s is off by %v", solver, level, d)
 			}
 		})

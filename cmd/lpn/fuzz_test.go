@@ -53,12 +53,12 @@ func FuzzRestore(f *testing.F) {
 			f.Fatal(err)
 		}
 		scene := operators.Shape{C: 1, H: 4, W: 4}
-		a, err := s.Build(scene, "", nil)
+		a, err := s.Build(scene)
 		if err != nil {
 			f.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := operators.WriteMeasurement(&b, operators.Measurement{Y: operators.NewImage(a.Codomain()), Operator: s, Scene: scene, Noise: 0.1}); err != nil {
+		if err := operators.WriteMeasurement(&b, operators.Measurement{Y: operators.NewImage(a.Codomain()), Spec: s, Scene: scene, Noise: 0.1}); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(b.Bytes(), "denoise", "symmetric", []byte{})
@@ -80,9 +80,9 @@ func FuzzRestore(f *testing.F) {
 				t.Skip() // no other files
 			}
 			spec = strings.ReplaceAll(spec, "FILE", name)
-			if p, err := s.SceneShape(operators.Shape{C: 1, H: 8, W: 8}, boundary, func(string) (operators.Image, error) {
-				return operators.NewImage(operators.Shape{C: 1, H: 1, W: 1}), nil
-			}); err == nil && p.Len() > 1<<14 {
+			b, _ := operators.ParseBoundary(boundary)
+			s = s.WithBoundary(b).WithData(operators.Image{Shape: operators.Shape{C: 1, H: 1, W: 1}, Pix: []float32{1}})
+			if p, err := s.Scene(operators.Shape{C: 1, H: 8, W: 8}); err == nil && p.Len() > 1<<14 {
 				t.Skip()
 			}
 		}
@@ -151,7 +151,7 @@ func FuzzKernelFile(f *testing.F) {
 			}
 		}
 		// As an operator on a picture.
-		a, err := spec.Build(operators.Shape{C: 1, H: 6, W: 5}, "replicate", func(string) (operators.Image, error) { return m, nil })
+		a, err := spec.WithBoundary(operators.Replicate).WithData(m).Build(operators.Shape{C: 1, H: 6, W: 5})
 		if err != nil {
 			return
 		}

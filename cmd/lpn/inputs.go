@@ -16,9 +16,6 @@ type input struct {
 	rel  string // its place below the folder that was named; its base otherwise
 }
 
-// imageExts are the extensions that a folder is searched for.
-var imageExts = []string{".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy"}
-
 // expand turns the arguments - files, folders, patterns, "-" - into files.
 // batch says that there may be more than one. skip is a folder to leave out,
 // the one that is written to.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -19,10 +18,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/priors"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -145,8 +145,6 @@ func TestBadInput(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	good := save(t, in("good.png"), picture(1, 24, 20, 8))
 	save(t, in("colour.png"), picture(3, 24, 20, 8))
-	defer func(old fs.FS) { builtinFiles = old }(builtinFiles)
-	builtinFiles = fstest.MapFS{}
 	save(t, in("other.png"), picture(1, 20, 20, 8))
 	os.WriteFile(in("text.png"), []byte("this is a text\n"), 0o666)
 	os.WriteFile(in("empty.png"), nil, 0o666)
@@ -192,6 +190,11 @@ func TestBadInput(t *testing.T) {
 		{"restore --solver bgp G -o OUT", 2, `unknown solver "bgp" (did you mean "bpg"?)`},
 		{"restore --solver admm --step 1 G -o OUT", 2, "--step goes with"},
 		{"restore --rho 1 G -o OUT", 2, "--rho goes with"},
+		{"restore --rho 0 G -o OUT", 2, "--rho goes with"},
+		{"restore --solver admm --step 0 G -o OUT", 2, "--step goes with"},
+		{"restore --solver admm --rho 0 G -o OUT", 2, "--rho: 0; want a positive number"},
+		{"restore --step 0 G -o OUT", 2, "--step: 0; want a positive number"},
+		{"restore --scale 0 G -o OUT", 2, "--scale: 0; want a positive number"},
 		{"restore --threads -1 G -o OUT", 2, "--threads: -1"},
 		{"restore --threads 1000000 G -o OUT", 2, "--threads: 1000000; want 1 to 1024"},
 		{"restore --json=maybe G -o OUT", 2, `--json: "maybe" is neither true nor false`},
@@ -208,13 +211,15 @@ func TestBadInput(t *testing.T) {
 		{"restore DIR/absent.png -o OUT", 2, "absent.png: no such file or directory"},
 		{"restore DIR/*.gif -o OUT", 2, "no file matches"},
 		{"restore DIR/folder -o OUT", 2, "no images in this folder"},
+		{"restore G DIR/colour.png -o OUT", 2, "out.png is one file, the inputs may be many"},
+		{"degrade G DIR/colour.png -o DIR/y.npz", 2, "y.npz is one file"},
+		{"restore DIR -o DIR/y.PNG", 2, "y.PNG is one file"},
 		{"restore -o OUT", 2, "no input"},
 		{"restore DIR/text.png -o OUT", 1, "text.png: not an image that lpn reads: neither PNG"},
 		{"restore DIR/empty.png -o OUT", 1, "empty.png: not an image that lpn reads: the file is empty"},
 		{"restore DIR/nan.npy -o OUT", 1, "nan.npy: not an image that lpn reads: sample 3 is NaN: every sample must be a finite number"},
 		{"restore DIR/bad.npz -o OUT", 1, "not a .npz archive"},
 		{"restore DIR/absent.npz -o OUT", 2, "absent.npz: no such file"},
-		{"restore --noise 0.1 G -o OUT", 2, "no prior is built in"},
 		{"restore --prior nosuch G -o OUT", 2, `no built-in prior and no file "nosuch"`},
 		{"restore --prior DIR/nosuch.safetensors G -o OUT", 2, "no such file"},
 		{"restore --prior DIR/broken.safetensors G -o OUT", 1, "broken.safetensors"},
@@ -419,7 +424,7 @@ func TestBoundaryValid(t *testing.T) {
 		spec := []string{"--operator", "blur:kernel=" + kernel, "--boundary", "valid"}
 		y, x := filepath.Join(dir, "y.npy"), filepath.Join(dir, "x.npy")
 		must(t, append([]string{"degrade", file, "-o", y}, spec...)...)
-		want := centre(truth.Image, 41-k, 37-k)
+		want := restore.Centre(truth.Image, 41-k, 37-k)
 		if got := load(t, y); got.Shape != want.Shape || distance(got.Pix, want.Pix) > 1e-5 {
 			t.Fatalf("kernel of %d: the measurement %v is not the middle of the scene", k, got.Shape)
 		}
@@ -567,10 +572,13 @@ func TestBatch(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// Two inputs for one output.
+	// Two inputs for one output: the second fails, the first is written.
 	save(t, filepath.Join(in, "deep", "a.png"), picture(1, 9, 9, 8))
-	if code, _, stderr := call(t, "degrade", filepath.Join(in, "a.png"), filepath.Join(in, "deep", "a.png"), "-o", filepath.Join(dir, "u")); code != exitUsage || !strings.Contains(stderr, "both be written") {
+	if code, _, stderr := call(t, "degrade", filepath.Join(in, "a.png"), filepath.Join(in, "deep", "a.png"), "-o", filepath.Join(dir, "u")); code != exitPartly || !strings.Contains(stderr, "is written to") {
 		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "u", "a.png")); err != nil {
+		t.Error(err)
 	}
 	// Beside the inputs by default.
 	must(t, "degrade", filepath.Join(in, "a.png"))
@@ -666,7 +674,7 @@ func TestSolvers(t *testing.T) {
 	must(t, "degrade", "--operator", "blur:gaussian,sigma=0.7", "--noise", "0.05", truth, "-o", y)
 	var first restored
 	var x []float32
-	for _, s := range solverNames {
+	for _, s := range restore.Solvers() {
 		to := filepath.Join(dir, s+".npy")
 		r := asJSON[restored](t, must(t, "restore", "--json", "--solver", s, "--prior", pr, "--noise", "0.05", "--tol", "1e-6", "--iters", "400",
 			"--operator", "blur:gaussian,sigma=0.7", y, "-o", to))
@@ -837,45 +845,18 @@ func TestPriorValue(t *testing.T) {
 	}
 }
 
-// TestBuiltins: the built-in priors are listed, found by name, and chosen by
-// channels and noise.
+// TestBuiltins: a built-in prior is chosen by channels and noise, or named.
 func TestBuiltins(t *testing.T) {
-	files := fstest.MapFS{}
-	for name, cfg := range map[string]lpn.Config{
-		"gray-05": lpn.SoftplusAny(1, 4, 2, 0.05), "gray-20": lpn.SoftplusAny(1, 4, 2, 0.2), "digits": lpn.MNIST(2),
-	} {
-		n, err := lpn.New(cfg, rand.New(rand.NewPCG(1, 1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b bytes.Buffer
-		if err := n.Write(&b, true); err != nil {
-			t.Fatal(err)
-		}
-		files["priors/"+name+priorExt] = &fstest.MapFile{Data: b.Bytes()}
-	}
-	defer func(old fs.FS) { builtinFiles = old }(builtinFiles)
-	builtinFiles = files
-
-	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != 3 || got[1].Name != "gray-05" {
+	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != len(priors.All()) || got[0].Name != "colour-05" {
 		t.Errorf("%+v", got)
-	}
-	for _, c := range []struct {
-		channels int
-		noise    float64
-		want     string
-	}{{1, 0.01, "gray-05"}, {1, 0.09, "gray-05"}, {1, 0.11, "gray-20"}, {3, 1, "gray-20"}, {1, 0, "gray-05"}} {
-		if name, _, err := choosePrior(c.channels, c.noise); err != nil || name != c.want {
-			t.Errorf("%d channels, noise %v: %s, %v; want %s", c.channels, c.noise, name, err, c.want)
-		}
 	}
 	dir := t.TempDir()
 	y := save(t, filepath.Join(dir, "y.png"), picture(3, 12, 12, 8))
 	r := asJSON[restored](t, must(t, "restore", "--json", "--noise", "0.3", "--iters", "2", y, "-o", filepath.Join(dir, "x.png")))
-	if r.Prior != "gray-20" {
+	if r.Prior != "colour-50" {
 		t.Errorf("restored with %s", r.Prior)
 	}
-	if _, _, stderr := call(t, "info", "gray-2"); !strings.Contains(stderr, `did you mean "gray-20"?`) {
+	if _, _, stderr := call(t, "info", "gray-2"); !strings.Contains(stderr, `did you mean "gray-25"?`) {
 		t.Error(stderr)
 	}
 	if code, _, stderr := call(t, "restore", "--noise", "0.3", "--prior", "digits", y, "-o", filepath.Join(dir, "z.png")); code != exitFailed || !strings.Contains(stderr, "28x28") {
@@ -919,16 +900,5 @@ func TestHelpAndCompletion(t *testing.T) {
 	}
 	if out := must(t, "version"); !strings.HasPrefix(out, "lpn ") {
 		t.Error(out)
-	}
-}
-
-func TestEditDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"abc", "", 3}, {"bpg", "bgp", 1}, {"restor", "restore", 1}, {"kitten", "sitting", 3}} {
-		if got := editDistance(c.a, c.b); got != c.want {
-			t.Errorf("%q to %q: %d, want %d", c.a, c.b, got, c.want)
-		}
 	}
 }

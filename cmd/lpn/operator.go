@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
@@ -36,24 +37,16 @@ func parseOperator(spec, boundary string) (operators.Spec, error) {
 	if err != nil {
 		return s, usagef("--operator: %w", strip(err, "operator "))
 	}
-	if _, err := operators.ParseBoundary(boundary); err != nil {
+	b, err := operators.ParseBoundary(boundary)
+	if err != nil {
 		return s, usagef("--boundary: %w", strip(err, "boundary "))
 	}
-	return s, nil
+	return s.WithBoundary(b), nil
 }
 
 // strip takes a prefix off an error's text.
 func strip(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
-}
-
-// checkOperatorFile refuses a spec whose kernel or mask cannot be read.
-func checkOperatorFile(spec operators.Spec) error {
-	if spec.File() == "" {
-		return nil
-	}
-	_, err := openOperatorFile(spec.File())
-	return err
 }
 
 // openOperatorFile reads the kernel or mask that a spec names: an image, a
@@ -74,44 +67,32 @@ func openOperatorFile(path string) (operators.Image, error) {
 	return m, terr
 }
 
-// withShape is p with other samples; alpha follows where the size changed:
-// the part at (dy,dx) of a larger picture, or the nearest pixel of one that
-// was scaled.
+// withShape is p with other samples. What goes with them follows where the size
+// changed: of a picture that was cut, the opacity of the part that is left; of
+// one that was scaled, the opacity interpolated like a gray picture, aligned with
+// the colours, and the resolution.
 func withShape(p *imageio.Picture, m operators.Image, crop bool) *imageio.Picture {
 	q := *p
 	q.Image = m
-	if p.Alpha == nil || m.H == p.H && m.W == p.W {
+	if m.H == p.H && m.W == p.W && m.C == p.C {
+		return &q
+	}
+	q.Missing = nil
+	if m.H == p.H && m.W == p.W {
+		return &q
+	}
+	if !crop {
+		q.Meta.Scale(float64(m.W)/float64(p.W), float64(m.H)/float64(p.H))
+		q.Alpha = imageio.ResizeAlpha(p.Alpha, p.H, p.W, m.H, m.W)
+		return &q
+	}
+	if p.Alpha == nil {
 		return &q
 	}
 	q.Alpha = make([]uint16, m.H*m.W)
+	dy, dx := restore.Margin(p.H-m.H), restore.Margin(p.W-m.W)
 	for y := range m.H {
-		for x := range m.W {
-			sy, sx := y*p.H/m.H, x*p.W/m.W
-			if crop {
-				sy, sx = y+before(p.H-m.H), x+before(p.W-m.W)
-			}
-			q.Alpha[y*m.W+x] = p.Alpha[sy*p.W+sx]
-		}
+		copy(q.Alpha[y*m.W:(y+1)*m.W], p.Alpha[(y+dy)*p.W+dx:])
 	}
 	return &q
-}
-
-// before is how many of the extra rows that the boundary valid takes off lie
-// before the picture: k-1-k/2 for a kernel of k = extra+1 taps, centred at
-// tap k/2.
-func before(extra int) int { return extra - (extra+1)/2 }
-
-// centre cuts the part of size h x w that a measurement covers out of a scene.
-func centre(m operators.Image, h, w int) operators.Image {
-	if m.H == h && m.W == w {
-		return m
-	}
-	out := operators.NewImage(operators.Shape{C: m.C, H: h, W: w})
-	dy, dx := before(m.H-h), before(m.W-w)
-	for c := range m.C {
-		for y := range h {
-			copy(out.Plane(c)[y*w:(y+1)*w], m.Plane(c)[(y+dy)*m.W+dx:])
-		}
-	}
-	return out
 }

@@ -1,12 +1,15 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"math"
-	"slices"
+	"io"
 
-	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/plot"
+	"github.com/lpn-imaging/lpn/lpn/explore"
+	"github.com/lpn-imaging/lpn/lpn/priors"
+	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
 
@@ -21,95 +24,155 @@ func priorCommand() *cli.Command {
 	}
 }
 
-type priorValueOptions struct {
-	inputs  []string
-	prior   string
-	gray    bool
-	recurse bool
+// An explorer is what the prior commands that draw share.
+type explorer struct {
+	prior    string
+	crop     int
+	scale    float64
+	ensemble bool
+	out      []string
+	force    bool
+	seed     uint64
 }
 
-func priorValueCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "value",
-		Usage:     "the prior R of images, with what is certain of it",
-		ArgsUsage: "INPUT...",
-		Description: "R(x) is found by inverting the network, f(y) = x. The value is a lower bound, by at\n" +
-			"most the gap; R/sigma^2 is the negative log-prior up to a constant.\n\n" +
-			"Example: lpn prior value --json photo.png",
-		Flags: common(
-			&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits the channels"},
-			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"}),
-		Action: action(func(c *cli.Context, con *console) error {
-			o := priorValueOptions{c.Args().Slice(), c.String("prior"), c.Bool("gray"), c.Bool("recursive")}
-			return o.run(c.Context, con)
-		}),
+func explorerFlags(more ...cli.Flag) []cli.Flag {
+	return common(append(more,
+		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits the channels"},
+		&cli.IntFlag{Name: "crop", Usage: "work on the `N`xN pixels in the middle (default: the whole picture)"},
+		&cli.Float64Flag{Name: "scale", Value: 1, Usage: "the prior R(`S` x)/S^2: above 1 it takes noise for smaller than it is"},
+		&cli.BoolFlag{Name: "ensemble", Usage: "the prior averaged over the 8 symmetries of the square"},
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw to `FILE`.png or .svg, write numbers to .csv or .npz; may be repeated"},
+		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"})...)
+}
+
+func explorerFrom(c *cli.Context) (explorer, error) {
+	e := explorer{
+		prior: c.String("prior"), crop: c.Int("crop"), scale: c.Float64("scale"), ensemble: c.Bool("ensemble"),
+		out: c.StringSlice("output"), force: c.Bool("force"), seed: c.Uint64("seed"),
+	}
+	if e.crop < 0 {
+		return e, usagef("--crop: %d; want a positive number", e.crop)
+	}
+	if !(e.scale > 0 && e.scale < 1e6) {
+		return e, usagef("--scale: %v; want a positive number", e.scale)
+	}
+	for _, to := range e.out {
+		if _, err := plot.FormatOf(to); err != nil {
+			return e, usageError{err}
+		}
+		for _, in := range append(c.Args().Slice(), c.StringSlice("overlay")...) {
+			if sameFile(to, in) || sameFile(to, e.prior) {
+				return e, usagef("%s is read: it would be overwritten", to)
+			}
+		}
+		if err := mayWrite(to, e.force); err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// unused remarks on flags that were given and that nothing asks for.
+func unused(c *cli.Context, con *console, why string, flags ...string) {
+	for _, f := range flags {
+		if c.IsSet(f) {
+			con.remark("--%s is not used: %s", f, why)
+		}
 	}
 }
 
-// A priorValue is what JSON shows of R at an image.
-type priorValue struct {
-	Input      string `json:"input"`
-	Prior      string `json:"prior"`
-	Value      number `json:"value"`
-	Residual   number `json:"residual"`
-	Gap        number `json:"gap"`
-	Iterations int    `json:"iterations"`
-	InRange    bool   `json:"in_range"`
-}
-
-func (o priorValueOptions) run(ctx context.Context, con *console) error {
-	inputs, batch, err := expand(o.inputs, o.recurse, imageExts, "")
+// openFor opens the prior of a name, "" standing for the built-in one that fits
+// pictures of the given channels, and returns the channels that it is for.
+func openFor(name string, channels int) (p explore.Prior, wants int, err error) {
+	found := priors.For(channels, 25./255)
+	if name != "" {
+		if found, err = findPrior(name); err != nil {
+			return p, 0, err
+		}
+	}
+	net, err := found.Network()
 	if err != nil {
-		return err
+		return p, 0, err
 	}
-	if o.prior != "" {
-		if _, err := openPrior(o.prior); err != nil {
+	return explore.Of(found.Name, net), found.Channels, nil
+}
+
+// open is openFor in the algebra asked for.
+func (e explorer) open(name string, channels int) (explore.Prior, int, error) {
+	p, wants, err := openFor(name, channels)
+	if err != nil {
+		return p, 0, err
+	}
+	return e.combined(p), wants, nil
+}
+
+// combined is a prior in the algebra asked for.
+func (e explorer) combined(p explore.Prior) explore.Prior {
+	if e.ensemble {
+		p = p.Ensemble()
+	}
+	if e.scale != 1 {
+		p = p.Scaled(e.scale)
+	}
+	return p
+}
+
+// openAt opens the prior for one picture, and the picture.
+func (e explorer) openAt(con *console, path string) (explore.Prior, operators.Image, error) {
+	p, err := readPicture(con, path)
+	if err != nil {
+		return explore.Prior{}, operators.Image{}, missing(err)
+	}
+	prior, channels, err := e.open(e.prior, p.C)
+	if err != nil {
+		return prior, operators.Image{}, err
+	}
+	return prior, e.fit(p, channels), nil
+}
+
+// picture reads a picture and fits it to a prior of the given channels.
+func (e explorer) picture(con *console, path string, channels int) (operators.Image, error) {
+	p, err := readPicture(con, path)
+	if err != nil {
+		return operators.Image{}, missing(err)
+	}
+	return e.fit(p, channels), nil
+}
+
+// fit is a picture as a prior of the given channels takes it: cropped, and in
+// luma if the prior is gray.
+func (e explorer) fit(p *imageio.Picture, channels int) operators.Image {
+	if channels == 1 && p.C == 3 {
+		p = p.Luma()
+	}
+	return e.cropped(p.Image)
+}
+
+func (e explorer) cropped(m operators.Image) operators.Image {
+	if e.crop > 0 && (e.crop < m.H || e.crop < m.W) {
+		return restore.Centre(m, min(e.crop, m.H), min(e.crop, m.W))
+	}
+	return m
+}
+
+// write draws figures to every output.
+func (e explorer) write(figures ...plot.Figure) error {
+	for _, to := range e.out {
+		format, err := plot.FormatOf(to)
+		if err != nil {
+			return usageError{err}
+		}
+		if err := writeFile(to, func(w io.Writer) error { return plot.Write(w, format, figures...) }); err != nil {
 			return err
 		}
 	}
-	var jobs []job
-	for _, in := range inputs {
-		jobs = append(jobs, job{in, ""})
-	}
-	return con.each(ctx, jobs, batch, false, "evaluating", func(_ context.Context, j job) (any, string, error) {
-		v, err := o.value(con, j.path)
-		if err != nil {
-			return nil, "", err
-		}
-		line := fmt.Sprintf("%s: R = %.6g, gap at most %.2g, residual %.2g, %d iterations", j.path, v.Value, v.Gap, v.Residual, v.Iterations)
-		if !v.InRange {
-			line = fmt.Sprintf("%s: no y with f(y) = x was found: residual %.2g after %d iterations", j.path, v.Residual, v.Iterations)
-		}
-		return v, line, nil
-	})
+	return nil
 }
 
-func (o priorValueOptions) value(con *console, path string) (priorValue, error) {
-	p, err := readPicture(con, path)
-	if err != nil {
-		return priorValue{}, err
+// named puts the picture's name before an error.
+func named(path string, err error) error {
+	if err == nil {
+		return nil
 	}
-	if o.gray {
-		p = p.Luma()
-	}
-	name := o.prior
-	var net *lpn.Network
-	if name == "" {
-		name, net, err = choosePrior(p.C, 25./255)
-	} else {
-		net, err = openPrior(name)
-	}
-	if err != nil {
-		return priorValue{}, err
-	}
-	psi, err := bind(net, p.Shape)
-	if err != nil {
-		return priorValue{}, fmt.Errorf("%s: prior %s: %w", path, name, err)
-	}
-	v := lpn.Prior{Psi: psi}.At(slices.Clone(p.Pix))
-	if !v.InRange {
-		v.R = math.NaN()
-	}
-	return priorValue{path, name, number(v.R), number(v.Residual), number(v.Gap), v.Iterations, v.InRange}, nil
+	return fmt.Errorf("%s: %w", path, err)
 }

@@ -4,13 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/plot"
-	"github.com/lpn-imaging/lpn/lpn"
-	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/urfave/cli/v2"
 )
 
@@ -51,7 +47,7 @@ func priorCurveCommand() *cli.Command {
 			if len(priors) == 0 {
 				return usagef("curve wants a prior, built in or a file")
 			}
-			o := curveOptions{e, priors, c.Float64("from"), c.Float64("to"), c.Int("points"), c.Float64("laplace")}
+			o := curveOptions{explorer: e, priors: priors, from: c.Float64("from"), to: c.Float64("to"), n: c.Int("points"), laplace: c.Float64("laplace")}
 			switch {
 			case !(o.to > o.from) || math.IsInf(o.to-o.from, 0):
 				return usagef("--from %v --to %v: want an interval", o.from, o.to)
@@ -60,6 +56,7 @@ func priorCurveCommand() *cli.Command {
 			case !(o.laplace > 0):
 				return usagef("--laplace: %v; want a positive number", o.laplace)
 			}
+			unused(c, con, "curve draws numbers", "crop")
 			return o.run(c.Context, con)
 		}),
 	}
@@ -67,24 +64,28 @@ func priorCurveCommand() *cli.Command {
 
 // A curve is what JSON shows of a prior for numbers.
 type curve struct {
-	Prior string   `json:"prior"`
-	X     []number `json:"x"`
-	F     []number `json:"f"`
-	Psi   []number `json:"psi"`
-	R     []number `json:"r"`
-	// MaxError is max |f - soft threshold|, MeanError and MedianError the same
-	// for the posterior mean and median, RMSE that of R, its minimum
-	// subtracted, against sigma^2 |x|/b, over the points in range.
-	MaxError    number `json:"f_max_error"`
-	MeanError   number `json:"f_mean_error"`
-	MedianError number `json:"f_median_error"`
-	RMSE        number `json:"r_rmse"`
-	Lost        int    `json:"out_of_range"`
+	Prior       string          `json:"prior"`
+	X           explore.Numbers `json:"x"`
+	F           explore.Numbers `json:"f"`
+	Psi         explore.Numbers `json:"psi"`
+	R           explore.Numbers `json:"r"`
+	MaxError    explore.Number  `json:"f_max_error"` // from the soft threshold
+	MeanError   explore.Number  `json:"f_mean_error"`
+	MedianError explore.Number  `json:"f_median_error"`
+	RMSE        explore.Number  `json:"r_rmse"`
+	Lost        int             `json:"out_of_range"`
 }
 
-func (o curveOptions) run(_ context.Context, con *console) error {
-	var curves []curve
-	sigma := 0.0
+func (o curveOptions) run(ctx context.Context, con *console) error {
+	xs := make([]float64, o.n)
+	for k := range xs {
+		xs[k] = o.from + (o.to-o.from)*float64(k)/float64(o.n-1)
+	}
+	var (
+		results []explore.CurveResult
+		curves  []curve
+		truth   explore.Laplace
+	)
 	for _, name := range o.priors {
 		net, err := openPrior(name)
 		if err != nil {
@@ -94,17 +95,22 @@ func (o curveOptions) run(_ context.Context, con *console) error {
 		if c.Channels != 1 || c.Height != 1 || c.Width != 1 {
 			return usagef("%s is a prior for pictures: curve wants one for numbers (1x1 pixels)", name)
 		}
-		if sigma != 0 && sigma != c.Sigma {
+		if truth.Sigma != 0 && truth.Sigma != c.Sigma {
 			return usagef("%s has another noise level than %s: draw them apart", name, o.priors[0])
 		}
-		sigma = c.Sigma
-		prior, err := o.bind(net, operators.Shape{C: 1, H: 1, W: 1}, 1)
+		truth = explore.Laplace{B: o.laplace, Sigma: c.Sigma}
+		r, err := explore.Curve(ctx, o.combined(explore.Of(name, net)), xs)
 		if err != nil {
 			return err
 		}
-		curves = append(curves, o.evaluate(name, prior, sigma))
+		e := truth.Errors(r)
+		results = append(results, r)
+		curves = append(curves, curve{
+			Prior: name, X: r.X, F: r.F, Psi: r.Psi, R: r.R,
+			MaxError: e.MAP, MeanError: e.Mean, MedianError: e.Median, RMSE: e.R, Lost: r.OutOfRange(),
+		})
 	}
-	if err := o.write(o.figures(curves, sigma)...); err != nil {
+	if err := o.write(plot.Curves(truth, results...)...); err != nil {
 		return err
 	}
 	if con.json {
@@ -113,147 +119,14 @@ func (o curveOptions) run(_ context.Context, con *console) error {
 		}
 		return con.printJSON(struct {
 			Priors []curve `json:"priors"`
-		}{curves})
+		}{Priors: curves})
 	}
 	for _, c := range curves {
 		_, err := fmt.Fprintf(con.out, "%s: max|f - soft| = %.4f, max|f - mean| = %.4f, max|f - median| = %.4f, RMSE of R = %.4f on [%g, %g], %d points out of range\n",
-			c.Prior, float64(c.MaxError), float64(c.MeanError), float64(c.MedianError), float64(c.RMSE), o.from, o.to, c.Lost)
+			c.Prior, c.MaxError, c.MeanError, c.MedianError, c.RMSE, o.from, o.to, c.Lost)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// at is the k-th point.
-func (o curveOptions) at(k int) float64 {
-	return o.from + (o.to-o.from)*float64(k)/float64(o.n-1)
-}
-
-// truth is what is known at u of Laplace data.
-func (o curveOptions) truth(u, sigma float64) (soft, mean, median, r float64) {
-	threshold := sigma * sigma / o.laplace
-	mean, median = laplacePosterior(u, o.laplace, sigma)
-	return math.Copysign(math.Max(math.Abs(u)-threshold, 0), u), mean, median, threshold * math.Abs(u)
-}
-
-func (o curveOptions) evaluate(name string, prior lpn.Prior, sigma float64) curve {
-	out := curve{Prior: name}
-	buf := make([]float32, 1)
-	least := math.Inf(1)
-	var soft, mean, median float64
-	r, abs := make([]float64, o.n), make([]float64, o.n)
-	for i := range o.n {
-		u := o.at(i)
-		p := prior.Psi.Eval(buf, []float32{float32(u)})
-		f := float64(buf[0])
-		s, m, d, a := o.truth(u, sigma)
-		soft, mean, median = math.Max(soft, math.Abs(f-s)), math.Max(mean, math.Abs(f-m)), math.Max(median, math.Abs(f-d))
-		abs[i] = a
-		out.X, out.F, out.Psi = append(out.X, number(u)), append(out.F, number(f)), append(out.Psi, number(p))
-		at := prior.At([]float32{float32(u)})
-		if !at.InRange {
-			out.Lost++
-		} else {
-			least = math.Min(least, at.R)
-		}
-		r[i] = at.R
-	}
-	sum, n := 0.0, 0.0
-	for i := range r {
-		r[i] -= least
-		if !math.IsNaN(r[i]) {
-			sum += (r[i] - abs[i]) * (r[i] - abs[i])
-			n++
-		}
-		out.R = append(out.R, number(r[i]))
-	}
-	out.MaxError, out.MeanError, out.MedianError = number(soft), number(mean), number(median)
-	out.RMSE = number(math.Sqrt(sum / n))
-	return out
-}
-
-func (o curveOptions) figures(curves []curve, sigma float64) []plot.Figure {
-	var x, soft, mean, median, abs []float64
-	for i := range o.n {
-		u := o.at(i)
-		s, m, d, a := o.truth(u, sigma)
-		x, soft, mean, median, abs = append(x, u), append(soft, s), append(mean, m), append(median, d), append(abs, a)
-	}
-	f := plot.Lines{X: "y", Y: "f(y)"}
-	r := plot.Lines{X: "x", Y: "R(x) - min R"}
-	psi := plot.Lines{X: "y", Y: "ψ(y) - min ψ"}
-	if sigma == 1 {
-		r.Y += " (nats)" // R/sigma² is the negative log-prior
-	}
-	for _, c := range curves {
-		name := strings.TrimSuffix(filepath.Base(c.Prior), priorExt)
-		f.Series = append(f.Series, plot.Series{Name: name, X: x, Y: floats(c.F)})
-		r.Series = append(r.Series, plot.Series{Name: name, X: x, Y: floats(c.R)})
-		psi.Series = append(psi.Series, plot.Series{Name: name, X: x, Y: aboveLeast(floats(c.Psi))})
-	}
-	f.Series = append(f.Series, plot.Series{Name: "soft threshold (MAP)", X: x, Y: soft, Reference: true},
-		plot.Series{Name: "posterior mean", X: x, Y: mean, Reference: true},
-		plot.Series{Name: "posterior median", X: x, Y: median, Reference: true})
-	r.Series = append(r.Series, plot.Series{Name: "σ²|x|/b", X: x, Y: abs, Reference: true})
-	if len(curves) == 1 {
-		psi.Series[0].Name = ""
-	}
-	return []plot.Figure{f, r, psi}
-}
-
-// aboveLeast subtracts the least from all.
-func aboveLeast(vs []float64) []float64 {
-	least := slices.Min(vs)
-	for i := range vs {
-		vs[i] -= least
-	}
-	return vs
-}
-
-func floats(vs []number) []float64 {
-	out := make([]float64, len(vs))
-	for i, v := range vs {
-		out[i] = float64(v)
-	}
-	return out
-}
-
-// laplacePosterior is the mean and the median of x given y = x + noise of
-// standard deviation sigma, for x of density exp(-|x|/b)/(2b): by Simpson's
-// rule on [y-r, y+r] cut at 0, where the density has its kink.
-func laplacePosterior(y, b, sigma float64) (mean, median float64) {
-	r := 9*sigma + sigma*sigma/b
-	density := func(x float64) float64 {
-		d := (y - x) / sigma
-		return math.Exp(-d*d/2 - (math.Abs(x)-math.Abs(y))/b)
-	}
-	lo, hi := y-r, y+r
-	pieces := [][2]float64{{lo, hi}}
-	if lo < 0 && hi > 0 {
-		pieces = [][2]float64{{lo, 0}, {0, hi}}
-	}
-	const steps = 4000
-	mass, first := 0.0, 0.0
-	var ends, masses []float64 // the distribution function, for the median
-	for _, p := range pieces {
-		h := (p[1] - p[0]) / steps
-		for k := range steps {
-			a := p[0] + h*float64(k)
-			fa, fm, fb := density(a), density(a+h/2), density(a+h)
-			mass += h / 6 * (fa + 4*fm + fb)
-			first += h / 6 * (a*fa + 4*(a+h/2)*fm + (a+h)*fb)
-			ends, masses = append(ends, a+h), append(masses, mass)
-		}
-	}
-	for i, m := range masses {
-		if m >= mass/2 {
-			before, from := 0.0, lo
-			if i > 0 {
-				before, from = masses[i-1], ends[i-1]
-			}
-			return first / mass, from + (ends[i]-from)*(mass/2-before)/(m-before)
-		}
-	}
-	return first / mass, hi
 }

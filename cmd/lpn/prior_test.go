@@ -213,36 +213,6 @@ func TestLaplacePrior(t *testing.T) {
 	}
 }
 
-// TestLaplacePosterior: against the closed form of the mean (Gribonval 2011
-// gives it by the error function), and the median as the point of half the
-// mass, known at 0 and far out, where the kink is not seen.
-func TestLaplacePosterior(t *testing.T) {
-	const b, sigma = 1.3, 0.7
-	// Each half is a Gaussian cut at 0, of centre y -+ sigma^2/b.
-	half := func(c float64) (mass, first float64) {
-		mass = math.Erfc(-c/(sigma*math.Sqrt2)) / 2
-		return mass, c*mass + sigma/math.Sqrt(2*math.Pi)*math.Exp(-c*c/(2*sigma*sigma))
-	}
-	for _, y := range []float64{-3, -0.5, 0, 0.2, 1, 5} {
-		s := sigma * sigma / b
-		mp, fp := half(y - s)
-		mm, fm := half(-y - s)
-		// exp((c^2 - y^2)/(2 sigma^2)) weighs the halves.
-		wp, wm := math.Exp(-y/b), math.Exp(y/b)
-		want := (wp*fp - wm*fm) / (wp*mp + wm*mm)
-		mean, median := laplacePosterior(y, b, sigma)
-		if math.Abs(mean-want) > 1e-8 {
-			t.Errorf("the mean at %g is %.10g, want %.10g", y, mean, want)
-		}
-		if y == 0 && math.Abs(median) > 1e-9 {
-			t.Errorf("the median at 0 is %g", median)
-		}
-		if y == 5 && math.Abs(median-(y-s)) > 1e-6 {
-			t.Errorf("the median at 5 is %g, want %g", median, y-s)
-		}
-	}
-}
-
 func TestPriorRefuses(t *testing.T) {
 	dir, pr := t.TempDir(), prior(t)
 	a := save(t, filepath.Join(dir, "a.png"), picture(1, 12, 12, 8))
@@ -276,23 +246,6 @@ func TestPriorRefuses(t *testing.T) {
 	// A prior for pictures has no curve.
 	if code, _, stderr := call(t, "prior", "curve", pr); code != exitUsage || !strings.Contains(stderr, "for pictures") {
 		t.Errorf("exit %d, %q", code, stderr)
-	}
-}
-
-// TestRotate: four quarter turns of a square are none, one is the transpose
-// mirrored.
-func TestRotate(t *testing.T) {
-	x := picture(1, 9, 9, 8).Image
-	m, err := perturbed(x, operators.Image{}, "rotation", 90, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 9 {
-		for j := range 9 {
-			if d := m.At(0, i, j) - x.At(0, j, 8-i); d > 1e-5 || d < -1e-5 {
-				t.Fatalf("pixel %d,%d is off by %g", i, j, d)
-			}
-		}
 	}
 }
 

@@ -4,17 +4,24 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"image"
 	"io"
 	"math"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
+	"github.com/lpn-imaging/lpn/internal/sysmem"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
 	"github.com/urfave/cli/v2"
@@ -23,13 +30,15 @@ import (
 type restoreOptions struct {
 	inputs    []string
 	spec      operators.Spec
-	boundary  string
-	solver    solverOptions
+	solver    solverChoice
 	reference string
 	trace     string
 	plot      string
 	sheet     string
 	gray      bool
+	plan      bool          // only say what was decided
+	scale     restore.Range // what is black and white; zero: found out
+	page      pageChoice
 	out       outputOptions
 }
 
@@ -55,18 +64,37 @@ func restoreCommand() *cli.Command {
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png or .svg"},
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
+			&cli.IntFlag{Name: "page", Usage: "restore page `N` alone of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
+			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats"},
+			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
 		}, outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
 			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
 			if err != nil {
 				return err
 			}
-			solver, _, err := solverFrom(c)
+			solver, err := solverFrom(c)
 			if err != nil {
 				return err
 			}
-			o := restoreOptions{c.Args().Slice(), spec, c.String("boundary"), solver,
-				c.String("reference"), c.String("trace"), c.String("plot"), c.String("sheet"), c.Bool("gray"), outputFrom(c)}
+			scale, err := parseRange(c.String("range"))
+			if err != nil {
+				return err
+			}
+			o := restoreOptions{
+				inputs:    c.Args().Slice(),
+				spec:      spec,
+				solver:    solver,
+				reference: c.String("reference"),
+				trace:     c.String("trace"),
+				plot:      c.String("plot"),
+				sheet:     c.String("sheet"),
+				gray:      c.Bool("gray"),
+				plan:      c.Bool("plan"),
+				page:      pageChoice{number: c.Int("page")},
+				scale:     scale,
+				out:       outputFrom(c),
+			}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -90,6 +118,11 @@ type restored struct {
 	Lambda     number  `json:"lambda"`
 	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
+	Strength   number  `json:"strength"`
+	// NoiseModel is what --noise takes, as JSON.
+	NoiseModel json.RawMessage `json:"noise_model"`
+	// Suspect is null, or why the result should not be trusted.
+	Suspect *string `json:"suspect"`
 	// Uncertified says why Certified is false.
 	Uncertified string `json:"uncertified,omitempty"`
 	// InputPSNR is the measurement's, where it has the truth's size.
@@ -97,10 +130,13 @@ type restored struct {
 }
 
 func (o restoreOptions) run(ctx context.Context, con *console) error {
+	if o.page.number < 0 {
+		return usagef("--page: %d; want 1 or more", o.page.number)
+	}
 	if err := o.out.check(con); err != nil {
 		return err
 	}
-	exts := append(slices.Clone(imageExts), measurementExt)
+	exts := append(slices.Clone(imageio.Extensions), measurementExt)
 	inputs, batch, err := expand(o.inputs, o.out.recurse, exts, o.out.to)
 	if err != nil {
 		return err
@@ -118,20 +154,17 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		return err
 	}
 	// What is wrong with a kernel file or a prior is wrong with every input.
-	if err := checkOperatorFile(o.spec); err != nil {
+	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
 		return err
 	}
-	if o.solver.prior != "" {
-		if _, err := openPrior(o.solver.prior); err != nil {
-			return err
-		}
+	if err := o.solver.open(); err != nil {
+		return err
+	}
+	if o.plan {
+		return o.plans(ctx, con, jobs, batch)
 	}
 	return con.each(ctx, jobs, batch, o.out.skip, "restoring", func(ctx context.Context, j job) (any, string, error) {
-		r, err := o.restore(ctx, con, j, batch)
-		if err != nil {
-			return nil, "", err
-		}
-		return r, r.line(), nil
+		return o.restorePages(ctx, con, j, batch)
 	})
 }
 
@@ -195,7 +228,7 @@ func drawTo(path string, figures ...plot.Figure) error {
 }
 
 // contact writes the contact sheet of a run.
-func (o restoreOptions) contact(m measured, result operators.Image, truth *operators.Image) error {
+func (o restoreOptions) contact(m restore.Problem, result operators.Image, truth *operators.Image) error {
 	if o.sheet == "" {
 		return nil
 	}
@@ -209,8 +242,8 @@ func (o restoreOptions) contact(m measured, result operators.Image, truth *opera
 		whole = append(whole, plot.Cell{Caption: name, Picture: p})
 	}
 	shown := result // what is zoomed into
-	if m.spec.ImageShaped() {
-		add("input", m.y)
+	if m.Operator.ImageShaped() {
+		add("input", m.Y)
 	}
 	add("result", result)
 	if truth != nil {
@@ -237,6 +270,30 @@ func (o restoreOptions) contact(m measured, result operators.Image, truth *opera
 	return drawTo(o.sheet, plot.Sheet{Rows: [][]plot.Cell{whole, crops}})
 }
 
+// planned is what JSON shows of a plan.
+type planned struct {
+	Input string        `json:"input"`
+	Plan  *restore.Plan `json:"plan"`
+}
+
+// plans prints the plan of every input.
+func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, batch bool) error {
+	for i := range jobs {
+		jobs[i].to = "" // nothing is written
+	}
+	return con.each(ctx, jobs, batch, false, "planning", func(_ context.Context, j job) (any, string, error) {
+		_, m, err := o.read(con, j.path)
+		if err != nil {
+			return nil, "", err
+		}
+		plan, err := newPlan(m, o.solver.Options)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", j.path, err)
+		}
+		return planned{j.path, plan}, j.path + "\n" + strings.TrimSuffix(plan.String(), "\n"), nil
+	})
+}
+
 // restore restores one input.
 func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch bool) (restored, error) {
 	named := func(err error) error {
@@ -249,37 +306,45 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, err
 	}
-	truth, err := o.truth(con, j, m)
+	truth, err := o.truth(con, j, p, &m)
 	if err != nil {
 		return restored{}, err
 	}
-	var truthImage *operators.Image
-	if truth != nil {
-		truthImage = &truth.Image
-	}
-	solver := o.solver
-	cut, err := solver.plan(con, j.path, &m)
-	if err != nil {
-		return restored{}, err
-	}
-	var s solution
-	switch {
-	case cut == nil:
-		s, err = o.solveWhole(ctx, con, solver, m, truthImage, batch)
-	case o.trace != "" || o.plot != "" || o.sheet != "":
-		err = usagef("--trace, --plot and --sheet want the picture solved as a whole, which takes about %s of memory; %s are available (%s)",
-			byteSize(cut.need), byteSize(cut.budget.Available), cut.budget.Bound)
-	default:
-		s, err = solver.solveTiled(ctx, con, j.path, m, cut)
-	}
+	plan, err := newPlan(m, o.solver.Options)
 	if err != nil {
 		return restored{}, named(err)
 	}
-	r := restored{Input: j.path, Output: j.to, Operator: m.spec.String(), Prior: s.prior, Solver: o.solver.solver,
-		Iterations: s.Iterations, Seconds: number(s.seconds), Objective: number(s.Objective),
-		Converged: s.Converged, Certified: s.Certified, Noise: number(s.noise),
-		Lambda: number(s.lambda), Scale: number(s.scale), Reason: s.Reason, Uncertified: s.Uncertified}
-	result := withShape(p, s.image, m.spec.Name() != "sr")
+	if plan.Windows != nil && (o.trace != "" || o.plot != "" || o.sheet != "") {
+		return restored{}, named(usagef("--trace, --plot and --sheet want the picture solved as a whole, which takes about %s of memory; %s are available (%s)",
+			sysmem.FormatSize(plan.Memory.Need), sysmem.FormatSize(plan.Memory.Available), plan.Memory.Bound))
+	}
+	con.remarkPlan(j.path, plan)
+	s, err := solve(ctx, con, plan, batch)
+	if err != nil {
+		return restored{}, named(err)
+	}
+	if s.Note != "" {
+		con.remark("%s: %s", j.path, s.Note)
+	}
+	r := restored{
+		Input: j.path, Output: j.to, Operator: m.Operator.String(), Prior: plan.Prior, Solver: plan.Solver,
+		Iterations: s.Iterations, Seconds: number(s.Seconds), Objective: number(s.Objective),
+		Converged: s.Converged, Certified: s.Certified, Noise: number(plan.Noise),
+		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
+		Strength: number(s.Strength),
+	}
+	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
+		return restored{}, named(err)
+	}
+	if s.Suspect != "" {
+		r.Suspect = &s.Suspect
+	}
+	shown := m // in the sheet
+	if isJPEG(m.Operator) && p.JPEG != nil {
+		s.Image = p.JPEG.Upright(s.Image)
+		shown.Operator, shown.Y = operators.Spec{}, p.Image
+	}
+	result := withShape(p, s.Image, !m.Operator.Resamples())
 	if truth != nil {
 		q, err := measure(truth, result, false)
 		if err != nil {
@@ -296,56 +361,104 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err := o.record(s.Trace); err != nil {
 		return restored{}, err
 	}
-	if err := o.contact(m, s.image, truthImage); err != nil {
+	if err := o.contact(shown, s.Image, m.Truth); err != nil {
 		return restored{}, err
 	}
-	return r, o.out.writePicture(con, j.to, result)
+	return r, o.put(con, j.to, result)
 }
 
-// solveWhole restores a picture as a whole, with a progress bar unless a batch
-// has its own.
-func (o restoreOptions) solveWhole(ctx context.Context, con *console, solver solverOptions, m measured, truth *operators.Image, batch bool) (solution, error) {
-	var see func(solvers.Iterate)
-	if !batch {
-		bar := con.progress("restoring", solver.iters)
-		defer bar.end()
-		see = func(it solvers.Iterate) {
-			detail := ""
-			if !math.IsNaN(it.Objective) {
-				detail = fmt.Sprintf("objective %.6g", it.Objective)
-			}
-			bar.at(it.K, detail)
-		}
+// remarkPlan says what a plan takes that nobody asked for.
+func (con *console) remarkPlan(name string, p *restore.Plan) {
+	if p.PerChannel {
+		con.remarkOnce("the prior %s is gray: a colour picture is restored channel by channel", p.Prior)
 	}
-	return solver.solve(ctx, con, m, truth, see)
+	need, available := sysmem.FormatSize(p.Memory.Need), sysmem.FormatSize(p.Memory.Available)
+	switch w := p.Windows; {
+	case w != nil:
+		con.remark("%s: solved in %d tiles of %d pixels that overlap by %d: as a whole it would take about %s of memory, %s are available (%s)",
+			name, w.Count, w.Side, 2*w.Halo, need, available, p.Memory.Bound)
+	case p.Scene.Len() >= 1<<24:
+		con.remark("%s: solved as a whole: about %s of memory, %s are available (%s)", name, need, available, p.Memory.Bound)
+	}
 }
 
-// read reads an input as the measurement that it is, together with the picture
+// solve carries a plan out, with a progress bar unless a batch has its own.
+func solve(ctx context.Context, con *console, p *restore.Plan, batch bool) (restore.Result, error) {
+	if p.Windows != nil {
+		return solveWindows(ctx, con, p)
+	}
+	if batch {
+		return p.Solve(ctx, nil)
+	}
+	bar := con.progress("restoring", p.Iters)
+	defer bar.end()
+	return p.Solve(ctx, func(at restore.Progress) {
+		detail := ""
+		if !math.IsNaN(at.Objective) {
+			detail = fmt.Sprintf("objective %.6g", at.Objective)
+		}
+		bar.at(at.K, detail)
+	})
+}
+
+// solveWindows carries out a plan in windows within its memory.
+func solveWindows(ctx context.Context, con *console, p *restore.Plan) (restore.Result, error) {
+	if old := debug.SetMemoryLimit(-1); old == math.MaxInt64 {
+		var heap runtime.MemStats
+		runtime.ReadMemStats(&heap)
+		debug.SetMemoryLimit(p.Memory.CollectorLimit(p.Scene, int64(heap.HeapAlloc)))
+		defer debug.SetMemoryLimit(old)
+	}
+	const parts = 100 // of the progress of one window
+	bar := con.progress("restoring", p.Windows.Count*parts)
+	defer bar.end()
+	return p.Solve(ctx, func(at restore.Progress) {
+		bar.at(at.Window*parts+min(parts-1, at.K*parts/p.Iters), fmt.Sprintf("tile %d of %d", at.Window+1, at.Windows))
+	})
+}
+
+// read reads an input as the problem that it is, together with the picture
 // whose alpha, depth and profile the result keeps.
-func (o restoreOptions) read(con *console, path string) (*imageio.Picture, measured, error) {
+func (o restoreOptions) read(con *console, path string) (*imageio.Picture, restore.Problem, error) {
 	if isMeasurement(path) {
 		m, err := readMeasurement(path)
-		return &imageio.Picture{Image: m.y, Bits: 8}, m, missing(err)
+		if m.Noise = o.solver.noiseOr(m.Noise); err != nil {
+			return nil, m, missing(err)
+		}
+		m.Range = o.scale
+		return &imageio.Picture{Image: m.Y, Bits: 16}, m, nil
 	}
-	if !o.spec.ImageShaped() {
-		return nil, measured{}, usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
+	if !o.spec.ImageShaped() && !isJPEG(o.spec) {
+		return nil, restore.Problem{}, usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
 	}
-	p, err := readPicture(con, path)
+	p, err := o.page.read(con, path)
 	if err != nil {
-		return nil, measured{}, err
+		return nil, restore.Problem{}, err
 	}
 	if o.gray {
 		p = p.Luma()
 	}
-	m, err := pictureMeasurement(p.Image, o.spec, o.boundary)
+	if isJPEG(o.spec) {
+		m, err := o.readJPEG(path, p)
+		return p, m, err
+	}
+	scene, err := o.spec.Scene(p.Shape)
 	if err != nil {
-		return nil, measured{}, fmt.Errorf("%s: %w", path, err)
+		return nil, restore.Problem{}, fmt.Errorf("%s: %w", path, err)
+	}
+	m := restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
+	switch {
+	case !o.scale.IsZero(): // in the file's numbers, of which some were divided by their largest
+		m.Range = restore.Range{Lo: o.scale.Lo / p.Scale, Hi: o.scale.Hi / p.Scale}
+	case p.Bits < 32:
+		m.Range = restore.Unit // integers have a full scale
 	}
 	return p, m, nil
 }
 
-// truth reads the reference of a job, nil when none is given.
-func (o restoreOptions) truth(con *console, j job, m measured) (*imageio.Picture, error) {
+// truth reads the reference of a job, nil when none is given, and gives it to the
+// problem.
+func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restore.Problem) (*imageio.Picture, error) {
 	if o.reference == "" {
 		return nil, nil
 	}
@@ -353,21 +466,28 @@ func (o restoreOptions) truth(con *console, j job, m measured) (*imageio.Picture
 	if err != nil {
 		return nil, err
 	}
-	t, err := readPicture(con, path)
+	t, err := o.page.reference(con, path)
 	if err != nil {
 		return nil, err
 	}
 	if o.gray {
 		t = t.Luma()
 	}
-	h, w := m.frame()
-	want := operators.Shape{C: m.scene.C, H: h, W: w}
+	h, w := m.Operator.Frame(m.Y.Shape, m.Scene)
+	turned := isJPEG(m.Operator) && p.JPEG != nil && p.JPEG.Orientation != 1
+	if turned { // the scene is the picture as it is stored
+		h, w = p.H, p.W
+	}
+	want := operators.Shape{C: m.Scene.C, H: h, W: w}
 	// Under the boundary valid a measurement covers the middle of the truth.
-	if t.H >= h && t.W >= w && t.H <= m.scene.H && t.W <= m.scene.W && t.C == want.C {
-		t = withShape(t, centre(t.Image, h, w), true)
+	if t.H >= h && t.W >= w && t.H <= m.Scene.H && t.W <= m.Scene.W && t.C == want.C {
+		t = withShape(t, restore.Centre(t.Image, h, w), true)
 	}
 	if t.Shape != want {
 		return nil, fmt.Errorf("%s: the reference is %v, the result %v (channels x height x width)", path, t.Shape, want)
+	}
+	if !turned {
+		m.Truth = &t.Image
 	}
 	return t, nil
 }
@@ -383,8 +503,14 @@ func (r restored) line() string {
 		}
 		s += fmt.Sprintf("%.2f dB, SSIM %.4f", *r.PSNR, *r.SSIM)
 	}
-	if !r.Certified {
+	switch {
+	case !r.Certified:
 		s += " (not certified: " + r.Uncertified + ")"
+	case r.Suspect != nil:
+		s += " (certified)"
+	}
+	if r.Suspect != nil {
+		s += " SUSPECT: " + *r.Suspect
 	}
 	return s
 }

@@ -6,12 +6,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/lpn-imaging/lpn/operators"
-	"github.com/lpn-imaging/lpn/operators/operatortest"
 )
 
 // large is a picture larger than the memory that the tests give it.
@@ -130,60 +126,6 @@ func TestTooLarge(t *testing.T) {
 	}
 	if _, err := os.Stat(out); err == nil {
 		t.Error("an output was written")
-	}
-}
-
-// TestWindows: a window's measurement is that of the picture, for pictures
-// that continue the scene beyond the window in any way.
-func TestWindows(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 9))
-	for _, spec := range []string{"denoise", "blur:gaussian,sigma=1", "blur:uniform,size=4", "blur:motion,length=7,angle=20"} {
-		for _, boundary := range []string{"symmetric", "reflect", "replicate", "zero", "valid"} {
-			sp, err := parseOperator(spec, boundary)
-			if err != nil {
-				t.Fatal(err)
-			}
-			m := measured{spec: sp, boundary: boundary, scene: operators.Shape{C: 2, H: 47, W: 38}}
-			a, err := sp.Build(m.scene, boundary, openOperatorFile)
-			if err != nil {
-				t.Fatal(err)
-			}
-			x := operators.NewImage(m.scene)
-			for i := range x.Pix {
-				x.Pix[i] = rng.Float32()
-			}
-			m.y = operators.NewImage(a.Codomain())
-			a.Apply(m.y.Pix, x.Pix)
-			h, w := m.frame()
-			back := operators.NewImage(operators.Shape{C: 2, H: h, W: w})
-			ti := tiling{side: 16, halo: 12}
-			for _, r := range ti.spans(m.scene.H) {
-				for _, c := range ti.spans(m.scene.W) {
-					sub, wa, err := window(m, r, c)
-					if err != nil {
-						t.Fatal(err)
-					}
-					part := operators.NewImage(sub.scene)
-					for k := range 2 {
-						for i := range part.H {
-							copy(part.Pix[(k*part.H+i)*part.W:][:part.W], x.Pix[(k*x.H+r.lo+i)*x.W+c.lo:])
-						}
-					}
-					got := operators.NewImage(wa.Codomain())
-					wa.Apply(got.Pix, part.Pix)
-					if got.Shape != sub.y.Shape || distance(got.Pix, sub.y.Pix) > 1e-5 {
-						t.Fatalf("%s, %s: window %v %v: measured %v, want %v, off by %v", spec, boundary, r, c, got.Shape, sub.y.Shape, distance(got.Pix, sub.y.Pix))
-					}
-					keep(back, part, m, r, c)
-					if r.lo > 0 && c.lo > 0 {
-						operatortest.TestLinear(t, wa)
-					}
-				}
-			}
-			if want := centre(x, h, w); !slices.Equal(want.Pix, back.Pix) {
-				t.Errorf("%s, %s: the cores do not make the picture", spec, boundary)
-			}
-		}
 	}
 }
 

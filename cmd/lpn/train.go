@@ -16,8 +16,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/urfave/cli/v2"
 )
@@ -82,7 +84,7 @@ func (o *trainOptions) recipe() (architecture, error) {
 		plan: func(steps int, lr float64) train.Plan { return p.Plan.Stretched(steps, lr) },
 		tune: func(t *train.Options) {
 			q := p.Options()
-			t.Beta2, t.Clip, t.EMA, t.Frame, t.Growth = q.Beta2, q.Clip, q.EMA, q.Frame, q.Growth
+			t.Beta2, t.Clip, t.EMA, t.GainPenalty = q.Beta2, q.Clip, q.EMA, q.GainPenalty
 		},
 		laplace: p.Laplace, upright: p.Upright,
 	}, nil
@@ -107,7 +109,7 @@ func paperPlan(steps int, lr float64) train.Plan {
 // pyramidRecipe is what the pyramid of gated energies trains with; the
 // penalty keeps it from amplifying strong waves.
 func pyramidRecipe(o *train.Options) {
-	o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth = 0.99, 0.5, 0.995, 0.03, 60
+	o.Beta2, o.Clip, o.EMA, o.GainPenalty = 0.99, 0.5, 0.995, 10
 }
 
 type trainOptions struct {
@@ -169,8 +171,8 @@ func trainCommand() *cli.Command {
 			if err := wantArgs(c, 0, "flags only"); err != nil {
 				return err
 			}
-			sigma, err := parseNoise(c.String("sigma"))
-			if err != nil || !(sigma > 0) {
+			sigma, ok := parseLevel(c.String("sigma"))
+			if !ok || !(sigma > 0) {
 				return usagef("--sigma: %q is not a number in (0,1] or a fraction like 25/255", c.String("sigma"))
 			}
 			if c.IsSet("arch") && c.IsSet("config") {
@@ -524,8 +526,8 @@ func decodeStrictly(text []byte, v any) error {
 
 // sameNetwork compares what decides the weights' shapes.
 func sameNetwork(a, b lpn.Config) bool {
-	pa, pb := a.Params(), b.Params()
-	return slices.EqualFunc(pa, pb, func(x, y lpn.ParamSpec) bool { return x.Name == y.Name && slices.Equal(x.Dims, y.Dims) })
+	pa, pb := a.Definition().Params, b.Definition().Params
+	return slices.EqualFunc(pa, pb, func(x, y network.Param) bool { return x.Name == y.Name && slices.Equal(x.Dims, y.Dims) })
 }
 
 func (o *trainOptions) stages(arch architecture) (train.Plan, error) {
@@ -596,7 +598,7 @@ func (o *trainOptions) pictures(con *console, arch architecture, t *train.Option
 			return err
 		}
 		if h := t.Config.Height; h > 0 {
-			x = centre(x, h, h)
+			x = restore.Centre(x, h, h)
 		}
 		t.Valid = append(t.Valid, x)
 	}

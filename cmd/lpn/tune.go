@@ -14,21 +14,22 @@ import (
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
-	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/urfave/cli/v2"
 )
 
 // params is what tune found, and what --params takes: how to solve, and for
 // people also what it was found on.
 type params struct {
-	Operator string  `json:"operator"`
-	Boundary string  `json:"boundary"`
-	Noise    float64 `json:"noise"`
-	Images   int     `json:"images"`
-	Seed     uint64  `json:"seed"`
-	Trials   int     `json:"trials"`
-	PSNR     number  `json:"psnr"`
+	Operator   string `json:"operator"`
+	Boundary   string `json:"boundary"`
+	Noise      number `json:"noise"`
+	NoiseModel string `json:"noise_model,omitempty"`
+	Images     int    `json:"images"`
+	Seed       uint64 `json:"seed"`
+	Trials     int    `json:"trials"`
+	PSNR       number `json:"psnr"`
 	// Prior and Solver are left out where only baselines were tuned.
 	Prior    string  `json:"prior,omitempty"`
 	Solver   string  `json:"solver,omitempty"`
@@ -68,8 +69,8 @@ func (p params) check() error {
 		return nil
 	}
 	for name, v := range p.Baselines {
-		if baselines[name] == nil {
-			return fmt.Errorf("unknown baseline %q; want %s", name, strings.Join(baselineNames, ", "))
+		if !slices.Contains(restore.Baselines(), name) {
+			return fmt.Errorf("unknown baseline %q; want %s", name, strings.Join(restore.Baselines(), ", "))
 		}
 		if err := within(name, v); err != nil {
 			return err
@@ -78,31 +79,31 @@ func (p params) check() error {
 	return cmp.Or(within("strength", p.Strength), within("scale", p.Scale), within("rho", p.Rho))
 }
 
-// fill puts p where the command line says nothing.
-func (o *solverOptions) fill(c *cli.Context, p params) {
-	set := func(flag string, to, v *float64) {
-		if !c.IsSet(flag) && *v != 0 {
-			*to = *v
+// fill takes from the file of --params what the command line leaves open.
+func (s *solverChoice) fill(c *cli.Context) {
+	p := s.params
+	set := func(flag string, to *float64, v float64) {
+		if !c.IsSet(flag) && v != 0 {
+			*to = v
 		}
 	}
 	if !c.IsSet("prior") && p.Prior != "" {
-		o.prior = p.Prior
+		s.prior = p.Prior
 	}
 	if !c.IsSet("solver") && p.Solver != "" {
-		o.solver = p.Solver
+		s.Solver = p.Solver
 	}
-	set("strength", &o.strength, &p.Strength)
-	set("scale", &o.scale, &p.Scale)
-	if slices.Contains(rhoSolvers, o.solver) {
-		set("rho", &o.rho, &p.Rho)
+	set("strength", &s.Strength, p.Strength)
+	set("scale", &s.Scale, p.Scale)
+	if restore.TakesRho(s.Solver) {
+		set("rho", &s.Rho, p.Rho)
 	}
 }
 
 type tuneOptions struct {
 	dirs     []string
 	spec     operators.Spec
-	boundary string
-	solver   solverOptions
+	solver   solverChoice
 	seed     uint64
 	set      tuneSet
 	trials   int
@@ -119,9 +120,6 @@ type tuneSet struct {
 	crop   int // the side of the crops; 0: whole pictures
 }
 
-// wholeScenes are measured as a whole: a crop would be another problem.
-var wholeScenes = []string{"cs", "tomo", "mri"}
-
 func tuneSetFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "images", Value: 8, Usage: "tune on `N` images, drawn from the folder by --seed (0: all)"},
@@ -130,8 +128,8 @@ func tuneSetFlags() []cli.Flag {
 }
 
 func tuneSetFrom(c *cli.Context, spec operators.Spec) (tuneSet, error) {
-	s := tuneSet{c.Int("images"), c.Int("crop")}
-	if !c.IsSet("crop") && slices.Contains(wholeScenes, spec.Name()) {
+	s := tuneSet{images: c.Int("images"), crop: c.Int("crop")}
+	if !c.IsSet("crop") && restore.WholeScene(spec) {
 		s.crop = 0
 	}
 	switch {
@@ -154,7 +152,7 @@ func tuneCommand() *cli.Command {
 			"Example: lpn tune --operator blur:gaussian,sigma=1.6 --noise 0.01 clean/ -o deblur.json",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
 			&cli.IntFlag{Name: "trials", Value: 30, Usage: "look at `N` sets of parameters at most"},
-			&cli.StringFlag{Name: "baseline", Usage: "also tune the strength of these methods, a `LIST` of " + strings.Join(tunable, ", ")},
+			&cli.StringFlag{Name: "baseline", Usage: "also tune the strength of these methods, a `LIST` of " + strings.Join(tunableBaselines(), ", ")},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the parameters to `FILE`.json (default: stdout)"},
@@ -165,12 +163,12 @@ func tuneCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			solver, _, err := solverFrom(c)
+			solver, err := solverFrom(c)
 			if err != nil {
 				return err
 			}
-			if solver.noise == auto {
-				return usagef("--noise: tune adds the noise: want a number in [0,1] or a fraction like 25/255")
+			if err := simulable(solver.noise, "tune adds the noise:"); err != nil {
+				return err
 			}
 			set, err := tuneSetFrom(c, spec)
 			if err != nil {
@@ -183,8 +181,19 @@ func tuneCommand() *cli.Command {
 			if n := c.Int("trials"); n < 1 {
 				return usagef("--trials: %d; want at least 1", n)
 			}
-			o := tuneOptions{c.Args().Slice(), spec, c.String("boundary"), solver, c.Uint64("seed"), set,
-				c.Int("trials"), names, c.Bool("gray"), c.Bool("recursive"), c.String("output"), c.Bool("force")}
+			o := tuneOptions{
+				dirs:     c.Args().Slice(),
+				spec:     spec,
+				solver:   solver,
+				seed:     c.Uint64("seed"),
+				set:      set,
+				trials:   c.Int("trials"),
+				baseline: names,
+				gray:     c.Bool("gray"),
+				recurse:  c.Bool("recursive"),
+				to:       c.String("output"),
+				force:    c.Bool("force"),
+			}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -196,10 +205,8 @@ func (o tuneOptions) run(ctx context.Context, con *console) error {
 			return err
 		}
 	}
-	if o.solver.prior != "" {
-		if _, err := openPrior(o.solver.prior); err != nil {
-			return err
-		}
+	if err := o.solver.open(); err != nil {
+		return err
 	}
 	t, err := o.examples(con)
 	if err != nil {
@@ -228,16 +235,13 @@ func (o tuneOptions) run(ctx context.Context, con *console) error {
 	})
 }
 
-// An example is a picture and a measurement of it.
-type example struct {
-	truth *imageio.Picture
-	m     measured
-	a     operators.Linear
-}
-
 // examples degrades the images that are tuned on.
-func (o tuneOptions) examples(con *console) ([]example, error) {
-	inputs, _, err := expand(o.dirs, o.recurse, imageExts, "")
+func (o tuneOptions) examples(con *console) ([]restore.Example, error) {
+	inputs, _, err := expand(o.dirs, o.recurse, imageio.Extensions, "")
+	if err != nil {
+		return nil, err
+	}
+	spec, err := o.spec.Load(openOperatorFile)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +251,7 @@ func (o tuneOptions) examples(con *console) ([]example, error) {
 		inputs = inputs[:n]
 		slices.SortFunc(inputs, func(a, b input) int { return strings.Compare(a.path, b.path) })
 	}
-	var all []example
+	var all []restore.Example
 	for i, in := range inputs {
 		p, err := readPicture(con, in.path)
 		if err != nil {
@@ -256,108 +260,54 @@ func (o tuneOptions) examples(con *console) ([]example, error) {
 		if o.gray {
 			p = p.Luma()
 		}
+		scene := p.Image
 		if n := o.set.crop; n > 0 {
-			p = &imageio.Picture{Image: centre(p.Image, min(n, p.H), min(n, p.W))}
+			scene = restore.Centre(scene, min(n, p.H), min(n, p.W))
 		}
-		a, err := o.spec.Build(p.Shape, o.boundary, openOperatorFile)
+		e, err := restore.Simulate(scene, spec, o.solver.noise, noiseRNG(o.seed+uint64(i)))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", in.path, err)
 		}
-		y, err := degrade(p, o.spec, o.boundary, o.solver.noise, o.seed+uint64(i))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", in.path, err)
-		}
-		m := measured{y: y.Image, spec: o.spec, boundary: o.boundary, scene: p.Shape, noise: o.solver.noise}
-		h, w := m.frame()
-		all = append(all, example{&imageio.Picture{Image: centre(p.Image, h, w)}, m, a})
+		all = append(all, e)
 	}
 	return all, nil
 }
 
 // search looks for the parameters of the solver.
-func (o tuneOptions) search(ctx context.Context, con *console, t []example) (params, error) {
-	prior := o.solver.prior
-	mean := func(s solverOptions) (float64, error) {
-		return meanPSNR(t, func(e example) (operators.Image, error) {
-			r, err := s.solve(ctx, con, e.m, nil, nil)
-			prior = r.prior
-			return r.image, err
-		})
-	}
-	space := []solvers.Param{{Name: "strength", Lo: 0.05, Hi: 20, Start: 1}, {Name: "scale", Lo: 0.25, Hi: 8, Start: 1}}
-	withRho := slices.Contains(rhoSolvers, o.solver.solver)
-	if withRho {
-		space = append(space, solvers.Param{Name: "rho", Lo: 1e-3, Hi: 1e2, Start: 1})
-	}
-	with := func(v []float64) solverOptions {
-		s := o.solver
-		s.strength, s.scale = v[0], v[1]
-		if withRho {
-			s.rho = v[2]
-		}
-		return s
-	}
-	bar := con.progress("tuning "+o.solver.solver, o.trials)
+func (o tuneOptions) search(ctx context.Context, con *console, t []restore.Example) (params, error) {
+	bar := con.progress("tuning "+o.solver.Solver, o.trials)
 	defer bar.end()
-	n := 0
-	best, trials, err := solvers.Tune(ctx, space, o.trials, func(v []float64) (float64, error) {
-		psnr, err := mean(with(v))
-		n++
-		bar.at(n, fmt.Sprintf("%.2f dB", psnr))
-		return psnr, err
-	})
+	best, err := restore.Tune(ctx, t, o.solver.Options, o.trials, bar.trial)
 	if err != nil {
-		return params{}, err
+		return params{}, asUsage(err)
 	}
-	s := with(best.Params)
-	return params{Operator: o.spec.String(), Boundary: o.boundary, Noise: s.noise, Images: len(t), Seed: o.seed,
-		Trials: len(trials), PSNR: number(best.Score), Prior: prior, Solver: s.solver,
-		Strength: s.strength, Scale: s.scale, Rho: s.rho}, nil
+	return params{
+		Operator: o.spec.String(), Boundary: o.spec.Boundary().String(), Noise: number(whiteLevel(o.solver.noise)), NoiseModel: o.solver.noise.String(),
+		Images: len(t), Seed: o.seed, Trials: best.Trials, PSNR: number(best.PSNR),
+		Prior: best.Prior, Solver: best.Options.Solver,
+		Strength: best.Options.Strength, Scale: best.Options.Scale, Rho: best.Options.Rho,
+	}, nil
 }
 
+// trial reports a trial and its score.
+func (p *progress) trial(n int, psnr float64) { p.at(n, fmt.Sprintf("%.2f dB", psnr)) }
+
 // searchBaselines looks for the strengths of the baselines.
-func (o tuneOptions) searchBaselines(ctx context.Context, con *console, t []example) (map[string]float64, error) {
+func (o tuneOptions) searchBaselines(ctx context.Context, con *console, t []restore.Example) (map[string]float64, error) {
 	found := map[string]float64{}
 	for _, name := range o.baseline {
-		if !slices.Contains(tunable, name) {
+		if !restore.Tunable(name) {
 			continue
 		}
 		bar := con.progress("tuning "+name, o.trials)
-		n := 0
-		space := []solvers.Param{{Name: name, Lo: 0.02, Hi: 50}}
-		best, _, err := solvers.Tune(ctx, space, o.trials, func(v []float64) (float64, error) {
-			psnr, err := meanPSNR(t, func(e example) (operators.Image, error) {
-				x, err := baselines[name](ctx, e.m, e.a, e.m.noise, v[0])
-				return centre(operators.Image{Shape: e.m.scene, Pix: x}, e.truth.H, e.truth.W), err
-			})
-			n++
-			bar.at(n, fmt.Sprintf("%.2f dB", psnr))
-			return psnr, err
-		})
+		strength, err := restore.TuneBaseline(ctx, t, name, o.trials, bar.trial)
 		bar.end()
 		if err != nil {
 			return nil, err
 		}
-		found[name] = best.Params[0]
+		found[name] = strength
 	}
 	return found, nil
-}
-
-// meanPSNR is the mean over the examples of what restore makes of them.
-func meanPSNR(t []example, restore func(example) (operators.Image, error)) (float64, error) {
-	sum := 0.0
-	for _, e := range t {
-		x, err := restore(e)
-		if err != nil {
-			return 0, err
-		}
-		q, err := measure(e.truth, &imageio.Picture{Image: x}, false)
-		if err != nil {
-			return 0, err
-		}
-		sum += float64(q.PSNR)
-	}
-	return sum / float64(len(t)), nil
 }
 
 // strengthsText lists strengths for people.
@@ -367,4 +317,29 @@ func strengthsText(s map[string]float64) string {
 		parts = append(parts, fmt.Sprintf("%s %.3g", name, s[name]))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// baselineTrials is how many strengths are tried to tune a baseline: enough to
+// find the best of a range of 1:2500 to 10%.
+const baselineTrials = 14
+
+// tunableBaselines are the baselines that have a strength.
+func tunableBaselines() []string {
+	return slices.DeleteFunc(restore.Baselines(), func(n string) bool { return !restore.Tunable(n) })
+}
+
+// parseBaselines reads a list of names.
+func parseBaselines(list string) ([]string, error) {
+	known := restore.Baselines()
+	var names []string
+	for _, n := range strings.Split(list, ",") {
+		if n = strings.TrimSpace(n); n == "" {
+			continue
+		}
+		if !slices.Contains(known, n) {
+			return nil, usagef("--baseline: unknown method %q%s; want %s", n, suggest(n, known), strings.Join(known, ", "))
+		}
+		names = append(names, n)
+	}
+	return names, nil
 }

@@ -50,7 +50,7 @@ func TestBuiltinCertificates(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if c, ok := n.Certificate(); !ok || !c.OK || c.Growth == nil || *c.Growth > 1 {
+		if c, ok := n.Certificate(); !ok || !c.OK || c.GainBound == nil || *c.GainBound > 1 {
 			t.Errorf("%s: certificate %v, %+v", f, ok, c)
 		}
 	}

@@ -1,21 +1,16 @@
 package imageio
 
 import (
-	"bufio"
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/npy"
 	"github.com/lpn-imaging/lpn/operators"
 )
-
-// The .npy format: numpy.org/doc/stable/reference/generated/numpy.lib.format.html
-
-const npyMagic = "\x93NUMPY"
 
 // An Array is an N-dimensional array of float32, last index fastest.
 type Array struct {
@@ -23,8 +18,8 @@ type Array struct {
 	Data  []float32
 }
 
-// ReadArray reads a .npy file of float32 or float64 and any shape, in either
-// byte order and either memory order. NaN and infinity are refused.
+// ReadArray reads a .npy file of float16, float32 or float64 and any shape, in
+// either byte order and either memory order. NaN and infinity are refused.
 func ReadArray(path string) (*Array, error) {
 	f, err := open(path)
 	if err != nil {
@@ -40,19 +35,18 @@ func ReadArray(path string) (*Array, error) {
 
 // DecodeArray reads a .npy array as [ReadArray] does.
 func DecodeArray(r io.Reader) (*Array, error) {
-	size := remaining(r)
-	h, size, err := readNpyHeader(r, size)
+	a, err := readNpyHeader(r, remaining(r))
 	if err != nil {
 		return nil, err
 	}
-	if h.kind != 'f' {
-		return nil, fmt.Errorf("its samples are of type %s: want float32 or float64", h.descr)
+	if a.Kind != npy.Float {
+		return nil, fmt.Errorf("its samples are of type %s: want float32 or float64", a.Descr)
 	}
-	data, err := h.read(r, size)
+	data, err := a.read(r, a.count)
 	if err != nil {
 		return nil, err
 	}
-	return &Array{h.shape, data}, nil
+	return &Array{a.Shape, data}, nil
 }
 
 // WriteArray writes a to path as a float32 .npy file, all of it or nothing.
@@ -61,309 +55,239 @@ func WriteArray(path string, a *Array) error {
 }
 
 // EncodeArray writes a as a float32 .npy array, version 1.0, little-endian.
-func EncodeArray(w io.Writer, a *Array) error {
-	n := 1
-	dims := make([]string, len(a.Shape))
-	for i, d := range a.Shape {
-		n *= d
-		dims[i] = strconv.Itoa(d)
-	}
-	if n != len(a.Data) {
-		panic(fmt.Sprintf("imageio: array of shape %v has %d samples", a.Shape, len(a.Data)))
-	}
-	shape := strings.Join(dims, ", ")
-	if len(dims) == 1 {
-		shape += ","
-	}
-	header := "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }"
-	total := len(npyMagic) + 4 + len(header) + 1
-	header += strings.Repeat(" ", (64-total%64)%64) + "\n"
-	b := bufio.NewWriterSize(w, 1<<16)
-	b.WriteString(npyMagic + "\x01\x00")
-	b.Write(binary.LittleEndian.AppendUint16(nil, uint16(len(header))))
-	b.WriteString(header)
-	var s [4]byte
-	for _, v := range a.Data {
-		binary.LittleEndian.PutUint32(s[:], math.Float32bits(v))
-		b.Write(s[:])
-	}
-	return b.Flush()
+func EncodeArray(w io.Writer, a *Array) error { return npy.WriteFloats(w, a.Shape, a.Data) }
+
+// A stream is an array whose samples are still to be read.
+type stream struct {
+	npy.Header
+	count int
+	whole bool // the stream is known to hold all of it
 }
 
-// encodeNpyPicture writes a gray picture as HxW, colour as HxWx3.
-func encodeNpyPicture(w io.Writer, p *Picture) error {
-	if p.Gray() {
-		return EncodeArray(w, &Array{[]int{p.H, p.W}, p.Pix})
+// readNpyHeader reads up to the samples. size is the length of the stream, -1
+// when it is not known.
+func readNpyHeader(r io.Reader, size int64) (*stream, error) {
+	h, err := npy.ReadHeader(r)
+	if err != nil {
+		return nil, reason(err)
 	}
-	data := make([]float32, len(p.Pix))
-	for c := range p.C {
-		for i, v := range p.Plane(c) {
-			data[i*p.C+c] = v
+	switch {
+	case strings.HasPrefix(h.Descr, "["):
+		return nil, unsupported("a .npy of records", "save the numbers as float32, uint8 or uint16")
+	case h.Kind == npy.Complex:
+		return nil, unsupported("a .npy of complex numbers ("+h.Descr+")", "save the magnitude, or real and imaginary part as two arrays")
+	case h.Kind == npy.Float, h.Kind == npy.Bool, h.Kind == npy.Uint, h.Kind == npy.Int:
+	default:
+		return nil, unsupported(fmt.Sprintf("a .npy of type %.20q", h.Descr), "save the numbers as float32, uint8 or uint16")
+	}
+	n, ok := h.Len(maxSamples)
+	if !ok {
+		return nil, fmt.Errorf("a .npy of shape %s has more than the limit of 2^31 samples", h.Tuple())
+	}
+	a := &stream{h, n, size >= 0}
+	if left := size - int64(h.Before); a.whole && int64(n)*int64(h.Size) > left {
+		return nil, fmt.Errorf("damaged .npy: shape %s of %s wants %d bytes, the file has %d",
+			a.dims(), h.Descr, int64(n)*int64(h.Size), max(left, 0))
+	}
+	return a, nil
+}
+
+// dims is the shape as 2x3.
+func (a *stream) dims() string {
+	if len(a.Shape) == 0 {
+		return "()"
+	}
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(a.Shape), " ", "x"), "[]")
+}
+
+// scale is what the samples are divided by: the largest number of unsigned
+// integers of up to 16 bits.
+func (a *stream) scale() float64 {
+	if a.Kind == npy.Uint && a.Size <= 2 {
+		return math.Ldexp(1, 8*a.Size) - 1
+	}
+	return 1
+}
+
+// read reads n samples, last index fastest: unsigned integers of up to 16 bits
+// divided by their largest value, all others as they are. NaN and infinity are
+// refused.
+func (a *stream) read(r io.Reader, n int) (data []float32, err error) {
+	if a.whole {
+		data, err = a.FloatsInto(make([]float32, n), r)
+	} else {
+		data, err = a.Floats(r, n)
+	}
+	if err != nil {
+		return nil, reason(err)
+	}
+	if white := float32(a.scale()); white != 1 {
+		for i, v := range data {
+			data[i] = v / white
+		}
+		return data, nil
+	}
+	for i, v := range data {
+		if v-v != 0 {
+			return nil, fmt.Errorf("sample %d is %v: every sample must be a finite number", i, v)
 		}
 	}
-	return EncodeArray(w, &Array{[]int{p.H, p.W, p.C}, data})
+	return data, nil
 }
 
-// decodeNpy reads a picture: HxW, HxWxC or CxHxW with C of 1 or 3, the
-// channels last when either could be meant. size is the stream's length, -1
-// when unknown.
-func decodeNpy(r io.Reader, size int64) (*Picture, error) {
-	h, size, err := readNpyHeader(r, size)
+// An npySource is an array of one picture or a stack of them.
+type npySource struct {
+	*stream
+	r      io.ReaderAt
+	pages  int
+	shape  operators.Shape
+	last   bool // the channels are the last index
+	alpha  bool // and behind them is opacity
+	sorted []float32
+}
+
+// limitNpy ends a stream where the array in it ends.
+func limitNpy(r io.Reader) (io.Reader, error) {
+	var head bytes.Buffer
+	a, err := readNpyHeader(io.TeeReader(r, &head), -1)
 	if err != nil {
 		return nil, err
 	}
-	p := &Picture{Format: "npy", Bits: 8 * h.width}
-	if h.kind == 'f' {
-		p.Bits = 32
+	return io.MultiReader(&head, io.LimitReader(r, int64(a.count)*int64(a.Size))), nil
+}
+
+// openNpy takes an array for HxW, HxWxC, CxHxW, or pages of it, NxHxW,
+// NxHxWxC, NxCxHxW, with C of 1 or 3, the channels last when either could be
+// meant; and unsigned integers of HxWx2 and HxWx4 for gray and colour with
+// opacity.
+func openNpy(r io.ReaderAt, size int64) (source, error) {
+	a, err := readNpyHeader(io.NewSectionReader(r, 0, size), size)
+	if err != nil {
+		return nil, err
 	}
-	s, last := operators.Shape{}, false
+	s := &npySource{stream: a, r: r, pages: 1}
 	isC := func(n int) bool { return n == 1 || n == 3 }
-	switch d := h.shape; {
+	levels := a.scale() != 1
+	switch d := a.Shape; {
 	case len(d) == 2:
-		s = operators.Shape{C: 1, H: d[0], W: d[1]}
+		s.shape = operators.Shape{C: 1, H: d[0], W: d[1]}
 	case len(d) == 3 && isC(d[2]):
-		s, last = operators.Shape{C: d[2], H: d[0], W: d[1]}, true
+		s.shape, s.last = operators.Shape{C: d[2], H: d[0], W: d[1]}, true
 	case len(d) == 3 && isC(d[0]):
-		s = operators.Shape{C: d[0], H: d[1], W: d[2]}
+		s.shape = operators.Shape{C: d[0], H: d[1], W: d[2]}
+	case len(d) == 3 && levels && (d[2] == 2 || d[2] == 4):
+		s.shape, s.last, s.alpha = operators.Shape{C: d[2] - 1, H: d[0], W: d[1]}, true, true
+	case len(d) == 3 && d[2] > 4:
+		s.pages, s.shape = d[0], operators.Shape{C: 1, H: d[1], W: d[2]}
+	case len(d) == 4 && isC(d[3]):
+		s.pages, s.shape, s.last = d[0], operators.Shape{C: d[3], H: d[1], W: d[2]}, true
+	case len(d) == 4 && isC(d[1]):
+		s.pages, s.shape = d[0], operators.Shape{C: d[1], H: d[2], W: d[3]}
 	default:
-		return nil, fmt.Errorf("an array of shape %s: want HxW, HxWxC or CxHxW with C 1 or 3", h.dims())
+		return nil, fmt.Errorf("an array of shape %s: want HxW, HxWxC or CxHxW with C 1 or 3, or pages of them", a.dims())
 	}
-	if err := checkSize(s.C, s.H, s.W, math.MaxInt64, 1); err != nil {
+	if s.pages < 1 {
+		return nil, errors.New("a stack of no pages")
+	}
+	if err := checkSize(s.shape.C, s.shape.H, s.shape.W, math.MaxInt64, 1); err != nil {
 		return nil, err
 	}
-	data, err := h.read(r, size)
+	return s, nil
+}
+
+func (s *npySource) Pages() int { return s.pages }
+
+// samples reads those of page i.
+func (s *npySource) samples(i int) ([]float32, error) {
+	n := s.count / s.pages
+	at := int64(s.Before)
+	if s.Fortran && s.pages > 1 { // a page lies in all parts of the file
+		if s.sorted == nil {
+			data, err := s.read(io.NewSectionReader(s.r, at, int64(s.count)*int64(s.Size)), s.count)
+			if err != nil {
+				return nil, err
+			}
+			s.sorted = data
+		}
+		return append([]float32(nil), s.sorted[i*n:(i+1)*n]...), nil
+	}
+	size := int64(n) * int64(s.Size)
+	return s.read(io.NewSectionReader(s.r, at+int64(i)*size, size), n)
+}
+
+func (s *npySource) Page(i int) (*Picture, error) {
+	data, err := s.samples(i)
 	if err != nil {
 		return nil, err
 	}
-	p.Image = operators.Image{Shape: s, Pix: data}
-	if last && s.C > 1 {
-		p.Image = operators.NewImage(s)
-		for c := range s.C {
-			for i := range p.Plane(c) {
-				p.Plane(c)[i] = data[i*s.C+c]
+	p := &Picture{}
+	kind := byte(s.Kind)
+	if s.Kind == npy.Bool {
+		kind = 'u'
+	}
+	p.typed(kind, 8*s.Size)
+	if s.Kind == npy.Bool {
+		p.Number, p.Scale = "b1", 1
+	}
+	p.Image = operators.Image{Shape: s.shape, Pix: data}
+	if c := len(data) / (s.shape.H * s.shape.W); s.last && c > 1 {
+		p.Image = operators.NewImage(s.shape)
+		for k := range s.shape.C {
+			for i := range p.Plane(k) {
+				p.Plane(k)[i] = data[i*c+k]
+			}
+		}
+		if s.alpha {
+			p.Alpha = make([]uint16, p.H*p.W)
+			for i := range p.Alpha {
+				p.Alpha[i] = uint16(data[i*c+c-1]*65535 + 0.5)
 			}
 		}
 	}
 	return p, nil
 }
 
-// An npyHeader is what stands before the samples.
-type npyHeader struct {
-	descr   string // as in the file
-	kind    byte   // f, u or b
-	width   int    // bytes a sample
-	order   binary.ByteOrder
-	fortran bool
-	shape   []int
-	count   int
+// An npyWriter writes gray pictures as HxW, colour as HxWx3, and several pages
+// as one array with the page as its first index (three gray ones as 3xHxWx1,
+// for 3xHxW is colour). Missing samples keep the
+// values that they were given, for an array with NaN is refused when it is read.
+type npyWriter struct {
+	w     io.Writer
+	pages int
+	first *Picture
 }
 
-func (h *npyHeader) dims() string {
-	if len(h.shape) == 0 {
-		return "()"
-	}
-	return strings.Trim(strings.ReplaceAll(fmt.Sprint(h.shape), " ", "x"), "[]")
-}
+func (e *npyWriter) close() error { return nil }
 
-// readNpyHeader reads up to the samples; it returns what is left of size
-// (-1 when unknown).
-func readNpyHeader(r io.Reader, size int64) (*npyHeader, int64, error) {
-	var pre [12]byte
-	if _, err := io.ReadFull(r, pre[:10]); err != nil {
-		return nil, 0, early(err)
-	}
-	if string(pre[:6]) != npyMagic {
-		return nil, 0, errors.New("not a .npy file")
-	}
-	read := int64(10)
-	n := int64(binary.LittleEndian.Uint16(pre[8:]))
-	switch pre[6] {
-	case 1:
-	case 2, 3:
-		if _, err := io.ReadFull(r, pre[10:12]); err != nil {
-			return nil, 0, early(err)
+func (e *npyWriter) page(p *Picture) error {
+	if e.first == nil {
+		first := *p
+		first.Pix = nil
+		e.first = &first
+		var shape []int
+		if e.pages > 1 {
+			shape = []int{e.pages}
 		}
-		read += 2
-		n = int64(binary.LittleEndian.Uint32(pre[8:]))
-	default:
-		return nil, 0, fmt.Errorf("damaged .npy: version %d.%d is unknown", pre[6], pre[7])
-	}
-	const most = 1 << 16
-	if n > most {
-		return nil, 0, fmt.Errorf("damaged .npy: a header of %d bytes", n)
-	}
-	text := make([]byte, n)
-	if _, err := io.ReadFull(r, text); err != nil {
-		return nil, 0, early(err)
-	}
-	read += n
-	h, err := parseNpyHeader(string(text))
-	if err != nil {
-		return nil, 0, err
-	}
-	if size < 0 {
-		return h, -1, nil
-	}
-	if left := size - read; int64(h.count)*int64(h.width) > left {
-		return nil, 0, fmt.Errorf("damaged .npy: shape %s of %s wants %d bytes, the file has %d",
-			h.dims(), h.descr, int64(h.count)*int64(h.width), max(left, 0))
-	}
-	return h, size - read, nil
-}
-
-func early(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return errors.New("damaged .npy: it ends too early")
-	}
-	return reason(err)
-}
-
-// parseNpyHeader parses {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
-func parseNpyHeader(text string) (*npyHeader, error) {
-	bad := func() (*npyHeader, error) {
-		return nil, fmt.Errorf("damaged .npy: header %.80q", strings.TrimSpace(text))
-	}
-	s := strings.TrimSpace(text)
-	if !strings.HasPrefix(s, "{") || !strings.HasSuffix(s, "}") {
-		return bad()
-	}
-	s = strings.TrimSpace(s[1 : len(s)-1])
-	fields := map[string]string{}
-	for s != "" {
-		key, rest, ok := strings.Cut(s, ":")
-		key = strings.Trim(strings.TrimSpace(key), `'"`)
-		if !ok || fields[key] != "" {
-			return bad()
+		shape = append(shape, p.H, p.W)
+		if !p.Gray() || e.pages == 3 { // 3xHxW would be colour
+			shape = append(shape, p.C)
 		}
-		rest = strings.TrimSpace(rest)
-		end := strings.IndexByte(rest, ',')
-		if strings.HasPrefix(rest, "(") || strings.HasPrefix(rest, "[") {
-			close := strings.IndexAny(rest, ")]")
-			if close < 0 {
-				return bad()
+		if err := npy.WriteHead(e.w, shape); err != nil {
+			return err
+		}
+	} else if p.Shape != e.first.Shape {
+		return fmt.Errorf("pages of %s and %s: an array has one size", sizeOf(e.first), sizeOf(p))
+	}
+	row := make([]float32, p.W*p.C)
+	for y := range p.H {
+		for c := range p.C {
+			for x, v := range p.Plane(c)[y*p.W : (y+1)*p.W] {
+				row[x*p.C+c] = v
 			}
-			end = close + 1
 		}
-		if end < 0 {
-			end = len(rest)
-		}
-		fields[key] = strings.TrimSpace(rest[:end])
-		s = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest[end:]), ","))
-	}
-	h := &npyHeader{order: binary.LittleEndian, count: 1}
-	switch fields["fortran_order"] {
-	case "True":
-		h.fortran = true
-	case "False":
-	default:
-		return bad()
-	}
-	if strings.HasPrefix(fields["descr"], "[") {
-		return nil, errors.New("a .npy of records: want float32, float64, uint8 or uint16")
-	}
-	h.descr = strings.Trim(fields["descr"], `'"`)
-	d := h.descr
-	if strings.HasPrefix(d, ">") {
-		h.order = binary.BigEndian
-	}
-	switch strings.TrimLeft(d, "<>=|") {
-	case "f4", "f8", "u1", "u2", "b1":
-		h.kind, h.width = d[len(d)-2], int(d[len(d)-1]-'0')
-	case "":
-		return bad()
-	default:
-		return nil, fmt.Errorf("a .npy of type %.20q: want float32, float64, uint8 or uint16", d)
-	}
-	tuple := fields["shape"]
-	if !strings.HasPrefix(tuple, "(") || !strings.HasSuffix(tuple, ")") {
-		return bad()
-	}
-	for _, part := range strings.Split(tuple[1:len(tuple)-1], ",") {
-		if part = strings.TrimSpace(part); part == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(strings.TrimSuffix(part, "L"), 10, 64)
-		if err != nil || n < 0 {
-			return bad()
-		}
-		if n > maxSamples || n > 0 && int64(h.count) > maxSamples/n {
-			return nil, fmt.Errorf("a .npy of shape %s has more than the limit of 2^31 samples", tuple)
-		}
-		h.shape = append(h.shape, int(n))
-		h.count *= int(n)
-	}
-	if len(h.shape) > 32 {
-		return bad()
-	}
-	return h, nil
-}
-
-// read reads the samples, last index fastest, as float32: floats as they are,
-// integers divided by their largest value. size is the bytes left in r, -1
-// when unknown; then memory grows only as data arrives.
-func (h *npyHeader) read(r io.Reader, size int64) ([]float32, error) {
-	data := make([]float32, 0, min(h.count, 1<<20))
-	if size >= 0 {
-		data = make([]float32, 0, h.count)
-	}
-	buf := make([]byte, 8*4096)
-	for left := h.count; left > 0; {
-		n := min(left, 4096)
-		b := buf[:n*h.width]
-		if _, err := io.ReadFull(r, b); err != nil {
-			return nil, early(err)
-		}
-		for i := range n {
-			v := h.sample(b[i*h.width:])
-			if v-v != 0 {
-				return nil, fmt.Errorf("sample %d is %v: every sample must be a finite number", len(data), v)
-			}
-			data = append(data, v)
-		}
-		left -= n
-	}
-	if h.fortran {
-		data = transposed(data, h.shape)
-	}
-	return data, nil
-}
-
-func (h *npyHeader) sample(b []byte) float32 {
-	switch {
-	case h.kind == 'f' && h.width == 4:
-		return math.Float32frombits(h.order.Uint32(b))
-	case h.kind == 'f':
-		return float32(math.Float64frombits(h.order.Uint64(b)))
-	case h.kind == 'b':
-		return min(float32(b[0]), 1)
-	case h.width == 1:
-		return float32(b[0]) / 255
-	}
-	return float32(h.order.Uint16(b)) / 65535
-}
-
-// transposed turns data with its first index fastest into last index fastest.
-func transposed(data []float32, shape []int) []float32 {
-	out := make([]float32, len(data))
-	at := make([]int, len(shape))
-	stride := make([]int, len(shape)) // in the result
-	n := 1
-	for i := len(shape) - 1; i >= 0; i-- {
-		stride[i] = n
-		n *= shape[i]
-	}
-	to := 0
-	for _, v := range data {
-		out[to] = v
-		for i := range at {
-			at[i]++
-			to += stride[i]
-			if at[i] < shape[i] {
-				break
-			}
-			to -= stride[i] * shape[i]
-			at[i] = 0
+		if err := npy.WriteData(e.w, row); err != nil {
+			return err
 		}
 	}
-	return out
+	return nil
 }

@@ -11,22 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/othertest"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// program finds another program, or skips the test.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("%s is not installed here", name)
-	}
-	return path
-}
-
 func command(t *testing.T, dir, name string, args ...string) []byte {
 	t.Helper()
-	c := exec.Command(program(t, name), args...)
+	c := exec.Command(othertest.Program(t, name), args...)
 	c.Dir = dir
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
@@ -78,7 +69,7 @@ func differ(p *Picture, ref []uint16) (mean float64, alpha int) {
 // as ImageMagick reads them; and what is written of them is read by it as the
 // same picture, alpha to the bit, with the depth and the profile that it had.
 func TestOtherPrograms(t *testing.T) {
-	program(t, "convert")
+	othertest.Program(t, "convert")
 	dir := t.TempDir()
 	command(t, dir, "convert", "-size", "37x29", "-seed", "3", "plasma:red-blue", "-depth", "16", "rgb16.png")
 	command(t, dir, "convert", "-size", "37x29", "-seed", "4", "plasma:", "-colorspace", "Gray", "-depth", "16", "mask.png")
@@ -220,12 +211,7 @@ func TestOtherPrograms(t *testing.T) {
 // TestNumPy: arrays that NumPy saves here and now are read as they are, and
 // what is written NumPy loads.
 func TestNumPy(t *testing.T) {
-	python := "/usr/bin/python3"
-	if exec.Command(python, "-c", "import numpy").Run() != nil {
-		if python = "python3"; exec.Command(python, "-c", "import numpy").Run() != nil {
-			t.Skip("NumPy is not installed here")
-		}
-	}
+	python := othertest.NumPy(t)
 	dir := t.TempDir()
 	script := `
 import numpy as np

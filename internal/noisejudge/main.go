@@ -11,12 +11,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"flag"
 	"fmt"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -24,9 +22,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lpn-imaging/lpn/assets"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
@@ -224,24 +222,12 @@ func denoise(out []float32, y operators.Image, level float64) error {
 
 var bound = map[string]*lpn.Bound{}
 
-// prior is the built-in one nearest to a level, scaled to it.
+// prior is the built-in one for a level, scaled to it.
 func prior(s operators.Shape, level float64) (solvers.Potential, error) {
-	kind := "gray"
-	if s.C == 3 {
-		kind = "colour"
-	}
-	name := slices.MinFunc([]int{5, 15, 25, 50}, func(a, b int) int {
-		far := func(l int) float64 { return math.Abs(math.Log(255 * level / float64(l))) }
-		return cmp.Compare(far(a), far(b))
-	})
-	file := fmt.Sprintf("%s-%02d.safetensors", kind, name)
-	key := file + s.String()
+	p := priors.For(s.C, level)
+	key := p.Name + s.String()
 	if bound[key] == nil {
-		data, err := fs.ReadFile(assets.Priors(), file)
-		if err != nil {
-			return nil, err
-		}
-		net, err := lpn.Read(bytes.NewReader(data), int64(len(data)))
+		net, err := p.Network()
 		if err != nil {
 			return nil, err
 		}
@@ -249,6 +235,5 @@ func prior(s operators.Shape, level float64) (solvers.Potential, error) {
 			return nil, err
 		}
 	}
-	b := bound[key]
-	return lpn.Scaled(b, b.Network().Config().Sigma/level), nil
+	return lpn.Scaled(bound[key], p.Sigma/level), nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/train"
@@ -135,16 +136,16 @@ func (p *peer) side() side {
 
 // share writes the network's weights and the data for the peer, in a folder
 // that done removes.
-func share(net *lpn.Network, data ...lpn.Tensor) (dir, path string, done func(), err error) {
+func share(net *lpn.Network, data ...checkpoint.Tensor) (dir, path string, done func(), err error) {
 	if dir, err = os.MkdirTemp("", "peerbench"); err != nil {
 		return "", "", nil, err
 	}
 	done = func() { os.RemoveAll(dir) }
-	for _, s := range net.Config().Params() {
-		data = append(data, lpn.Tensor{Name: s.Name, Shape: s.Dims, Data: net.Params()[s.Name]})
+	for _, s := range net.Config().Definition().Params {
+		data = append(data, checkpoint.Tensor{Name: s.Name, Shape: s.Dims, Data: net.Params()[s.Name]})
 	}
 	path = filepath.Join(dir, "net.safetensors")
-	if err = lpn.WriteTensors(path, data, nil); err != nil {
+	if err = checkpoint.WriteFile(path, data, nil); err != nil {
 		done()
 	}
 	return dir, path, done, err
@@ -162,7 +163,7 @@ func prox(name string, cfg lpn.Config, size, threads int) bench {
 			return nil, nil, nil, err
 		}
 		y, dst := random(s.Len(), 3), make([]float32, s.Len())
-		dir, path, done, err := share(net, lpn.Tensor{Name: "y", Shape: []int{1, s.C, s.H, s.W}, Data: y})
+		dir, path, done, err := share(net, checkpoint.Tensor{Name: "y", Shape: []int{1, s.C, s.H, s.W}, Data: y})
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -286,7 +287,7 @@ func step(name string, cfg lpn.Config, batch, size, threads int) bench {
 			train.AddNoise(y[i*n:][:n], x[i*n:][:n], cfg.Sigma, trainSeed, 0, i)
 		}
 		shape := []int{batch, s.C, size, size}
-		_, path, done, err := share(net, lpn.Tensor{Name: "x", Shape: shape, Data: x}, lpn.Tensor{Name: "y", Shape: shape, Data: y})
+		_, path, done, err := share(net, checkpoint.Tensor{Name: "x", Shape: shape, Data: x}, checkpoint.Tensor{Name: "y", Shape: shape, Data: y})
 		if err != nil {
 			return nil, nil, nil, err
 		}

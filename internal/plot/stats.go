@@ -1,31 +1,8 @@
 package plot
 
 import (
-	"math"
 	"slices"
 )
-
-// Spread summarises values: their mean and standard deviation. Values that
-// are not finite are left out; without any, both are NaN.
-func Spread(vs []float64) (mean, sd float64) {
-	n, s, q := 0.0, 0.0, 0.0
-	for _, v := range vs {
-		if finite(v) {
-			n++
-			s += v
-		}
-	}
-	if n == 0 {
-		return math.NaN(), math.NaN()
-	}
-	mean = s / n
-	for _, v := range vs {
-		if finite(v) {
-			q += (v - mean) * (v - mean)
-		}
-	}
-	return mean, math.Sqrt(q / n)
-}
 
 // quantile of finite values, by linear interpolation.
 func quantile(vs []float64, p float64) float64 {

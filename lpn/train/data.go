@@ -58,12 +58,6 @@ type DataOptions struct {
 	Budget int64
 }
 
-// extensions of the files that a folder is searched for.
-var extensions = map[string]bool{
-	".png": true, ".jpg": true, ".jpeg": true, ".tif": true, ".tiff": true,
-	".bmp": true, ".webp": true, ".gif": true, ".npy": true,
-}
-
 // OpenImages opens the pictures in paths: files, and folders with all that is
 // below them. Files are PNG, JPEG, TIFF, BMP, WebP, GIF (first frame), NumPy
 // .npy (a picture as the command line takes it, or float32 stacks N x H x W,
@@ -204,7 +198,7 @@ func findFiles(paths []string) ([]string, error) {
 				return err
 			case d.IsDir() && (hidden || err != nil):
 				return filepath.SkipDir
-			case !d.IsDir() && !hidden && (extensions[strings.ToLower(filepath.Ext(name))] || isIDX(name)):
+			case !d.IsDir() && !hidden && (slices.Contains(imageio.Extensions, strings.ToLower(filepath.Ext(name))) || isIDX(name)):
 				out = append(out, name)
 			}
 			return nil

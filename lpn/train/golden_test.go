@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/sbinet/npyio/npz"
 )
@@ -24,7 +25,7 @@ func read(t *testing.T, r *npz.Reader, name string) []float32 {
 }
 
 // fromTorch rearranges a golden tensor (PyTorch's layout) as ours.
-func fromTorch(x []float32, s lpn.ParamSpec) []float32 {
+func fromTorch(x []float32, s network.Param) []float32 {
 	if len(s.Dims) != 4 {
 		return x
 	}
@@ -93,7 +94,7 @@ func goldenNets(t *testing.T) []goldenNet {
 
 func (g goldenNet) params(t *testing.T, prefix string) map[string][]float32 {
 	p := map[string][]float32{}
-	for _, s := range g.cfg.Params() {
+	for _, s := range g.cfg.Definition().Params {
 		if slices.Contains(g.r.Keys(), prefix+s.Name+".npy") {
 			p[s.Name] = fromTorch(read(t, g.r, prefix+s.Name), s)
 		}
@@ -120,10 +121,10 @@ func TestGoldenGradients(t *testing.T) {
 						t.Errorf("loss %v, want %v", loss, want)
 					}
 					largest := 0.0
-					for _, s := range g.cfg.Params() {
+					for _, s := range g.cfg.Definition().Params {
 						largest = max(largest, norm(m.grads[s.Name]))
 					}
-					for _, s := range g.cfg.Params() {
+					for _, s := range g.cfg.Definition().Params {
 						key := "grad_" + string(kind) + "." + s.Name
 						if !slices.Contains(g.r.Keys(), key+".npy") {
 							continue
@@ -167,7 +168,7 @@ func TestGoldenAdamStep(t *testing.T) {
 				w, grad, lengths = append(w, m.params[s.Name]), append(grad, m.grads[s.Name]), append(lengths, s.Len())
 			}
 			NewAdam(lengths, 0.9, 0.999).Update(w, grad, 1e-3)
-			g.cfg.Project(m.params)
+			g.cfg.Definition().Project(m.params)
 			compared := 0
 			for name, want := range g.params(t, "adam1.") {
 				compared++

@@ -8,6 +8,7 @@ import (
 
 	"github.com/chewxy/hm"
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -132,7 +133,7 @@ func (o *op) SymDiff(in G.Nodes, out, grad *G.Node) (G.Nodes, error) {
 // A value is a node with its dims.
 type value struct {
 	node  *G.Node
-	dims  lpn.Dims
+	dims  network.Dims
 	in    []*value
 	needs bool // depends on a weight
 	name  string
@@ -202,7 +203,7 @@ func (s *shared) Part(_, part int) {
 type builder struct {
 	*shared
 	g       *G.ExprGraph
-	specs   map[string]lpn.ParamSpec
+	specs   map[string]network.Param
 	input   *value
 	weights map[string]*value
 	values  map[*G.Node]*value
@@ -216,17 +217,17 @@ type builder struct {
 
 type memoKey struct {
 	of    *value
-	act   lpn.Activation
+	act   network.Activation
 	order int
 	per   int
 }
 
-var _ lpn.Recorder = (*builder)(nil)
+var _ network.Recorder = (*builder)(nil)
 
-func newBuilder(cfg lpn.Config, s *shared, input lpn.Dims) *builder {
-	b := &builder{shared: s, g: G.NewGraph(), specs: map[string]lpn.ParamSpec{},
+func newBuilder(cfg lpn.Config, s *shared, input network.Dims) *builder {
+	b := &builder{shared: s, g: G.NewGraph(), specs: map[string]network.Param{},
 		weights: map[string]*value{}, values: map[*G.Node]*value{}, memo: map[memoKey]*value{}, engine: sums{trace: new(trace)}}
-	for _, p := range cfg.Params() {
+	for _, p := range cfg.Definition().Params {
 		b.specs[p.Name] = p
 	}
 	b.input = b.leaf("x", input, nil, false)
@@ -235,11 +236,11 @@ func newBuilder(cfg lpn.Config, s *shared, input lpn.Dims) *builder {
 
 // length is the length of the vector that holds d: at least 2, since gorgonia
 // takes a vector of length 1 for a scalar.
-func length(d lpn.Dims) int { return max(2, d.Len()) }
+func length(d network.Dims) int { return max(2, d.Len()) }
 
 // leaf makes an input node over data, which is shared and must have room for
 // length(d) elements, or over new memory.
-func (b *builder) leaf(name string, d lpn.Dims, data []float32, needs bool) *value {
+func (b *builder) leaf(name string, d network.Dims, data []float32, needs bool) *value {
 	if data == nil {
 		data = make([]float32, length(d))
 	}
@@ -255,7 +256,7 @@ func (b *builder) leaf(name string, d lpn.Dims, data []float32, needs bool) *val
 func (v *value) data() []float32 { return v.node.Value().Data().([]float32) }
 
 // apply adds an op with one output of dims d.
-func (b *builder) apply(name string, d lpn.Dims, in []*value, run func(dst []float32, in [][]float32), diff func(in []*value, out, grad *value) []*value) *value {
+func (b *builder) apply(name string, d network.Dims, in []*value, run func(dst []float32, in [][]float32), diff func(in []*value, out, grad *value) []*value) *value {
 	if b.err != nil {
 		return in[0]
 	}
@@ -275,7 +276,7 @@ func (b *builder) apply(name string, d lpn.Dims, in []*value, run func(dst []flo
 	return v
 }
 
-func (b *builder) of(v lpn.Value) *value {
+func (b *builder) of(v network.Value) *value {
 	x := v.(*value)
 	if x.node == nil {
 		if x.expandOf != nil {
@@ -288,9 +289,9 @@ func (b *builder) of(v lpn.Value) *value {
 	return x
 }
 
-func (b *builder) Input() lpn.Value { return b.input }
+func (b *builder) Input() network.Value { return b.input }
 
-func (b *builder) Param(name string) lpn.Value {
+func (b *builder) Param(name string) network.Value {
 	if v := b.weights[name]; v != nil {
 		return v
 	}
@@ -298,16 +299,16 @@ func (b *builder) Param(name string) lpn.Value {
 	if !ok {
 		panic("train: no parameter " + name)
 	}
-	d := lpn.Dims{N: 1, H: 1, W: 1, C: s.Dims[0]}
+	d := network.Dims{N: 1, H: 1, W: 1, C: s.Dims[0]}
 	if len(s.Dims) == 4 {
-		d = lpn.Dims{N: s.Dims[0], H: s.Dims[1], W: s.Dims[2], C: s.Dims[3]}
+		d = network.Dims{N: s.Dims[0], H: s.Dims[1], W: s.Dims[2], C: s.Dims[3]}
 	}
 	v := b.leaf(name, d, b.params[name], true)
 	b.weights[name] = v
 	return v
 }
 
-func (b *builder) Dims(v lpn.Value) lpn.Dims { return v.(*value).dims }
+func (b *builder) Dims(v network.Value) network.Dims { return v.(*value).dims }
 
 func (b *builder) grow(n int) {
 	if n > len(b.scratch) {
@@ -315,36 +316,36 @@ func (b *builder) grow(n int) {
 	}
 }
 
-func (b *builder) convShape(x lpn.Dims, w *value, g lpn.Geom) kernel.ConvShape {
+func (b *builder) convShape(x network.Dims, w *value, g network.Geom) kernel.ConvShape {
 	return kernel.ConvShape{N: x.N, H: x.H, W: x.W, Ci: w.dims.W, Co: w.dims.C, K: g.K, Stride: g.Stride, Pad: g.Pad}
 }
 
-func (b *builder) Conv(xv, wv lpn.Value, g lpn.Geom) lpn.Value {
+func (b *builder) Conv(xv, wv network.Value, g network.Geom) network.Value {
 	x, w := b.of(xv), wv.(*value)
 	s := b.convShape(x.dims, w, g)
 	h, width := s.Out()
-	return b.applyConv("conv", convKey{w.name, false, s}, lpn.Dims{N: s.N, H: h, W: width, C: s.Co}, x, w,
+	return b.applyConv("conv", convKey{w.name, false, s}, network.Dims{N: s.N, H: h, W: width, C: s.Co}, x, w,
 		func(in []*value, _, grad *value) []*value {
 			return []*value{b.convT(grad, w, s), b.convW(in[0], grad, w, s)}
 		})
 }
 
-func (b *builder) ConvT(yv, wv lpn.Value, g lpn.Geom, h, width int) lpn.Value {
+func (b *builder) ConvT(yv, wv network.Value, g network.Geom, h, width int) network.Value {
 	y, w := b.of(yv), wv.(*value)
-	d := lpn.Dims{N: y.dims.N, H: h, W: width, C: w.dims.W}
+	d := network.Dims{N: y.dims.N, H: h, W: width, C: w.dims.W}
 	return b.convT(y, w, b.convShape(d, w, g))
 }
 
 // convT is ConvT of a known shape.
 func (b *builder) convT(y, w *value, s kernel.ConvShape) *value {
-	g := lpn.Geom{K: s.K, Stride: s.Stride, Pad: s.Pad}
-	return b.applyConv("convT", convKey{w.name, true, s}, lpn.Dims{N: s.N, H: s.H, W: s.W, C: s.Ci}, y, w,
+	g := network.Geom{K: s.K, Stride: s.Stride, Pad: s.Pad}
+	return b.applyConv("convT", convKey{w.name, true, s}, network.Dims{N: s.N, H: s.H, W: s.W, C: s.Ci}, y, w,
 		func(in []*value, _, grad *value) []*value {
 			return []*value{b.Conv(grad, w, g).(*value), b.convW(grad, in[0], w, s)}
 		})
 }
 
-func (b *builder) applyConv(name string, k convKey, d lpn.Dims, x, w *value, diff func(in []*value, out, grad *value) []*value) *value {
+func (b *builder) applyConv(name string, k convKey, d network.Dims, x, w *value, diff func(in []*value, out, grad *value) []*value) *value {
 	p := b.get(k)
 	b.grow(p.conv.ScratchLen())
 	n := d.Len()
@@ -369,7 +370,7 @@ func (b *builder) convW(x, g, w *value, s kernel.ConvShape) *value {
 }
 
 // unary applies f to rows of channels.
-func (b *builder) unary(name string, x *value, d lpn.Dims, f func(dst, x []float32), diff func(x, y, g *value) *value) *value {
+func (b *builder) unary(name string, x *value, d network.Dims, f func(dst, x []float32), diff func(x, y, g *value) *value) *value {
 	var back func(in []*value, out, grad *value) []*value
 	if diff != nil {
 		back = func(in []*value, out, grad *value) []*value { return []*value{diff(in[0], out, grad)} }
@@ -378,12 +379,12 @@ func (b *builder) unary(name string, x *value, d lpn.Dims, f func(dst, x []float
 	return b.apply(name, d, []*value{x}, func(dst []float32, in [][]float32) { f(dst[:n], in[0][:m]) }, back)
 }
 
-func (b *builder) binary(name string, x, y *value, d lpn.Dims, f func(dst, x, y []float32), diff func(in []*value, out, grad *value) []*value) *value {
+func (b *builder) binary(name string, x, y *value, d network.Dims, f func(dst, x, y []float32), diff func(in []*value, out, grad *value) []*value) *value {
 	n, m, k := d.Len(), x.dims.Len(), y.dims.Len()
 	return b.apply(name, d, []*value{x, y}, func(dst []float32, in [][]float32) { f(dst[:n], in[0][:m], in[1][:k]) }, diff)
 }
 
-func (b *builder) Bias(xv, bv lpn.Value) lpn.Value {
+func (b *builder) Bias(xv, bv network.Value) network.Value {
 	return b.binary("bias", b.of(xv), bv.(*value), xv.(*value).dims, kernel.AddBias, func(in []*value, _, g *value) []*value {
 		return []*value{g, b.channelSum(g, nil)}
 	})
@@ -393,7 +394,7 @@ func (b *builder) Bias(xv, bv lpn.Value) lpn.Value {
 func (b *builder) channelSum(g *value, m []float32) *value {
 	c := g.dims.C
 	sum := make([]float64, c)
-	return b.unary("channelSum", g, lpn.Dims{N: 1, H: 1, W: 1, C: c}, func(dst, x []float32) {
+	return b.unary("channelSum", g, network.Dims{N: 1, H: 1, W: 1, C: c}, func(dst, x []float32) {
 		clear(sum)
 		if m == nil {
 			kernel.ChannelSum(sum, x)
@@ -408,7 +409,7 @@ func (b *builder) channelSum(g *value, m []float32) *value {
 	}, nil)
 }
 
-func (b *builder) Act(xv lpn.Value, a lpn.Activation, order int) lpn.Value {
+func (b *builder) Act(xv network.Value, a network.Activation, order int) network.Value {
 	x := b.of(xv)
 	k := memoKey{x, a, order, 0}
 	if v := b.memo[k]; v != nil {
@@ -421,7 +422,7 @@ func (b *builder) Act(xv lpn.Value, a lpn.Activation, order int) lpn.Value {
 	return v
 }
 
-func (b *builder) Add(xv, yv lpn.Value) lpn.Value {
+func (b *builder) Add(xv, yv network.Value) network.Value {
 	y := yv.(*value)
 	if y.node == nil && y.c != nil {
 		x, m, c := b.of(xv), y.m, y.c
@@ -436,7 +437,7 @@ func (b *builder) Add(xv, yv lpn.Value) lpn.Value {
 	return b.binary("add", x, b.of(y), x.dims, kernel.Add, func(_ []*value, _, g *value) []*value { return []*value{g, g} })
 }
 
-func (b *builder) Mul(xv, yv lpn.Value) lpn.Value {
+func (b *builder) Mul(xv, yv network.Value) network.Value {
 	x, y := b.of(xv), yv.(*value)
 	if y.node == nil && y.expandOf != nil {
 		per := y.per
@@ -444,13 +445,13 @@ func (b *builder) Mul(xv, yv lpn.Value) lpn.Value {
 	}
 	y = b.of(y)
 	return b.binary("mul", x, y, x.dims, kernel.Mul, func(in []*value, _, g *value) []*value {
-		return []*value{b.when(x.needs, func() lpn.Value { return b.Mul(g, in[1]) }), b.when(y.needs, func() lpn.Value { return b.Mul(g, in[0]) })}
+		return []*value{b.when(x.needs, func() network.Value { return b.Mul(g, in[1]) }), b.when(y.needs, func() network.Value { return b.Mul(g, in[0]) })}
 	})
 }
 
 // when builds a derivative only if somebody asks for it: gorgonia would run
 // it all the same.
-func (b *builder) when(needs bool, f func() lpn.Value) *value {
+func (b *builder) when(needs bool, f func() network.Value) *value {
 	if !needs {
 		return nil
 	}
@@ -461,29 +462,29 @@ func (b *builder) expandMul(x, v *value, per int) *value {
 	return b.binary("expandMul", x, v, x.dims, func(dst, x, v []float32) { kernel.ExpandMul(dst, x, v, per) },
 		func(in []*value, _, g *value) []*value {
 			return []*value{
-				b.when(x.needs, func() lpn.Value { return b.expandMul(g, v, per) }),
-				b.when(v.needs, func() lpn.Value { return b.GroupSum(b.Mul(g, x), per) }),
+				b.when(x.needs, func() network.Value { return b.expandMul(g, v, per) }),
+				b.when(v.needs, func() network.Value { return b.GroupSum(b.Mul(g, x), per) }),
 			}
 		})
 }
 
-func (b *builder) Scale(xv lpn.Value, k float64) lpn.Value {
+func (b *builder) Scale(xv network.Value, k float64) network.Value {
 	x := b.of(xv)
 	return b.unary("scale", x, x.dims, func(dst, x []float32) { kernel.Scale(dst, x, float32(k)) },
 		func(_, _, g *value) *value { return b.Scale(g, k).(*value) })
 }
 
-func (b *builder) HalfSquare(xv lpn.Value) lpn.Value {
+func (b *builder) HalfSquare(xv network.Value) network.Value {
 	x := b.of(xv)
 	return b.unary("halfSquare", x, x.dims, kernel.HalfSquare, func(x, _, g *value) *value { return b.Mul(g, x).(*value) })
 }
 
-func (b *builder) Exp(xv lpn.Value) lpn.Value {
+func (b *builder) Exp(xv network.Value) network.Value {
 	x := b.of(xv)
 	return b.unary("exp", x, x.dims, kernel.Exp, func(_, y, g *value) *value { return b.Mul(g, y).(*value) })
 }
 
-func (b *builder) LogSumExp(xv lpn.Value, per int) lpn.Value {
+func (b *builder) LogSumExp(xv network.Value, per int) network.Value {
 	x := b.of(xv)
 	d := x.dims
 	d.C /= per
@@ -491,7 +492,7 @@ func (b *builder) LogSumExp(xv lpn.Value, per int) lpn.Value {
 		func(x, _, g *value) *value { return b.expandMul(b.Softmax(x, per).(*value), g, per) })
 }
 
-func (b *builder) Softmax(xv lpn.Value, per int) lpn.Value {
+func (b *builder) Softmax(xv network.Value, per int) network.Value {
 	x := b.of(xv)
 	k := memoKey{of: x, per: per}
 	if v := b.memo[k]; v != nil {
@@ -505,7 +506,7 @@ func (b *builder) Softmax(xv lpn.Value, per int) lpn.Value {
 	return v
 }
 
-func (b *builder) Expand(v lpn.Value, per int) lpn.Value {
+func (b *builder) Expand(v network.Value, per int) network.Value {
 	x := b.of(v)
 	d := x.dims
 	d.C *= per
@@ -519,7 +520,7 @@ func (b *builder) expand(x *value, per int) *value {
 		func(_, _, g *value) *value { return b.GroupSum(g, per).(*value) })
 }
 
-func (b *builder) GroupSum(v lpn.Value, per int) lpn.Value {
+func (b *builder) GroupSum(v network.Value, per int) network.Value {
 	x := b.of(v)
 	d := x.dims
 	d.C /= per
@@ -527,13 +528,13 @@ func (b *builder) GroupSum(v lpn.Value, per int) lpn.Value {
 		func(_, _, g *value) *value { return b.expand(g, per) })
 }
 
-func (b *builder) Outer(m []float32, cv lpn.Value, like lpn.Dims) lpn.Value {
+func (b *builder) Outer(m []float32, cv network.Value, like network.Dims) network.Value {
 	c := b.of(cv)
 	like.C = c.dims.Len()
 	return &value{dims: like, needs: c.needs, m: m, c: c}
 }
 
-func (b *builder) outer(m []float32, c *value, d lpn.Dims) *value {
+func (b *builder) outer(m []float32, c *value, d network.Dims) *value {
 	return b.unary("outer", c, d, func(dst, c []float32) {
 		k := len(m) * len(c)
 		for i := 0; i < len(dst); i += k {
@@ -547,84 +548,84 @@ func (b *builder) outer(m []float32, c *value, d lpn.Dims) *value {
 }
 
 // resample adds a linear map of each picture and its adjoint.
-func (b *builder) resample(name string, xv lpn.Value, d lpn.Dims, f func(dst, x []float32), adjoint func(g *value) lpn.Value) lpn.Value {
+func (b *builder) resample(name string, xv network.Value, d network.Dims, f func(dst, x []float32), adjoint func(g *value) network.Value) network.Value {
 	return b.unary(name, b.of(xv), d, f, func(_, _, g *value) *value { return adjoint(g).(*value) })
 }
 
-func (b *builder) AvgPool(v lpn.Value) lpn.Value {
+func (b *builder) AvgPool(v network.Value) network.Value {
 	d := b.Dims(v)
-	return b.resample("avgPool", v, lpn.Dims{N: d.N, H: d.H / 2, W: d.W / 2, C: d.C},
-		func(dst, x []float32) { kernel.AvgPool(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) lpn.Value { return b.AvgPoolT(g) })
+	return b.resample("avgPool", v, network.Dims{N: d.N, H: d.H / 2, W: d.W / 2, C: d.C},
+		func(dst, x []float32) { kernel.AvgPool(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) network.Value { return b.AvgPoolT(g) })
 }
 
-func (b *builder) AvgPoolT(v lpn.Value) lpn.Value {
+func (b *builder) AvgPoolT(v network.Value) network.Value {
 	d := b.Dims(v)
 	d.H, d.W = 2*d.H, 2*d.W
 	return b.resample("avgPoolT", v, d,
-		func(dst, x []float32) { kernel.AvgPoolT(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) lpn.Value { return b.AvgPool(g) })
+		func(dst, x []float32) { kernel.AvgPoolT(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) network.Value { return b.AvgPool(g) })
 }
 
-func (b *builder) PadSym(v lpn.Value, p lpn.Margins) lpn.Value {
+func (b *builder) PadSym(v network.Value, p network.Margins) network.Value {
 	d := b.Dims(v)
-	return b.resample("padSym", v, lpn.Dims{N: d.N, H: d.H + p.Top + p.Bottom, W: d.W + p.Left + p.Right, C: 1},
+	return b.resample("padSym", v, network.Dims{N: d.N, H: d.H + p.Top + p.Bottom, W: d.W + p.Left + p.Right, C: 1},
 		func(dst, x []float32) { kernel.PadSym(dst, x, d.N, d.H, d.W, p.Top, p.Bottom, p.Left, p.Right) },
-		func(g *value) lpn.Value { return b.PadSymT(g, p) })
+		func(g *value) network.Value { return b.PadSymT(g, p) })
 }
 
-func (b *builder) PadSymT(v lpn.Value, p lpn.Margins) lpn.Value {
+func (b *builder) PadSymT(v network.Value, p network.Margins) network.Value {
 	d := b.Dims(v)
 	d.H, d.W = d.H-p.Top-p.Bottom, d.W-p.Left-p.Right
 	return b.resample("padSymT", v, d,
 		func(dst, x []float32) { kernel.PadSymT(dst, x, d.N, d.H, d.W, p.Top, p.Bottom, p.Left, p.Right) },
-		func(g *value) lpn.Value { return b.PadSym(g, p) })
+		func(g *value) network.Value { return b.PadSym(g, p) })
 }
 
-func (b *builder) Interleave(v lpn.Value, c int) lpn.Value {
+func (b *builder) Interleave(v network.Value, c int) network.Value {
 	if c == 1 {
 		return v
 	}
 	d := b.Dims(v)
 	d.N, d.C = d.N/c, c
 	return b.resample("interleave", v, d,
-		func(dst, x []float32) { kernel.Interleave(dst, x, d.N, d.H, d.W, c) }, func(g *value) lpn.Value { return b.Deinterleave(g) })
+		func(dst, x []float32) { kernel.Interleave(dst, x, d.N, d.H, d.W, c) }, func(g *value) network.Value { return b.Deinterleave(g) })
 }
 
-func (b *builder) Deinterleave(v lpn.Value) lpn.Value {
+func (b *builder) Deinterleave(v network.Value) network.Value {
 	d := b.Dims(v)
 	if d.C == 1 {
 		return v
 	}
-	return b.resample("deinterleave", v, lpn.Dims{N: d.N * d.C, H: d.H, W: d.W, C: 1},
-		func(dst, x []float32) { kernel.Deinterleave(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) lpn.Value { return b.Interleave(g, d.C) })
+	return b.resample("deinterleave", v, network.Dims{N: d.N * d.C, H: d.H, W: d.W, C: 1},
+		func(dst, x []float32) { kernel.Deinterleave(dst, x, d.N, d.H, d.W, d.C) }, func(g *value) network.Value { return b.Interleave(g, d.C) })
 }
 
-func (b *builder) SpaceToDepth(v lpn.Value, r int) lpn.Value {
+func (b *builder) SpaceToDepth(v network.Value, r int) network.Value {
 	d := b.Dims(v)
-	return b.resample("spaceToDepth", v, lpn.Dims{N: d.N, H: d.H / r, W: d.W / r, C: d.C * r * r},
-		func(dst, x []float32) { kernel.SpaceToDepth(dst, x, d.N, d.H, d.W, d.C, r) }, func(g *value) lpn.Value { return b.DepthToSpace(g, r) })
+	return b.resample("spaceToDepth", v, network.Dims{N: d.N, H: d.H / r, W: d.W / r, C: d.C * r * r},
+		func(dst, x []float32) { kernel.SpaceToDepth(dst, x, d.N, d.H, d.W, d.C, r) }, func(g *value) network.Value { return b.DepthToSpace(g, r) })
 }
 
-func (b *builder) DepthToSpace(v lpn.Value, r int) lpn.Value {
+func (b *builder) DepthToSpace(v network.Value, r int) network.Value {
 	d := b.Dims(v)
-	d = lpn.Dims{N: d.N, H: d.H * r, W: d.W * r, C: d.C / (r * r)}
+	d = network.Dims{N: d.N, H: d.H * r, W: d.W * r, C: d.C / (r * r)}
 	return b.resample("depthToSpace", v, d,
-		func(dst, x []float32) { kernel.DepthToSpace(dst, x, d.N, d.H, d.W, d.C, r) }, func(g *value) lpn.Value { return b.SpaceToDepth(g, r) })
+		func(dst, x []float32) { kernel.DepthToSpace(dst, x, d.N, d.H, d.W, d.C, r) }, func(g *value) network.Value { return b.SpaceToDepth(g, r) })
 }
 
-func (b *builder) Resize(v lpn.Value, h, w int) lpn.Value {
+func (b *builder) Resize(v network.Value, h, w int) network.Value {
 	d := b.Dims(v)
-	return b.resample("resize", v, lpn.Dims{N: d.N, H: h, W: w, C: d.C},
-		func(dst, x []float32) { kernel.Resize(dst, x, d.N, d.H, d.W, d.C, h, w) }, func(g *value) lpn.Value { return b.ResizeT(g, d.H, d.W) })
+	return b.resample("resize", v, network.Dims{N: d.N, H: h, W: w, C: d.C},
+		func(dst, x []float32) { kernel.Resize(dst, x, d.N, d.H, d.W, d.C, h, w) }, func(g *value) network.Value { return b.ResizeT(g, d.H, d.W) })
 }
 
-func (b *builder) ResizeT(v lpn.Value, h, w int) lpn.Value {
+func (b *builder) ResizeT(v network.Value, h, w int) network.Value {
 	d := b.Dims(v)
-	return b.resample("resizeT", v, lpn.Dims{N: d.N, H: h, W: w, C: d.C},
-		func(dst, x []float32) { kernel.ResizeT(dst, x, d.N, h, w, d.C, d.H, d.W) }, func(g *value) lpn.Value { return b.Resize(g, d.H, d.W) })
+	return b.resample("resizeT", v, network.Dims{N: d.N, H: h, W: w, C: d.C},
+		func(dst, x []float32) { kernel.ResizeT(dst, x, d.N, h, w, d.C, d.H, d.W) }, func(g *value) network.Value { return b.Resize(g, d.H, d.W) })
 }
 
-func (b *builder) Energy(float64, lpn.Value, lpn.Value) {}
-func (b *builder) Sum(lpn.Value)                        {}
+func (b *builder) Energy(float64, network.Value, network.Value) {}
+func (b *builder) Sum(network.Value)                            {}
 
 // A scalarOp ends the graph: a loss, with its gradient.
 type scalarOp struct {
@@ -673,7 +674,7 @@ type gradOf struct {
 
 // compile ends the graph in a loss of (out, extra): eval computes it, grad
 // its gradient in out.
-func (b *builder) compile(out lpn.Value, eval func(in [][]float32) float64, grad func(dst []float32, in [][]float32)) (*graph, error) {
+func (b *builder) compile(out network.Value, eval func(in [][]float32) float64, grad func(dst []float32, in [][]float32)) (*graph, error) {
 	f := b.of(out)
 	extra := b.leaf("target", f.dims, nil, false)
 	b.next++

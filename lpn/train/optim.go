@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/internal/kernel"
-	"github.com/lpn-imaging/lpn/lpn"
 )
 
 // Adam is the optimiser of Kingma & Ba (2015), algorithm 1, as PyTorch writes
@@ -61,20 +61,20 @@ func (a *Adam) update(s segment, w, g [][]float32, rate float64) {
 		float32(a.Beta1), float32(a.Beta2), float32(a.Eps), float32(c1), float32(c2))
 }
 
-// Tensors returns the moments for a checkpoint, named after the weights:
+// tensors returns the moments for a checkpoint, named after the weights:
 // adam.m.NAME and adam.v.NAME. They share memory with a.
-func (a *Adam) Tensors(names []string) []lpn.Tensor {
-	var out []lpn.Tensor
+func (a *Adam) tensors(names []string) []checkpoint.Tensor {
+	var out []checkpoint.Tensor
 	for i, name := range names {
 		out = append(out,
-			lpn.Tensor{Name: "adam.m." + name, Shape: []int{len(a.M[i])}, Data: a.M[i]},
-			lpn.Tensor{Name: "adam.v." + name, Shape: []int{len(a.V[i])}, Data: a.V[i]})
+			checkpoint.Tensor{Name: "adam.m." + name, Shape: []int{len(a.M[i])}, Data: a.M[i]},
+			checkpoint.Tensor{Name: "adam.v." + name, Shape: []int{len(a.V[i])}, Data: a.V[i]})
 	}
 	return out
 }
 
-// Restore sets the moments and the step to those of a checkpoint.
-func (a *Adam) Restore(names []string, tensors []lpn.Tensor, step int) error {
+// restore sets the moments and the step to those of a checkpoint.
+func (a *Adam) restore(names []string, tensors []checkpoint.Tensor, step int) error {
 	if err := restore("adam.m.", names, a.M, tensors); err != nil {
 		return err
 	}
@@ -88,8 +88,8 @@ func (a *Adam) Restore(names []string, tensors []lpn.Tensor, step int) error {
 	return nil
 }
 
-func restore(prefix string, names []string, dst [][]float32, tensors []lpn.Tensor) error {
-	byName := map[string]lpn.Tensor{}
+func restore(prefix string, names []string, dst [][]float32, tensors []checkpoint.Tensor) error {
+	byName := map[string]checkpoint.Tensor{}
 	for _, t := range tensors {
 		byName[t.Name] = t
 	}
@@ -138,16 +138,16 @@ func (e *EMA) update(s segment, w [][]float32) {
 	kernel.Axpy(a, float32(1-e.Decay), s.in(w))
 }
 
-// Tensors returns the average for a checkpoint, as ema.NAME, sharing memory.
-func (e *EMA) Tensors(names []string) []lpn.Tensor {
-	var out []lpn.Tensor
+// tensors returns the average for a checkpoint, as ema.NAME, sharing memory.
+func (e *EMA) tensors(names []string) []checkpoint.Tensor {
+	var out []checkpoint.Tensor
 	for i, name := range names {
-		out = append(out, lpn.Tensor{Name: "ema." + name, Shape: []int{len(e.W[i])}, Data: e.W[i]})
+		out = append(out, checkpoint.Tensor{Name: "ema." + name, Shape: []int{len(e.W[i])}, Data: e.W[i]})
 	}
 	return out
 }
 
-// Restore sets the average to that of a checkpoint.
-func (e *EMA) Restore(names []string, tensors []lpn.Tensor) error {
+// restore sets the average to that of a checkpoint.
+func (e *EMA) restore(names []string, tensors []checkpoint.Tensor) error {
 	return restore("ema.", names, e.W, tensors)
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/sbinet/npyio/npz"
 )
 
@@ -82,28 +82,28 @@ func TestAdamRecurrenceAndResume(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "state")
-	if err := lpn.WriteTensors(path, a.Tensors(names), nil); err != nil {
+	if err := checkpoint.WriteFile(path, a.tensors(names), nil); err != nil {
 		t.Fatal(err)
 	}
 	saved := [][]float32{slices.Clone(w[0]), slices.Clone(w[1])}
 	step()
 	want := [][]float32{slices.Clone(w[0]), slices.Clone(w[1])}
-	tensors, _, err := lpn.ReadTensors(path)
+	tensors, _, err := checkpoint.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a, w = NewAdam([]int{3, 1}, 0.9, 0.99), saved
-	if err := a.Restore(names, tensors, 10); err != nil {
+	if err := a.restore(names, tensors, 10); err != nil {
 		t.Fatal(err)
 	}
 	step()
 	if !slices.Equal(w[0], want[0]) || !slices.Equal(w[1], want[1]) {
 		t.Error("the resumed optimiser goes elsewhere")
 	}
-	if err := a.Restore([]string{"a", "c"}, tensors, 10); err == nil || !strings.Contains(err.Error(), "adam.m.c") {
+	if err := a.restore([]string{"a", "c"}, tensors, 10); err == nil || !strings.Contains(err.Error(), "adam.m.c") {
 		t.Errorf("missing tensor: %v", err)
 	}
-	if err := NewAdam([]int{3, 2}, 0.9, 0.99).Restore(names, tensors, 10); err == nil {
+	if err := NewAdam([]int{3, 2}, 0.9, 0.99).restore(names, tensors, 10); err == nil {
 		t.Error("wrong length accepted")
 	}
 }
@@ -149,36 +149,6 @@ func TestClip(t *testing.T) {
 	}
 }
 
-// Half of the probes' waves run along rows or columns, and their mean square is
-// 1 or so.
-func TestNewWave(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	along, n := 0, 4000
-	for range n {
-		w := newWave(rng)
-		if w.x == 0 || w.y == 0 {
-			along++
-		}
-		if p := max(math.Abs(w.x), math.Abs(w.y)); p > math.Pi {
-			t.Fatalf("%+v is faster than two pixels a period", w)
-		}
-	}
-	if math.Abs(float64(along)/float64(n)-0.5) > 0.05 {
-		t.Errorf("%d of %d waves run along an axis", along, n)
-	}
-	for _, square := range []bool{false, true} {
-		w, sum := wave{y: 0.7, x: 0.3, phase: 1, square: square}, 0.0
-		for i := range 100 {
-			for j := range 100 {
-				sum += w.at(i, j) * w.at(i, j) / 1e4
-			}
-		}
-		if sum < 0.7 || sum > 1.05 {
-			t.Errorf("mean square %g of a wave, squared off: %v", sum, square)
-		}
-	}
-}
-
 func TestEMA(t *testing.T) {
 	e := NewEMA([][]float32{{1}, {2, 2}}, 0.9)
 	want := 1.0
@@ -190,7 +160,7 @@ func TestEMA(t *testing.T) {
 		t.Errorf("average %v, want %v", e.W, want)
 	}
 	f := NewEMA([][]float32{{0}, {0, 0}}, 0.9)
-	if err := f.Restore([]string{"x", "y"}, e.Tensors([]string{"x", "y"})); err != nil || f.W[0][0] != e.W[0][0] {
+	if err := f.restore([]string{"x", "y"}, e.tensors([]string{"x", "y"})); err != nil || f.W[0][0] != e.W[0][0] {
 		t.Errorf("restored %v, %v", f.W, err)
 	}
 }

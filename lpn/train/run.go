@@ -14,7 +14,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -38,9 +40,9 @@ type Options struct {
 	// EMA is the decay of the weights' moving average, which is then the
 	// result; 0 for none.
 	EMA float64
-	// Frame and Growth weigh the penalty of pyramids on amplifying strong
-	// waves: see growth. 0 for none.
-	Frame, Growth float64
+	// GainPenalty weighs the penalty of pyramids on amplifying waves: see gainPenalty. 0
+	// for none.
+	GainPenalty float64
 
 	// Valid are clean pictures held back for validation.
 	Valid []operators.Image
@@ -134,8 +136,8 @@ func newRun(o Options) (*runState, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
-	if p := o.Config.Pyramid; p != nil && p.Reach == 0 {
-		return nil, errors.New("train: a pyramid without reach has no R that is bounded below; give its config one, such as 4/unit")
+	if p := o.Config.Pyramid; p != nil && p.Threshold == 0 {
+		return nil, errors.New("train: a pyramid without threshold has no R that is bounded below; give its config a \"reach\", such as 4/unit")
 	}
 	if err := o.Plan.Validate(); err != nil {
 		return nil, err
@@ -177,10 +179,8 @@ func newRun(o Options) (*runState, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Config.Pyramid != nil && (o.Frame > 0 || o.Growth > 0) {
-		if m.growth, err = newGrowth(o.Config, m.params, o.Frame, o.Growth, o.Seed); err != nil {
-			return nil, err
-		}
+	if o.Config.Pyramid != nil && o.GainPenalty > 0 {
+		m.penalty = newGainPenalty(o.Config, m.params, o.GainPenalty, o.Seed)
 	}
 	s := &runState{o: o, m: m, psnr: math.NaN()}
 	var lengths []int
@@ -193,7 +193,7 @@ func newRun(o Options) (*runState, error) {
 	s.adam = NewAdam(lengths, o.Beta1, o.Beta2)
 	for _, p := range m.specs {
 		k := 1.0
-		if p.Constraint == lpn.UnitGain {
+		if p.Constraint == network.UnitGain {
 			k = lowpassRate
 		}
 		s.adam.Scale = append(s.adam.Scale, k)
@@ -234,7 +234,7 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Config.ProjectGradient(s.m.grads, s.m.params)
+		o.Config.Definition().ProjectGradient(s.m.grads, s.m.params)
 		norm := s.m.norm()
 		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
 			return nil, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, o.Plan.RateAt(s.step))
@@ -244,8 +244,8 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 		s.step++
 		s.seconds = before + time.Since(began).Seconds()
 		p := Progress{Step: s.step, Steps: total, Loss: loss, Norm: norm, Rate: rate, Seconds: s.seconds, PSNR: s.psnr}
-		if s.m.growth != nil {
-			p.Top = s.m.growth.top
+		if s.m.penalty != nil {
+			p.Top = s.m.penalty.top
 		}
 		if s.step%o.Every == 0 || s.step == total {
 			if s.psnr, err = s.validate(); err != nil {
@@ -276,7 +276,7 @@ func (s *runState) move(rate, norm float64) {
 		}
 		s.adam.update(seg, s.w, s.g, rate)
 	})
-	s.o.Config.Project(s.m.params)
+	s.o.Config.Definition().Project(s.m.params)
 	if s.ema != nil {
 		s.m.each(func(_ int, seg segment) { s.ema.update(seg, s.w) })
 	}
@@ -289,7 +289,7 @@ func (s *runState) network() (*lpn.Network, error) {
 		for i, name := range s.names {
 			params[name] = slices.Clone(s.ema.W[i])
 		}
-		s.o.Config.Project(params)
+		s.o.Config.Definition().Project(params)
 	}
 	return lpn.FromParams(s.o.Config, params)
 }
@@ -359,15 +359,15 @@ const (
 func (s *runState) match() (string, error) {
 	o := s.o
 	text, err := json.Marshal(struct {
-		Config        lpn.Config
-		Plan          Plan
-		Batch         int
-		Seed          uint64
-		Shape         operators.Shape
-		B1, B2        float64
-		Clip, EMA     float64
-		Frame, Growth float64
-	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth})
+		Config      lpn.Config
+		Plan        Plan
+		Batch       int
+		Seed        uint64
+		Shape       operators.Shape
+		B1, B2      float64
+		Clip, EMA   float64
+		GainPenalty float64 `json:"Growth"`
+	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.GainPenalty})
 	return string(text), err
 }
 
@@ -384,19 +384,19 @@ func (s *runState) save() error {
 		keySeconds: strconv.FormatFloat(s.seconds, 'g', -1, 64),
 		keyPSNR:    strconv.FormatFloat(s.psnr, 'g', -1, 64),
 	}
-	var t []lpn.Tensor
+	var t []checkpoint.Tensor
 	for i, name := range s.names {
-		t = append(t, lpn.Tensor{Name: "w." + name, Shape: []int{len(s.w[i])}, Data: s.w[i]})
+		t = append(t, checkpoint.Tensor{Name: "w." + name, Shape: []int{len(s.w[i])}, Data: s.w[i]})
 	}
-	t = append(t, s.adam.Tensors(s.names)...)
+	t = append(t, s.adam.tensors(s.names)...)
 	if s.ema != nil {
-		t = append(t, s.ema.Tensors(s.names)...)
+		t = append(t, s.ema.tensors(s.names)...)
 	}
-	return lpn.WriteTensors(s.o.Checkpoint, t, meta)
+	return checkpoint.WriteFile(s.o.Checkpoint, t, meta)
 }
 
 func (s *runState) load() error {
-	t, meta, err := lpn.ReadTensors(s.o.Checkpoint)
+	t, meta, err := checkpoint.ReadFile(s.o.Checkpoint)
 	if err != nil {
 		return err
 	}
@@ -417,15 +417,15 @@ func (s *runState) load() error {
 	if err := restore("w.", s.names, s.w, t); err != nil {
 		return err
 	}
-	if err := s.adam.Restore(s.names, t, s.step); err != nil {
+	if err := s.adam.restore(s.names, t, s.step); err != nil {
 		return err
 	}
 	if s.ema != nil {
-		if err := s.ema.Restore(s.names, t); err != nil {
+		if err := s.ema.restore(s.names, t); err != nil {
 			return err
 		}
 	}
-	if g := s.m.growth; g != nil {
+	if g := s.m.penalty; g != nil {
 		g.step = uint64(s.step)
 	}
 	return nil

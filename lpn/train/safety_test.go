@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/checkpoint"
+	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -80,13 +82,13 @@ func small(sigma float64) lpn.Config {
 func quick(c lpn.Config, steps int) Options {
 	src := rendered{side: 16}
 	return Options{Config: c, Source: src, Plan: Plan{{Loss: L2, Steps: steps, Rate: 4e-3, Warmup: 0.05, Cosine: true}},
-		Batch: 4, Seed: 3, Beta2: 0.99, Clip: 0.5, EMA: 0.9, Frame: 0.3, Growth: 0.03, Every: 5, Valid: src.images(2)}
+		Batch: 4, Seed: 3, Beta2: 0.99, Clip: 0.5, EMA: 0.9, GainPenalty: 0.03, Every: 5, Valid: src.images(2)}
 }
 
 // weights are all the numbers of a network, in order.
 func weights(n *lpn.Network) []float32 {
 	var all []float32
-	for _, s := range n.Config().Params() {
+	for _, s := range n.Config().Definition().Params {
 		all = append(all, n.Params()[s.Name]...)
 	}
 	return all
@@ -160,7 +162,7 @@ func TestDivergenceKeepsTheLastGoodState(t *testing.T) {
 	if !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), "at step 7 ") || strings.Contains(err.Error(), "\n") {
 		t.Fatalf("%v", err)
 	}
-	tensors, meta, err := lpn.ReadTensors(o.Checkpoint)
+	tensors, meta, err := checkpoint.ReadFile(o.Checkpoint)
 	if err != nil || meta[keyStep] != "5" {
 		t.Fatalf("step %s, %v", meta[keyStep], err)
 	}
@@ -223,21 +225,21 @@ func TestQuickTraining(t *testing.T) {
 		t.Skip("trains for a few seconds")
 	}
 	o := quick(small(0.15), 150)
-	o.Source, o.EMA, o.Every, o.Growth = rendered{side: 24}, 0.95, 1000, 0.1
+	o.Source, o.EMA, o.Every, o.GainPenalty = rendered{side: 24}, 0.95, 1000, 0.1
 	o.Plan[0].Rate = 1e-2
 	o.Valid = rendered{side: 24}.images(8)
 	r := mustRun(t, context.Background(), o)
 	noisy := -20 * math.Log10(0.15)
-	t.Logf("%.2f dB from %.2f dB, growth %.4f", r.PSNR, noisy, r.Network.GrowthBound())
+	t.Logf("%.2f dB from %.2f dB, growth %.4f", r.PSNR, noisy, r.Network.GainBound())
 	if r.PSNR < noisy+3 {
 		t.Errorf("%.2f dB; the noisy pictures have %.2f", r.PSNR, noisy)
 	}
-	if g := r.Network.GrowthBound(); g > 1 {
+	if g := r.Network.GainBound(); g > 1 {
 		t.Errorf("psi may grow like %v/2 ||y||^2: R need not be bounded below", g)
 	}
-	for _, s := range r.Network.Config().Params() {
+	for _, s := range r.Network.Config().Definition().Params {
 		for i, v := range r.Network.Params()[s.Name] {
-			if s.Constraint == lpn.NonNegative && v < 0 {
+			if s.Constraint == network.NonNegative && v < 0 {
 				t.Fatalf("%s[%d] is %v", s.Name, i, v)
 			}
 		}

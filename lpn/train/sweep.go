@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
-	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/internal/network"
 )
 
 // A segment is elements lo to hi of one weight.
@@ -22,7 +22,7 @@ type sweep struct {
 
 const segmentLen = 1 << 14
 
-func newSweep(specs []lpn.ParamSpec) sweep {
+func newSweep(specs []network.Param) sweep {
 	var s sweep
 	for i, p := range specs {
 		n := p.Len()

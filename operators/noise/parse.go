@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/spell"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -75,12 +76,12 @@ func Parse(text string, open func(path string) (operators.Image, error)) (Model,
 		m := Camera{v[0], v[1], v[2]}
 		return m, valid(m)
 	}
-	if v, ok := fraction(text); ok {
+	if v, ok := fraction(text); ok && v >= 0 && v <= math.MaxFloat32 {
 		m := White{v}
 		return m, valid(m)
 	}
-	return nil, fmt.Errorf("%q is not a noise%s: want a number, a fraction like 25/255, poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy, FILE.json or auto",
-		text, operators.DidYouMean(name, []string{Auto, "poisson", "camera", "map"}))
+	return nil, fmt.Errorf("%q is not a number in [0,1], a fraction like 25/255, or auto%s; nor poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy or FILE.json",
+		text, spell.Hint(name, []string{Auto, "poisson", "camera", "map"}))
 }
 
 // fraction reads a number or a quotient of two.
@@ -106,7 +107,7 @@ func keys(text string, names []string, need int) ([]float64, error) {
 		}
 		k := slices.Index(names, key)
 		if k < 0 {
-			return nil, fmt.Errorf("unknown key %q%s; want %s", key, operators.DidYouMean(key, names), strings.Join(names, ", "))
+			return nil, fmt.Errorf("unknown key %q%s; want %s", key, spell.Hint(key, names), strings.Join(names, ", "))
 		}
 		v, ok := fraction(value)
 		if !ok || seen[k] {
@@ -299,5 +300,5 @@ func (r record) model() (Model, error) {
 		}
 		return Map{d}, nil
 	}
-	return nil, fmt.Errorf("noise: unknown kind %q%s; want %s", r.Kind, operators.DidYouMean(r.Kind, kinds), strings.Join(kinds, ", "))
+	return nil, fmt.Errorf("noise: unknown kind %q%s; want %s", r.Kind, spell.Hint(r.Kind, kinds), strings.Join(kinds, ", "))
 }

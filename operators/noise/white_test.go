@@ -129,7 +129,7 @@ func TestFindWhiteBSD68(t *testing.T) {
 			n, out, sum, worst := 0, 0, 0.0, 0.0
 			for i := 0; i < len(files); i += *bsdEvery {
 				m := readGray(t, files[i])
-				a, err := spec.Build(m.Shape, "valid", nil)
+				a, err := spec.WithBoundary(operators.Valid).Build(m.Shape)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,0 +1,137 @@
+package restore
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+
+	"github.com/lpn-imaging/lpn/internal/sysmem"
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+const (
+	// solverBytes is the memory of a solver for one sample: up to 28 vectors of
+	// float32 (bpg: two points of three, three steps of three, the start, the
+	// best, the last, scratch), and the operator's own.
+	solverBytes = 30 * 4
+	// roundedBytes is what a JPEG file adds to it: the numbers, their steps and
+	// scales, and the conjugate gradients among them.
+	roundedBytes = 14 * 4
+	// arenaBytes is what an evaluation of the network takes where memory
+	// allows; it cuts its own tiles to stay below.
+	arenaBytes = 768 << 20
+	// wholeBytes is what is always solved as a whole.
+	wholeBytes = 64 << 20
+	// programBytes is what the program is in memory besides its heap.
+	programBytes = 32 << 20
+	// maxWindow bounds the side of a window: beyond, the halo weighs little.
+	maxWindow = 2048
+)
+
+// Memory is what a plan takes and what there is, in bytes.
+type Memory struct {
+	// Need is about what solving the problem as a whole takes.
+	Need int64 `json:"need"`
+	// Window is about what a single window takes, 0 where there are none.
+	Window int64 `json:"window,omitempty"`
+	// Available is what there is, and Bound what says so: "--memory" (the option),
+	// "GOMEMLIMIT", "system", "cgroup", or "assumed". 0 where it was not asked for,
+	// the problem being small.
+	Available int64  `json:"available,omitempty"`
+	Bound     string `json:"bound,omitempty"`
+
+	arena int64 // for one evaluation of the network; 0: the library's choice
+}
+
+// BoundOption is the Bound of Options.Memory.
+const BoundOption = "--memory"
+
+func (m Memory) needText() string      { return sysmem.FormatSize(m.Need) }
+func (m Memory) availableText() string { return sysmem.FormatSize(m.Available) }
+
+// A MemoryError is a problem too large for the memory there is.
+type MemoryError struct {
+	Scene  operators.Shape
+	Memory Memory
+	Why    string // why it is not cut into windows
+}
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("restoring %v takes about %s of memory, %s are available (%s), and %s",
+		e.Scene, e.Memory.needText(), e.Memory.availableText(), e.Memory.Bound, e.Why)
+}
+
+// decideMemory decides whether the problem is solved as a whole or in windows.
+func (p *Plan) decideMemory() error {
+	n := int64(p.Scene.Len())
+	perSample := int64(solverBytes)
+	if p.policy.rounded {
+		perSample += roundedBytes
+	}
+	p.Memory.Need = n*perSample + min(arenaBytes, n*1024)
+	if p.options.Memory == 0 && p.Memory.Need < wholeBytes {
+		return nil
+	}
+	left := p.budget()
+	if p.Memory.Need <= left {
+		p.Memory.arena = max(64<<20, min(arenaBytes, left-n*perSample))
+		return nil
+	}
+	tooLarge := func(why string) error { return &MemoryError{p.Scene, p.Memory, why} }
+	switch {
+	case !p.policy.windows:
+		return tooLarge("only denoise, blur and jpeg are cut into tiles")
+	case p.Operator.TakesBoundary() && p.Operator.Boundary() == operators.Circular:
+		return tooLarge("under the boundary circular, where opposite edges meet, it is not cut into tiles")
+	}
+	halo, pitch, err := p.halo()
+	if err != nil {
+		return tooLarge(err.Error())
+	}
+	left = max(left-4*n, left/8, 1<<20) // 4n: the result
+	p.Memory.arena = max(16<<20, left/3)
+	window := int(math.Sqrt(float64(left*2/3) / float64(p.Scene.C) / float64(perSample)))
+	side := max(pitch, halo, (min(window, maxWindow)-2*halo)/pitch*pitch)
+	side = (side + pitch - 1) / pitch * pitch
+	if side >= max(p.Scene.H, p.Scene.W) {
+		p.Memory.arena = 0
+		return nil // a single window would be the image
+	}
+	wide := int64(side + 2*halo)
+	p.Memory.Window = wide*wide*int64(p.Scene.C)*perSample + p.Memory.arena
+	p.Windows = &Windows{Side: side, Halo: halo, Count: len(spans(p.Scene.H, side, halo)) * len(spans(p.Scene.W, side, halo))}
+	return nil
+}
+
+// budget finds out what memory there is and returns how much of it the
+// restoration may take.
+func (p *Plan) budget() int64 {
+	p.Memory.Available, p.Memory.Bound = p.options.Memory, BoundOption
+	if p.options.Memory == 0 {
+		r := sysmem.Available()
+		if r.Bound == "" {
+			r = sysmem.Report{Available: 4 << 30, Bound: "assumed"}
+		}
+		p.Memory.Available, p.Memory.Bound = r.Available, r.Bound
+	}
+	left := p.Memory.Available / 4 * 3
+	if p.Memory.Bound == BoundOption || p.Memory.Bound == "GOMEMLIMIT" {
+		// These count what is taken already: the image, first of all.
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		left -= int64(s.HeapAlloc) + programBytes
+	}
+	return left
+}
+
+// CollectorLimit is the soft limit of the Go heap (debug.SetMemoryLimit) that
+// keeps a restoration in windows within its memory, given what lives on the heap:
+// without one the garbage of past windows may grow to as much as lives. A limit
+// below what lives would keep the collector busy all the time.
+func (m Memory) CollectorLimit(scene operators.Shape, heap int64) int64 {
+	limit := m.Available / 10 * 9
+	if m.Bound != BoundOption {
+		limit += heap
+	}
+	return max(limit, heap+4*int64(scene.Len())+m.Window+programBytes)
+}

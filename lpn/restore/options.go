@@ -1,0 +1,140 @@
+package restore
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/lpn-imaging/lpn/lpn/priors"
+)
+
+// Options say how to restore. Zero values are defaults that suit most problems;
+// a prior must be named or a choice of priors given.
+type Options struct {
+	// Prior is the prior to use. Default: what Choose returns.
+	Prior priors.Prior
+	// Choose picks a prior for the channels of the scene and a noise level:
+	// priors.For, which makes a program carry all shipped priors.
+	Choose func(channels int, noise float64) priors.Prior
+	// Solver is one of Solvers. Default bpg.
+	Solver string
+	// Iters bounds the iterations. Default 200.
+	Iters int
+	// Tol ends the iterations when one moves the image by less, relative to its
+	// norm. 0 is the default, 1e-4 for bpg and 1e-6 for the others, whose steps
+	// are shorter; negative never stops.
+	Tol float64
+	// Step is the step of pgd, apgd and bpg, Rho the penalty of admm and hqs and
+	// 1/step of drs. Default: from the operator and the weight.
+	Step, Rho float64
+	// Strength multiplies the weight lambda of the prior. Default 1.
+	Strength float64
+	// Discrepancy searches for the strength at which the residual is as large as the
+	// noise, beginning with Strength. For operators that are not quite right.
+	Discrepancy bool
+	// Scale s takes the prior for one of s times less noise: R(s x)/s^2. Default:
+	// by the operator and the noise.
+	Scale float64
+	// Ensemble averages psi over the 8 flips and rotations.
+	Ensemble bool
+	// Tile is the side in pixels of the tiles in which the network is evaluated;
+	// the numbers stay the same. Default: by memory.
+	Tile int
+	// Threads bounds the cores that the network uses. Default: all.
+	Threads int
+	// Memory bounds in bytes what a restoration may take; larger problems are
+	// solved in windows. Default: three quarters of what is available.
+	Memory int64
+
+	tolByDefault bool // Tol was not given
+}
+
+// Solvers lists the names of the solvers.
+func Solvers() []string { return slices.Clone(solverNames) }
+
+var (
+	solverNames = []string{"bpg", "admm", "pgd", "apgd", "hqs", "drs"}
+	rhoSolvers  = []string{"admm", "hqs", "drs"}
+	stepSolvers = []string{"bpg", "pgd", "apgd"}
+)
+
+// TakesRho reports whether a solver has the penalty Rho.
+func TakesRho(solver string) bool { return slices.Contains(rhoSolvers, solver) }
+
+// TakesStep reports whether a solver has the step Step.
+func TakesStep(solver string) bool { return slices.Contains(stepSolvers, solver) }
+
+// An OptionError is an option with a value that it cannot have.
+type OptionError struct {
+	Option string // the field's name in lower case
+	Reason string // the value, and what would be right
+}
+
+func (e *OptionError) Error() string { return "restore: " + e.Option + ": " + e.Reason }
+
+// withDefaults fills in what does not depend on the problem.
+func (o Options) withDefaults() Options {
+	if o.Solver == "" {
+		o.Solver = "bpg"
+	}
+	if o.Iters == 0 {
+		o.Iters = 200
+	}
+	o.tolByDefault = o.tolByDefault || o.Tol == 0
+	switch {
+	case o.Tol < 0:
+		o.Tol = 0
+	case o.Tol == 0 && o.Solver == "bpg":
+		o.Tol = 1e-4
+	case o.Tol == 0:
+		o.Tol = 1e-6
+	}
+	if o.Strength == 0 {
+		o.Strength = 1
+	}
+	return o
+}
+
+// Validate reports the first option that makes no sense, as an *OptionError.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	positive := func(v float64) bool { return v > 0 && v <= math.MaxFloat32 }
+	bad := func(option, format string, args ...any) error {
+		return &OptionError{option, fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case !slices.Contains(solverNames, o.Solver):
+		return bad("solver", "unknown solver %q; want %s", o.Solver, strings.Join(solverNames, ", "))
+	case o.Iters < 1:
+		return bad("iters", "%d; want at least 1", o.Iters)
+	case !(o.Tol < 1):
+		return bad("tol", "%v; want a number in [0,1)", o.Tol)
+	case o.Step != 0 && !positive(o.Step):
+		return bad("step", "%v; want a positive number", o.Step)
+	case o.Rho != 0 && !positive(o.Rho):
+		return bad("rho", "%v; want a positive number", o.Rho)
+	case o.Tile < 0:
+		return bad("tile", "%d; want at least 1, or 0 to choose by memory", o.Tile)
+	case !positive(o.Strength):
+		return bad("strength", "%v; want a positive number", o.Strength)
+	case o.Scale != 0 && !positive(o.Scale):
+		return bad("scale", "%v; want a positive number", o.Scale)
+	case o.Step != 0 && !TakesStep(o.Solver):
+		return bad("step", "goes with pgd, apgd and bpg; %s has rho", o.Solver)
+	case o.Rho != 0 && !TakesRho(o.Solver):
+		return bad("rho", "goes with admm, hqs and drs; %s has step", o.Solver)
+	}
+	return nil
+}
+
+// prior is the prior for a scene at a working noise level.
+func (o Options) prior(channels int, level float64) (priors.Prior, error) {
+	switch {
+	case !o.Prior.IsZero():
+		return o.Prior, nil
+	case o.Choose != nil:
+		return o.Choose(channels, level), nil
+	}
+	return priors.Prior{}, &OptionError{"prior", "none given; want Options.Prior, or Options.Choose: priors.For"}
+}

@@ -1,0 +1,364 @@
+package restore
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// A Plan is everything that was decided about a Problem before any work:
+//
+//	x = argmin 1/2||A x - y||^2 + Lambda R(Scale x)/Scale^2
+//
+// with R the function that Prior is the proximal operator of. It can be printed,
+// is written to JSON, and is immutable: Solve may be called any number
+// of times.
+type Plan struct {
+	// Operator and Boundary are what the camera did.
+	Operator operators.Spec `json:"operator"`
+	Boundary string         `json:"boundary,omitempty"`
+	// Scene is the shape of x; FrameH x FrameW pixels of it are the result.
+	Scene  operators.Shape `json:"scene"`
+	FrameH int             `json:"frame_h"`
+	FrameW int             `json:"frame_w"`
+	// Range is what the prior sees as black and white. Level, Lambda and the
+	// objective count in units of it.
+	Range Range `json:"range"`
+	// Saturated says that samples lie at the ends of the range, and are taken to say
+	// only that the truth lies there or beyond.
+	Saturated bool `json:"saturated"`
+	// Gray says that the channels of a colour measurement are equal: one of them
+	// is restored, and repeated.
+	Gray bool `json:"gray"`
+	// Noise is the standard deviation of the noise in units of y, root mean square
+	// over the measurement; Estimated says that it was estimated from y.
+	Noise     float64 `json:"noise"`
+	Estimated bool    `json:"estimated"`
+	// NoiseModel is the model behind it, in units of the range, and NoiseLine what
+	// the estimate says in words.
+	NoiseModel noise.Model `json:"-"`
+	NoiseLine  string      `json:"noise_line,omitempty"`
+	// Confidence is that of the estimate, from 0 to 1; -1 where the noise was given.
+	Confidence float64 `json:"confidence"`
+	// Level is the level of white noise that the prior and its weight are chosen
+	// for: that of white noise itself, and above the deviation of correlated noise,
+	// which a prior takes for texture.
+	Level float64 `json:"level"`
+	// Prior is the prior's name, Sigma the noise level that it was trained at;
+	// PerChannel says that it is a gray one, applied to each channel.
+	Prior      string  `json:"prior"`
+	Sigma      float64 `json:"sigma"`
+	PerChannel bool    `json:"per_channel"`
+	// Scale takes the prior for one of Sigma/Scale.
+	Scale float64 `json:"scale"`
+	// Lambda = Strength Weight (Level Scale/Sigma)^2 is the weight of the prior,
+	// with Weight the operator's factor on the statistical weight and Level no
+	// less than the operator's least.
+	Lambda   float64 `json:"lambda"`
+	Strength float64 `json:"strength"`
+	Weight   float64 `json:"weight"`
+	// Start is the first estimate.
+	Start string `json:"start"`
+	// Solver, Iters, Tol, Step, Rho and Ensemble are those of the Options, with
+	// defaults filled in; Step and Rho of 0 are chosen from the operator.
+	Solver   string  `json:"solver"`
+	Iters    int     `json:"iters"`
+	Tol      float64 `json:"tol"`
+	Step     float64 `json:"step,omitempty"`
+	Rho      float64 `json:"rho,omitempty"`
+	Ensemble bool    `json:"ensemble,omitempty"`
+	// Memory is what the restoration takes, and Windows how it is cut to stay
+	// within; nil where it is solved as a whole.
+	Memory  Memory   `json:"memory"`
+	Windows *Windows `json:"windows,omitempty"`
+
+	problem Problem // normalised: in [0,1], one channel where Gray
+	options Options
+	policy  policy
+	free    bool // the strength may be raised where the result is implausible
+	net     *lpn.Network
+	a       operators.Linear  // of the whole scene; nil where there are Windows
+	psi     solvers.Potential // likewise
+}
+
+// New decides how to restore a problem. Its error is an *OptionError for an
+// option that cannot be, a *ChannelsError for a prior of another kind of image, a
+// *MemoryError for a problem too large.
+func New(p Problem, o Options) (*Plan, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	free := o.Strength == 0 && !o.Discrepancy
+	o = o.withDefaults()
+	scene, err := p.scene()
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{
+		Operator: p.Operator, Scene: scene,
+		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
+		problem: p, options: o, policy: policyOf(p.Operator),
+	}
+	plan.free = free && !plan.policy.whole && !plan.policy.rounded
+	if o.Discrepancy && plan.policy.rounded {
+		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
+	}
+	if p.Operator.TakesBoundary() {
+		plan.Boundary = p.Operator.Boundary().String()
+	}
+	plan.Start = string(plan.policy.start)
+	if o.tolByDefault && plan.policy.tol > 0 {
+		plan.Tol = plan.policy.tol
+	}
+	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
+	plan.decideChannels()
+	for _, decide := range []func() error{
+		plan.decideRange, plan.decideSaturation, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight,
+	} {
+		if err := decide(); err != nil {
+			return nil, err
+		}
+	}
+	return plan, nil
+}
+
+// A measurement is saturated where at least fewestAtEnd of its samples lie at an end
+// of the range and at most mostAtEnd: a page of text is white, not overexposed.
+const fewestAtEnd, mostAtEnd = 2e-4, 0.3
+
+// decideSaturation finds out whether samples were clipped.
+func (p *Plan) decideSaturation() error {
+	if p.policy.alone || !p.Operator.ImageShaped() || p.Operator.File() != "" && !p.policy.estimable {
+		return nil
+	}
+	at := [2]int{}
+	for _, v := range p.problem.Y.Pix {
+		switch {
+		case v == 0:
+			at[0]++
+		case v == 1:
+			at[1]++
+		case v < 0 || v > 1:
+			return nil // nothing was clipped
+		}
+	}
+	share := func(n int) float64 { return float64(n) / float64(len(p.problem.Y.Pix)) }
+	lo, hi := share(at[0]), share(at[1])
+	p.Saturated = max(lo, hi) >= fewestAtEnd && max(lo, hi) <= mostAtEnd
+	return nil
+}
+
+// decideNoise takes the noise that is given, or estimates it.
+func (p *Plan) decideNoise() error {
+	y := p.problem.Y
+	switch {
+	case p.policy.rounded:
+		return p.decideNoiseBefore()
+	case p.problem.Noise != nil:
+		p.NoiseModel, p.Confidence = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi), -1
+		p.Level = deviation(p.NoiseModel, y)
+		p.Noise = p.Level * p.Range.span()
+		if p.Range == Unit && !(p.Level <= 1) {
+			return &OptionError{"noise", fmt.Sprintf("%q is not a number in [0,1], a fraction like 25/255, or auto", p.problem.Noise)}
+		}
+	case !p.policy.estimable:
+		return &OptionError{"noise", "auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255"}
+	case p.policy.alone:
+		e := noise.Find(y, p.problem.Hints)
+		if e.Confidence == 0 { // too small for the curve over brightness
+			e.White = noise.FindWhite(y)
+			e.Model, e.Deviation = noise.White{Sigma: e.White}, e.White
+		}
+		p.NoiseModel, p.Level, p.NoiseLine, p.Confidence = e.Model, e.White, e.Line, e.Confidence
+		p.Noise, p.Estimated = e.Deviation*p.Range.span(), true
+	default:
+		p.Level = noise.FindWhite(y)
+		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
+		p.Noise = p.Level * p.Range.span()
+	}
+	return nil
+}
+
+// level is the noise level that the weight is computed for.
+func (p *Plan) level() float64 { return max(p.Level, p.policy.leastNoise) }
+
+// mostScale bounds the scale that is chosen: beyond, the prior would see images of
+// a contrast that it was not trained on. Where the noise asks for more, the weight
+// falls instead.
+const mostScale = 2
+
+// decidePrior chooses the prior and its scale.
+func (p *Plan) decidePrior() error {
+	prior, err := p.options.prior(p.Scene.C, p.priorLevel())
+	if err != nil {
+		return err
+	}
+	if p.net, err = prior.Network(); err != nil {
+		return err
+	}
+	c := p.net.Config()
+	if c.Channels != p.Scene.C && c.Channels != 1 {
+		return &ChannelsError{Prior: prior.Name, Want: c.Channels, Have: p.Scene.C}
+	}
+	p.Prior, p.Sigma, p.PerChannel = prior.Name, c.Sigma, c.Channels != p.Scene.C
+	switch {
+	case p.options.Scale != 0:
+		p.Scale = p.options.Scale
+	case p.options.Prior.IsZero() || p.policy.alone:
+		p.Scale = min(mostScale, p.Sigma/p.priorLevel())
+	default:
+		p.Scale = 1 // a prior that was asked for is taken as it is
+	}
+	return nil
+}
+
+// bind makes the operator and the potential of the whole scene; for a problem in
+// windows each window has its own.
+func (p *Plan) bind() (err error) {
+	if p.Windows != nil {
+		if p.policy.rounded {
+			_, err := p.problem.build(p.Scene)
+			return err
+		}
+		// The windows cut y as an image of the scene.
+		scene, err := p.Operator.Scene(p.problem.Y.Shape)
+		if err == nil && scene != p.Scene {
+			err = fmt.Errorf("a measurement %v: %s of a scene %v has another shape", p.problem.Y.Shape, p.Operator, p.Scene)
+		}
+		return err
+	}
+	if p.a, err = p.problem.build(p.Scene); err != nil {
+		return err
+	}
+	p.psi, err = p.potential(p.Scene)
+	return err
+}
+
+// potential is the prior's psi on scenes of a shape: a gray network is applied
+// to each channel.
+func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
+	on := func(s operators.Shape) (solvers.Potential, error) {
+		opts := []lpn.Option{lpn.Threads(p.options.Threads), lpn.Tile(p.options.Tile), lpn.Memory(p.Memory.arena)}
+		if p.PerChannel {
+			opts = append(opts, lpn.Batch(s.C))
+			s.C = 1
+		}
+		return p.net.On(s, opts...)
+	}
+	psi, err := on(scene)
+	if err == nil && p.Ensemble {
+		psi, err = lpn.Ensemble(on, scene)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("prior %s: %w", p.Prior, err)
+	}
+	if p.Scale != 1 {
+		psi = lpn.Scaled(psi, p.Scale)
+	}
+	return psi, nil
+}
+
+// decideWeight is the weight of the prior: lambda = c (scale noise/sigma)^2.
+func (p *Plan) decideWeight() error {
+	if p.policy.rounded { // the fidelity is a likelihood as it is
+		p.Weight = jpegWeight(p.Sigma / p.Scale)
+		p.Lambda = p.Strength * p.Weight * math.Pow(p.Scale/p.Sigma, 2)
+		return nil
+	}
+	p.Weight = p.policy.weight(p.problem, p.a, p.level())
+	p.Lambda = p.Strength * p.Weight * math.Pow(p.level()*p.Scale/p.Sigma, 2)
+	return nil
+}
+
+// frame is the part of a scene that is the result, in the units of the problem
+// and with its channels.
+func (p *Plan) frame(x []float32) operators.Image {
+	if x == nil { // the solver failed
+		return operators.Image{}
+	}
+	out := Centre(operators.Image{Shape: p.Scene, Pix: slices.Clone(x)}, p.FrameH, p.FrameW)
+	return p.given(out)
+}
+
+// GivenNoise is the model of the noise in units of the measurement, as a Problem
+// takes it.
+func (p *Plan) GivenNoise() noise.Model {
+	return p.NoiseModel.Scaled(-p.Range.Lo/p.Range.span(), (1-p.Range.Lo)/p.Range.span())
+}
+
+// given takes a normalised frame back to the units and the channels of the
+// problem; what was encoded in 8 bits lay within black and white. It may reuse the
+// frame's memory.
+func (p *Plan) given(m operators.Image) operators.Image {
+	if p.policy.rounded {
+		for i, v := range m.Pix {
+			m.Pix[i] = min(max(v, 0), 1)
+		}
+	}
+	p.Range.back(m.Pix)
+	if p.Gray {
+		m.Pix = slices.Concat(m.Pix, m.Pix, m.Pix)
+		m.C = 3
+	}
+	return m
+}
+
+// String is the plan for people, a line a decision.
+func (p *Plan) String() string {
+	var b strings.Builder
+	line := func(what, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s %s\n", what, fmt.Sprintf(format, args...))
+	}
+	line("operator", "%s of a scene of %dx%d pixels, %d channels", p.Operator, p.Scene.W, p.Scene.H, p.Scene.C)
+	if p.Boundary != "" {
+		line("boundary", "%s", p.Boundary)
+	}
+	from := "given"
+	if p.Estimated {
+		from = "estimated from the image"
+	}
+	line("noise", "%.4g, %s", p.Noise, from)
+	if p.NoiseLine != "" {
+		line("", "%s", p.NoiseLine)
+	}
+	if p.Range != Unit {
+		line("range", "%.6g to %.6g is black to white", p.Range.Lo, p.Range.Hi)
+	}
+	if p.Saturated {
+		line("clipped", "samples at black and white say only that the truth lies there or beyond")
+	}
+	if p.Gray {
+		line("channels", "equal: one is restored and repeated")
+	}
+	kind := ""
+	if p.PerChannel {
+		kind = ", gray, applied to each channel"
+	}
+	line("prior", "%s, trained at %.4g, scaled by %.4g to %.4g%s", p.Prior, p.Sigma, p.Scale, p.Sigma/p.Scale, kind)
+	line("weight", "lambda %.4g = strength %.4g x %.4g of the operator x the statistical weight", p.Lambda, p.Strength, p.Weight)
+	line("start", "%s", p.Start)
+	line("solver", "%s, at most %d iterations, to a change of %.2g", p.Solver, p.Iters, p.Tol)
+	if w := p.Windows; w != nil {
+		line("memory", "about %s as a whole, %s available (%s): cut into %d windows of %d pixels that overlap by %d",
+			p.Memory.needText(), p.Memory.availableText(), p.Memory.Bound, w.Count, w.Side, 2*w.Halo)
+	} else {
+		line("memory", "about %s", p.Memory.needText())
+	}
+	return b.String()
+}
+
+// A ChannelsError is a prior for images of other channels than the scene's.
+type ChannelsError struct {
+	Prior      string
+	Want, Have int
+}
+
+func (e *ChannelsError) Error() string {
+	return fmt.Sprintf("prior %s: it is for %d channels, the picture has %d", e.Prior, e.Want, e.Have)
+}

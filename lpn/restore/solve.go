@@ -1,0 +1,298 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/lpn-imaging/lpn/solvers/metrics"
+)
+
+// Progress is how far a restoration is.
+type Progress struct {
+	// Window counts from 0 the window that is being solved, of Windows; a problem
+	// that is solved as a whole is one window.
+	Window, Windows int
+	// Iterate is the solver's, within the window. Its X must not be kept.
+	solvers.Iterate
+}
+
+// A Result is what a restoration came to.
+type Result struct {
+	// Image is the restored frame.
+	Image operators.Image
+	// Seconds is the time that it took.
+	Seconds float64
+	// Suspect is one line why the result should not be trusted, "" where nothing
+	// speaks against it. It is independent of Certified: a theorem covers the
+	// solver, not the choice of operator and noise.
+	Suspect string
+	// Strength is the Options' or what was found better; Note says why.
+	Strength float64
+	Note     string
+	// Result has the solver's report: whether it converged and was certified, the
+	// objective, the trace. In windows, Iterations is the largest, Objective is
+	// NaN, and X and Trace are nil.
+	solvers.Result
+}
+
+// Solve restores the plan's problem. It ends early, with ctx's error, when ctx
+// ends. progress, which may be nil, is called in this goroutine at every
+// iteration.
+func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, error) {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	if p.Windows != nil {
+		return p.solveWindows(ctx, progress)
+	}
+	start := time.Now()
+	see := func(it solvers.Iterate) { progress(Progress{Windows: 1, Iterate: it}) }
+	y, truth := p.problem.Y, p.problem.Truth
+	s, err := p.solve(func(p *Plan) (solvers.Result, error) {
+		return p.minimise(ctx, p.a, y, p.psi, truth, see)
+	}, p.a, y, p.psi)
+	out := Result{Result: s.Result, Strength: s.plan.Strength}
+	if err != nil {
+		return out, err
+	}
+	out.Image = p.frame(s.X)
+	out.Suspect = s.plan.verdict(s.examination, p.expected(y.Pix))
+	out.Note = s.note
+	out.Seconds = time.Since(start).Seconds()
+	return out, nil
+}
+
+// A solution is a solver's result with what it shows.
+type solution struct {
+	solvers.Result
+	examination
+	plan *Plan  // with the strength that was used
+	note string // what was changed on the way
+}
+
+// strongest is the strength up to which an implausible result is tried again.
+const strongest = 64
+
+// mayRise reports whether a stronger restoration may be tried.
+func (p *Plan) mayRise() bool { return p.free && p.Strength < strongest }
+
+// solve restores y = A x by the given minimisation. Unless the strength was asked
+// for, a result that no image looks like is tried again at eight times the
+// strength: the solver has divided by what the operator, not being that of the
+// measurement, wrongly takes for nearly zero.
+func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
+	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
+	if err != nil {
+		return solution{plan: q, Result: r}, err
+	}
+	s := solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
+	before := p.expected(y.Pix)
+	for s.plan.mayRise() && s.plan.implausible(s.examination, before) != "" {
+		if q, r, err = s.plan.restored(8*s.plan.Strength, minimise); err != nil {
+			return s, err
+		}
+		s = solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
+		s.note = fmt.Sprintf("regularised %g times as much as the noise asks for: with less, the result is like no image", q.Strength/p.Strength)
+	}
+	return s, nil
+}
+
+// expected is the range that a measurement speaks for: its own, without an end where
+// samples were clipped.
+func (p *Plan) expected(y []float32) Range {
+	r := extent(y)
+	if p.Saturated && r.Hi >= 1 {
+		r.Hi = math.Inf(1)
+	}
+	return r
+}
+
+// extent is the range of samples.
+func extent(x []float32) Range {
+	r := Range{math.Inf(1), math.Inf(-1)}
+	for _, v := range x {
+		r.Lo, r.Hi = min(r.Lo, float64(v)), max(r.Hi, float64(v))
+	}
+	return r
+}
+
+// minimise minimises 1/2||A x - y||^2 + Lambda R_Scale(x), psi the potential of
+// R_Scale.
+func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Image, psi solvers.Potential, truth *operators.Image, see func(solvers.Iterate)) (solvers.Result, error) {
+	if p.Lambda == 0 {
+		return unchanged(y, truth), ctx.Err()
+	}
+	h := p.fidelity(a, y)
+	method, exact := p.method(h, psi)
+	stop := solvers.Stop{MaxIters: p.Iters, RelChange: p.Tol}
+	if p.Tol > 0 {
+		stop.Gradient = 1e-9 // a minimum that the first step finds needs no second
+	}
+	if truth != nil && truth.Len() == a.Domain().Len() {
+		stop.Reference = truth.Pix
+	}
+	x0, err := p.start(ctx, a, y, h, psi)
+	if err != nil {
+		return solvers.Result{}, err
+	}
+	method = solvers.Watch(method, see)
+	if p.mayRise() {
+		method = hopeful{method, p.expected(y.Pix)}
+	}
+	r, err := solvers.Solve(ctx, method, x0, stop)
+	if err != nil {
+		return r, err
+	}
+	if ok, why := exact(); !ok && r.Certified {
+		r.Certified, r.Uncertified = false, why
+	}
+	return r, nil
+}
+
+// unchanged is the result without noise: the fidelity alone is minimal at the
+// measurement.
+func unchanged(y operators.Image, truth *operators.Image) solvers.Result {
+	at := solvers.TracePoint{K: 1, PSNR: math.NaN()}
+	if truth != nil && truth.Len() == y.Len() {
+		at.PSNR = metrics.PSNR(truth.Pix, y.Pix)
+	}
+	return solvers.Result{
+		X: slices.Clone(y.Pix), Iterations: 1, Converged: true, Certified: true,
+		Reason: "without noise the measurement is the image", Trace: []solvers.TracePoint{at},
+	}
+}
+
+// hopeful is a method that ends where its iterates have left the range that a
+// plausible result has.
+type hopeful struct {
+	solvers.Method
+	before Range
+}
+
+// patience is how many iterations an iterate has to come back.
+const patience = 8
+
+func (m hopeful) Steps(x0 []float32) iter.Seq[solvers.Iterate] {
+	return func(yield func(solvers.Iterate) bool) {
+		for it := range m.Method.Steps(x0) {
+			if !yield(it) {
+				return
+			}
+			if it.K%patience == 0 {
+				if r := extent(it.X); m.before.beyond(r.Lo, r.Hi) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Certificate is the method's own.
+func (m hopeful) Certificate() (bool, string) {
+	if c, ok := m.Method.(solvers.Certifier); ok {
+		return c.Certificate()
+	}
+	return false, "the method knows no theorem"
+}
+
+// A fidelity is what a solver asks of h.
+type fidelity interface {
+	solvers.Smooth
+	solvers.Prox
+	solvers.Lipschitzer
+}
+
+// fidelity is 1/2||A x - y||^2, or with noise of another kind than white
+// Level^2/2 (A x - y)'S^-1(A x - y), S its covariance at a smooth estimate of A x:
+// white noise of the level has the same objective in both. Of rounded numbers it is
+// the likelihood of their rounding.
+func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
+	if q, ok := a.(operators.Quantiser); ok {
+		return p.quantised(q, y)
+	}
+	if _, white := p.NoiseModel.(noise.White); white || p.Estimated {
+		if p.Saturated {
+			return &solvers.Saturated{A: a, Y: y.Pix, Lo: 0, Hi: 1}
+		}
+		return &solvers.LeastSquares{A: a, Y: y.Pix}
+	}
+	// In units of the level S is S/Level^2.
+	mean := smoothed(y)
+	for i, v := range mean {
+		mean[i] = float32(float64(v) / p.Level)
+	}
+	s := noise.Freeze(p.NoiseModel.Scaled(0, p.Level), mean, y.Shape)
+	return &solvers.Weighted{A: a, Y: y.Pix, S: s}
+}
+
+// smoothed is an estimate of the mean of a measurement: the image without its
+// finest detail, or the numbers themselves where they are no image.
+func smoothed(y operators.Image) []float32 {
+	out := slices.Clone(y.Pix)
+	k, err := operators.GaussianKernel(1.5, 11)
+	if err != nil || y.H < 3 || y.W < 3 {
+		return out
+	}
+	if blur, err := operators.NewBlur(y.Shape, k, operators.Replicate); err == nil {
+		blur.Apply(out, y.Pix)
+	}
+	return out
+}
+
+// method is the solver of h(x) + Lambda R_Scale(x). Where the step t of a prox is
+// not given it is the largest certified one with t Lambda <= 1, the range in
+// which the prox of t Lambda R is a convex problem; exact says whether the prox
+// is exact at the step that was chosen.
+func (p *Plan) method(h fidelity, psi solvers.Potential) (m solvers.Method, exact func() (bool, string)) {
+	if p.Solver == "bpg" {
+		return solvers.BPG{H: h, Psi: psi, Lambda: p.Lambda, Step: p.Step}, func() (bool, string) { return true, "" }
+	}
+	g := lpn.Prior{Psi: psi, Weight: p.Lambda}.WarmStarted()
+	l := h.Lipschitz()
+	step, rho := p.Step, p.Rho
+	if step == 0 {
+		step = min(1/l, 1/p.Lambda)
+	}
+	if rho == 0 {
+		least := map[string]float64{"admm": 1.01 * l, "hqs": l / 10, "drs": l / 0.99}
+		rho = max(least[p.Solver], p.Lambda)
+	}
+	switch p.Solver {
+	case "pgd":
+		m = solvers.PGD{H: h, G: g, Step: step}
+	case "apgd":
+		m = solvers.APGD{H: h, G: g, Step: step}
+	case "admm":
+		m, step = solvers.ADMM{F: h, G: g, Rho: rho}, 1/rho
+	case "hqs":
+		m, step = solvers.HQS{F: h, G: g, Rho: rho}, 1/rho
+	case "drs":
+		m, step = solvers.DRS{F: h, G: g, T: 1 / rho}, 1/rho
+	}
+	return m, func() (bool, string) { return g.ProxCertificate(step) }
+}
+
+// coarseNoise is the noise level of the first problem of a graduated start:
+// about the spread of an image's samples.
+const coarseNoise = 0.25
+
+// start is the first estimate.
+func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
+	if p.policy.start == startMeasured || p.policy.start == startDecoded || p.Saturated && y.Shape == a.Domain() {
+		return inputBaseline(ctx, y, a, p.Level, 1)
+	}
+	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)
+	if err == nil && p.policy.start == startGraduated {
+		scale := min(1, p.Sigma/p.Scale/coarseNoise)
+		x0, err = lpn.Graduated{H: h, Psi: psi, Lambda: p.Lambda, Scale: scale, Iters: min(16, p.Iters)}.Start(ctx, x0)
+	}
+	return x0, err
+}

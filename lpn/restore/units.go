@@ -1,0 +1,209 @@
+package restore
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// A Range says what the prior sees as black and as white: a scene's sample v is
+// shown to it as (v-Lo)/(Hi-Lo). Priors are trained on samples in [0,1]; numbers
+// in other units - counts, attenuations, Hounsfield units - are mapped there, and
+// the result is mapped back. The zero Range is none.
+type Range struct{ Lo, Hi float64 }
+
+// Unit is the range of an image file's integers.
+var Unit = Range{0, 1}
+
+// IsZero reports whether r is no range.
+func (r Range) IsZero() bool { return r == Range{} }
+
+func (r Range) span() float64 { return r.Hi - r.Lo }
+
+// valid reports whether r maps to [0,1] at all.
+func (r Range) valid() bool {
+	return r.span() > 0 && !math.IsInf(r.span(), 0) && math.Abs(r.Lo) <= math.MaxFloat32
+}
+
+// back maps an image from [0,1] to the range, in place.
+func (r Range) back(x []float32) {
+	if r == Unit {
+		return
+	}
+	for i, v := range x {
+		x[i] = float32(r.Lo + r.span()*float64(v))
+	}
+}
+
+// outliers is the share of samples on either side that a robust range leaves out.
+const outliers = 1e-3
+
+// robust is the range of samples without the darkest and the brightest
+// thousandth, the zero Range where they are all equal or none is finite.
+func robust(x []float32) Range {
+	const most = 1 << 18 // enough to find quantiles by
+	step := max(1, len(x)/most)
+	var v []float32
+	for i := 0; i < len(x); i += step {
+		if !math.IsNaN(float64(x[i])) && !math.IsInf(float64(x[i]), 0) {
+			v = append(v, x[i])
+		}
+	}
+	if len(v) == 0 {
+		return Range{}
+	}
+	slices.Sort(v)
+	k := int(outliers * float64(len(v)))
+	r := Range{float64(v[k]), float64(v[len(v)-1-k])}
+	if !r.valid() {
+		return Range{}
+	}
+	return r
+}
+
+// likeUnit reports whether a scene with these samples is taken to be in [0,1]
+// already: nothing far outside, and not all of it in a small part.
+func (r Range) likeUnit() bool {
+	const beyond, least = 0.5, 0.2
+	return r.Lo >= -beyond && r.Hi <= 1+beyond && r.Hi >= least
+}
+
+// decideRange finds the range of the scene where the problem does not tell, and
+// takes the problem to [0,1].
+func (p *Plan) decideRange() error {
+	if err := p.findRange(); err != nil {
+		return err
+	}
+	return p.normalise()
+}
+
+// findRange finds the range of the scene where the problem does not tell.
+// Samples whose noise is given as a number that fits [0,1] are taken to be in
+// [0,1] where they look like it; else the robust range is measured, so that the
+// same measurement in other units gives the same image in those units.
+func (p *Plan) findRange() error {
+	switch r := p.problem.Range; {
+	case p.policy.rounded:
+		if !r.IsZero() && r != Unit {
+			return &OptionError{"range", "goes with other pictures; a JPEG file's is from 0 to 1"}
+		}
+		p.Range = Unit
+		return nil
+	case !r.IsZero():
+		if !r.valid() {
+			return &OptionError{"range", fmt.Sprintf("from %v to %v; want two finite numbers, the first below the second", r.Lo, r.Hi)}
+		}
+		p.Range = r
+		return nil
+	case p.Operator.ImageShaped():
+		r = robust(p.problem.Y.Pix)
+		if r.likeUnit() && p.problem.Noise != nil || r.IsZero() {
+			r = Unit
+		}
+		p.Range = r
+		return nil
+	}
+	// What is not an image has the range of the scene that explains it.
+	a, err := p.problem.build(p.Scene)
+	if err != nil {
+		return err
+	}
+	p.Range = Unit
+	if mean := constantFit(a, p.problem.Y.Pix); mean >= 0.02 && mean <= 1 {
+		return nil
+	}
+	x := make([]float32, p.Scene.Len())
+	norm := operators.Norm(a)
+	solvers.Tikhonov{A: a, Mu: 1e-2 * norm * norm, Tol: 1e-2}.Solve(x, p.problem.Y.Pix)
+	if r := robust(x); !r.IsZero() && !r.likeUnit() {
+		p.Range = r
+	}
+	return nil
+}
+
+// constantFit is the constant scene c 1 that explains y best: <y,A1>/||A1||^2.
+func constantFit(a operators.Linear, y []float32) float64 {
+	one, a1 := make([]float32, a.Domain().Len()), make([]float32, a.Codomain().Len())
+	for i := range one {
+		one[i] = 1
+	}
+	a.Apply(a1, one)
+	num, den := 0.0, 0.0
+	for i, v := range a1 {
+		num += float64(v) * float64(y[i])
+		den += float64(v) * float64(v)
+	}
+	if den == 0 {
+		return 0
+	}
+	return num / den
+}
+
+// normalise takes the measurement, and the truth, from the range to [0,1]:
+// y - Lo A1 over the span. The noise follows in decideNoise.
+func (p *Plan) normalise() error {
+	r := p.Range
+	if r == Unit {
+		return nil
+	}
+	dark := []float32{float32(r.Lo)} // Lo A1, one number where A1 is 1
+	if r.Lo != 0 && !p.passesConstants() {
+		a, err := p.problem.build(p.Scene)
+		if err != nil {
+			return err
+		}
+		flat := make([]float32, a.Domain().Len())
+		for i := range flat {
+			flat[i] = float32(r.Lo)
+		}
+		dark = make([]float32, a.Codomain().Len())
+		a.Apply(dark, flat)
+	}
+	p.problem.Y = shifted(p.problem.Y, dark, r.span())
+	if t := p.problem.Truth; t != nil {
+		n := shifted(*t, []float32{float32(r.Lo)}, r.span())
+		p.problem.Truth = &n
+	}
+	return nil
+}
+
+// passesConstants reports whether A takes a constant scene to a constant
+// measurement of the same value.
+func (p *Plan) passesConstants() bool {
+	return p.policy.alone || p.policy.windows && p.Operator.Boundary() != operators.Zero
+}
+
+// shifted is (m-dark)/span.
+func shifted(m operators.Image, dark []float32, span float64) operators.Image {
+	out := operators.Image{Shape: m.Shape, Pix: make([]float32, len(m.Pix))}
+	for i, v := range m.Pix {
+		out.Pix[i] = float32(float64(v-dark[i%len(dark)]) / span)
+	}
+	return out
+}
+
+// decideChannels reduces a colour measurement with equal channels, as a gray scan
+// stored in colour, to one of them. Every operator treats channels alike.
+func (p *Plan) decideChannels() {
+	y := p.problem.Y
+	if p.policy.rounded {
+		p.grayJPEG()
+		return
+	}
+	if y.C != 3 || p.Scene.C != 3 || len(y.Pix) != y.Len() {
+		return
+	}
+	n := y.H * y.W
+	if !slices.Equal(y.Pix[:n], y.Pix[n:2*n]) || !slices.Equal(y.Pix[:n], y.Pix[2*n:]) {
+		return
+	}
+	p.Gray = true
+	p.problem.Y = operators.Image{Shape: operators.Shape{C: 1, H: y.H, W: y.W}, Pix: y.Pix[:n]}
+	p.Scene.C, p.problem.Scene.C = 1, 1
+	if t := p.problem.Truth; t != nil && t.C == 3 {
+		p.problem.Truth = &operators.Image{Shape: operators.Shape{C: 1, H: t.H, W: t.W}, Pix: t.Pix[:t.H*t.W]}
+	}
+}

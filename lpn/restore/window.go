@@ -1,0 +1,301 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// This file restores images too large for their memory. A solver holds some
+// thirty vectors of the image's size, so an image of 144 megapixels wants 17 GB.
+// Denoising and deblurring are local: the restored pixel depends on the
+// measurement nearby. So the image is cut into windows that overlap by a halo,
+// each is restored on its own, and of each only the core is kept.
+//
+// The problem of a window is the problem of the image, restricted: its scene is
+// the window, and its measurement are the pixels that depend on nothing but the
+// window. Nothing is assumed beyond a cut.
+//
+// Where the minimiser is one evaluation of the network - denoising at the
+// default strength - and the halo is the network's receptive field, the cores
+// are those of the whole image. Where a solver iterates, the influence of a cut
+// fades with distance but has no sharp end: TestTiledDeblur bounds what is left.
+
+// Windows is how an image is cut: into Count cores of Side pixels, each solved
+// together with a Halo.
+type Windows struct {
+	Side  int `json:"side"`
+	Halo  int `json:"halo"`
+	Count int `json:"count"`
+}
+
+// A span is one window of an axis, lo to hi, and the core that is kept of it.
+type span struct{ lo, hi, keepLo, keepHi int }
+
+// spans cuts an axis of n pixels.
+func spans(n, side, halo int) []span {
+	var all []span
+	for at := 0; at < n; at += side {
+		end := min(n, at+side)
+		all = append(all, span{lo: max(0, at-halo), hi: min(n, end+halo), keepLo: at, keepHi: end})
+	}
+	return all
+}
+
+// halo returns how far beyond a core a window reaches, and the grid on which
+// windows lie.
+func (p *Plan) halo() (halo, pitch int, err error) {
+	field, pitch, ok := p.net.Config().ReceptiveField()
+	if !ok {
+		return 0, 0, errors.New("the prior is for pictures of one size")
+	}
+	halo = field
+	if !p.oneEvaluation() {
+		// Twice the network's receptive field, or two steps of the gradient of the
+		// fidelity, each of which looks one kernel to either side.
+		kh, kw, _ := p.Operator.Support()
+		halo = max(2*field, 4*max(kh, kw))
+	}
+	if p.policy.rounded { // windows lie on whole blocks
+		a, err := p.problem.build(p.Scene)
+		if err != nil {
+			return 0, 0, err
+		}
+		grid := a.(*operators.JPEG).Grid()
+		for pitch%grid != 0 {
+			pitch += pitch
+		}
+	}
+	return (halo + pitch - 1) / pitch * pitch, pitch, nil
+}
+
+// oneEvaluation reports whether the minimiser is a single evaluation of the
+// network, at whose result the gradient of the objective is zero.
+func (p *Plan) oneEvaluation() bool {
+	o := p.options
+	statistical := math.Abs(p.Scale*p.level()/p.Sigma-1) < 1e-9
+	return p.policy.alone && statistical && o.Solver == "bpg" && o.Strength == 1 && o.Step == 0
+}
+
+// solveWindows restores the problem window by window.
+func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, error) {
+	rows, cols := spans(p.Scene.H, p.Windows.Side, p.Windows.Halo), spans(p.Scene.W, p.Windows.Side, p.Windows.Halo)
+	n := len(rows) * len(cols)
+	out := Result{Image: operators.NewImage(operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW})}
+	out.Converged, out.Objective = true, math.NaN()
+	exact := p.policy.alone
+	seen := newExamination()
+	start := time.Now()
+	done := 0
+	p, err := p.settled(ctx, rows[len(rows)/2], cols[len(cols)/2], func(it solvers.Iterate) {
+		see(Progress{Windows: n, Iterate: it})
+	})
+	if err != nil {
+		return out, err
+	}
+	for _, y := range rows {
+		for _, x := range cols {
+			s, e, err := p.solveWindow(ctx, y, x, func(it solvers.Iterate) {
+				see(Progress{Window: done, Windows: n, Iterate: it})
+			})
+			if err != nil {
+				return out, err
+			}
+			seen.add(e)
+			p.keep(out.Image, s.X, y, x)
+			out.Iterations = max(out.Iterations, s.Iterations)
+			out.Converged = out.Converged && s.Converged
+			exact = exact && s.Certified && s.Residual == 0
+			if !s.Certified && out.Uncertified == "" {
+				out.Uncertified = s.Uncertified
+			}
+			if out.Reason == "" || !s.Converged {
+				out.Reason = s.Reason
+			}
+			done++
+		}
+	}
+	out.Image = p.given(out.Image)
+	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expected(p.problem.Y.Pix))
+	out.Seconds = time.Since(start).Seconds()
+	out.Certified = exact
+	if !exact && out.Uncertified == "" {
+		out.Uncertified = fmt.Sprintf("solved in %d tiles: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
+	}
+	return out, nil
+}
+
+// solveWindow restores one window and examines the result.
+func (p *Plan) solveWindow(ctx context.Context, y, x span, see func(solvers.Iterate)) (solvers.Result, examination, error) {
+	a, part, err := p.window(y, x)
+	if err != nil {
+		return solvers.Result{}, examination{}, err
+	}
+	psi, err := p.potential(a.Domain())
+	if err != nil {
+		return solvers.Result{}, examination{}, err
+	}
+	r, err := p.minimise(ctx, a, part, psi, nil, see)
+	if err != nil {
+		return r, examination{}, err
+	}
+	return r, p.examine(a, part, psi, r), nil
+}
+
+// settled is the plan with the strength that the window in the middle asks for: the
+// one by discrepancy, or a larger one where the result is implausible otherwise. All
+// windows have the same.
+func (p *Plan) settled(ctx context.Context, y, x span, see func(solvers.Iterate)) (*Plan, error) {
+	if p.oneEvaluation() || !p.options.Discrepancy && !p.free {
+		return p, nil
+	}
+	a, part, err := p.window(y, x)
+	if err != nil {
+		return p, err
+	}
+	psi, err := p.potential(a.Domain())
+	if err != nil {
+		return p, err
+	}
+	s, err := p.solve(func(p *Plan) (solvers.Result, error) {
+		return p.minimise(ctx, a, part, psi, nil, see)
+	}, a, part, psi)
+	s.plan.free = false
+	return s.plan, err
+}
+
+// window is the operator of one window, and its measurement.
+func (p *Plan) window(y, x span) (operators.Linear, operators.Image, error) {
+	scene := operators.Shape{C: p.Scene.C, H: y.hi - y.lo, W: x.hi - x.lo}
+	a, err := p.Operator.Build(scene)
+	if err != nil {
+		return nil, operators.Image{}, err
+	}
+	if part, ok := a.(*operators.JPEG); ok {
+		whole, err := p.problem.build(p.Scene)
+		if err != nil {
+			return nil, operators.Image{}, err
+		}
+		cut := operators.NewImage(part.Codomain())
+		whole.(*operators.JPEG).Cut(cut.Pix, p.problem.Y.Pix, part, y.lo, x.lo)
+		return part, cut, nil
+	}
+	kh, kw, _ := p.Operator.Support()
+	seen := a.Codomain()
+	top, left := 0, 0
+	if p.Boundary != operators.Valid.String() {
+		// A pixel depends on k/2 pixels to one side, as many or one less to the other.
+		cut := func(s span, n, k int) (before, after int) {
+			if s.lo > 0 {
+				before = k
+			}
+			if s.hi < n {
+				after = k
+			}
+			return before, after
+		}
+		var bottom, right int
+		top, bottom = cut(y, p.Scene.H, kh/2)
+		left, right = cut(x, p.Scene.W, kw/2)
+		seen.H -= top + bottom
+		seen.W -= left + right
+		if seen.H < 1 || seen.W < 1 {
+			return nil, operators.Image{}, fmt.Errorf("a kernel of %d pixels is too large for windows of %d", max(kh, kw), max(scene.H, scene.W))
+		}
+		if seen != a.Codomain() {
+			a = &cropped{Linear: a, part: seen, top: top, left: left}
+		}
+	}
+	from := p.problem.Y
+	part := operators.NewImage(seen)
+	for c := range seen.C {
+		for r := range seen.H {
+			at := (c*from.H+y.lo+top+r)*from.W + x.lo + left
+			copy(part.Pix[(c*seen.H+r)*seen.W:][:seen.W], from.Pix[at:])
+		}
+	}
+	return a, part, nil
+}
+
+// keep copies the core of a window's scene to the frame.
+func (p *Plan) keep(frame operators.Image, scene []float32, y, x span) {
+	h, w := y.hi-y.lo, x.hi-x.lo
+	dy, dx := Margin(p.Scene.H-frame.H), Margin(p.Scene.W-frame.W)
+	lo, hi := max(x.keepLo, dx), min(x.keepHi, dx+frame.W)
+	if lo >= hi {
+		return
+	}
+	for c := range frame.C {
+		for r := max(y.keepLo, dy); r < min(y.keepHi, dy+frame.H); r++ {
+			copy(frame.Pix[(c*frame.H+r-dy)*frame.W+lo-dx:][:hi-lo], scene[(c*h+r-y.lo)*w+lo-x.lo:])
+		}
+	}
+}
+
+// cropped is a linear map of which only a part of the measurement is known.
+type cropped struct {
+	operators.Linear
+	part      operators.Shape
+	top, left int
+	scratch   sync.Pool
+}
+
+// Codomain is the shape of the known part.
+func (a *cropped) Codomain() operators.Shape { return a.part }
+
+// Norm is the norm of the whole map, an upper bound.
+func (a *cropped) Norm() float64 { return operators.Norm(a.Linear) }
+
+func (a *cropped) buffer() *[]float32 {
+	if b, ok := a.scratch.Get().(*[]float32); ok {
+		return b
+	}
+	b := make([]float32, a.Linear.Codomain().Len())
+	return &b
+}
+
+// rows calls f with the place of each known row in the part and in the whole.
+func (a *cropped) rows(f func(part, whole int)) {
+	s := a.Linear.Codomain()
+	for c := range s.C {
+		for r := range a.part.H {
+			f((c*a.part.H+r)*a.part.W, (c*s.H+a.top+r)*s.W+a.left)
+		}
+	}
+}
+
+func (a *cropped) check(got int, want operators.Shape) {
+	if got != want.Len() {
+		panic(fmt.Sprintf("cropped: slice of length %d, want %d", got, want.Len()))
+	}
+}
+
+// Apply writes the known part of A x to dst.
+func (a *cropped) Apply(dst, x []float32) {
+	a.check(len(dst), a.part)
+	b := a.buffer()
+	defer a.scratch.Put(b)
+	a.Linear.Apply(*b, x)
+	a.rows(func(part, whole int) { copy(dst[part:part+a.part.W], (*b)[whole:]) })
+}
+
+// Adjoint takes the unknown part of the measurement for zero.
+func (a *cropped) Adjoint(dst, y []float32) {
+	a.check(len(y), a.part)
+	b := a.buffer()
+	defer a.scratch.Put(b)
+	clear(*b)
+	a.rows(func(part, whole int) { copy((*b)[whole:][:a.part.W], y[part:]) })
+	a.Linear.Adjoint(dst, *b)
+}
+
+var (
+	_ operators.Linear = (*cropped)(nil)
+	_ operators.Normer = (*cropped)(nil)
+)
