@@ -102,7 +102,7 @@ func New(p Problem, o Options) (*Plan, error) {
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
-	plan.free = free && !plan.policy.whole && !plan.policy.rounded
+	plan.free = free && !plan.policy.whole
 	if o.Discrepancy && plan.policy.rounded {
 		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
 	}
@@ -238,7 +238,8 @@ func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
 // decideWeight is the weight of the prior: lambda = c (scale noise/sigma)^2.
 func (p *Plan) decideWeight() error {
 	if p.policy.rounded { // the fidelity is a likelihood as it is
-		p.Weight = jpegWeight(p.Sigma / p.Scale)
+		f, _ := p.Operator.JPEG(p.Scene.C)
+		p.Weight = jpegWeight(f, p.Level)
 		p.Lambda = p.Strength * p.Weight * math.Pow(p.Scale/p.Sigma, 2)
 		return nil
 	}

@@ -64,7 +64,7 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 		return out, err
 	}
 	out.Image = p.frame(s.X)
-	out.Suspect = s.plan.verdict(s.examination, extent(y.Pix))
+	out.Suspect = s.plan.verdict(s.examination, p.extent(y))
 	out.Note = s.note
 	out.Seconds = time.Since(start).Seconds()
 	return out, nil
@@ -94,7 +94,7 @@ func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.L
 		return solution{plan: q, Result: r}, err
 	}
 	s := solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
-	before := extent(y.Pix)
+	before := p.extent(y)
 	for s.plan.mayRise() && s.plan.implausible(s.examination, before) != "" {
 		if q, r, err = s.plan.restored(8*s.plan.Strength, minimise); err != nil {
 			return s, err
@@ -103,6 +103,14 @@ func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.L
 		s.note = fmt.Sprintf("regularised %g times as much as the noise asks for: with less, the result is like no image", q.Strength/p.Strength)
 	}
 	return s, nil
+}
+
+// extent is the range of a measurement; that of a file's picture is known.
+func (p *Plan) extent(y operators.Image) Range {
+	if p.policy.rounded {
+		return Unit
+	}
+	return extent(y.Pix)
 }
 
 // extent is the range of samples.
@@ -135,7 +143,7 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	}
 	method = solvers.Watch(method, see)
 	if p.mayRise() {
-		method = hopeful{method, extent(y.Pix)}
+		method = hopeful{method, p.extent(y)}
 	}
 	r, err := solvers.Solve(ctx, method, x0, stop)
 	if err != nil {

@@ -122,7 +122,7 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 		}
 	}
 	out.Image = p.given(out.Image)
-	out.Strength, out.Suspect = p.Strength, p.verdict(seen, extent(p.problem.Y.Pix))
+	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.extent(p.problem.Y))
 	out.Seconds = time.Since(start).Seconds()
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
