@@ -14,7 +14,7 @@ import (
 
 // A Certificate is the evidence that a potential's gradient f is an exact
 // proximal operator, of a function with a minimum. What is proved (the signs
-// of the weights, the growth bound, the bound on Lip(f)) holds for every
+// of the weights, the gain bound, the bound on Lip(f)) holds for every
 // picture; the rest is measured at probes, and would have failed there.
 // Numbers that are not known are nil.
 type Certificate struct {
@@ -127,10 +127,10 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 		}
 	}
 	c.ConvexWeights = &signs
-	growth := n.measureGain()
-	c.GainBound = &growth
-	if ok, _ := b.BoundedBelow(); ok && growth > 1 {
-		c.fail("psi may grow like %.5g/2 ||y||^2, above what its file claims: R may be unbounded below", growth)
+	gain := n.measureGain()
+	c.GainBound = &gain
+	if ok, _ := b.BoundedBelow(); ok && gain > 1 {
+		c.fail("psi may grow like %.5g/2 ||y||^2, above what its file claims: R may be unbounded below", gain)
 	}
 	bound, err := n.LipschitzBound(s, o.Box[0], o.Box[1])
 	if err != nil {

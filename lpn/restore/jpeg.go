@@ -138,7 +138,7 @@ const leastSeen = 2. / 255
 // noiseBefore is the noise of a decoded picture. noisy is false where it is less
 // than what the rounding took: then it cannot be told from it.
 func noiseBefore(f operators.JPEGFormat, decoded operators.Image) (e noise.Estimate, noisy bool) {
-	e = noise.Find(decoded, noise.Hints{Quality: f.Quality(), Step: 1. / 255})
+	e = noise.Find(decoded, noise.Hints{Quality: f.Quality()})
 	return e, e.Confidence > 0 && e.Deviation > max(artefacts(f), leastSeen)
 }
 
@@ -158,13 +158,13 @@ type JPEGChoice struct {
 // left alone. noise is the model that was asked for, nil for none.
 func ChooseJPEG(f operators.JPEGFormat, decoded operators.Image, given noise.Model) JPEGChoice {
 	quality := fmt.Sprintf("jpeg of quality %d", f.Quality())
-	error := artefacts(f)
+	rounding := artefacts(f)
 	if given != nil {
-		if level := deviation(given, decoded); level > error {
+		if level := deviation(given, decoded); level > rounding {
 			return JPEGChoice{Noise: given, Line: quality + ": the noise is more than its artefacts, and is removed from the decoded picture"}
 		}
 	} else if e, noisy := noiseBefore(f, decoded); noisy {
-		return JPEGChoice{Line: fmt.Sprintf("%s: noise of about %.2g/255 is more than its artefacts of about %.2g, and is removed from the decoded picture", quality, 255*e.Deviation, 255*error)}
+		return JPEGChoice{Line: fmt.Sprintf("%s: noise of about %.2g/255 is more than its artefacts of about %.2g, and is removed from the decoded picture", quality, 255*e.Deviation, 255*rounding)}
 	} else if fine(f) {
 		return JPEGChoice{Noise: noise.White{}, Line: quality + ": nothing to undo, it is left as it is"}
 	} else {

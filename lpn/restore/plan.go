@@ -30,6 +30,9 @@ type Plan struct {
 	// Range is what the prior sees as black and white. Level, Lambda and the
 	// objective count in units of it.
 	Range Range `json:"range"`
+	// Saturated says that samples lie at the ends of the range, and are taken to say
+	// only that the truth lies there or beyond.
+	Saturated bool `json:"saturated"`
 	// Gray says that the channels of a colour measurement are equal: one of them
 	// is restored, and repeated.
 	Gray bool `json:"gray"`
@@ -116,13 +119,39 @@ func New(p Problem, o Options) (*Plan, error) {
 	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
 	plan.decideChannels()
 	for _, decide := range []func() error{
-		plan.decideRange, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight,
+		plan.decideRange, plan.decideSaturation, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight,
 	} {
 		if err := decide(); err != nil {
 			return nil, err
 		}
 	}
 	return plan, nil
+}
+
+// A measurement is saturated where at least fewestAtEnd of its samples lie at an end
+// of the range and at most mostAtEnd: a page of text is white, not overexposed.
+const fewestAtEnd, mostAtEnd = 2e-4, 0.3
+
+// decideSaturation finds out whether samples were clipped.
+func (p *Plan) decideSaturation() error {
+	if p.policy.alone || !p.Operator.ImageShaped() || p.Operator.File() != "" && !p.policy.estimable {
+		return nil
+	}
+	at := [2]int{}
+	for _, v := range p.problem.Y.Pix {
+		switch {
+		case v == 0:
+			at[0]++
+		case v == 1:
+			at[1]++
+		case v < 0 || v > 1:
+			return nil // nothing was clipped
+		}
+	}
+	share := func(n int) float64 { return float64(n) / float64(len(p.problem.Y.Pix)) }
+	lo, hi := share(at[0]), share(at[1])
+	p.Saturated = max(lo, hi) >= fewestAtEnd && max(lo, hi) <= mostAtEnd
+	return nil
 }
 
 // decideNoise takes the noise that is given, or estimates it.
@@ -301,6 +330,9 @@ func (p *Plan) String() string {
 	}
 	if p.Range != Unit {
 		line("range", "%.6g to %.6g is black to white", p.Range.Lo, p.Range.Hi)
+	}
+	if p.Saturated {
+		line("clipped", "samples at black and white say only that the truth lies there or beyond")
 	}
 	if p.Gray {
 		line("channels", "equal: one is restored and repeated")

@@ -64,7 +64,7 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 		return out, err
 	}
 	out.Image = p.frame(s.X)
-	out.Suspect = s.plan.verdict(s.examination, p.extent(y))
+	out.Suspect = s.plan.verdict(s.examination, p.expected(y.Pix))
 	out.Note = s.note
 	out.Seconds = time.Since(start).Seconds()
 	return out, nil
@@ -94,7 +94,7 @@ func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.L
 		return solution{plan: q, Result: r}, err
 	}
 	s := solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
-	before := p.extent(y)
+	before := p.expected(y.Pix)
 	for s.plan.mayRise() && s.plan.implausible(s.examination, before) != "" {
 		if q, r, err = s.plan.restored(8*s.plan.Strength, minimise); err != nil {
 			return s, err
@@ -105,12 +105,17 @@ func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.L
 	return s, nil
 }
 
-// extent is the range of a measurement; that of a file's picture is known.
-func (p *Plan) extent(y operators.Image) Range {
+// expected is the range that a measurement speaks for: its own, without an end where
+// samples were clipped. The picture in a file of 8 bits was within black and white.
+func (p *Plan) expected(y []float32) Range {
 	if p.policy.rounded {
 		return Unit
 	}
-	return extent(y.Pix)
+	r := extent(y)
+	if p.Saturated && r.Hi >= 1 {
+		r.Hi = math.Inf(1)
+	}
+	return r
 }
 
 // extent is the range of samples.
@@ -143,7 +148,7 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	}
 	method = solvers.Watch(method, see)
 	if p.mayRise() {
-		method = hopeful{method, p.extent(y)}
+		method = hopeful{method, p.expected(y.Pix)}
 	}
 	r, err := solvers.Solve(ctx, method, x0, stop)
 	if err != nil {
@@ -216,10 +221,10 @@ func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
 	if q, ok := a.(operators.Quantiser); ok {
 		return p.quantised(q, y)
 	}
-	if p.Estimated || p.NoiseModel == nil {
-		return &solvers.LeastSquares{A: a, Y: y.Pix}
-	}
-	if _, white := p.NoiseModel.(noise.White); white {
+	if _, white := p.NoiseModel.(noise.White); white || p.Estimated {
+		if p.Saturated {
+			return &solvers.Saturated{A: a, Y: y.Pix, Lo: 0, Hi: 1}
+		}
 		return &solvers.LeastSquares{A: a, Y: y.Pix}
 	}
 	// In units of the level S is S/Level^2.
@@ -284,7 +289,7 @@ const coarseNoise = 0.25
 
 // start is the first estimate.
 func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
-	if p.policy.start == startMeasured || p.policy.start == startDecoded {
+	if p.policy.start == startMeasured || p.policy.start == startDecoded || p.Saturated && y.Shape == a.Domain() {
 		return inputBaseline(ctx, y, a, p.Level, 1)
 	}
 	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)

@@ -35,7 +35,7 @@ func BenchmarkStep(b *testing.B) {
 			}
 			defer m.close()
 			if c.penalty > 0 {
-				m.growth = newGrowth(c.cfg, m.params, c.penalty, 1)
+				m.penalty = newGainPenalty(c.cfg, m.params, c.penalty, 1)
 			}
 			x := make([]float32, c.n*c.cfg.Channels*c.side*c.side)
 			y := make([]float32, len(x))

@@ -41,7 +41,7 @@ func slope(t *testing.T, params map[string][]float32, name string, d []float32, 
 	return s
 }
 
-// Gradients of every weight, of the smooth losses and of the growth penalty, agree
+// Gradients of every weight, of the smooth losses and of the gain penalty, agree
 // with central differences. Both are float32: a difference of losses of order
 // one over 2e-2 is good to about 1e-3 of the largest slope.
 func TestGradientIsSlope(t *testing.T) {
@@ -146,7 +146,7 @@ func opened(t *testing.T, channels int, gate string) (lpn.Config, map[string][]f
 func TestGrowthGradientIsSlope(t *testing.T) {
 	for _, gate := range []string{"lse", "hard"} {
 		cfg, params := opened(t, 1, gate)
-		g := newGrowth(cfg, params, 5, 1)
+		g := newGainPenalty(cfg, params, 5, 1)
 		if g.run(); g.top <= 1 {
 			t.Fatalf("%s: the largest gain is %v: the penalty is idle", gate, g.top)
 		}

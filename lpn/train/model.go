@@ -14,16 +14,16 @@ import (
 // number of workers and their gradients are added in the order of the chunks,
 // so the result has the same bits for any number of threads.
 type model struct {
-	cfg    lpn.Config
-	specs  []network.Param
-	params map[string][]float32
-	grads  map[string][]float32
-	shape  modelShape
-	chunks []*chunk
-	shared *shared
-	pool   *kernel.Pool
-	sweep  sweep
-	growth *growth // nil without a penalty on waves
+	cfg     lpn.Config
+	specs   []network.Param
+	params  map[string][]float32
+	grads   map[string][]float32
+	shape   modelShape
+	chunks  []*chunk
+	shared  *shared
+	pool    *kernel.Pool
+	sweep   sweep
+	penalty *gainPenalty // nil without a penalty on waves
 }
 
 // modelShape is a batch: N pictures of H x W.
@@ -79,7 +79,7 @@ func (m *model) close() {
 // Part runs one chunk, or last the penalty.
 func (m *model) Part(_, part int) {
 	if part == len(m.chunks) {
-		m.growth.run()
+		m.penalty.run()
 		return
 	}
 	c := m.chunks[part]
@@ -99,7 +99,7 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		c.lossFn.kind, c.lossFn.gamma = kind, gamma/m.cfg.Unit
 	}
 	parts := len(m.chunks)
-	if m.growth != nil {
+	if m.penalty != nil {
 		parts++
 	}
 	m.pool.Do(m, parts)
@@ -114,8 +114,8 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 	for _, c := range m.chunks {
 		grads = append(grads, c.grads)
 	}
-	if m.growth != nil {
-		grads = append(grads, m.growth.grads)
+	if m.penalty != nil {
+		grads = append(grads, m.penalty.grads)
 	}
 	m.each(func(_ int, s segment) {
 		name := m.specs[s.of].Name
@@ -127,8 +127,8 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 			}
 		}
 	})
-	if m.growth != nil {
-		m.growth.step++
+	if m.penalty != nil {
+		m.penalty.step++
 	}
 	return loss, nil
 }

@@ -23,7 +23,7 @@ const (
 	turns  = 3
 )
 
-// A growth is the penalty that keeps f from amplifying waves, which a solver
+// A gainPenalty is the penalty that keeps f from amplifying waves, which a solver
 // would paint wherever the measurement does not see them: R has its low places
 // among pictures only if it climbs with every wave. It is
 //
@@ -31,7 +31,7 @@ const (
 //
 // with the gain of a strong sine of fresh direction, period and, in colour, the
 // mixture of planes of the largest gain: see strong.
-type growth struct {
+type gainPenalty struct {
 	*strong
 	norm float64
 	seed uint64
@@ -39,13 +39,13 @@ type growth struct {
 	top  float64 // the largest gain of the last probes
 }
 
-func newGrowth(cfg lpn.Config, params map[string][]float32, norm float64, seed uint64) *growth {
-	return &growth{strong: newStrong(cfg, params), norm: norm, seed: seed}
+func newGainPenalty(cfg lpn.Config, params map[string][]float32, norm float64, seed uint64) *gainPenalty {
+	return &gainPenalty{strong: newStrong(cfg, params), norm: norm, seed: seed}
 }
 
 // run leaves the gradient of the penalty of the current step in grads and
 // returns the penalty. A resumed run draws the same waves.
-func (g *growth) run() float64 {
+func (g *gainPenalty) run() float64 {
 	rng := rand.New(rand.NewPCG(g.seed, g.step))
 	g.clear()
 	g.top = 0
