@@ -276,8 +276,9 @@ func (o restoreOptions) contact(m restore.Problem, result operators.Image, truth
 
 // planned is what JSON shows of a plan.
 type planned struct {
-	Input string        `json:"input"`
-	Plan  *restore.Plan `json:"plan"`
+	Input  string        `json:"input"`
+	Choice string        `json:"choice,omitempty"`
+	Plan   *restore.Plan `json:"plan"`
 }
 
 // plans prints the plan of every input.
@@ -294,7 +295,11 @@ func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, bat
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", j.path, err)
 		}
-		return planned{j.path, plan}, j.path + "\n" + strings.TrimSuffix(plan.String(), "\n"), nil
+		text := j.path + "\n"
+		if choice != "" {
+			text += choice + "\n"
+		}
+		return planned{j.path, choice, plan}, text + strings.TrimSuffix(plan.String(), "\n"), nil
 	})
 }
 
