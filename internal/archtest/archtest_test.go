@@ -43,6 +43,7 @@ var rooms = map[string][]string{
 	"internal/sysmem":        {},
 	"internal/archtest":      {},
 	"internal/othertest":     {},
+	"internal/goldentest":    {"internal/npy"},
 	"lpn/explore":            {"operators", "solvers", "lpn"},
 	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
