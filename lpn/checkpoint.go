@@ -14,7 +14,7 @@ import (
 )
 
 // A Prior file is a safetensors file: the weights, and in the metadata the
-// config ("lpn.config"), the growth bound ("lpn.growth_bound"), the certificate
+// config ("lpn.config"), the gain bound ("lpn.growth_bound"), the certificate
 // ("lpn.certificate") and whatever the
 // maker noted, all as text.
 const (

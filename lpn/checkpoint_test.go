@@ -12,7 +12,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// tiny is a pyramid small enough for tests that measure growth.
+// tiny is a pyramid small enough for tests that measure the gain bound.
 func tiny(channels int) Config {
 	cfg := Pyramid(channels, 0.1)
 	for i := range cfg.Pyramid.Levels {
@@ -105,13 +105,13 @@ func TestOpenRefusesUnknown(t *testing.T) {
 	}
 }
 
-// WellPosed makes the growth bound at most 1, and psi then indeed stays below
+// WellPosed makes the gain bound at most 1, and psi then indeed stays below
 // 1/2||y||^2 plus a constant along random and flat directions. Energies with a
-// reach need no scaling for it, however wide their gates are.
+// threshold need no scaling for it, however wide their gates are.
 func TestWellPosed(t *testing.T) {
-	for _, reach := range []float64{0, 40} {
+	for _, threshold := range []float64{0, 40} {
 		cfg := tiny(1)
-		cfg.Pyramid.Threshold = reach
+		cfg.Pyramid.Threshold = threshold
 		net, err := New(cfg, rand.New(rand.NewPCG(1, 2)))
 		if err != nil {
 			t.Fatal(err)
@@ -123,18 +123,18 @@ func TestWellPosed(t *testing.T) {
 				}
 			}
 		}
-		if g := net.GainBound(); (g > 1) != (reach == 0) {
-			t.Fatalf("reach %v: the fresh network has bound %v", reach, g)
+		if g := net.GainBound(); (g > 1) != (threshold == 0) {
+			t.Fatalf("threshold %v: the fresh network has bound %v", threshold, g)
 		}
 		posed := net.WellPosed()
-		if g := posed.GainBound(); g > 1 || (posed == net) != (reach > 0) {
-			t.Fatalf("reach %v: bound %v after scaling", reach, g)
+		if g := posed.GainBound(); g > 1 || (posed == net) != (threshold > 0) {
+			t.Fatalf("threshold %v: bound %v after scaling", threshold, g)
 		}
-		stayBelow(t, posed, reach)
+		stayBelow(t, posed, threshold)
 	}
 }
 
-func stayBelow(t *testing.T, net *Network, reach float64) {
+func stayBelow(t *testing.T, net *Network, threshold float64) {
 	t.Helper()
 	s := operators.Shape{C: 1, H: 32, W: 32}
 	b, err := net.On(s)
@@ -159,7 +159,7 @@ func stayBelow(t *testing.T, net *Network, reach float64) {
 			return n - b.Eval(f, y)
 		}
 		if a, z := slack(1e3), slack(1e4); z < a {
-			t.Errorf("reach %v, seed %d: 1/2||y||^2 - psi falls from %.4g to %.4g as y grows", reach, seed, a, z)
+			t.Errorf("threshold %v, seed %d: 1/2||y||^2 - psi falls from %.4g to %.4g as y grows", threshold, seed, a, z)
 		}
 	}
 }

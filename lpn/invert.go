@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/scratch"
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
@@ -288,22 +289,9 @@ func (m *history) free() {
 	m.s, m.z, m.rho = nil, nil, nil
 }
 
-// vectors holds scratch.
-var vectors sync.Pool
-
-// borrow returns n samples of any content.
-func borrow(n int) []float32 {
-	if p, ok := vectors.Get().(*[]float32); ok && cap(*p) >= n {
-		return (*p)[:n]
-	}
-	return make([]float32, n)
-}
-
-func giveBack(bs ...[]float32) {
-	for _, b := range bs {
-		vectors.Put(&b)
-	}
-}
+// borrow returns n samples of any content, giveBack ends the loan.
+func borrow(n int) []float32   { return scratch.Borrow(n) }
+func giveBack(bs ...[]float32) { scratch.GiveBack(bs...) }
 
 // dot is <a,b>, accumulated in float64.
 func dot(a, b []float32) float64 { return kernel.Dot(a, b) }

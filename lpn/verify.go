@@ -14,7 +14,7 @@ import (
 
 // A Certificate is the evidence that a potential's gradient f is an exact
 // proximal operator, of a function with a minimum. What is proved (the signs
-// of the weights, the growth bound, the bound on Lip(f)) holds for every
+// of the weights, the gain bound, the bound on Lip(f)) holds for every
 // picture; the rest is measured at probes, and would have failed there.
 // Numbers that are not known are nil.
 type Certificate struct {
@@ -56,6 +56,14 @@ type Certificate struct {
 	// DescentViolations counts the steps of proximal gradient descent that
 	// raised its objective.
 	DescentViolations int `json:"descent_violations"`
+	// StripeGain is the largest gain that f was found to have about a flat
+	// picture, at StripeWave, by climbing from random waves of all directions,
+	// colours and amplitudes: see WaveSearch. StripeMargin is the lowest R at f
+	// of such a wave, less R at the flat picture. Nil on pictures too small
+	// for waves.
+	StripeGain   *float64 `json:"stripe_gain"`
+	StripeWave   *Wave    `json:"stripe_wave"`
+	StripeMargin *float64 `json:"stripe_margin"`
 	// Probes counts the points and segments at which something was measured,
 	// on pictures of Shape.
 	Probes int    `json:"probes"`
@@ -103,7 +111,10 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 	if o.Box == [2]float64{} {
 		o.Box = [2]float64{-0.5, 1.5}
 	}
-	c := Verify(b, s, o)
+	c := verify(b, s, o)
+	if err := n.MeasureStripes(&c); err != nil {
+		return c, err
+	}
 	signs := true
 	for _, p := range n.cfg.Definition().Params {
 		for i, v := range n.params[p.Name] {
@@ -116,10 +127,10 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 		}
 	}
 	c.ConvexWeights = &signs
-	growth := n.measureGain()
-	c.GainBound = &growth
-	if ok, _ := b.BoundedBelow(); ok && growth > 1 {
-		c.fail("psi may grow like %.5g/2 ||y||^2, above what its file claims: R may be unbounded below", growth)
+	gain := n.measureGain()
+	c.GainBound = &gain
+	if ok, _ := b.BoundedBelow(); ok && gain > 1 {
+		c.fail("psi may grow like %.5g/2 ||y||^2, above what its file claims: R may be unbounded below", gain)
 	}
 	bound, err := n.LipschitzBound(s, o.Box[0], o.Box[1])
 	if err != nil {
@@ -134,6 +145,58 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 		c.fail("Lip(f) is at least %.4g, above its bound %.4g", c.Lipschitz, bound)
 	}
 	return c, nil
+}
+
+// MeasureStripes looks for waves on pictures that hold what f sees, and sets
+// what the certificate says of them: Verify does so, and a certificate from
+// before waves were looked for wants it. A network
+// made for pictures of one size knows more of them than that they may be flat,
+// so that nothing can be asked of its waves; and one that is no pyramid sees how
+// bright a flat picture is, so that R may well prefer a wave of other brightness.
+func (n *Network) MeasureStripes(c *Certificate) error {
+	s := operators.Shape{C: n.cfg.Channels, H: n.cfg.Height, W: n.cfg.Width}
+	if n.cfg.Height == 0 {
+		s.H, s.W = stripeSide, stripeSide
+	}
+	b, err := n.On(s)
+	if err != nil {
+		return err
+	}
+	c.stripes(b, s, c.Seed)
+	if n.cfg.Height == 0 {
+		c.holdStripes()
+	}
+	if m := c.StripeMargin; m != nil && *m < 0 && n.cfg.Pyramid != nil {
+		c.fail("R prefers a wave to a flat picture, by %.3g", -*m)
+	}
+	return nil
+}
+
+// Pictures of stripeSide pixels hold what shipped priors see; waves need
+// leastStripeSide.
+const (
+	stripeSide      = 64
+	leastStripeSide = 24
+)
+
+// stripes looks for the wave of the largest gain.
+func (c *Certificate) stripes(psi solvers.Potential, s operators.Shape, seed uint64) {
+	if min(s.H, s.W) < leastStripeSide {
+		return
+	}
+	w, gain, margin := NewWaveSearch(psi, s).Worst(rand.New(rand.NewPCG(seed, 0x73747269706573)), 256, 12, 20)
+	if math.IsNaN(gain) || math.IsInf(margin, 0) {
+		c.fail("f of a wave is not a number")
+		return
+	}
+	c.StripeGain, c.StripeWave, c.StripeMargin = &gain, &w, &margin
+}
+
+// holdStripes fails a certificate whose waves are too strong.
+func (c *Certificate) holdStripes() {
+	if c.StripeGain != nil && *c.StripeGain > 1 {
+		c.fail("f amplifies waves by up to %.4f: %v", *c.StripeGain, *c.StripeWave)
+	}
 }
 
 // Certificate returns the certificate stored with the network, if any.
@@ -159,6 +222,14 @@ func (c *Certificate) fail(format string, args ...any) {
 // Verify measures the certificate of any potential on pictures of shape s:
 // networks, and what Scaled, Mix and Ensemble make of them.
 func Verify(psi solvers.Potential, s operators.Shape, o Probing) Certificate {
+	c := verify(psi, s, o)
+	c.stripes(psi, s, o.Seed)
+	c.holdStripes()
+	return c
+}
+
+// verify is Verify without waves.
+func verify(psi solvers.Potential, s operators.Shape, o Probing) Certificate {
 	if o.Sigma == 0 {
 		o.Sigma = 0.1
 	}
@@ -351,24 +422,12 @@ func (v *verifier) search(y, d []float32, sign float64) {
 // jacobian measures symmetry and the extreme eigenvalues of J.
 func (v *verifier) jacobian(points [][]float32) {
 	n := v.n()
-	curved, exact := v.psi.(Curved)
+	_, exact := v.psi.(Curved)
 	tol := tolSymmetry
-	product := func(dst, y, d []float32) { curved.Hess(dst, y, d) }
 	if !exact {
 		tol = tolDifference
-		product = func(dst, y, d []float32) {
-			h := 0.02 * v.o.Sigma * math.Sqrt(float64(n)) / max(norm(d), 1e-30)
-			a, b := borrow(n), borrow(n)
-			defer giveBack(a, b)
-			move(a, y, h, d)
-			move(b, y, -h, d)
-			v.psi.Eval(a, a)
-			v.psi.Eval(b, b)
-			for i := range dst {
-				dst[i] = (a[i] - b[i]) / float32(2*h)
-			}
-		}
 	}
+	product := func(dst, y, d []float32) { hessian(v.psi, dst, y, d, 0.02*v.o.Sigma) }
 	u, ju, jv := make([]float32, n), make([]float32, n), make([]float32, n)
 	for _, p := range points {
 		for range 2 {
@@ -395,6 +454,26 @@ func (v *verifier) jacobian(points [][]float32) {
 		v.fail("the Jacobian has the eigenvalue %.3g", v.JacobianMinEig)
 	} else if exact && v.JacobianMinEig < v.StrongConvexity-tolEigen*max(1, v.Lipschitz) {
 		v.fail("psi claims to be %.3g-strongly convex, and its Hessian has the eigenvalue %.3g", v.StrongConvexity, v.JacobianMinEig)
+	}
+}
+
+// hessian writes Hess psi(y) d to dst: exactly where psi can, else by a
+// difference of f over steps of root mean square h.
+func hessian(psi solvers.Potential, dst, y, d []float32, h float64) {
+	if curved, ok := psi.(Curved); ok {
+		curved.Hess(dst, y, d)
+		return
+	}
+	n := len(y)
+	h *= math.Sqrt(float64(n)) / max(norm(d), 1e-30)
+	a, b := borrow(n), borrow(n)
+	defer giveBack(a, b)
+	move(a, y, h, d)
+	move(b, y, -h, d)
+	psi.Eval(a, a)
+	psi.Eval(b, b)
+	for i := range dst {
+		dst[i] = (a[i] - b[i]) / float32(2*h)
 	}
 }
 

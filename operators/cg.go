@@ -2,9 +2,9 @@ package operators
 
 import (
 	"math"
-	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/scratch"
 )
 
 // CG solves M x = b for a symmetric positive definite M by conjugate
@@ -45,43 +45,43 @@ func (c CG) Solve(x, b []float32) (iters int, residual float64) {
 		return 0, 0
 	}
 	n := len(x)
-	r, p, q := borrow(n), borrow(n), borrow(n)
-	defer giveBack(r, p, q)
-	z := *r
+	r, p, q := scratch.Borrow(n), scratch.Borrow(n), scratch.Borrow(n)
+	defer scratch.GiveBack(r, p, q)
+	z := r
 	if c.Precondition != nil {
-		own := borrow(n)
-		defer giveBack(own)
-		z = *own
+		own := scratch.Borrow(n)
+		defer scratch.GiveBack(own)
+		z = own
 	}
 	precondition := func() {
 		if c.Precondition != nil {
-			c.Precondition(z, *r)
+			c.Precondition(z, r)
 		}
 	}
-	c.Apply(*r, x)
+	c.Apply(r, x)
 	for i, v := range b {
-		(*r)[i] = v - (*r)[i]
+		r[i] = v - r[i]
 	}
 	precondition()
-	copy(*p, z)
-	rz, size := dot(*r, z), math.Sqrt(dot(*r, *r))
+	copy(p, z)
+	rz, size := dot(r, z), math.Sqrt(dot(r, r))
 	for iters = 0; iters < limit && size > tol*scale; iters++ {
-		c.Apply(*q, *p)
-		pq := dot(*p, *q)
+		c.Apply(q, p)
+		pq := dot(p, q)
 		if !(pq > 0) {
 			break
 		}
 		alpha := float32(rz / pq)
-		for i, v := range *p {
+		for i, v := range p {
 			x[i] += alpha * v
-			(*r)[i] -= alpha * (*q)[i]
+			r[i] -= alpha * q[i]
 		}
-		size = math.Sqrt(dot(*r, *r))
+		size = math.Sqrt(dot(r, r))
 		precondition()
-		next := dot(*r, z)
+		next := dot(r, z)
 		beta := float32(next / rz)
 		for i, v := range z {
-			(*p)[i] = v + beta*(*p)[i]
+			p[i] = v + beta*p[i]
 		}
 		rz = next
 	}
@@ -101,23 +101,3 @@ func Normal(a Linear, rho float64) func(dst, x []float32) {
 
 // dot is the inner product, accumulated in float64.
 func dot(a, b []float32) float64 { return kernel.Dot(a, b) }
-
-// buffers holds scratch vectors, so that a running solver does not allocate.
-var buffers sync.Pool
-
-// borrow returns n samples of any content.
-func borrow(n int) *[]float32 {
-	b, ok := buffers.Get().(*[]float32)
-	if !ok || cap(*b) < n {
-		s := make([]float32, n)
-		return &s
-	}
-	*b = (*b)[:n]
-	return b
-}
-
-func giveBack(bs ...*[]float32) {
-	for _, b := range bs {
-		buffers.Put(b)
-	}
-}

@@ -51,6 +51,9 @@ type form struct {
 	complete func(v values) error
 	// kernel makes the blur kernel, where the operator has one.
 	kernel func(sp Spec) (Kernel, error)
+	// tables says whether the spec wants tables for data that no file is named
+	// for; nil: it does not.
+	tables func(sp Spec) bool
 	// either says that the keys are alternatives.
 	either bool
 }

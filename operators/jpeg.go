@@ -88,6 +88,28 @@ var (
 	}
 )
 
+// Quality is that of the standard table nearest to the luma's: 1 to 100.
+func (f JPEGFormat) Quality() int {
+	best, least := 0, math.Inf(1)
+	for q := 1; q <= 100; q++ {
+		off := 0.0
+		for i, v := range scaledTable(&lumaTable, q) {
+			off += math.Abs(math.Log(float64(f.Planes[0].Step[i]) / float64(v)))
+		}
+		if off < least {
+			best, least = q, off
+		}
+	}
+	return best
+}
+
+// Luma is the format of the file's luma alone, the first numbers of a measurement.
+// ok is false where there is none of a sample a pixel.
+func (f JPEGFormat) Luma() (luma JPEGFormat, ok bool) {
+	p := f.Planes[0]
+	return JPEGFormat{Planes: f.Planes[:1]}, !f.RGB && p.Down == 1 && p.Across == 1
+}
+
 // ycc is the colour transform of JFIF, the luma and chroma of BT.601.
 var ycc = [3][3]float64{
 	{0.299, 0.587, 0.114},
@@ -137,7 +159,7 @@ func (f JPEGFormat) colours(c int) []float64 {
 // other, their blocks by rows, 64 numbers each, number 8*u+v the frequency u
 // down and v across. In units of the samples: a white picture has the luma
 // coefficient 8 at (0,0). An encoder subtracts 1/2 of full scale before the
-// transform and keeps chroma without offset; see Offset.
+// transform and keeps chroma without offset; see Quantise.
 type JPEG struct {
 	domain Shape
 	format JPEGFormat
@@ -241,6 +263,72 @@ func (a *JPEG) Adjoint(dst, y []float32) {
 		p.spread(w.mix, w.cell, w.line, a.domain)
 		p.mixOut(dst, w.mix)
 	}
+}
+
+// Decode writes the picture that a decoder makes of the coefficients y: planes by
+// the inverse cosine transform, enlarged linearly between the centres of their
+// cells as libjpeg's "fancy upsampling" does, and the colours of BT.601. The planes
+// are clipped to 8 bits, as decoders do; nothing is rounded. Where no plane is
+// coarse it is the inverse of Apply.
+func (a *JPEG) Decode(dst, y []float32) {
+	checkLen("JPEG.Decode dst", len(dst), a.domain.Len())
+	checkLen("JPEG.Decode y", len(y), a.n)
+	w := a.work.Get().(*jpegWork)
+	defer a.work.Put(w)
+	n := a.domain.H * a.domain.W
+	for c := range a.planes {
+		p := &a.planes[c]
+		p.inverse(w.cell, y[p.at:p.at+p.h*p.w])
+		lo := float32(p.middle/8 - 128./255) // 0, and -128/255 of chroma
+		for i, v := range w.cell[:p.h*p.w] {
+			w.cell[i] = min(max(v, lo), lo+1)
+		}
+		p.enlarge(dst[c*n:(c+1)*n], w.cell, w.line, a.domain)
+	}
+	if len(a.planes) == 1 || a.format.RGB {
+		return
+	}
+	luma, blue, red := dst[:n], dst[n:2*n], dst[2*n:]
+	const kr, kb = 0.299, 0.114 // of BT.601
+	for i, l := range luma {
+		b, r := 2*(1-kb)*blue[i], 2*(1-kr)*red[i]
+		luma[i], blue[i], red[i] = l+r, l-(kb*b+kr*r)/(1-kb-kr), l+b
+	}
+}
+
+// enlarge writes a plane's samples at every pixel, linear between the centres of
+// the cells.
+func (p *jpegPlane) enlarge(pixels, src, line []float32, s Shape) {
+	rows, cols := (s.H+p.Down-1)/p.Down, (s.W+p.Across-1)/p.Across
+	for i := range s.H {
+		at, k := between(i, p.Down, rows)
+		below := min(at+1, rows-1)
+		for j := range cols {
+			v := src[at*p.w+j]
+			line[j] = v + k*(src[below*p.w+j]-v)
+		}
+		row := pixels[i*s.W : (i+1)*s.W]
+		if p.Across == 1 {
+			copy(row, line)
+			continue
+		}
+		for j := range row {
+			at, k := between(j, p.Across, cols)
+			v := line[at]
+			row[j] = v + k*(line[min(at+1, cols-1)]-v)
+		}
+	}
+}
+
+// between is the place of pixel i among n samples at the centres of cells of a
+// side: sample at and the part k of the way to the next.
+func between(i, side, n int) (at int, k float32) {
+	twice := 2*i + 1 - side // the place, times 2 side
+	if twice <= 0 {
+		return 0, 0
+	}
+	at = twice / (2 * side)
+	return min(at, n-1), float32(twice%(2*side)) / float32(2*side)
 }
 
 // mixIn writes the plane's colour at every pixel.
@@ -432,6 +520,66 @@ func (a *JPEG) Quantise(dst, y []float32) {
 		dst[i] = float32(zero + q*math.Round((float64(y[i])-zero)/q))
 	})
 }
+
+// Blocks is the number of rows and of columns of 8x8 blocks in plane c.
+func (a *JPEG) Blocks(c int) (rows, cols int) { return a.planes[c].h / 8, a.planes[c].w / 8 }
+
+// Dequantise writes the coefficients that a file keeps as multiples k of the
+// steps.
+func (a *JPEG) Dequantise(dst []float32, k []int16) {
+	checkLen("JPEG.Dequantise dst", len(dst), a.n)
+	checkLen("JPEG.Dequantise k", len(k), a.n)
+	for i := range a.planes {
+		p := &a.planes[i]
+		var q [64]float32
+		for f, step := range p.Step {
+			q[f] = float32(step) / 255
+		}
+		for at := p.at; at < p.at+p.h*p.w; at += 64 {
+			d, m := dst[at:at+64], k[at:at+64]
+			for f, v := range m {
+				d[f] = q[f] * float32(v)
+			}
+			d[0] += float32(p.middle)
+		}
+	}
+}
+
+// Grid is the side of the smallest square of pixels that is made of whole blocks
+// of every plane.
+func (a *JPEG) Grid() int {
+	side := 1
+	for _, p := range a.planes {
+		for _, k := range []int{p.Down, p.Across} {
+			g := k
+			for g%side != 0 { // the least common multiple of 1 to maxCell
+				g += k
+			}
+			side = g
+		}
+	}
+	return 8 * side
+}
+
+// Cut writes to dst what the measurement y says of a part of the scene that
+// begins at (top,left), multiples of Grid: a measurement of part, which has the
+// same format.
+func (a *JPEG) Cut(dst, y []float32, part *JPEG, top, left int) {
+	checkLen("JPEG.Cut dst", len(dst), part.n)
+	checkLen("JPEG.Cut y", len(y), a.n)
+	for c := range part.planes {
+		p, q := &a.planes[c], &part.planes[c]
+		r0, c0 := top/(8*p.Down), left/(8*p.Across)
+		for r := range q.h / 8 {
+			copy(dst[q.at+8*q.w*r:][:8*q.w], y[p.at+8*(p.w*(r0+r)+8*c0):])
+		}
+	}
+}
+
+var (
+	_ Quantiser = (*JPEG)(nil)
+	_ Normer    = (*JPEG)(nil)
+)
 
 func (a *JPEG) each(f func(p *jpegPlane, i, k int)) {
 	for j := range a.planes {

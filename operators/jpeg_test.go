@@ -70,8 +70,8 @@ func TestJPEGByItsDefinition(t *testing.T) {
 			return sum / float64(cell*cell)
 		}
 		rows, cols := (s.H+8*cell-1)/(8*cell), (s.W+8*cell-1)/(8*cell)
-		if h, w := a.Samples(c); h != 8*rows || w != 8*cols {
-			t.Fatalf("plane %d has %dx%d samples, want %dx%d", c, h, w, 8*rows, 8*cols)
+		if h, w := a.Blocks(c); h != rows || w != cols {
+			t.Fatalf("plane %d has %dx%d blocks, want %dx%d", c, h, w, rows, cols)
 		}
 		for b := range rows * cols {
 			for u := range 8 {
@@ -123,43 +123,70 @@ func TestJPEGRowSquares(t *testing.T) {
 	}
 }
 
-// A decoder rounds and clips; Recover finds what it had.
-func TestJPEGRecover(t *testing.T) {
-	s := operators.Shape{C: 1, H: 64, W: 64}
-	scenes := map[string]func(rng *rand.Rand, i, j int) float64{
-		"noise": func(rng *rand.Rand, _, _ int) float64 { return 0.5 + 0.1*rng.NormFloat64() },
-		"ramp":  func(_ *rand.Rand, i, j int) float64 { return 0.1 + float64(i+j)/180 },
-		// Letters ring beyond black and white, where decoders clip.
-		"text": func(_ *rand.Rand, i, j int) float64 { return float64((i/5*7 + j/3*5) % 3 & 1) },
+// Multiples that Dequantise takes for coefficients are those that Quantise finds.
+func TestJPEGDequantise(t *testing.T) {
+	for _, rgb := range []bool{false, true} {
+		f := standardJPEG(t, 3, 60, 444)
+		f.RGB = rgb
+		a := newJPEG(t, operators.Shape{C: 3, H: 19, W: 30}, f)
+		k := make([]int16, a.Codomain().Len())
+		for i := range k {
+			k[i] = int16(i%7 - 3)
+		}
+		y, z := make([]float32, len(k)), make([]float32, len(k))
+		a.Dequantise(y, k)
+		a.Quantise(z, y)
+		steps := a.Steps()
+		for i, v := range z {
+			if math.Abs(float64(v-y[i])) > 1e-5 {
+				t.Fatalf("RGB %v: coefficient %d is %v, rounded %v", rgb, i, y[i], v)
+			}
+			zero := float32(0) // of all three planes of RGB, and of luma
+			if i%64 == 0 && (rgb || i < len(y)/3) {
+				zero = 8 * 128. / 255
+			}
+			if want := zero + float32(k[i])*steps[i]; math.Abs(float64(v-want)) > 1e-5 {
+				t.Fatalf("RGB %v: coefficient %d is %v, want %v", rgb, i, y[i], want)
+			}
+		}
 	}
-	for name, scene := range scenes {
-		for _, quality := range []int{5, 20, 50, 75, 90, 96} {
-			rng := rand.New(rand.NewPCG(3, 4))
-			a := newJPEG(t, s, standardJPEG(t, 1, quality, 420))
-			x := operators.NewImage(s)
-			for i := range x.Pix {
-				x.Pix[i] = float32(math.Round(255*min(max(scene(rng, i/64, i%64), 0), 1)) / 255)
+}
+
+// Decode inverts Apply where nothing is averaged, and follows straight lines
+// where it is, but for the two cells at either end.
+func TestJPEGDecode(t *testing.T) {
+	for _, sub := range []int{444, 422, 420, 440, 411} {
+		s := operators.Shape{C: 3, H: 21, W: 45}
+		x := operators.NewImage(s)
+		for i := range x.Pix {
+			c, y, z := i/(s.H*s.W), i/s.W%s.H, i%s.W
+			x.Pix[i] = float32(0.2 + 0.01*float64(y) + 0.004*float64(c+1)*float64(z))
+			if sub == 444 {
+				x.Pix[i] += float32(0.1 * math.Sin(float64(i*i)))
 			}
-			want := make([]float32, 64*64)
-			a.Apply(want, x.Pix)
-			a.Quantise(want, want)
-			samples := make([]byte, 64*64)
-			a.Adjoint(x.Pix, want) // its inverse: one plane of whole blocks
-			for i, v := range x.Pix {
-				samples[i] = byte(math.Round(255 * min(max(float64(v), 0), 1)))
+		}
+		a := newJPEG(t, s, standardJPEG(t, 3, 50, sub))
+		y, got := make([]float32, a.Codomain().Len()), make([]float32, s.Len())
+		a.Apply(y, x.Pix)
+		a.Decode(got, y)
+		for i, v := range got {
+			y, z := i/s.W%s.H, i%s.W
+			if sub != 444 && (y < 4 || y >= s.H-4 || z < 8 || z >= s.W-8) {
+				continue
 			}
-			got := make([]float32, 64*64)
-			a.Recover(got, 0, samples, 64)
-			wrong := 0
-			for i, v := range got {
-				if math.Abs(float64(v-want[i])) > 1e-4 {
-					wrong++
-				}
+			if math.Abs(float64(v-x.Pix[i])) > 1e-5 {
+				t.Fatalf("%d: sample %d is %v, want %v", sub, i, v, x.Pix[i])
 			}
-			// Without clipping and with steps above 1 nothing is lost.
-			if limit := map[bool]int{true: 0, false: len(got) / 10}[quality <= 90 && name != "text"]; wrong > limit {
-				t.Errorf("%s, quality %d: %d of %d coefficients are wrong", name, quality, wrong, len(got))
-			}
+		}
+	}
+}
+
+// The quality by which a table was made is found again.
+func TestJPEGQuality(t *testing.T) {
+	for q := 1; q <= 100; q++ {
+		got := standardJPEG(t, 3, q, 420).Quality()
+		if want := q; got != want && !(q == 1 && got == 2 || q == 2 && got == 1) && standardJPEG(t, 1, got, 420).Planes[0].Step != standardJPEG(t, 1, q, 420).Planes[0].Step {
+			t.Errorf("quality %d is taken for %d", want, got)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package operators
 
 import (
 	"archive/zip"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ const MaxSamples = 1 << 28
 //	{"spec": "cs:ratio=0.25", "scene": [1, 256, 256], "boundary": "symmetric", "noise": 0.01}
 //
 // in which boundary (default symmetric) and noise may be missing. A third
-// array, file, holds the kernel or mask where the spec names one by a file; a
-// measurement without it needs that file to be restored. From Python:
+// array, file, holds the kernel or mask where the spec names one by a file, without
+// which that file is needed to restore the measurement, or the tables of a JPEG. From Python:
 //
 //	np.savez("y.npz", y=y.astype(np.float32), operator=json.dumps({...}))
 //
@@ -70,8 +71,8 @@ type operatorJSON struct {
 func WriteMeasurement(w io.Writer, m Measurement) error {
 	checkLen("WriteMeasurement", len(m.Y.Pix), m.Y.Len())
 	file := m.Spec.Data()
-	if path := m.Spec.File(); path != "" && file.Pix == nil {
-		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Spec, path)
+	if m.Spec.TakesData() && file.Pix == nil {
+		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Spec, cmp.Or(m.Spec.File(), "its tables"))
 	}
 	o := operatorJSON{Spec: m.Spec, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Spec.Boundary().String()}
 	if !math.IsNaN(m.Noise) {
@@ -152,7 +153,7 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 		return Measurement{}, fmt.Errorf("operator: %w", err)
 	}
 	err = withArray(z, "y", readInto(&m.Y))
-	if err == nil && m.Spec.File() != "" && hasArray(z, "file") {
+	if err == nil && m.Spec.TakesData() && hasArray(z, "file") {
 		var file Image
 		err = withArray(z, "file", readInto(&file))
 		m.Spec = m.Spec.WithData(file)

@@ -71,6 +71,19 @@ type NearlyOrthogonal interface {
 	RowSquares() []float32
 }
 
+// A Quantiser measures numbers that are then rounded, as an encoder does: every
+// number to a multiple of its step.
+type Quantiser interface {
+	Linear
+	NearlyOrthogonal
+	// Steps are the steps, one for each number of the codomain.
+	Steps() []float32
+	// Quantise rounds the numbers of y; dst may equal y.
+	Quantise(dst, y []float32)
+	// Decode writes the scene that an ordinary decoder makes of a measurement.
+	Decode(dst, y []float32)
+}
+
 // Norm returns the spectral norm ||A||: the operator's own when it is a
 // Normer, otherwise the power method on A'A (Golub & Van Loan, 8.2), stopped
 // when the Rayleigh quotient moves by less than 1e-6 relative. The estimate is

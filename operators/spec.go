@@ -37,6 +37,8 @@ type Spec struct {
 //	                                         default gaussian, sigma=N/2
 //	tomo:angles=N[,detectors=N][,span=DEGREES]  default: all rays that meet the scene
 //	mri:accel=A[,seed=N][,center=FRACTION]
+//	jpeg                                     the tables are Data: see JPEGFormat.Table
+//	jpeg:quality=Q[,subsampling=420|444|422|440|411]
 //
 // Lengths are in pixels. A number may be written as a fraction, 1/4. A file
 // name with a comma or a quote in it is written as a quoted Go string. The
@@ -148,8 +150,9 @@ func (sp Spec) Load(open func(path string) (Image, error)) (Spec, error) {
 	return sp.WithData(m), nil
 }
 
-// Data is what File held, an image without samples where nothing is loaded.
-// The samples are the spec's own and must not be changed.
+// Data is what File held, or the tables of a JPEG file; an image without samples
+// where nothing is loaded. The samples are the spec's own and must not be
+// changed.
 func (sp Spec) Data() Image {
 	if sp.data == nil {
 		return Image{}
@@ -157,14 +160,21 @@ func (sp Spec) Data() Image {
 	return *sp.data
 }
 
+// TakesData says whether the spec alone does not make the operator: it names a
+// file, or is that of a JPEG file whose tables come with it.
+func (sp Spec) TakesData() bool {
+	sp = sp.orDenoise()
+	return sp.File() != "" || sp.form.tables != nil && sp.form.tables(sp)
+}
+
 // WithData returns the spec that holds m for the content of File, as from a
 // measurement file that carries it. Build says whether it will do. Without
-// samples it is the spec that holds nothing; a spec that names no file is
+// samples it is the spec that holds nothing; a spec that takes no data is
 // returned as it is.
 func (sp Spec) WithData(m Image) Spec {
 	checkLen("WithData", len(m.Pix), m.Len())
 	switch {
-	case sp.File() == "":
+	case !sp.TakesData():
 	case len(m.Pix) == 0:
 		sp.data = nil
 	default:
@@ -175,10 +185,13 @@ func (sp Spec) WithData(m Image) Spec {
 
 // loaded is an error where Load is still to be called.
 func (sp Spec) loaded() error {
-	if path := sp.File(); path != "" && sp.data == nil {
-		return fmt.Errorf("%s is not loaded", path)
+	switch {
+	case !sp.TakesData() || sp.data != nil:
+		return nil
+	case sp.File() != "":
+		return fmt.Errorf("%s is not loaded", sp.File())
 	}
-	return nil
+	return fmt.Errorf("there are no tables; want a JPEG file, or %s:quality=Q", sp.Name())
 }
 
 // wrap puts the spec before an error.

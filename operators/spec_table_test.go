@@ -14,6 +14,7 @@ var specTable = []string{
 	"sr:factor=2", "sr:factor=3,kernel=uniform,size=2", "sr:factor=2,kernel=motion,length=3", "sr:factor=2,kernel=disk,radius=1", "sr:factor=2,kernel=FILE",
 	"tomo:angles=12",
 	"mri:accel=2",
+	"jpeg:quality=30",
 }
 
 // tableFile is a kernel of 3 x 4 taps, and for an inpaint a mask of s.
@@ -38,7 +39,7 @@ func TestSpecTable(t *testing.T) {
 			untried[w] = true
 		}
 	}
-	scene := Shape{2, 14, 15}
+	scene := Shape{3, 14, 15}
 	for _, text := range specTable {
 		sp, err := ParseSpec(text)
 		if err != nil {

@@ -3,40 +3,14 @@ package solvers
 import (
 	"fmt"
 	"math"
-	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/scratch"
 )
 
-// buffers holds scratch vectors and headers their empty headers, so that a
-// running solver does not allocate.
-var buffers, headers sync.Pool
-
-// borrow returns n samples of any content.
-func borrow(n int) []float32 {
-	p, ok := buffers.Get().(*[]float32)
-	if !ok {
-		return make([]float32, n)
-	}
-	b := *p
-	*p = nil
-	headers.Put(p)
-	if cap(b) < n {
-		return make([]float32, n)
-	}
-	return b[:n]
-}
-
-func giveBack(bs ...[]float32) {
-	for _, b := range bs {
-		p, ok := headers.Get().(*[]float32)
-		if !ok {
-			p = new([]float32)
-		}
-		*p = b
-		buffers.Put(p)
-	}
-}
+// borrow returns n samples of any content, giveBack ends the loan.
+func borrow(n int) []float32   { return scratch.Borrow(n) }
+func giveBack(bs ...[]float32) { scratch.GiveBack(bs...) }
 
 func checkLen(what string, got, want int) {
 	if got != want {

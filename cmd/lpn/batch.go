@@ -37,11 +37,14 @@ func (con *console) each(ctx context.Context, jobs []job, batch, skip bool, what
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if _, err := os.Stat(j.to); err == nil && skip && isRegular(j.to) {
+		if _, err := os.Stat(j.to); err == nil && skip && j.err == nil && isRegular(j.to) {
 			skipped++
 			continue
 		}
-		result, line, err := work(ctx, j)
+		result, line, err := any(nil), "", j.err
+		if err == nil {
+			result, line, err = work(ctx, j)
+		}
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return ctx.Err()

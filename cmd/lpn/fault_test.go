@@ -82,7 +82,7 @@ func TestHostileFiles(t *testing.T) {
 		{"inf.npy", "restore", "D/inf.npy: not an image that lpn reads: sample 1 is +Inf: every sample must be a finite number"},
 		{"pixels.npy", "restore", "D/pixels.npy: not an image that lpn reads: a .npy of shape (1152921504606846976, 1) has more than the limit of 2^31 samples"},
 		{"long.npy", "restore", "D/long.npy: not an image that lpn reads: damaged .npy: shape 30000x30000 of <f4 wants 3600000000 bytes, the file has 64"},
-		{"object.npy", "restore", `D/object.npy: not an image that lpn reads: a .npy of type "|O": want float32, float64, uint8 or uint16`},
+		{"object.npy", "restore", `D/object.npy: a .npy of type "|O" is not supported: save the numbers as float32, uint8 or uint16`},
 		{"cut.png", "restore", "D/cut.png: not an image that lpn reads: damaged PNG: invalid format: not enough pixel data"},
 		{"tail.png", "restore", "D/tail.png: not an image that lpn reads: damaged PNG: invalid format: invalid checksum"},
 		{"huge.png", "restore", fmt.Sprintf("D/huge.png: not an image that lpn reads: the header promises 30000x30000 pixels, which %d bytes cannot hold", len(raw))},
@@ -297,7 +297,7 @@ func TestOnePixel(t *testing.T) {
 // one that never comes ends with Ctrl-C.
 func TestEndless(t *testing.T) {
 	code, _, stderr := callFrom(t, context.Background(), endless{}, "degrade", "-", "-o", "-", "--format", "png")
-	if code != exitFailed || stderr != "lpn: stdin: not an image that lpn reads: neither PNG, JPEG, TIFF, BMP, WebP, GIF nor .npy\n" {
+	if code != exitFailed || stderr != "lpn: stdin: not an image that lpn reads: neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DICOM, FITS nor PNM\n" {
 		t.Errorf("exit %d: %q", code, stderr)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -190,6 +190,11 @@ func TestBadInput(t *testing.T) {
 		{"restore --solver bgp G -o OUT", 2, `unknown solver "bgp" (did you mean "bpg"?)`},
 		{"restore --solver admm --step 1 G -o OUT", 2, "--step goes with"},
 		{"restore --rho 1 G -o OUT", 2, "--rho goes with"},
+		{"restore --rho 0 G -o OUT", 2, "--rho goes with"},
+		{"restore --solver admm --step 0 G -o OUT", 2, "--step goes with"},
+		{"restore --solver admm --rho 0 G -o OUT", 2, "--rho: 0; want a positive number"},
+		{"restore --step 0 G -o OUT", 2, "--step: 0; want a positive number"},
+		{"restore --scale 0 G -o OUT", 2, "--scale: 0; want a positive number"},
 		{"restore --threads -1 G -o OUT", 2, "--threads: -1"},
 		{"restore --threads 1000000 G -o OUT", 2, "--threads: 1000000; want 1 to 1024"},
 		{"restore --json=maybe G -o OUT", 2, `--json: "maybe" is neither true nor false`},
@@ -567,10 +572,13 @@ func TestBatch(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// Two inputs for one output.
+	// Two inputs for one output: the second fails, the first is written.
 	save(t, filepath.Join(in, "deep", "a.png"), picture(1, 9, 9, 8))
-	if code, _, stderr := call(t, "degrade", filepath.Join(in, "a.png"), filepath.Join(in, "deep", "a.png"), "-o", filepath.Join(dir, "u")); code != exitUsage || !strings.Contains(stderr, "both be written") {
+	if code, _, stderr := call(t, "degrade", filepath.Join(in, "a.png"), filepath.Join(in, "deep", "a.png"), "-o", filepath.Join(dir, "u")); code != exitPartly || !strings.Contains(stderr, "is written to") {
 		t.Errorf("exit %d: %s", code, stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "u", "a.png")); err != nil {
+		t.Error(err)
 	}
 	// Beside the inputs by default.
 	must(t, "degrade", filepath.Join(in, "a.png"))

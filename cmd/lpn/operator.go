@@ -67,24 +67,32 @@ func openOperatorFile(path string) (operators.Image, error) {
 	return m, terr
 }
 
-// withShape is p with other samples; alpha follows where the size changed:
-// the part at (dy,dx) of a larger picture, or the nearest pixel of one that
-// was scaled.
+// withShape is p with other samples. What goes with them follows where the size
+// changed: of a picture that was cut, the opacity of the part that is left; of
+// one that was scaled, the opacity interpolated like a gray picture, aligned with
+// the colours, and the resolution.
 func withShape(p *imageio.Picture, m operators.Image, crop bool) *imageio.Picture {
 	q := *p
 	q.Image = m
-	if p.Alpha == nil || m.H == p.H && m.W == p.W {
+	if m.H == p.H && m.W == p.W && m.C == p.C {
+		return &q
+	}
+	q.Missing = nil
+	if m.H == p.H && m.W == p.W {
+		return &q
+	}
+	if !crop {
+		q.Meta.Scale(float64(m.W)/float64(p.W), float64(m.H)/float64(p.H))
+		q.Alpha = imageio.ResizeAlpha(p.Alpha, p.H, p.W, m.H, m.W)
+		return &q
+	}
+	if p.Alpha == nil {
 		return &q
 	}
 	q.Alpha = make([]uint16, m.H*m.W)
+	dy, dx := restore.Margin(p.H-m.H), restore.Margin(p.W-m.W)
 	for y := range m.H {
-		for x := range m.W {
-			sy, sx := y*p.H/m.H, x*p.W/m.W
-			if crop {
-				sy, sx = y+restore.Margin(p.H-m.H), x+restore.Margin(p.W-m.W)
-			}
-			q.Alpha[y*m.W+x] = p.Alpha[sy*p.W+sx]
-		}
+		copy(q.Alpha[y*m.W:(y+1)*m.W], p.Alpha[(y+dy)*p.W+dx:])
 	}
 	return &q
 }

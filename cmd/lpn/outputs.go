@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,17 +19,23 @@ type outputOptions struct {
 	format  string // png, jpeg, tiff or npy; "" from the name
 	bits    int
 	quality int
-	force   bool
-	skip    bool
-	recurse bool
+	// compression of PNG and TIFF is fast or small.
+	compression string
+	force       bool
+	skip        bool
+	recurse     bool
 }
+
+// formatNames are the formats that are written, for messages.
+const formatNames = "png, jpeg, tiff, npy, pfm, fits or dicom"
 
 func outputFlags(suffix string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to a `FILE`, a folder, a template, or - for stdout", DefaultText: "{dir}/{name}" + suffix + "{ext}"},
-		&cli.StringFlag{Name: "format", Usage: "`FORMAT` for stdout and for {ext}: png, jpeg, tiff or npy"},
-		&cli.IntFlag{Name: "bits", Usage: "`N` bits a sample in PNG and TIFF, 8 or 16 (default: as the input)"},
+		&cli.StringFlag{Name: "format", Usage: "`FORMAT` for stdout and for {ext}: " + formatNames},
+		&cli.IntFlag{Name: "bits", Usage: "`N` bits a sample in PNG and TIFF, 8 or 16, or 32 for floats in TIFF (default: as the input)"},
 		&cli.IntFlag{Name: "quality", Value: 95, Usage: "JPEG quality `N`, 1 to 100"},
+		&cli.StringFlag{Name: "compression", Value: "fast", Usage: "how PNG and TIFF are deflated: `HOW` is fast or small"},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		&cli.BoolFlag{Name: "skip-existing", Usage: "pass over inputs whose output exists"},
 		&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder, keeping the tree"},
@@ -38,21 +45,23 @@ func outputFlags(suffix string) []cli.Flag {
 func outputFrom(c *cli.Context) outputOptions {
 	return outputOptions{
 		to: c.String("output"), format: c.String("format"), bits: c.Int("bits"), quality: c.Int("quality"),
-		force: c.Bool("force"), skip: c.Bool("skip-existing"), recurse: c.Bool("recursive"),
+		compression: c.String("compression"), force: c.Bool("force"), skip: c.Bool("skip-existing"), recurse: c.Bool("recursive"),
 	}
 }
 
 // check refuses options that contradict each other.
 func (o outputOptions) check(con *console) error {
 	switch {
-	case o.bits != 0 && o.bits != 8 && o.bits != 16:
-		return usagef("--bits: %d; want 8 or 16", o.bits)
+	case o.bits != 0 && o.bits != 8 && o.bits != 16 && o.bits != 32:
+		return usagef("--bits: %d; want 8 or 16, or 32 for a TIFF of floats", o.bits)
+	case o.compression != "" && o.compression != "fast" && o.compression != "small":
+		return usagef("--compression: %q; want fast or small", o.compression)
 	case o.quality < 1 || o.quality > 100:
 		return usagef("--quality: %d; want 1 to 100", o.quality)
 	case o.force && o.skip:
 		return usagef("--force and --skip-existing contradict each other")
-	case !slices.Contains([]string{"", "png", "jpeg", "tiff", "npy"}, o.format):
-		return usagef("--format: %q; want png, jpeg, tiff or npy", o.format)
+	case o.format != "" && imageio.ExtensionOf(o.format) == "":
+		return usagef("--format: %q; want %s", o.format, formatNames)
 	case o.to == "-" && o.format == "":
 		return usagef("-o - wants --format png or npy (or jpeg, tiff)")
 	case o.to == "-" && con.json:
@@ -62,7 +71,7 @@ func (o outputOptions) check(con *console) error {
 }
 
 func (o outputOptions) write() imageio.Options {
-	return imageio.Options{Format: o.format, Bits: o.bits, Quality: o.quality}
+	return imageio.Options{Format: o.format, Bits: o.bits, Quality: o.quality, Compression: o.compression}
 }
 
 // folder is the folder that -o names, "" when it names something else.
@@ -87,13 +96,14 @@ func (o outputOptions) namesFile() bool {
 		return false
 	}
 	ext := strings.ToLower(filepath.Ext(o.to))
-	return ext == ".npz" || slices.Contains(imageio.Extensions, ext)
+	return ext == measurementExt || slices.Contains(imageio.Extensions, ext)
 }
 
 // A job is an input with its place to go.
 type job struct {
 	input
-	to string
+	to  string
+	err error // why it cannot be done
 }
 
 // plan gives every input its output. suffix marks outputs that land beside
@@ -107,17 +117,19 @@ func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(
 	if batch && o.namesFile() {
 		return nil, usagef("-o %s is one file, the inputs may be many: name a folder, %s/ if it is to have that name, or a template with {name}", o.to, o.to)
 	}
-	for _, in := range inputs {
-		to, err := o.place(in, dir, suffix, ext)
-		if err != nil {
-			return nil, err
-		}
+	places, err := o.places(inputs, dir, suffix, ext)
+	if err != nil {
+		return nil, err
+	}
+	for i, in := range inputs {
+		to := places[i]
 		if to != "-" {
 			if err := fits(to); err != nil {
 				return nil, err
 			}
 			if other, twice := taken[to]; twice {
-				return nil, usagef("%s and %s would both be written to %s", other, in.path, to)
+				jobs = append(jobs, job{in, to, fmt.Errorf("%s: %s is written to %s already: choose another -o for one of them", in.path, other, to)})
+				continue
 			}
 			taken[to] = in.path
 			if err := noInput(to, in, inputs, &infos); err != nil {
@@ -127,9 +139,35 @@ func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(
 				return nil, usagef("%s exists: --force overwrites it, --skip-existing passes it over", to)
 			}
 		}
-		jobs = append(jobs, job{in, to})
+		jobs = append(jobs, job{in, to, nil})
 	}
 	return jobs, nil
+}
+
+// places gives every input its place. Of inputs that would go to the same one,
+// such as a.gif and a.png, those of another extension than the output's keep
+// their whole name: a.gif.png.
+func (o outputOptions) places(inputs []input, dir, suffix string, ext func(input) string) ([]string, error) {
+	places := make([]string, len(inputs))
+	count := map[string]int{}
+	for i, in := range inputs {
+		to, err := o.place(in, dir, suffix, ext, false)
+		if err != nil {
+			return nil, err
+		}
+		places[i] = to
+		count[to]++
+	}
+	for i, in := range inputs {
+		if to := places[i]; count[to] > 1 && !strings.EqualFold(filepath.Ext(in.path), filepath.Ext(to)) {
+			whole, err := o.place(in, dir, suffix, ext, true)
+			if err != nil {
+				return nil, err
+			}
+			places[i] = whole
+		}
+	}
+	return places, nil
 }
 
 // noInput refuses an output that is one of the inputs, by name or by link:
@@ -166,8 +204,12 @@ func isRegular(path string) bool {
 	return err != nil || st.Mode().IsRegular()
 }
 
-func (o outputOptions) place(in input, dir, suffix string, ext func(input) string) (string, error) {
-	name := strings.TrimSuffix(filepath.Base(in.rel), filepath.Ext(in.rel))
+// place is where an input goes; whole keeps its extension in the name.
+func (o outputOptions) place(in input, dir, suffix string, ext func(input) string, whole bool) (string, error) {
+	name := filepath.Base(in.rel)
+	if !whole {
+		name = strings.TrimSuffix(name, filepath.Ext(in.rel))
+	}
 	e := ext(in)
 	if o.format != "" {
 		e = imageio.ExtensionOf(o.format)
@@ -268,32 +310,65 @@ func (o outputOptions) fitsPicture(to string) error {
 	return err
 }
 
-// writePicture writes p to the job's place.
-func (o outputOptions) writePicture(con *console, to string, p *imageio.Picture) error {
+// writeTo is how a picture is written to a place.
+func (o outputOptions) writeTo(to string) (imageio.Options, error) {
 	opts := o.write()
 	if to == "-" {
-		return imageio.Encode(con.out, p, opts)
+		return opts, nil
 	}
 	format, err := o.formatOf(to)
+	opts.Format = format
+	return opts, err
+}
+
+// writePicture writes p to the job's place.
+func (o outputOptions) writePicture(con *console, to string, p *imageio.Picture) error {
+	return o.writePages(con, to, 1, func(yield func(*imageio.Picture, error) bool) { yield(p, nil) })
+}
+
+// writePages writes n pages to the job's place.
+func (o outputOptions) writePages(con *console, to string, n int, pages iter.Seq2[*imageio.Picture, error]) error {
+	opts, err := o.writeTo(to)
 	if err != nil {
 		return err
 	}
-	opts.Format = format
-	if p.Alpha != nil && !imageio.KeepsAlpha(format) {
-		con.remark("%s: %s holds no alpha channel: it is left out", to, format)
+	if to == "-" {
+		return imageio.EncodePages(con.out, n, pages, opts)
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Dir(to), cause(err))
 	}
-	return imageio.Write(to, p, opts)
+	return imageio.WritePages(to, n, func(yield func(*imageio.Picture, error) bool) {
+		for p, err := range pages {
+			if err == nil && p.Alpha != nil && !imageio.KeepsAlpha(opts.Format) {
+				con.remark("%s: %s holds no alpha channel: it is left out", to, opts.Format)
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}, opts)
 }
 
-// readPicture reads an input.
+// readPicture reads an input, the first page of several.
 func readPicture(con *console, path string) (*imageio.Picture, error) {
-	if path == "-" {
-		return imageio.Decode(con.in, "stdin")
+	f, err := openPages(con, path)
+	if err != nil {
+		return nil, err
 	}
-	return imageio.Read(path)
+	defer f.Close()
+	if f.Pages() > 1 {
+		con.remark("%s: only the first of %d pages is used", path, f.Pages())
+	}
+	return f.Page(0)
+}
+
+// openPages opens an input, - for stdin.
+func openPages(con *console, path string) (*imageio.File, error) {
+	if path == "-" {
+		return imageio.NewFile(con.in, "stdin")
+	}
+	return imageio.Open(path)
 }
 
 // writeFile writes a file that is no picture, all of it or nothing.

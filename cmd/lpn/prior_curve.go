@@ -56,6 +56,7 @@ func priorCurveCommand() *cli.Command {
 			case !(o.laplace > 0):
 				return usagef("--laplace: %v; want a positive number", o.laplace)
 			}
+			unused(c, con, "curve draws numbers", "crop")
 			return o.run(c.Context, con)
 		}),
 	}

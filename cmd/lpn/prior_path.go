@@ -88,6 +88,9 @@ func priorPathCommand() *cli.Command {
 			if err := checkLevels(o.kind, o.levels); err != nil {
 				return err
 			}
+			if o.kind.Kind() != "mix" {
+				unused(c, con, "it goes with --perturb mix", "with")
+			}
 			if o.images < 1 {
 				return usagef("--images: %d; want a positive number", o.images)
 			}

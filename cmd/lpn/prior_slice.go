@@ -62,7 +62,9 @@ func priorSliceCommand() *cli.Command {
 				return usagef("slice wants -o FILE.png (or .svg, .csv, .npz)")
 			}
 			o.dirs = [2]string{u, v}
-			if c.String("noise") != "" {
+			if c.String("noise") == "" {
+				unused(c, con, "there is a measurement only with --noise", "operator", "boundary")
+			} else {
 				var ok bool
 				if o.noise, ok = parseLevel(c.String("noise")); !ok || !(o.noise > 0) {
 					return usagef("--noise: %q; want a positive number in (0,1] or a fraction like 25/255", c.String("noise"))

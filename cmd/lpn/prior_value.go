@@ -58,7 +58,7 @@ func (o priorValueOptions) run(ctx context.Context, con *console) error {
 	}
 	var jobs []job
 	for _, in := range inputs {
-		jobs = append(jobs, job{in, ""})
+		jobs = append(jobs, job{input: in})
 	}
 	return con.each(ctx, jobs, batch, false, "evaluating", func(ctx context.Context, j job) (any, string, error) {
 		v, err := o.value(ctx, con, j.path)

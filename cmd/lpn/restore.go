@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"image"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/sysmem"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
 	"github.com/urfave/cli/v2"
@@ -36,6 +38,7 @@ type restoreOptions struct {
 	gray      bool
 	plan      bool          // only say what was decided
 	scale     restore.Range // what is black and white; zero: found out
+	page      pageChoice
 	out       outputOptions
 }
 
@@ -61,6 +64,7 @@ func restoreCommand() *cli.Command {
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png or .svg"},
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
+			&cli.IntFlag{Name: "page", Usage: "restore page `N` alone of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
 			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats"},
 			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
 		}, outputFlags("_lpn"))...),
@@ -87,6 +91,7 @@ func restoreCommand() *cli.Command {
 				sheet:     c.String("sheet"),
 				gray:      c.Bool("gray"),
 				plan:      c.Bool("plan"),
+				page:      pageChoice{number: c.Int("page")},
 				scale:     scale,
 				out:       outputFrom(c),
 			}
@@ -113,6 +118,11 @@ type restored struct {
 	Lambda     number  `json:"lambda"`
 	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
+	Strength   number  `json:"strength"`
+	// NoiseModel is what --noise takes, as JSON.
+	NoiseModel json.RawMessage `json:"noise_model"`
+	// Suspect is null, or why the result should not be trusted.
+	Suspect *string `json:"suspect"`
 	// Uncertified says why Certified is false.
 	Uncertified string `json:"uncertified,omitempty"`
 	// InputPSNR is the measurement's, where it has the truth's size.
@@ -120,6 +130,9 @@ type restored struct {
 }
 
 func (o restoreOptions) run(ctx context.Context, con *console) error {
+	if o.page.number < 0 {
+		return usagef("--page: %d; want 1 or more", o.page.number)
+	}
 	if err := o.out.check(con); err != nil {
 		return err
 	}
@@ -151,11 +164,7 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		return o.plans(ctx, con, jobs, batch)
 	}
 	return con.each(ctx, jobs, batch, o.out.skip, "restoring", func(ctx context.Context, j job) (any, string, error) {
-		r, err := o.restore(ctx, con, j, batch)
-		if err != nil {
-			return nil, "", err
-		}
-		return r, r.line(), nil
+		return o.restorePages(ctx, con, j, batch)
 	})
 }
 
@@ -297,7 +306,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, err
 	}
-	truth, err := o.truth(con, j, &m)
+	truth, err := o.truth(con, j, p, &m)
 	if err != nil {
 		return restored{}, err
 	}
@@ -314,11 +323,26 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, named(err)
 	}
+	if s.Note != "" {
+		con.remark("%s: %s", j.path, s.Note)
+	}
 	r := restored{
 		Input: j.path, Output: j.to, Operator: m.Operator.String(), Prior: plan.Prior, Solver: plan.Solver,
 		Iterations: s.Iterations, Seconds: number(s.Seconds), Objective: number(s.Objective),
 		Converged: s.Converged, Certified: s.Certified, Noise: number(plan.Noise),
 		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
+		Strength: number(s.Strength),
+	}
+	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
+		return restored{}, named(err)
+	}
+	if s.Suspect != "" {
+		r.Suspect = &s.Suspect
+	}
+	shown := m // in the sheet
+	if isJPEG(m.Operator) && p.JPEG != nil {
+		s.Image = p.JPEG.Upright(s.Image)
+		shown.Operator, shown.Y = operators.Spec{}, p.Image
 	}
 	result := withShape(p, s.Image, !m.Operator.Resamples())
 	if truth != nil {
@@ -337,10 +361,10 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err := o.record(s.Trace); err != nil {
 		return restored{}, err
 	}
-	if err := o.contact(m, s.Image, m.Truth); err != nil {
+	if err := o.contact(shown, s.Image, m.Truth); err != nil {
 		return restored{}, err
 	}
-	return r, o.out.writePicture(con, j.to, result)
+	return r, o.put(con, j.to, result)
 }
 
 // remarkPlan says what a plan takes that nobody asked for.
@@ -402,24 +426,31 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, resto
 			return nil, m, missing(err)
 		}
 		m.Range = o.scale
-		return &imageio.Picture{Image: m.Y, Bits: 8}, m, nil
+		return &imageio.Picture{Image: m.Y, Bits: 16}, m, nil
 	}
-	if !o.spec.ImageShaped() {
+	if !o.spec.ImageShaped() && !isJPEG(o.spec) {
 		return nil, restore.Problem{}, usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
 	}
-	p, err := readPicture(con, path)
+	p, err := o.page.read(con, path)
 	if err != nil {
 		return nil, restore.Problem{}, err
 	}
 	if o.gray {
 		p = p.Luma()
 	}
+	if isJPEG(o.spec) {
+		m, err := o.readJPEG(path, p)
+		return p, m, err
+	}
 	scene, err := o.spec.Scene(p.Shape)
 	if err != nil {
 		return nil, restore.Problem{}, fmt.Errorf("%s: %w", path, err)
 	}
 	m := restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
-	if m.Range.IsZero() && p.Bits < 32 {
+	switch {
+	case !o.scale.IsZero(): // in the file's numbers, of which some were divided by their largest
+		m.Range = restore.Range{Lo: o.scale.Lo / p.Scale, Hi: o.scale.Hi / p.Scale}
+	case p.Bits < 32:
 		m.Range = restore.Unit // integers have a full scale
 	}
 	return p, m, nil
@@ -427,7 +458,7 @@ func (o restoreOptions) read(con *console, path string) (*imageio.Picture, resto
 
 // truth reads the reference of a job, nil when none is given, and gives it to the
 // problem.
-func (o restoreOptions) truth(con *console, j job, m *restore.Problem) (*imageio.Picture, error) {
+func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restore.Problem) (*imageio.Picture, error) {
 	if o.reference == "" {
 		return nil, nil
 	}
@@ -435,7 +466,7 @@ func (o restoreOptions) truth(con *console, j job, m *restore.Problem) (*imageio
 	if err != nil {
 		return nil, err
 	}
-	t, err := readPicture(con, path)
+	t, err := o.page.reference(con, path)
 	if err != nil {
 		return nil, err
 	}
@@ -443,6 +474,10 @@ func (o restoreOptions) truth(con *console, j job, m *restore.Problem) (*imageio
 		t = t.Luma()
 	}
 	h, w := m.Operator.Frame(m.Y.Shape, m.Scene)
+	turned := isJPEG(m.Operator) && p.JPEG != nil && p.JPEG.Orientation != 1
+	if turned { // the scene is the picture as it is stored
+		h, w = p.H, p.W
+	}
 	want := operators.Shape{C: m.Scene.C, H: h, W: w}
 	// Under the boundary valid a measurement covers the middle of the truth.
 	if t.H >= h && t.W >= w && t.H <= m.Scene.H && t.W <= m.Scene.W && t.C == want.C {
@@ -451,7 +486,9 @@ func (o restoreOptions) truth(con *console, j job, m *restore.Problem) (*imageio
 	if t.Shape != want {
 		return nil, fmt.Errorf("%s: the reference is %v, the result %v (channels x height x width)", path, t.Shape, want)
 	}
-	m.Truth = &t.Image
+	if !turned {
+		m.Truth = &t.Image
+	}
 	return t, nil
 }
 
@@ -466,8 +503,14 @@ func (r restored) line() string {
 		}
 		s += fmt.Sprintf("%.2f dB, SSIM %.4f", *r.PSNR, *r.SSIM)
 	}
-	if !r.Certified {
+	switch {
+	case !r.Certified:
 		s += " (not certified: " + r.Uncertified + ")"
+	case r.Suspect != nil:
+		s += " (certified)"
+	}
+	if r.Suspect != nil {
+		s += " SUSPECT: " + *r.Suspect
 	}
 	return s
 }

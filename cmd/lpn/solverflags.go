@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/sysmem"
@@ -22,7 +23,7 @@ func solverFlags() []cli.Flag {
 		&cli.Float64Flag{Name: "tol", Usage: "stop when an iteration moves the picture by less than `T`, relative; 0 never stops", DefaultText: "1e-4 for bpg, 1e-6 for the others, whose steps are shorter"},
 		&cli.Float64Flag{Name: "step", Usage: "step `E` of pgd, apgd and bpg (default: from the operator)"},
 		&cli.Float64Flag{Name: "rho", Usage: "penalty `R` of admm and hqs, 1/R the step of drs (default: from the operator)"},
-		&cli.Float64Flag{Name: "strength", Value: 1, Usage: "regularise `T` times as much as the noise level asks for"},
+		&cli.StringFlag{Name: "strength", Value: "1", Usage: "regularise `T` times as much as the noise level asks for; discrepancy: until the residual is as large as the noise"},
 		&cli.StringFlag{Name: "params", Usage: "take what flags leave open from `FILE`, made by lpn tune"},
 		&cli.Float64Flag{Name: "scale", Usage: "take the prior for one of `S` times less noise, R(S x)/S^2", DefaultText: "from the operator and the noise"},
 		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations: an exact prox too, a little better, 8 times the work"},
@@ -70,12 +71,18 @@ func solverFrom(c *cli.Context) (solverChoice, error) {
 		Iters:    c.Int("iters"),
 		Step:     c.Float64("step"),
 		Rho:      c.Float64("rho"),
-		Strength: c.Float64("strength"),
 		Scale:    c.Float64("scale"),
 		Ensemble: c.Bool("ensemble"),
 		Tile:     c.Int("tile"),
 		Threads:  c.Int("threads"),
 	}}
+	if s.Discrepancy = c.String("strength") == "discrepancy"; s.Discrepancy {
+		s.Strength = 1
+	} else if !c.IsSet("strength") {
+		s.Strength = 0 // the library's choice
+	} else if s.Strength, err = strconv.ParseFloat(c.String("strength"), 64); err != nil {
+		return s, usagef("--strength: %q is not a number it can take, nor discrepancy", c.String("strength"))
+	}
 	if text := c.String("memory"); text != "" {
 		if s.Memory, err = sysmem.ParseSize(text); err != nil {
 			return s, usagef("--memory: %w", err)
@@ -99,7 +106,7 @@ func solverFrom(c *cli.Context) (solverChoice, error) {
 	switch {
 	case s.Iters == 0:
 		return s, usagef("--iters: 0; want at least 1")
-	case s.Strength == 0:
+	case s.Strength == 0 && c.IsSet("strength"):
 		return s, usagef("--strength: 0; want a positive number")
 	case !slices.Contains(restore.Solvers(), s.Solver):
 		return s, usagef("--solver: unknown solver %q%s; want %s", s.Solver, suggest(s.Solver, restore.Solvers()), strings.Join(restore.Solvers(), ", "))
@@ -107,6 +114,11 @@ func solverFrom(c *cli.Context) (solverChoice, error) {
 		return s, usagef("--step goes with pgd, apgd and bpg; %s has --rho", s.Solver)
 	case c.IsSet("rho") && !restore.TakesRho(s.Solver):
 		return s, usagef("--rho goes with admm, hqs and drs; %s has --step", s.Solver)
+	}
+	for _, name := range []string{"step", "rho", "scale"} {
+		if c.IsSet(name) && c.Float64(name) == 0 {
+			return s, usagef("--%s: 0; want a positive number, or leave it out", name)
+		}
 	}
 	return s, asUsage(s.Validate())
 }

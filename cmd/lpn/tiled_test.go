@@ -102,8 +102,8 @@ func TestTooLarge(t *testing.T) {
 	y := large(t, dir, 1, 160, 150)
 	out := filepath.Join(dir, "x.npy")
 	for _, c := range []struct{ args, want string }{
-		{"--operator inpaint:ratio=0.5", "only denoise and blur are cut into tiles"},
-		{"--operator sr:factor=2", "only denoise and blur are cut into tiles"},
+		{"--operator inpaint:ratio=0.5", "only denoise, blur and jpeg are cut into tiles"},
+		{"--operator sr:factor=2", "only denoise, blur and jpeg are cut into tiles"},
 		{"--operator blur:gaussian,sigma=1 --boundary circular", "where opposite edges meet"},
 	} {
 		args := append([]string{"restore", "--prior", pr, "--noise", "0.1", "--memory", "1M", y, "-o", out}, strings.Fields(c.args)...)

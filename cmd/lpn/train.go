@@ -84,7 +84,7 @@ func (o *trainOptions) recipe() (architecture, error) {
 		plan: func(steps int, lr float64) train.Plan { return p.Plan.Stretched(steps, lr) },
 		tune: func(t *train.Options) {
 			q := p.Options()
-			t.Beta2, t.Clip, t.EMA, t.Frame, t.Growth = q.Beta2, q.Clip, q.EMA, q.Frame, q.Growth
+			t.Beta2, t.Clip, t.EMA, t.GainPenalty = q.Beta2, q.Clip, q.EMA, q.GainPenalty
 		},
 		laplace: p.Laplace, upright: p.Upright,
 	}, nil
@@ -109,7 +109,7 @@ func paperPlan(steps int, lr float64) train.Plan {
 // pyramidRecipe is what the pyramid of gated energies trains with; the
 // penalty keeps it from amplifying strong waves.
 func pyramidRecipe(o *train.Options) {
-	o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth = 0.99, 0.5, 0.995, 0.03, 60
+	o.Beta2, o.Clip, o.EMA, o.GainPenalty = 0.99, 0.5, 0.995, 10
 }
 
 type trainOptions struct {

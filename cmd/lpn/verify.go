@@ -27,7 +27,8 @@ func verifyCommand() *cli.Command {
 		Usage:     "certify that a prior is an exact proximal operator",
 		ArgsUsage: "PRIOR",
 		Description: "What is proved holds for every picture: the signs of the weights, the growth of psi.\n" +
-			"The rest is measured at random probes. Exit code 1 when anything fails.\n\n" +
+			"The rest is measured at random probes, among them waves of all directions, colours and\n" +
+			"amplitudes, of which f must amplify none. Exit code 1 when anything fails.\n\n" +
 			"Example: lpn verify prior" + priorExt,
 		Flags: common(
 			&cli.IntFlag{Name: "size", Usage: "probe pictures of `N`xN pixels", DefaultText: "32, or the prior's own size"},
@@ -38,7 +39,10 @@ func verifyCommand() *cli.Command {
 			if err := wantArgs(c, 1, "one prior, built in or a file"); err != nil {
 				return err
 			}
-			o := verifyOptions{c.Args().First(), c.Int("size"), c.Uint64("seed"), c.String("output"), c.Bool("half"), c.Bool("force")}
+			o := verifyOptions{
+				prior: c.Args().First(), size: c.Int("size"), seed: c.Uint64("seed"),
+				out: c.String("output"), half: c.Bool("half"), force: c.Bool("force"),
+			}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -129,6 +133,11 @@ func certificateRows(w io.Writer, c lpn.Certificate) {
 	row("  f against the gradient of psi", "%s", beyondRounding(c.GradientError))
 	row("  Fenchel gap", "%.2g", c.FenchelGap)
 	row("  inversion residual", "%.2g", c.InversionResidual)
+	if c.StripeGain != nil {
+		row("  worst wave", "%v", *c.StripeWave)
+		row("    its gain", "%.4f (at most 1: R does not prefer waves)", *c.StripeGain)
+		row("    lowest R of waves", "%.3g above that of a flat picture", *c.StripeMargin)
+	}
 	row("  descent raised R in", "%d steps", c.DescentViolations)
 }
 

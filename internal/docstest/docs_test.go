@@ -127,11 +127,12 @@ func outside(t *testing.T, b block) string {
 	return build(t, dir, ".", b.String())
 }
 
-// build builds a command and returns the path of the binary.
+// build builds a command, without tables for debuggers, and returns the path of the
+// binary.
 func build(t *testing.T, dir, pkg, what string) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "program")
-	cmd := exec.Command("go", "build", "-mod=mod", "-o", bin, pkg)
+	cmd := exec.Command("go", "build", "-mod=mod", "-ldflags=-s -w", "-o", bin, pkg)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", what, err, out)
@@ -139,7 +140,7 @@ func build(t *testing.T, dir, pkg, what string) string {
 	return bin
 }
 
-// readmeProgram is the program in README.md, or one of docs/.
+// program is the program in README.md, or one of docs/.
 func program(t *testing.T, file string) block {
 	t.Helper()
 	for _, b := range blocks(t) {

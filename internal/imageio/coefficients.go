@@ -5,9 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"io"
 	"iter"
 
 	"github.com/lpn-imaging/lpn/operators"
@@ -21,59 +18,113 @@ type Coefficients struct {
 	// 8, says how it is to be turned afterwards.
 	Shape       operators.Shape
 	Orientation int
-	// Y has the coefficients, multiples of the steps of Format.
-	Y []float32
+	// K has the coefficients in multiples of the steps of Format.
+	K []int16
+}
+
+// Y is the measurement: the coefficients in units of the samples.
+func (c *Coefficients) Y() []float32 {
+	y := make([]float32, len(c.K))
+	c.operator().Dequantise(y, c.K)
+	return y
+}
+
+// Decode is the picture that a decoder makes, upright and not rounded: see
+// operators.JPEG.
+func (c *Coefficients) Decode() operators.Image {
+	m := operators.NewImage(c.Shape)
+	c.operator().Decode(m.Pix, c.Y())
+	return c.Upright(m)
+}
+
+// picture is what is read of the file: 8 bits, not turned.
+func (c *Coefficients) picture() *Picture {
+	p := &Picture{Image: operators.NewImage(c.Shape), JPEG: c}
+	c.operator().Decode(p.Pix, c.Y())
+	for i, v := range p.Pix {
+		p.Pix[i] = float32(int32(min(max(v, 0), 1)*255+0.5)) / 255
+	}
+	p.typed('u', 8)
+	return p
+}
+
+// operator is the map of which K is a measurement.
+func (c *Coefficients) operator() *operators.JPEG {
+	a, err := operators.NewJPEG(c.Shape, c.Format)
+	if err != nil {
+		panic(err) // the file was read with them
+	}
+	return a
+}
+
+// Luma are the coefficients of the luma alone, nil where there is none of a
+// sample a pixel.
+func (c *Coefficients) Luma() *Coefficients {
+	f, ok := c.Format.Luma()
+	if !ok {
+		return nil
+	}
+	l := *c
+	l.Format, l.Shape.C = f, 1
+	rows, cols := c.operator().Blocks(0)
+	l.K = c.K[:64*rows*cols]
+	return &l
+}
+
+// Upright turns a picture of the stored shape as Orientation says.
+func (c *Coefficients) Upright(m operators.Image) operators.Image {
+	p := Picture{Image: m}
+	p.turn(c.Orientation)
+	return p.Image
 }
 
 // DecodeCoefficients reads a JPEG file, baseline or progressive, of one
 // component or of three. Files of four (CMYK), of odd subsampling, of 12 bits or
 // arithmetic coding are refused.
-func DecodeCoefficients(data []byte) (c *Coefficients, err error) {
+func DecodeCoefficients(data []byte) (*Coefficients, error) {
 	h, err := readJPEGHeader(data)
 	if err != nil {
 		return nil, err
 	}
-	// The decoder of others sees hostile files: a panic in it is a bad file.
-	defer func() {
-		if r := recover(); r != nil {
-			c, err = nil, fmt.Errorf("damaged JPEG: %v", r)
-		}
-	}()
 	s := operators.Shape{C: len(h.format.Planes), H: h.h, W: h.w}
 	if err := checkSize(s.C, s.H, s.W, int64(len(data)), 8256); err != nil {
 		return nil, err
-	}
-	// With a JFIF segment the decoder leaves the planes as they are.
-	img, err := jpeg.Decode(io.MultiReader(bytes.NewReader(jfif), bytes.NewReader(data[2:])))
-	if err != nil {
-		return nil, damaged("JPEG", err)
 	}
 	a, err := operators.NewJPEG(s, h.format)
 	if err != nil {
 		return nil, err
 	}
-	c = &Coefficients{Format: h.format, Shape: s, Orientation: h.orientation, Y: make([]float32, a.Codomain().Len())}
-	switch m := img.(type) {
-	case *image.Gray:
-		a.Recover(c.Y, 0, m.Pix, m.Stride)
-	case *image.YCbCr:
-		a.Recover(c.Y, 0, m.Y, m.YStride)
-		a.Recover(c.Y, 1, m.Cb, m.CStride)
-		a.Recover(c.Y, 2, m.Cr, m.CStride)
-	default:
-		return nil, errors.New("not a JPEG of one component or of three")
+	k := make([]int16, a.Codomain().Len())
+	if err := decodeJPEGScans(data, h.scan(a, k)); err != nil {
+		return nil, err
 	}
-	return c, nil
+	return &Coefficients{Format: h.format, Shape: s, Orientation: h.orientation, K: k}, nil
 }
 
-// jfif begins a JPEG file whose components are luma and chroma.
-var jfif = []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00")
+// scan is where the coefficients of each plane go: to k, as a has them.
+func (h *jpegHeader) scan(a *operators.JPEG, k []int16) *jpegScan {
+	s := &jpegScan{progressive: h.progressive}
+	for c, p := range h.format.Planes {
+		rows, cols := a.Blocks(c)
+		n := 64 * rows * cols
+		s.planes = append(s.planes, jpegPlane{
+			id: h.ids[c], rows: rows, cols: cols, k: k[:n],
+			down: h.down / p.Down, across: h.across / p.Across,
+		})
+		k = k[n:]
+	}
+	s.units = [2]int{(h.h + 8*h.down - 1) / (8 * h.down), (h.w + 8*h.across - 1) / (8 * h.across)}
+	return s
+}
 
 // A jpegHeader is what the segments of a JPEG file before its first scan say.
 type jpegHeader struct {
-	h, w        int
-	format      operators.JPEGFormat
-	orientation int
+	h, w         int
+	progressive  bool
+	format       operators.JPEGFormat
+	ids          []byte
+	down, across int // blocks of the finest plane in a unit of an interleaved scan
+	orientation  int
 }
 
 // readJPEGHeader reads the quantisation tables, the sampling factors, Adobe's
@@ -88,15 +139,15 @@ func readJPEGHeader(data []byte) (h jpegHeader, err error) {
 		case marker == 0xdb:
 			err = readJPEGTables(&tables, body)
 		case marker == 0xc0 || marker == 0xc1 || marker == 0xc2:
-			frame = body
+			frame, h.progressive = body, marker == 0xc2
 		case marker > 0xc2 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
 			err = fmt.Errorf("JPEG of the kind SOF%d; want baseline or progressive", marker-0xc0)
-		case marker == 0xe0 && bytes.HasPrefix(body, []byte("JFIF\x00")):
+		case marker == 0xe0 && bytes.HasPrefix(body, []byte(jfifMarker)):
 			jfif = true
 		case marker == 0xee && bytes.HasPrefix(body, []byte("Adobe")) && len(body) >= 12:
 			adobe = int(body[11])
-		case marker == 0xe1 && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
-			h.orientation = exifOrientation(body[6:])
+		case marker == 0xe1 && bytes.HasPrefix(body, []byte(exifMarker)):
+			h.orientation = orientationOf(body[len(exifMarker):])
 		}
 		if err != nil {
 			return h, err
@@ -195,6 +246,7 @@ func (h *jpegHeader) readFrame(body []byte, tables *[4]*[64]uint16) error {
 	for c := range n {
 		down, across = max(down, int(body[7+3*c]&15)), max(across, int(body[7+3*c]>>4))
 	}
+	h.down, h.across = down, across
 	for c := range n {
 		v, a, id := int(body[7+3*c]&15), int(body[7+3*c]>>4), body[8+3*c]
 		if v == 0 || a == 0 || down%v != 0 || across%a != 0 || down > 4 || across > 4 {
@@ -208,31 +260,7 @@ func (h *jpegHeader) readFrame(body []byte, tables *[4]*[64]uint16) error {
 			p.Down, p.Across = 1, 1
 		}
 		h.format.Planes = append(h.format.Planes, p)
+		h.ids = append(h.ids, body[6+3*c])
 	}
 	return nil
-}
-
-// exifOrientation is tag 0x112 of the first directory of a TIFF header, 1
-// where there is none.
-func exifOrientation(tiff []byte) int {
-	if len(tiff) < 8 {
-		return 1
-	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if tiff[0] == 'M' {
-		order = binary.BigEndian
-	}
-	at := int64(order.Uint32(tiff[4:]))
-	if at+2 > int64(len(tiff)) {
-		return 1
-	}
-	n := int64(order.Uint16(tiff[at:]))
-	for e := at + 2; n > 0 && e+12 <= int64(len(tiff)); e, n = e+12, n-1 {
-		if order.Uint16(tiff[e:]) == 0x112 {
-			if o := int(order.Uint16(tiff[e+8:])); o >= 1 && o <= 8 {
-				return o
-			}
-		}
-	}
-	return 1
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/gif"
@@ -77,6 +78,7 @@ func TestReadOthers(t *testing.T) {
 		{"rgba8.tif", 3, 8, true, 0},
 		{"fax.tif", 1, 8, false, 0},
 		{"tiled.tif", 3, 8, false, 0},
+		{"planar.tif", 3, 8, false, 0},
 		{"rgb8.bmp", 3, 8, false, 0},
 		{"gray8.bmp", 1, 8, false, 0},
 		{"frame.gif", 3, 8, false, 0},
@@ -444,7 +446,7 @@ func TestBad(t *testing.T) {
 	vast := append([]byte(nil), pngBytes...)
 	copy(vast[16:], "\x00\xff\xff\xff\x00\xff\xff\xff")
 	fix := func(b []byte) []byte { // IHDR's checksum
-		copy(b[29:], binary.BigEndian.AppendUint32(nil, crcOf(b[12:29])))
+		copy(b[29:], binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(b[12:29])))
 		return b
 	}
 	for _, c := range []struct {
@@ -465,7 +467,6 @@ func TestBad(t *testing.T) {
 		{"many.npy", array("<f4", "(65536, 65536, 65536, 65536)"), "limit of 2^31 samples"},
 		{"large.npy", array("<f4", "(10000, 10000)"), "wants 400000000 bytes"},
 		{"negative.npy", array("<f4", "(-4, 4)"), "damaged .npy"},
-		{"complex.npy", array("<c8", "(2, 2)"), "<c8"},
 		{"record.npy", []byte(npy.Magic + "\x01\x00\x43\x00{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2, 2), }"), "damaged .npy"},
 		{"header.npy", []byte(npy.Magic + "\x01\x00\x08\x00whatever"), "damaged .npy"},
 		{"magic.npy", []byte(npy.Magic), "ends too early"},
@@ -486,12 +487,9 @@ func TestBad(t *testing.T) {
 		"nan.npy":    "every sample must be a finite number",
 		"inf.npy":    "every sample must be a finite number",
 		"c8.npy":     "<c8",
-		"i8.npy":     "<i8",
-		"fourd.npy":  "shape 2x3x4x5: want HxW",
 		"scalar.npy": "shape (): want HxW",
 		"hw4.npy":    "shape 4x5x4: want HxW",
 		"empty.npy":  "size of 5x0",
-		"planar.tif": "PlanarConfiguration",
 		"absent.png": "no such file",
 		".":          "is a folder",
 	} {
@@ -501,7 +499,7 @@ func TestBad(t *testing.T) {
 	}
 	// The length of a stream is not known beforehand.
 	b := array("<f4", "(40000, 40000)")
-	if _, err := Decode(io.MultiReader(bytes.NewReader(b)), "stream"); err == nil || !strings.Contains(err.Error(), "too early") {
+	if _, err := Decode(io.MultiReader(bytes.NewReader(b)), "stream"); err == nil || !strings.Contains(err.Error(), "the file has 64") {
 		t.Errorf("stream: %v", err)
 	}
 }
@@ -567,9 +565,8 @@ func TestLuma(t *testing.T) {
 	}
 }
 
-// TestNpyTypes: half precision is taken as it is, integers of 32 bits are
-// divided by their largest value, and signed ones, whose white nobody knows,
-// are refused.
+// TestNpyTypes: half precision, integers of 32 bits and signed ones, whose white
+// nobody knows, are taken as they are; others are divided by their largest value.
 func TestNpyTypes(t *testing.T) {
 	array := func(descr string, data ...byte) []byte {
 		h := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (1, 2), }", descr)
@@ -581,15 +578,13 @@ func TestNpyTypes(t *testing.T) {
 		want []float32
 	}{
 		{array("<f2", 0x00, 0xc0, 0x55, 0x35), 32, []float32{-2, 0.333251953125}},
-		{array(">u4", 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), 32, []float32{0.5, 1}},
+		{array(">u4", 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff), 32, []float32{1 << 31, 1<<32 - 1}},
+		{array("<i2", 0, 0x80, 7, 0), 32, []float32{-32768, 7}},
 		{array("|u1", 51, 255), 8, []float32{0.2, 1}},
 	} {
 		p, err := Decode(bytes.NewReader(c.data), "a")
 		if err != nil || p.Bits != c.bits || !slices.Equal(p.Pix, c.want) {
 			t.Errorf("%q: %v, %v; want %v", c.data[10:30], p, err, c.want)
 		}
-	}
-	if _, err := Decode(bytes.NewReader(array("<i2", 0, 0, 0, 0)), "a"); err == nil || !strings.Contains(err.Error(), `a .npy of type "<i2"`) {
-		t.Errorf("signed integers: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package imageio
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func DecodeArray(r io.Reader) (*Array, error) {
 	if a.Kind != npy.Float {
 		return nil, fmt.Errorf("its samples are of type %s: want float32 or float64", a.Descr)
 	}
-	data, err := a.read(r)
+	data, err := a.read(r, a.count)
 	if err != nil {
 		return nil, err
 	}
@@ -55,63 +56,6 @@ func WriteArray(path string, a *Array) error {
 
 // EncodeArray writes a as a float32 .npy array, version 1.0, little-endian.
 func EncodeArray(w io.Writer, a *Array) error { return npy.WriteFloats(w, a.Shape, a.Data) }
-
-// encodeNpyPicture writes a gray picture as HxW, colour as HxWx3.
-func encodeNpyPicture(w io.Writer, p *Picture) error {
-	if p.Gray() {
-		return EncodeArray(w, &Array{[]int{p.H, p.W}, p.Pix})
-	}
-	data := make([]float32, len(p.Pix))
-	for c := range p.C {
-		for i, v := range p.Plane(c) {
-			data[i*p.C+c] = v
-		}
-	}
-	return EncodeArray(w, &Array{[]int{p.H, p.W, p.C}, data})
-}
-
-// decodeNpy reads a picture: HxW, HxWxC or CxHxW with C of 1 or 3, the
-// channels last when either could be meant. size is the stream's length, -1
-// when unknown.
-func decodeNpy(r io.Reader, size int64) (*Picture, error) {
-	a, err := readNpyHeader(r, size)
-	if err != nil {
-		return nil, err
-	}
-	p := &Picture{Format: "npy", Bits: 8 * a.Size}
-	if a.Kind == npy.Float {
-		p.Bits = 32
-	}
-	s, last := operators.Shape{}, false
-	isC := func(n int) bool { return n == 1 || n == 3 }
-	switch d := a.Shape; {
-	case len(d) == 2:
-		s = operators.Shape{C: 1, H: d[0], W: d[1]}
-	case len(d) == 3 && isC(d[2]):
-		s, last = operators.Shape{C: d[2], H: d[0], W: d[1]}, true
-	case len(d) == 3 && isC(d[0]):
-		s = operators.Shape{C: d[0], H: d[1], W: d[2]}
-	default:
-		return nil, fmt.Errorf("an array of shape %s: want HxW, HxWxC or CxHxW with C 1 or 3", a.dims())
-	}
-	if err := checkSize(s.C, s.H, s.W, math.MaxInt64, 1); err != nil {
-		return nil, err
-	}
-	data, err := a.read(r)
-	if err != nil {
-		return nil, err
-	}
-	p.Image = operators.Image{Shape: s, Pix: data}
-	if last && s.C > 1 {
-		p.Image = operators.NewImage(s)
-		for c := range s.C {
-			for i := range p.Plane(c) {
-				p.Plane(c)[i] = data[i*s.C+c]
-			}
-		}
-	}
-	return p, nil
-}
 
 // A stream is an array whose samples are still to be read.
 type stream struct {
@@ -127,13 +71,14 @@ func readNpyHeader(r io.Reader, size int64) (*stream, error) {
 	if err != nil {
 		return nil, reason(err)
 	}
-	if strings.HasPrefix(h.Descr, "[") {
-		return nil, errors.New("a .npy of records: want float32, float64, uint8 or uint16")
-	}
 	switch {
-	case h.Kind == npy.Float, h.Kind == npy.Bool, h.Kind == npy.Uint && h.Size <= 4:
+	case strings.HasPrefix(h.Descr, "["):
+		return nil, unsupported("a .npy of records", "save the numbers as float32, uint8 or uint16")
+	case h.Kind == npy.Complex:
+		return nil, unsupported("a .npy of complex numbers ("+h.Descr+")", "save the magnitude, or real and imaginary part as two arrays")
+	case h.Kind == npy.Float, h.Kind == npy.Bool, h.Kind == npy.Uint, h.Kind == npy.Int:
 	default:
-		return nil, fmt.Errorf("a .npy of type %.20q: want float32, float64, uint8 or uint16", h.Descr)
+		return nil, unsupported(fmt.Sprintf("a .npy of type %.20q", h.Descr), "save the numbers as float32, uint8 or uint16")
 	}
 	n, ok := h.Len(maxSamples)
 	if !ok {
@@ -155,19 +100,28 @@ func (a *stream) dims() string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(a.Shape), " ", "x"), "[]")
 }
 
-// read reads the samples, last index fastest: floats as they are, integers
-// divided by their largest value. NaN and infinity are refused.
-func (a *stream) read(r io.Reader) (data []float32, err error) {
+// scale is what the samples are divided by: the largest number of unsigned
+// integers of up to 16 bits.
+func (a *stream) scale() float64 {
+	if a.Kind == npy.Uint && a.Size <= 2 {
+		return math.Ldexp(1, 8*a.Size) - 1
+	}
+	return 1
+}
+
+// read reads n samples, last index fastest: unsigned integers of up to 16 bits
+// divided by their largest value, all others as they are. NaN and infinity are
+// refused.
+func (a *stream) read(r io.Reader, n int) (data []float32, err error) {
 	if a.whole {
-		data, err = a.FloatsInto(make([]float32, a.count), r)
+		data, err = a.FloatsInto(make([]float32, n), r)
 	} else {
-		data, err = a.Floats(r, a.count)
+		data, err = a.Floats(r, n)
 	}
 	if err != nil {
 		return nil, reason(err)
 	}
-	if a.Kind == npy.Uint {
-		white := float32(math.Ldexp(1, 8*a.Size) - 1)
+	if white := float32(a.scale()); white != 1 {
 		for i, v := range data {
 			data[i] = v / white
 		}
@@ -179,4 +133,161 @@ func (a *stream) read(r io.Reader) (data []float32, err error) {
 		}
 	}
 	return data, nil
+}
+
+// An npySource is an array of one picture or a stack of them.
+type npySource struct {
+	*stream
+	r      io.ReaderAt
+	pages  int
+	shape  operators.Shape
+	last   bool // the channels are the last index
+	alpha  bool // and behind them is opacity
+	sorted []float32
+}
+
+// limitNpy ends a stream where the array in it ends.
+func limitNpy(r io.Reader) (io.Reader, error) {
+	var head bytes.Buffer
+	a, err := readNpyHeader(io.TeeReader(r, &head), -1)
+	if err != nil {
+		return nil, err
+	}
+	return io.MultiReader(&head, io.LimitReader(r, int64(a.count)*int64(a.Size))), nil
+}
+
+// openNpy takes an array for HxW, HxWxC, CxHxW, or pages of it, NxHxW,
+// NxHxWxC, NxCxHxW, with C of 1 or 3, the channels last when either could be
+// meant; and unsigned integers of HxWx2 and HxWx4 for gray and colour with
+// opacity.
+func openNpy(r io.ReaderAt, size int64) (source, error) {
+	a, err := readNpyHeader(io.NewSectionReader(r, 0, size), size)
+	if err != nil {
+		return nil, err
+	}
+	s := &npySource{stream: a, r: r, pages: 1}
+	isC := func(n int) bool { return n == 1 || n == 3 }
+	levels := a.scale() != 1
+	switch d := a.Shape; {
+	case len(d) == 2:
+		s.shape = operators.Shape{C: 1, H: d[0], W: d[1]}
+	case len(d) == 3 && isC(d[2]):
+		s.shape, s.last = operators.Shape{C: d[2], H: d[0], W: d[1]}, true
+	case len(d) == 3 && isC(d[0]):
+		s.shape = operators.Shape{C: d[0], H: d[1], W: d[2]}
+	case len(d) == 3 && levels && (d[2] == 2 || d[2] == 4):
+		s.shape, s.last, s.alpha = operators.Shape{C: d[2] - 1, H: d[0], W: d[1]}, true, true
+	case len(d) == 3 && d[2] > 4:
+		s.pages, s.shape = d[0], operators.Shape{C: 1, H: d[1], W: d[2]}
+	case len(d) == 4 && isC(d[3]):
+		s.pages, s.shape, s.last = d[0], operators.Shape{C: d[3], H: d[1], W: d[2]}, true
+	case len(d) == 4 && isC(d[1]):
+		s.pages, s.shape = d[0], operators.Shape{C: d[1], H: d[2], W: d[3]}
+	default:
+		return nil, fmt.Errorf("an array of shape %s: want HxW, HxWxC or CxHxW with C 1 or 3, or pages of them", a.dims())
+	}
+	if s.pages < 1 {
+		return nil, errors.New("a stack of no pages")
+	}
+	if err := checkSize(s.shape.C, s.shape.H, s.shape.W, math.MaxInt64, 1); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *npySource) Pages() int { return s.pages }
+
+// samples reads those of page i.
+func (s *npySource) samples(i int) ([]float32, error) {
+	n := s.count / s.pages
+	at := int64(s.Before)
+	if s.Fortran && s.pages > 1 { // a page lies in all parts of the file
+		if s.sorted == nil {
+			data, err := s.read(io.NewSectionReader(s.r, at, int64(s.count)*int64(s.Size)), s.count)
+			if err != nil {
+				return nil, err
+			}
+			s.sorted = data
+		}
+		return append([]float32(nil), s.sorted[i*n:(i+1)*n]...), nil
+	}
+	size := int64(n) * int64(s.Size)
+	return s.read(io.NewSectionReader(s.r, at+int64(i)*size, size), n)
+}
+
+func (s *npySource) Page(i int) (*Picture, error) {
+	data, err := s.samples(i)
+	if err != nil {
+		return nil, err
+	}
+	p := &Picture{}
+	kind := byte(s.Kind)
+	if s.Kind == npy.Bool {
+		kind = 'u'
+	}
+	p.typed(kind, 8*s.Size)
+	if s.Kind == npy.Bool {
+		p.Number, p.Scale = "b1", 1
+	}
+	p.Image = operators.Image{Shape: s.shape, Pix: data}
+	if c := len(data) / (s.shape.H * s.shape.W); s.last && c > 1 {
+		p.Image = operators.NewImage(s.shape)
+		for k := range s.shape.C {
+			for i := range p.Plane(k) {
+				p.Plane(k)[i] = data[i*c+k]
+			}
+		}
+		if s.alpha {
+			p.Alpha = make([]uint16, p.H*p.W)
+			for i := range p.Alpha {
+				p.Alpha[i] = uint16(data[i*c+c-1]*65535 + 0.5)
+			}
+		}
+	}
+	return p, nil
+}
+
+// An npyWriter writes gray pictures as HxW, colour as HxWx3, and several pages
+// as one array with the page as its first index (three gray ones as 3xHxWx1,
+// for 3xHxW is colour). Missing samples keep the
+// values that they were given, for an array with NaN is refused when it is read.
+type npyWriter struct {
+	w     io.Writer
+	pages int
+	first *Picture
+}
+
+func (e *npyWriter) close() error { return nil }
+
+func (e *npyWriter) page(p *Picture) error {
+	if e.first == nil {
+		first := *p
+		first.Pix = nil
+		e.first = &first
+		var shape []int
+		if e.pages > 1 {
+			shape = []int{e.pages}
+		}
+		shape = append(shape, p.H, p.W)
+		if !p.Gray() || e.pages == 3 { // 3xHxW would be colour
+			shape = append(shape, p.C)
+		}
+		if err := npy.WriteHead(e.w, shape); err != nil {
+			return err
+		}
+	} else if p.Shape != e.first.Shape {
+		return fmt.Errorf("pages of %s and %s: an array has one size", sizeOf(e.first), sizeOf(p))
+	}
+	row := make([]float32, p.W*p.C)
+	for y := range p.H {
+		for c := range p.C {
+			for x, v := range p.Plane(c)[y*p.W : (y+1)*p.W] {
+				row[x*p.C+c] = v
+			}
+		}
+		if err := npy.WriteData(e.w, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }

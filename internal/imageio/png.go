@@ -1,12 +1,14 @@
 package imageio
 
 import (
-	"bufio"
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"fmt"
+	"hash/adler32"
 	"hash/crc32"
 	"io"
+	"math"
 )
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
@@ -23,29 +25,35 @@ const (
 // maxProfile is the largest colour profile that is carried along.
 const maxProfile = 16 << 20
 
-// pngMeta is what the chunks before the pixels say.
-type pngMeta struct {
-	gray, alpha bool
-	icc         []byte
+// A chunk is a named piece of a PNG.
+type chunk struct {
+	kind string
+	body []byte
 }
 
-// readPNGMeta reads the chunks of a PNG that the decoder has accepted.
-func readPNGMeta(data []byte) (m pngMeta) {
-	data = data[len(pngSignature):]
-	for len(data) >= 12 {
-		n := int64(binary.BigEndian.Uint32(data))
-		if n > int64(len(data))-12 {
-			return m
-		}
-		kind, body := string(data[4:8]), data[8:8+n]
+// xmpKeyword begins the text chunk that holds XMP.
+const xmpKeyword = "XML:com.adobe.xmp"
+
+// maxChunks bounds the further chunks that go along, in bytes.
+const maxChunks = 1 << 20
+
+// readPNGNotes reads the chunks of a PNG that the decoder has accepted.
+func readPNGNotes(data []byte) (m notes) {
+	kept := 0
+	palette := false
+	eachChunk(data, func(kind string, body []byte) bool {
 		switch kind {
 		case "IHDR":
 			if len(body) < 10 {
-				return m
+				return false
 			}
 			m.gray = body[9] == pngGray || body[9] == pngGrayAlpha
 			m.alpha = body[9] == pngGrayAlpha || body[9] == pngRGBA
+			palette = body[9] == pngPalette
 		case "PLTE":
+			if !palette { // only a hint for poor screens
+				break
+			}
 			m.gray = true
 			for i := 0; i+2 < len(body); i += 3 {
 				m.gray = m.gray && body[i] == body[i+1] && body[i] == body[i+2]
@@ -57,12 +65,49 @@ func readPNGMeta(data []byte) (m pngMeta) {
 			if i := bytes.IndexByte(body, 0); i >= 0 && i+2 <= len(body) {
 				m.icc = inflate(body[i+2:], maxProfile)
 			}
-		case "IDAT":
-			return m
+		case "pHYs":
+			if len(body) == 9 && body[8] == 1 { // a metre
+				const inch = 0.0254
+				m.meta.DPI = [2]float64{float64(binary.BigEndian.Uint32(body)) * inch, float64(binary.BigEndian.Uint32(body[4:])) * inch}
+			}
+		case "eXIf":
+			m.meta.EXIF = body
+		case "iTXt":
+			if bytes.HasPrefix(body, []byte(xmpKeyword+"\x00")) {
+				m.meta.XMP = internationalText(body)
+				break
+			}
+			fallthrough
+		case "gAMA", "cHRM", "sRGB", "cICP", "tEXt", "zTXt":
+			if kept += len(body); kept <= maxChunks {
+				m.meta.chunks = append(m.meta.chunks, chunk{kind, bytes.Clone(body)})
+			}
 		}
-		data = data[12+n:]
-	}
+		return true
+	})
 	return m
+}
+
+// internationalText is the text of an iTXt chunk: keyword, 0, whether it is
+// deflated, how, language, 0, translated keyword, 0, text.
+func internationalText(body []byte) []byte {
+	_, rest, _ := bytes.Cut(body, []byte{0})
+	if len(rest) < 2 {
+		return nil
+	}
+	deflated := rest[0] == 1
+	for range 2 {
+		_, after, ok := bytes.Cut(rest[2:], []byte{0})
+		if !ok {
+			return nil
+		}
+		rest = append([]byte{0, 0}, after...)
+	}
+	if text := rest[2:]; !deflated {
+		return bytes.Clone(text)
+	} else {
+		return inflate(text, maxProfile)
+	}
 }
 
 // inflate returns the inflated data, nil when it is damaged or over limit.
@@ -78,69 +123,157 @@ func inflate(data []byte, limit int64) []byte {
 	return out
 }
 
-// encodePNG writes p with bits 8 or 16 a sample. The standard library's
-// encoder knows neither gray with alpha nor colour profiles, and wants a
-// second copy of the picture in its own layout.
-func encodePNG(w io.Writer, p *Picture, bits int) error {
+// A pngWriter writes a PNG, or an animated one of several pages. The standard
+// library's encoder knows neither gray with alpha nor colour profiles nor
+// animations, wants a second copy of the picture in its own layout, and
+// deflates on one core.
+type pngWriter struct {
+	w        io.Writer
+	o        Options
+	bits     int
+	pages    int
+	first    *Picture // without its samples
+	sequence uint32   // of the chunks of an animation
+}
+
+// page writes the next page, the header before the first.
+func (e *pngWriter) page(p *Picture) error {
+	if e.first == nil {
+		if err := e.header(p); err != nil {
+			return err
+		}
+		first := *p
+		first.Pix, first.Alpha = nil, nil
+		e.first = &first
+	} else if p.Shape != e.first.Shape {
+		return fmt.Errorf("pages of %s and %s: an animated PNG has one size", sizeOf(e.first), sizeOf(p))
+	}
+	if e.pages > 1 {
+		if err := e.control(p); err != nil {
+			return err
+		}
+	}
+	return e.pixels(p)
+}
+
+func sizeOf(p *Picture) string { return fmt.Sprintf("%dx%d", p.W, p.H) }
+
+func (e *pngWriter) close() error { return writeChunk(e.w, "IEND", nil) }
+
+// alpha reports whether p is written with opacity: pages of an animation are,
+// for the ones to come may need it.
+func (e *pngWriter) alpha(p *Picture) bool { return p.Alpha != nil || e.pages > 1 }
+
+func (e *pngWriter) header(p *Picture) error {
 	kind := byte(pngGray)
 	switch {
-	case p.C == 3 && p.Alpha != nil:
+	case p.C == 3 && e.alpha(p):
 		kind = pngRGBA
 	case p.C == 3:
 		kind = pngRGB
-	case p.Alpha != nil:
+	case e.alpha(p):
 		kind = pngGrayAlpha
 	}
-	if _, err := io.WriteString(w, pngSignature); err != nil {
+	if _, err := io.WriteString(e.w, pngSignature); err != nil {
 		return err
 	}
-	var ihdr [13]byte
-	binary.BigEndian.PutUint32(ihdr[0:], uint32(p.W))
-	binary.BigEndian.PutUint32(ihdr[4:], uint32(p.H))
-	ihdr[8], ihdr[9] = byte(bits), kind
-	if err := writeChunk(w, "IHDR", ihdr[:]); err != nil {
-		return err
+	be := binary.BigEndian
+	ihdr := be.AppendUint32(be.AppendUint32(nil, uint32(p.W)), uint32(p.H))
+	chunks := []chunk{{"IHDR", append(ihdr, byte(e.bits), kind, 0, 0, 0)}}
+	for _, c := range p.Meta.chunks { // those of colour stand before the pixels, and the others may
+		if c.kind != "sRGB" || len(p.ICC) == 0 {
+			chunks = append(chunks, c)
+		}
 	}
 	if icc := profileFor(p); icc != nil {
-		var b bytes.Buffer
-		b.WriteString("ICC profile\x00\x00")
-		z := zlib.NewWriter(&b)
-		z.Write(icc)
-		z.Close()
-		if err := writeChunk(w, "iCCP", b.Bytes()); err != nil {
+		chunks = append(chunks, chunk{"iCCP", append([]byte("ICC profile\x00\x00"), zlibStream(icc, 9)...)})
+	}
+	if x, y := math.Round(p.Meta.DPI[0]/0.0254), math.Round(p.Meta.DPI[1]/0.0254); x >= 1 && y >= 1 && max(x, y) <= math.MaxInt32 {
+		chunks = append(chunks, chunk{"pHYs", append(be.AppendUint32(be.AppendUint32(nil, uint32(x)), uint32(y)), 1)})
+	}
+	if exif := exifFor(p); exif != nil {
+		chunks = append(chunks, chunk{"eXIf", exif})
+	}
+	if p.Meta.XMP != nil {
+		chunks = append(chunks, chunk{"iTXt", append([]byte(xmpKeyword+"\x00\x00\x00\x00\x00"), p.Meta.XMP...)})
+	}
+	if e.pages > 1 {
+		chunks = append(chunks, chunk{"acTL", be.AppendUint32(be.AppendUint32(nil, uint32(e.pages)), 0)})
+	}
+	for _, c := range chunks {
+		if err := writeChunk(e.w, c.kind, c.body); err != nil {
 			return err
 		}
 	}
-	// The pixels go out in IDAT chunks of at most 64 KiB.
-	idat := bufio.NewWriterSize(chunkWriter{w, "IDAT"}, 1<<16)
-	z := zlib.NewWriter(idat)
-	packer := newPacker(p, bits)
+	return nil
+}
+
+// control writes where and how long a page of an animation is shown.
+func (e *pngWriter) control(p *Picture) error {
+	be := binary.BigEndian
+	var b []byte
+	for _, v := range []uint32{e.next(), uint32(p.W), uint32(p.H), 0, 0} {
+		b = be.AppendUint32(b, v)
+	}
+	b = be.AppendUint16(b, uint16(min(p.Delay.Milliseconds(), math.MaxUint16)))
+	b = be.AppendUint16(b, 1000)
+	return writeChunk(e.w, "fcTL", append(b, 0, 0)) // stays, and replaces what was there
+}
+
+func (e *pngWriter) next() uint32 {
+	e.sequence++
+	return e.sequence - 1
+}
+
+// pixels filters and deflates blocks of rows on all cores.
+func (e *pngWriter) pixels(p *Picture) error {
+	packer := newPacker(p, e.bits)
+	packer.alpha = e.alpha(p)
 	bpp := packer.pixelBytes()
-	row, prior := make([]byte, p.W*bpp), make([]byte, p.W*bpp)
-	var f filterer
-	for y := range p.H {
-		packer.row(row, y)
-		if _, err := z.Write(f.best(row, prior, bpp)); err != nil {
-			return err
+	n := p.W * bpp
+	rows := max(blockBytes/(n+1), 1)
+	blocks := (p.H + rows - 1) / rows
+	type piece struct {
+		data []byte
+		sum  uint32
+		n    int
+	}
+	work := func(i int) piece {
+		y0, y1 := i*rows, min((i+1)*rows, p.H)
+		row, prior := make([]byte, n), make([]byte, n)
+		if y0 > 0 {
+			packer.row(prior, y0-1)
 		}
-		row, prior = prior, row
+		f := filterer{few: e.o.Compression != "small"}
+		raw := make([]byte, 0, (n+1)*(y1-y0))
+		for y := y0; y < y1; y++ {
+			packer.row(row, y)
+			raw = append(raw, f.best(row, prior, bpp)...)
+			row, prior = prior, row
+		}
+		return piece{deflate(raw, levelOf(e.o.Compression), y1 == p.H), adler32.Checksum(raw), len(raw)}
 	}
-	if err := z.Close(); err != nil {
-		return err
+	kind, animated := "IDAT", false
+	if e.sequence > 1 {
+		kind, animated = "fdAT", true
 	}
-	if err := idat.Flush(); err != nil {
-		return err
-	}
-	return writeChunk(w, "IEND", nil)
+	sum, done := uint32(1), 0
+	return ordered(blocks, e.o.workers(), work, func(b piece) error {
+		var body []byte
+		if animated {
+			body = binary.BigEndian.AppendUint32(body, e.next())
+		}
+		if done == 0 {
+			body = append(body, zlibHeader...)
+		}
+		body = append(body, b.data...)
+		sum = adlerJoin(sum, b.sum, b.n)
+		if done++; done == blocks {
+			body = binary.BigEndian.AppendUint32(body, sum)
+		}
+		return writeChunk(e.w, kind, body)
+	})
 }
-
-// A chunkWriter makes each Write a chunk.
-type chunkWriter struct {
-	w    io.Writer
-	kind string
-}
-
-func (c chunkWriter) Write(b []byte) (int, error) { return len(b), writeChunk(c.w, c.kind, b) }
 
 func writeChunk(w io.Writer, kind string, body []byte) error {
 	head := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
@@ -155,7 +288,10 @@ func writeChunk(w io.Writer, kind string, body []byte) error {
 }
 
 // A filterer chooses the PNG filter of each row.
-type filterer struct{ try, keep []byte }
+type filterer struct {
+	few       bool // tries only the cheap ones
+	try, keep []byte
+}
 
 // best returns the filter type and the filtered row with the smallest sum of
 // absolute differences, the heuristic of the PNG specification (12.8).
@@ -164,34 +300,15 @@ func (f *filterer) best(row, prior []byte, bpp int) []byte {
 	if len(f.try) != n {
 		f.try, f.keep = make([]byte, n), make([]byte, n)
 	}
+	kinds := []byte{0, 1, 2, 3, 4}
+	if f.few {
+		kinds = []byte{1, 4}
+	}
 	least := -1
-	for kind := range byte(5) {
+	for _, kind := range kinds {
 		f.try[0] = kind
-		sum := 0
-		for i, v := range row {
-			var a, c byte
-			b := prior[i]
-			if i >= bpp {
-				a, c = row[i-bpp], prior[i-bpp]
-			}
-			switch kind {
-			case 1:
-				v -= a
-			case 2:
-				v -= b
-			case 3:
-				v -= byte((int(a) + int(b)) / 2)
-			case 4:
-				v -= paeth(a, b, c)
-			}
-			f.try[i+1] = v
-			if d := int(int8(v)); d < 0 {
-				sum -= d
-			} else {
-				sum += d
-			}
-		}
-		if least < 0 || sum < least {
+		filter(f.try[1:], row, prior, bpp, kind)
+		if sum := magnitude(f.try[1:]); least < 0 || sum < least {
 			least = sum
 			f.try, f.keep = f.keep, f.try
 		}
@@ -199,9 +316,57 @@ func (f *filterer) best(row, prior []byte, bpp int) []byte {
 	return f.keep
 }
 
+// filter subtracts from each byte what filter kind predicts from those left
+// of it, above it, and above left (PNG third edition, 9.2).
+func filter(dst, row, prior []byte, bpp int, kind byte) {
+	n := len(row)
+	dst, prior = dst[:n], prior[:n]
+	left := row[:n-bpp]
+	switch kind {
+	case 0:
+		copy(dst, row)
+	case 1:
+		copy(dst, row[:bpp])
+		for i, a := range left {
+			dst[i+bpp] = row[i+bpp] - a
+		}
+	case 2:
+		for i, b := range prior {
+			dst[i] = row[i] - b
+		}
+	case 3:
+		for i := range bpp {
+			dst[i] = row[i] - prior[i]/2
+		}
+		for i, a := range left {
+			dst[i+bpp] = row[i+bpp] - byte((int(a)+int(prior[i+bpp]))/2)
+		}
+	case 4:
+		for i := range bpp {
+			dst[i] = row[i] - prior[i]
+		}
+		for i, a := range left {
+			dst[i+bpp] = row[i+bpp] - paeth(a, prior[i+bpp], prior[i])
+		}
+	}
+}
+
+// magnitude sums bytes as signed numbers without their signs.
+func magnitude(b []byte) int {
+	sum := 0
+	for _, v := range b {
+		s := int(int8(v))
+		m := s >> 63
+		sum += s ^ m - m
+	}
+	return sum
+}
+
+// paeth is the one of a, b and c that is nearest to a + b - c.
 func paeth(a, b, c byte) byte {
-	p := int(a) + int(b) - int(c)
-	pa, pb, pc := abs(p-int(a)), abs(p-int(b)), abs(p-int(c))
+	pa, pb := int(b)-int(c), int(a)-int(c)
+	pc := abs(pa + pb)
+	pa, pb = abs(pa), abs(pb)
 	switch {
 	case pa <= pb && pa <= pc:
 		return a
@@ -211,9 +376,4 @@ func paeth(a, b, c byte) byte {
 	return c
 }
 
-func abs(x int) int {
-	if x < 0 {
-		return -x
-	}
-	return x
-}
+func abs(x int) int { m := x >> 63; return (x ^ m) - m }

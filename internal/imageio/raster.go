@@ -14,123 +14,147 @@ import (
 
 	"github.com/disintegration/imaging"
 	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
 
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// A codec is a raster format that is read.
+// A codec decodes the formats that other libraries read, from memory.
 type codec struct {
 	name   string
-	magic  []string // a '?' matches any byte
 	config func(io.Reader) (image.Config, error)
 	decode func(io.Reader) (image.Image, error)
 	// perByte bounds the pixels that one byte of a file can encode. Deflate
 	// and the like expand at most about 1032 times, to one-bit pixels.
 	perByte int64
+	// frames takes an animation apart, nil when the file is a single picture.
+	frames func(data []byte) (*animation, error)
+	// notes reads what the file says besides its samples.
+	notes func(data []byte) notes
 }
 
-var codecs = []codec{
-	{"png", []string{"\x89PNG\r\n\x1a\n"}, png.DecodeConfig, png.Decode, 8256},
-	{"jpeg", []string{"\xff\xd8"}, jpeg.DecodeConfig, decodeJPEG, 8256},
-	// A blank row of a fax-coded TIFF is a single bit, whatever its width.
-	{"tiff", []string{"II*\x00", "MM\x00*"}, tiff.DecodeConfig, tiff.Decode, 8 << 16},
-	{"bmp", []string{"BM????\x00\x00\x00\x00"}, bmp.DecodeConfig, bmp.Decode, 8256},
+// notes are what a file says besides its samples.
+type notes struct {
+	gray, alpha bool // what kind of PNG it is
+	icc         []byte
+	meta        Meta
+}
+
+var (
+	codecPNG  = &codec{"png", png.DecodeConfig, png.Decode, 8256, framesPNG, readPNGNotes}
+	codecJPEG = &codec{"jpeg", jpeg.DecodeConfig, decodeJPEG, 8256, nil, readJPEGNotes}
+	codecBMP  = &codec{"bmp", bmp.DecodeConfig, bmp.Decode, 8256, nil, nil}
 	// A lossless WebP of one colour spends no bits on its pixels; the format
 	// stops at 2^14 pixels a side.
-	{"webp", []string{"RIFF????WEBPVP8"}, webp.DecodeConfig, webp.Decode, 1 << 28},
-	{"gif", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, gif.Decode, 8256},
-}
+	codecWebP = &codec{"webp", webp.DecodeConfig, webp.Decode, 1 << 28, framesWebP, readWebPNotes}
+	codecGIF  = &codec{"gif", gif.DecodeConfig, gif.Decode, 8256, framesGIF, nil}
+)
 
-// magicLen is as much of a file as sniff looks at.
-const magicLen = 16
+// decodeJPEG reads what DecodeCoefficients does not, such as CMYK. It reads with imaging, which loses nothing: JPEG has 8 bits.
+func decodeJPEG(r io.Reader) (image.Image, error) { return imaging.Decode(r) }
 
-var errNoPicture = errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF nor .npy")
-
-// decodeJPEG turns the picture upright. JPEG has 8 bits, so imaging's 8-bit
-// transforms lose nothing.
-func decodeJPEG(r io.Reader) (image.Image, error) {
-	return imaging.Decode(r, imaging.AutoOrientation(true))
-}
-
-func sniff(data []byte) *codec {
-	for i := range codecs {
-		for _, m := range codecs[i].magic {
-			if matches(data, m) {
-				return &codecs[i]
-			}
-		}
-	}
-	return nil
-}
-
-func matches(data []byte, magic string) bool {
-	if len(data) < len(magic) {
-		return false
-	}
-	for i := range len(magic) {
-		if magic[i] != '?' && magic[i] != data[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func decodeRaster(data []byte) (p *Picture, err error) {
-	c := sniff(data)
-	if c == nil {
-		return nil, errNoPicture
-	}
-	format := strings.ToUpper(c.name)
-	// The decoders of others see hostile files: a panic in one is a bad file.
-	defer func() {
-		if r := recover(); r != nil {
-			p, err = nil, fmt.Errorf("damaged %s: %v", format, r)
-		}
-	}()
-	cfg, err := c.config(bytes.NewReader(data))
+// open makes c the reader of a format.
+func (c *codec) open(r io.ReaderAt, size int64) (source, error) {
+	data, err := readAll(io.NewSectionReader(r, 0, size), size)
 	if err != nil {
-		return nil, damaged(format, err)
+		return nil, reason(err)
 	}
-	if err := checkSize(channelsOf(cfg), cfg.Height, cfg.Width, int64(len(data)), c.perByte); err != nil {
+	one := &single{c, data}
+	if c.frames == nil {
+		return one, nil
+	}
+	a, err := c.frames(data)
+	switch {
+	case err != nil:
+		return nil, damaged(title(c.name), err)
+	case a == nil:
+		return one, nil
+	}
+	a.codec, a.data = c, data
+	if err := checkSize(3, a.h, a.w, int64(len(data)), c.perByte); err != nil {
 		return nil, err
 	}
-	if c.name == "tiff" {
-		if err := checkTIFF(data); err != nil {
-			return nil, err
+	return a, nil
+}
+
+// A single is a file of one picture.
+type single struct {
+	*codec
+	data []byte
+}
+
+func (s *single) Pages() int { return 1 }
+
+func (s *single) Page(int) (*Picture, error) {
+	if s.codec == codecJPEG {
+		if c, err := DecodeCoefficients(s.data); err == nil {
+			p, n := c.picture(), s.notes(s.data)
+			p.ICC, p.Meta = n.icc, n.meta
+			p.finish(c.Orientation)
+			return p, nil
 		}
 	}
-	img, err := c.decode(bytes.NewReader(data))
+	img, cfg, err := s.image(s.data)
 	if err != nil {
-		return nil, damaged(format, err)
+		return nil, err
 	}
-	gray := isGray(cfg.ColorModel)
-	keepOpaque := c.name == "tiff"
-	var icc []byte
-	switch c.name {
-	case "png":
-		m := readPNGMeta(data)
-		gray, keepOpaque, icc = m.gray, m.alpha, m.icc
-	case "jpeg":
-		icc = readJPEGProfile(data)
-	case "tiff":
-		icc = readTIFFProfile(data)
-	case "webp":
-		icc = readWebPProfile(data)
+	n := notes{gray: isGray(cfg.ColorModel)}
+	if s.notes != nil {
+		n = s.notes(s.data)
+		n.gray = n.gray || s.name != "png" && isGray(cfg.ColorModel)
 	}
-	p = fromImage(img, gray, keepOpaque)
-	p.Format, p.ICC = c.name, icc
+	p := fromImage(img, n.gray, n.alpha)
+	p.ICC, p.Meta = n.icc, n.meta
+	p.finish(0)
 	return p, nil
 }
 
-// damaged is err in one line, without the prefixes that the decoders put.
+// image decodes a file whose header is believed only as far as it could hold
+// what it promises.
+func (c *codec) image(data []byte) (image.Image, image.Config, error) {
+	cfg, err := c.config(bytes.NewReader(data))
+	if err != nil {
+		return nil, cfg, damaged(title(c.name), err)
+	}
+	if err := checkSize(channelsOf(cfg), cfg.Height, cfg.Width, int64(len(data)), c.perByte); err != nil {
+		return nil, cfg, err
+	}
+	img, err := c.decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, cfg, damaged(title(c.name), err)
+	}
+	return img, cfg, nil
+}
+
+// damaged is err in one line, without the prefixes that the decoders put. A
+// decoder's word that a sound file has what it cannot decode is kept apart.
 func damaged(format string, err error) error {
+	err = jpegError(err)
+	if u := (*Unsupported)(nil); errors.As(err, &u) {
+		return err
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return fmt.Errorf("damaged %s: it ends too early", format)
 	}
-	s := strings.TrimPrefix(err.Error(), strings.ToLower(format)+": ")
-	return fmt.Errorf("damaged %s: %s", format, strings.ReplaceAll(s, "\n", " "))
+	s := strings.ReplaceAll(err.Error(), "\n", " ")
+	for _, prefix := range []string{"png: ", "jpeg: ", "tiff: ", "bmp: ", "webp: ", "vp8: ", "vp8l: ", "gif: "} {
+		s = strings.TrimPrefix(s, prefix)
+	}
+	if feature, ok := strings.CutPrefix(s, "unsupported feature: "); ok {
+		return unsupported("a "+format+" picture with "+feature, "save it as PNG or TIFF with another program")
+	}
+	if s == "unsupported BMP image" {
+		return unsupported("a BMP picture of this kind", "save it as PNG")
+	}
+	return fmt.Errorf("damaged %s: %s", format, s)
+}
+
+// jpegError is [damaged] for the JPEG inside another file.
+func jpegError(err error) error {
+	if feature, ok := strings.CutPrefix(err.Error(), "unsupported JPEG feature: "); ok {
+		return unsupported("a picture that is a JPEG with "+feature, "save it as PNG or TIFF with another program")
+	}
+	return err
 }
 
 // isGray reports whether a colour model holds only grays.
@@ -273,6 +297,7 @@ func fromImage(img image.Image, gray, keepOpaque bool) *Picture {
 	if d.opaque && !keepOpaque {
 		p.Alpha = nil
 	}
+	p.typed('u', p.Bits)
 	return p
 }
 

@@ -1,12 +1,16 @@
 package imageio
 
 import (
+	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -16,32 +20,101 @@ import (
 // Options say how a picture is written. The zero value keeps what the picture
 // came with.
 type Options struct {
-	// Format is png, jpeg, tiff or npy; by default the path's extension says.
+	// Format is png, jpeg, tiff, npy, pfm, fits or dicom; by default the path's
+	// extension says.
 	Format string
-	// Bits is 8 or 16; by default 16 for pictures of 16 bits, else 8. JPEG has
-	// 8 and .npy is float32 whatever is asked.
+	// Bits is 8, 16 or, in a TIFF, 32 for floats. By default that of the
+	// picture, with 16 in a PNG for pictures of 32. JPEG has 8, the other
+	// formats floats or what they were read with.
 	Bits int
 	// Quality is JPEG's, 1 to 100, by default 95.
 	Quality int
+	// Compression of PNG and TIFF is fast, the default, or small.
+	Compression string
+	// Workers is the number of goroutines that compress, by default all cores.
+	Workers int
 }
 
-// formats are those that can be written, with their extensions; the first is
-// given to new files.
-var formats = []struct {
+func (o Options) workers() int {
+	if o.Workers > 0 {
+		return o.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// bits is the depth that p is written with, 32 for floats.
+func (o Options) bits(p *Picture) (int, error) {
+	switch o.Format {
+	case "jpeg":
+		return 8, nil
+	case "npy", "pfm", "fits", "dicom":
+		return 32, nil
+	}
+	switch {
+	case o.Bits == 32 && o.Format == "png":
+		return 0, errors.New("PNG has 8 or 16 bits a sample: use .tif or .npy for floats")
+	case o.Bits == 8, o.Bits == 16, o.Bits == 32:
+		return o.Bits, nil
+	case o.Bits != 0:
+		return 0, fmt.Errorf("%d bits a sample: use 8 or 16, or 32 in a TIFF", o.Bits)
+	case p.Bits == 32 && o.Format == "tiff":
+		return 32, nil
+	case p.Bits >= 16:
+		return 16, nil
+	}
+	return 8, nil
+}
+
+// Clipped is the share of p's samples, from 0 to 1, that lie outside what a
+// file written with o can hold by more than a part margin of its range, and
+// come out as its nearest number. Those less than half a level outside are
+// rounded, not clipped.
+func Clipped(p *Picture, o Options, margin float64) float64 {
+	bits, err := o.bits(p)
+	if err != nil || len(p.Pix) == 0 {
+		return 0
+	}
+	low, high := 0.0, 1.0
+	switch half := 0.5 / (math.Ldexp(1, bits) - 1); {
+	case o.Format == "dicom":
+		low, high = dicomRange(p)
+	case bits == 32:
+		return 0
+	default:
+		low, high = -half, 1+half
+	}
+	if extra := margin * (high - low); extra > 0 && !math.IsInf(extra, 0) {
+		low, high = low-extra, high+extra
+	}
+	n := 0
+	for _, v := range p.Pix {
+		if float64(v) < low || float64(v) > high {
+			n++
+		}
+	}
+	return float64(n) / float64(len(p.Pix))
+}
+
+// written are the formats that can be written, with their extensions; the
+// first is given to new files.
+var written = []struct {
 	name       string
 	extensions []string
 }{
-	{"png", []string{".png"}},
-	{"jpeg", []string{".jpg", ".jpeg", ".jpe"}},
+	{"png", []string{".png", ".apng"}},
+	{"jpeg", []string{".jpg", ".jpeg", ".jpe", ".jfif"}},
 	{"tiff", []string{".tif", ".tiff"}},
 	{"npy", []string{".npy"}},
+	{"pfm", []string{".pfm"}},
+	{"fits", []string{".fits", ".fit", ".fts"}},
+	{"dicom", []string{".dcm"}},
 }
 
 // FormatOf returns the format that a path's extension names among those that
-// can be written: png, jpeg, tiff or npy.
+// can be written: png, jpeg, tiff, npy, pfm, fits or dicom.
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(path))
-	for _, f := range formats {
+	for _, f := range written {
 		if slices.Contains(f.extensions, ext) {
 			return f.name, nil
 		}
@@ -55,7 +128,7 @@ func FormatOf(path string) (string, error) {
 // ExtensionOf returns the extension of new files of a format that can be
 // written, such as ".jpg" for jpeg; "" for others.
 func ExtensionOf(format string) string {
-	for _, f := range formats {
+	for _, f := range written {
 		if f.name == format {
 			return f.extensions[0]
 		}
@@ -66,8 +139,27 @@ func ExtensionOf(format string) string {
 // KeepsAlpha reports whether a format can hold an alpha channel.
 func KeepsAlpha(format string) bool { return format == "png" || format == "tiff" }
 
+// KeepsPages reports whether a format can hold several pages: TIFF, .npy,
+// FITS, DICOM, and PNG as an animation.
+func KeepsPages(format string) bool { return format != "jpeg" && format != "pfm" }
+
 // Write writes p to path, all of it or nothing (see [Atomic]).
 func Write(path string, p *Picture, o Options) error {
+	return WritePages(path, 1, one(p), o)
+}
+
+// Encode writes p to w; o.Format must be set.
+func Encode(w io.Writer, p *Picture, o Options) error { return EncodePages(w, 1, one(p), o) }
+
+func one(p *Picture) iter.Seq2[*Picture, error] {
+	return func(yield func(*Picture, error) bool) { yield(p, nil) }
+}
+
+// WritePages writes n pages to one file, all of it or nothing: a TIFF of n
+// pages, an array of n slices, an animated PNG. A page is asked for when those
+// before it are written, so one at a time is in memory. An error that pages
+// yields is returned.
+func WritePages(path string, n int, pages iter.Seq2[*Picture, error], o Options) error {
 	if o.Format == "" {
 		format, err := FormatOf(path)
 		if err != nil {
@@ -75,73 +167,113 @@ func Write(path string, p *Picture, o Options) error {
 		}
 		o.Format = format
 	}
-	return Atomic(path, func(w io.Writer) error { return Encode(w, p, o) })
+	return Atomic(path, func(w io.Writer) error { return EncodePages(w, n, pages, o) })
 }
 
-// Encode writes p to w; o.Format must be set.
-func Encode(w io.Writer, p *Picture, o Options) error {
-	if o.Format == "npy" {
-		return encodeNpyPicture(w, p)
+// A pageWriter writes pages one by one.
+type pageWriter interface {
+	page(p *Picture) error
+	close() error
+}
+
+// EncodePages writes n pages to w as [WritePages] does; o.Format must be set.
+func EncodePages(w io.Writer, n int, pages iter.Seq2[*Picture, error], o Options) error {
+	if o.Compression != "" && o.Compression != "fast" && o.Compression != "small" {
+		return fmt.Errorf("compression %q: use fast or small", o.Compression)
 	}
-	for _, v := range p.Pix {
-		if v != v {
-			return errors.New("the picture has samples that are not numbers (NaN)")
-		}
+	if n > 1 && !KeepsPages(o.Format) {
+		return fmt.Errorf("%s holds one picture, not %d pages: use .tif, .npy or .png", title(o.Format), n)
 	}
-	bits := o.Bits
-	switch bits {
-	case 0:
-		bits = 8
-		if p.Bits == 16 {
-			bits = 16
+	b := bufio.NewWriterSize(w, 1<<16)
+	var to pageWriter
+	done := 0
+	for p, err := range pages {
+		if err != nil {
+			return err
 		}
-	case 8, 16:
-	default:
-		return fmt.Errorf("%d bits a sample: use 8 or 16", bits)
+		if done == n {
+			return fmt.Errorf("more than %d pages", n)
+		}
+		for i, v := range p.Pix {
+			if v != v && o.Format != "npy" {
+				return fmt.Errorf("the picture has samples that are not numbers (NaN), the first is %d", i)
+			}
+		}
+		if to == nil {
+			if to, err = newPageWriter(b, p, n, o); err != nil {
+				return err
+			}
+		}
+		if err := to.page(p); err != nil {
+			return err
+		}
+		done++
+	}
+	if done < n || to == nil {
+		return fmt.Errorf("%d of %d pages", done, n)
+	}
+	if err := to.close(); err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+func newPageWriter(w io.Writer, first *Picture, n int, o Options) (pageWriter, error) {
+	bits, err := o.bits(first)
+	if err != nil {
+		return nil, err
 	}
 	switch o.Format {
 	case "png":
-		return encodePNG(w, p, bits)
+		return &pngWriter{w: w, o: o, bits: bits, pages: n}, nil
 	case "tiff":
-		return encodeTIFF(w, p, bits)
+		return &tiffWriter{w: w, o: o, bits: bits, left: n}, nil
 	case "jpeg":
-		quality := o.Quality
-		if quality == 0 {
-			quality = 95
-		}
-		if quality < 1 || quality > 100 {
-			return fmt.Errorf("JPEG quality %d: use 1 to 100", quality)
-		}
-		if p.W > math.MaxUint16 || p.H > math.MaxUint16 {
-			return errors.New("JPEG holds at most 65535x65535 pixels")
-		}
-		return encodeJPEG(w, p, quality)
+		return &jpegWriter{w, o.Quality}, nil
+	case "npy":
+		return &npyWriter{w: w, pages: n}, nil
+	case "pfm":
+		return &pfmWriter{w}, nil
+	case "dicom":
+		return &dicomWriter{w: w, pages: n}, nil
+	case "fits":
+		return &fitsWriter{w: w, pages: n}, nil
 	}
-	return fmt.Errorf("cannot write format %q: use png, jpeg, tiff or npy", o.Format)
+	return nil, fmt.Errorf("cannot write format %q: use png, jpeg, tiff or npy", o.Format)
 }
 
 // level is v in [0,1], clipped and rounded to 0..max.
 func level(v float32, max float64) uint32 {
-	return uint32(math.Min(math.Max(float64(v), 0), 1)*max + 0.5)
+	switch x := float64(v)*max + 0.5; {
+	case !(x > 0): // NaN as well
+		return 0
+	case x >= max+0.5:
+		return uint32(max)
+	default:
+		return uint32(x)
+	}
 }
 
-// A packer lays rows of a picture out as the integers of a file, interleaved,
+// A packer lays rows of a picture out as the numbers of a file, interleaved,
 // alpha last.
 type packer struct {
 	p      *Picture
-	bits   int
-	little bool // byte order of 16-bit samples
+	bits   int  // 8 or 16 for unsigned integers, 32 for floats
+	little bool // byte order
 	colour bool // three channels, whatever the picture has
+	alpha  bool // opacity, opaque when the picture has none
 }
 
-func newPacker(p *Picture, bits int) *packer { return &packer{p: p, bits: bits, colour: p.C == 3} }
+func newPacker(p *Picture, bits int) *packer {
+	return &packer{p: p, bits: bits, colour: p.C == 3, alpha: p.Alpha != nil}
+}
 
 func (k *packer) channels() int {
 	n := 1
 	if k.colour {
 		n = 3
 	}
-	if k.p.Alpha != nil {
+	if k.alpha {
 		n++
 	}
 	return n
@@ -153,15 +285,40 @@ func (k *packer) pixelBytes() int { return k.channels() * k.bits / 8 }
 func (k *packer) row(dst []byte, y int) {
 	n, w := k.channels(), k.p.W
 	colours := n
-	if k.p.Alpha != nil {
+	if k.alpha {
 		colours--
-		for x, a := range k.p.Alpha[y*w : (y+1)*w] {
-			k.put(dst, x*n+colours, uint32(a)>>(16-k.bits))
+		for x := range w {
+			a := uint16(0xffff)
+			if k.p.Alpha != nil {
+				a = k.p.Alpha[y*w+x]
+			}
+			if k.bits == 32 {
+				k.put(dst, x*n+colours, math.Float32bits(float32(a)/65535))
+			} else {
+				k.put(dst, x*n+colours, uint32(a)>>(16-k.bits))
+			}
 		}
 	}
 	for c := range colours {
-		for x, v := range k.p.Plane(min(c, k.p.C-1))[y*w : (y+1)*w] {
-			k.put(dst, x*n+c, level(v, float64(uint32(1)<<k.bits-1)))
+		from := min(c, k.p.C-1)
+		row := k.p.Plane(from)[y*w : (y+1)*w]
+		switch k.bits {
+		case 8:
+			at := dst[c:]
+			for x, v := range row {
+				at[x*n] = byte(level(v, 255))
+			}
+		case 16:
+			for x, v := range row {
+				k.put(dst, x*n+c, level(v, 65535))
+			}
+		case 32:
+			for x, v := range row {
+				if m := k.p.Missing; m != nil && m[(from*k.p.H+y)*w+x] {
+					v = float32(math.NaN())
+				}
+				k.put(dst, x*n+c, math.Float32bits(v))
+			}
 		}
 	}
 }
@@ -170,10 +327,14 @@ func (k *packer) put(dst []byte, i int, v uint32) {
 	switch {
 	case k.bits == 8:
 		dst[i] = byte(v)
+	case k.bits == 16 && k.little:
+		binary.LittleEndian.PutUint16(dst[2*i:], uint16(v))
+	case k.bits == 16:
+		binary.BigEndian.PutUint16(dst[2*i:], uint16(v))
 	case k.little:
-		dst[2*i], dst[2*i+1] = byte(v), byte(v>>8)
+		binary.LittleEndian.PutUint32(dst[4*i:], v)
 	default:
-		dst[2*i], dst[2*i+1] = byte(v>>8), byte(v)
+		binary.BigEndian.PutUint32(dst[4*i:], v)
 	}
 }
 

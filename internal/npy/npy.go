@@ -377,7 +377,7 @@ func (h Header) number(b []byte) float64 {
 	case Float:
 		switch h.Size {
 		case 2:
-			return float16(uint16(u))
+			return Float16(uint16(u))
 		case 4:
 			return float64(math.Float32frombits(uint32(u)))
 		}
@@ -391,9 +391,9 @@ func (h Header) number(b []byte) float64 {
 	return float64(u)
 }
 
-// float16 is the value of an IEEE 754 binary16: one bit of sign, five of
+// Float16 is the value of an IEEE 754 binary16: one bit of sign, five of
 // exponent, ten of fraction.
-func float16(u uint16) float64 {
+func Float16(u uint16) float64 {
 	exp, frac := int(u>>10&31), float64(u&1023)
 	v := math.Inf(1)
 	switch {
@@ -483,9 +483,21 @@ func WriteFloats(w io.Writer, shape []int, v []float32) error {
 	if n != len(v) {
 		panic(fmt.Sprintf("npy: an array of shape %v has %d numbers", shape, len(v)))
 	}
-	if _, err := w.Write(head("<f4", shape)); err != nil {
+	if err := WriteHead(w, shape); err != nil {
 		return err
 	}
+	return WriteData(w, v)
+}
+
+// WriteHead begins a float32 array of the given shape, whose numbers are to
+// follow by [WriteData].
+func WriteHead(w io.Writer, shape []int) error {
+	_, err := w.Write(head("<f4", shape))
+	return err
+}
+
+// WriteData writes the next numbers of a float32 array, last index fastest.
+func WriteData(w io.Writer, v []float32) error {
 	buf := make([]byte, 0, 4*min(len(v), 4*chunk))
 	for len(v) > 0 {
 		n := min(len(v), 4*chunk)

@@ -9,10 +9,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/sbinet/npyio/npz"
 )
@@ -235,4 +237,40 @@ func ExampleWrite() {
 	// series,level,R
 	// mean,0,0.5
 	// mean,1,2
+}
+
+// TestExplore: the figures of package explore hold its numbers.
+func TestExplore(t *testing.T) {
+	path := func(a, b float64) explore.PathResult {
+		return explore.PathResult{Prior: "dir/mine.safetensors", Parameter: "noise", Levels: explore.Numbers{0, 0.1}, Values: explore.Numbers{a, b}}
+	}
+	two := []explore.PathResult{path(1, 5), path(3, 5)}
+	l := Paths(two, two[:1])
+	if s := l.Series[0]; s.Name != "mine, mean ± deviation of 2" || s.Y[0] != 2 || s.Lo[0] != 1 || s.Hi[0] != 3 || s.Hi[1] != 5 || l.X != "noise" {
+		t.Errorf("%+v", s)
+	}
+	if s := l.Series[1]; s.Name != "mine" || s.Y[0] != 1 || s.Lo != nil {
+		t.Errorf("%+v", s)
+	}
+	if b := PathBoxes(two); len(b.Groups) != 2 || b.Groups[1].Label != "0.1" || !slices.Equal(b.Groups[0].Values, []float64{1, 3}) {
+		t.Errorf("%+v", b)
+	}
+	two[0].Change = true
+	if l := Paths(two); !strings.HasPrefix(l.Y, "change of R") {
+		t.Errorf("the change is called %q", l.Y)
+	}
+	c := Slice(explore.SliceResult{U: "a/b.png", V: "noise", A: explore.Numbers{-1, 1}, B: explore.Numbers{-2, 2}, Z: explore.Numbers{4, 3, 2, 5}})
+	if c.X != "towards b.png (σ√n)" || c.Label != "R/σ² (nats)" || len(c.Marks) != 2 || c.Marks[1] != (Mark{"least", -1, 2}) {
+		t.Errorf("%+v", c)
+	}
+	x := picture(1, 4, 6)
+	s := PathExamples(x, explore.Dim{}, []float64{0, 0.1, 0.2, 0.3, 0.4}, 3)
+	if row := s.Rows[0]; len(row) != 3 || row[1].Caption != "0.2" || row[2].Picture.Pix[3] != x.Pix[3]*float32(1-0.4) {
+		t.Errorf("%+v", s)
+	}
+	fs := Curves(explore.Laplace{B: 1, Sigma: 1}, explore.CurveResult{Prior: "p", X: explore.Numbers{-1, 2}, F: explore.Numbers{0, 1}, Psi: explore.Numbers{3, 4}, R: explore.Numbers{1, 2}})
+	f, psi := fs[0].(Lines), fs[2].(Lines)
+	if len(fs) != 3 || len(f.Series) != 4 || f.Series[1].Y[1] != 1 || psi.Series[0].Y[1] != 1 {
+		t.Errorf("%+v", fs)
+	}
 }

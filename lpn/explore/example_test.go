@@ -37,10 +37,10 @@ func disc(side int) operators.Image {
 
 // Noise makes a picture less likely, the more of it the less.
 func Example() {
-	r, err := explore.Path(context.Background(), gray25(), disc(32), explore.Noise{Seed: 1}, []float64{0, 0.05, 0.1, 0.2}, nil)
-	if err != nil {
-		panic(err)
-	}
+	picture := disc(32)
+	net, _ := priors.Gray25().Network()
+	r, _ := explore.Path(context.Background(), explore.Of("gray-25", net), picture,
+		explore.Noise{Seed: 1}, []float64{0, 0.05, 0.1, 0.2}, nil)
 	for k, level := range r.Levels {
 		fmt.Printf("noise %.2f: %.1f nats a sample\n", level, r.Values[k])
 	}

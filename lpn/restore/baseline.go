@@ -63,11 +63,13 @@ func deviation(m noise.Model, y operators.Image) float64 {
 	return noise.RMS(m, y.Pix, y.Shape)
 }
 
-// inputBaseline is the measurement itself where it has the scene's shape, else
-// A'y.
+// inputBaseline is the measurement itself where it has the scene's shape, what a
+// decoder makes of a file, else A'y.
 func inputBaseline(_ context.Context, y operators.Image, a operators.Linear, _, _ float64) ([]float32, error) {
 	x := make([]float32, a.Domain().Len())
-	if y.Shape == a.Domain() {
+	if q, ok := a.(operators.Quantiser); ok {
+		q.Decode(x, y.Pix)
+	} else if y.Shape == a.Domain() {
 		copy(x, y.Pix)
 	} else {
 		a.Adjoint(x, y.Pix)

@@ -18,18 +18,30 @@ type Example struct {
 }
 
 // Simulate measures a scene with samples in [0,1]: y = A x + noise, drawn from
-// rng. The model of noise may be nil for none.
+// rng. The model of noise may be nil for none. What is rounded has the noise
+// before, y = round(A(x + noise)).
 func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng *rand.Rand) (Example, error) {
 	a, err := spec.Build(scene.Shape)
 	if err != nil {
 		return Example{}, err
 	}
 	y := operators.NewImage(a.Codomain())
-	a.Apply(y.Pix, scene.Pix)
+	add := func(m operators.Image) {
+		if model != nil {
+			model.Sample(m.Pix, m.Pix, m.Shape, rng)
+		}
+	}
+	if q, ok := a.(operators.Quantiser); ok {
+		x := scene.Clone()
+		add(x)
+		a.Apply(y.Pix, x.Pix)
+		q.Quantise(y.Pix, y.Pix)
+	} else {
+		a.Apply(y.Pix, scene.Pix)
+		add(y)
+	}
 	if model == nil {
 		model = noise.White{}
-	} else {
-		model.Sample(y.Pix, y.Pix, y.Shape, rng)
 	}
 	h, w := spec.Frame(y.Shape, scene.Shape)
 	return Example{

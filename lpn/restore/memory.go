@@ -14,6 +14,9 @@ const (
 	// float32 (bpg: two points of three, three steps of three, the start, the
 	// best, the last, scratch), and the operator's own.
 	solverBytes = 30 * 4
+	// roundedBytes is what a JPEG file adds to it: the numbers, their steps and
+	// scales, and the conjugate gradients among them.
+	roundedBytes = 14 * 4
 	// arenaBytes is what an evaluation of the network takes where memory
 	// allows; it cuts its own tiles to stay below.
 	arenaBytes = 768 << 20
@@ -61,19 +64,23 @@ func (e *MemoryError) Error() string {
 // decideMemory decides whether the problem is solved as a whole or in windows.
 func (p *Plan) decideMemory() error {
 	n := int64(p.Scene.Len())
-	p.Memory.Need = n*solverBytes + min(arenaBytes, n*1024)
+	perSample := int64(solverBytes)
+	if p.policy.rounded {
+		perSample += roundedBytes
+	}
+	p.Memory.Need = n*perSample + min(arenaBytes, n*1024)
 	if p.options.Memory == 0 && p.Memory.Need < wholeBytes {
 		return nil
 	}
 	left := p.budget()
 	if p.Memory.Need <= left {
-		p.Memory.arena = max(64<<20, min(arenaBytes, left-n*solverBytes))
+		p.Memory.arena = max(64<<20, min(arenaBytes, left-n*perSample))
 		return nil
 	}
 	tooLarge := func(why string) error { return &MemoryError{p.Scene, p.Memory, why} }
 	switch {
 	case !p.policy.windows:
-		return tooLarge("only denoise and blur are cut into tiles")
+		return tooLarge("only denoise, blur and jpeg are cut into tiles")
 	case p.Operator.TakesBoundary() && p.Operator.Boundary() == operators.Circular:
 		return tooLarge("under the boundary circular, where opposite edges meet, it is not cut into tiles")
 	}
@@ -83,7 +90,7 @@ func (p *Plan) decideMemory() error {
 	}
 	left = max(left-4*n, left/8, 1<<20) // 4n: the result
 	p.Memory.arena = max(16<<20, left/3)
-	window := int(math.Sqrt(float64(left*2/3) / float64(p.Scene.C) / solverBytes))
+	window := int(math.Sqrt(float64(left*2/3) / float64(p.Scene.C) / float64(perSample)))
 	side := max(pitch, halo, (min(window, maxWindow)-2*halo)/pitch*pitch)
 	side = (side + pitch - 1) / pitch * pitch
 	if side >= max(p.Scene.H, p.Scene.W) {
@@ -91,7 +98,7 @@ func (p *Plan) decideMemory() error {
 		return nil // a single window would be the image
 	}
 	wide := int64(side + 2*halo)
-	p.Memory.Window = wide*wide*int64(p.Scene.C)*solverBytes + p.Memory.arena
+	p.Memory.Window = wide*wide*int64(p.Scene.C)*perSample + p.Memory.arena
 	p.Windows = &Windows{Side: side, Halo: halo, Count: len(spans(p.Scene.H, side, halo)) * len(spans(p.Scene.W, side, halo))}
 	return nil
 }

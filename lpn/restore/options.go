@@ -30,6 +30,9 @@ type Options struct {
 	Step, Rho float64
 	// Strength multiplies the weight lambda of the prior. Default 1.
 	Strength float64
+	// Discrepancy searches for the strength at which the residual is as large as the
+	// noise, beginning with Strength. For operators that are not quite right.
+	Discrepancy bool
 	// Scale s takes the prior for one of s times less noise: R(s x)/s^2. Default:
 	// by the operator and the noise.
 	Scale float64
@@ -43,6 +46,8 @@ type Options struct {
 	// Memory bounds in bytes what a restoration may take; larger problems are
 	// solved in windows. Default: three quarters of what is available.
 	Memory int64
+
+	tolByDefault bool // Tol was not given
 }
 
 // Solvers lists the names of the solvers.
@@ -76,6 +81,7 @@ func (o Options) withDefaults() Options {
 	if o.Iters == 0 {
 		o.Iters = 200
 	}
+	o.tolByDefault = o.tolByDefault || o.Tol == 0
 	switch {
 	case o.Tol < 0:
 		o.Tol = 0

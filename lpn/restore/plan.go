@@ -30,6 +30,9 @@ type Plan struct {
 	// Range is what the prior sees as black and white. Level, Lambda and the
 	// objective count in units of it.
 	Range Range `json:"range"`
+	// Saturated says that samples lie at the ends of the range, and are taken to say
+	// only that the truth lies there or beyond.
+	Saturated bool `json:"saturated"`
 	// Gray says that the channels of a colour measurement are equal: one of them
 	// is restored, and repeated.
 	Gray bool `json:"gray"`
@@ -41,6 +44,8 @@ type Plan struct {
 	// the estimate says in words.
 	NoiseModel noise.Model `json:"-"`
 	NoiseLine  string      `json:"noise_line,omitempty"`
+	// Confidence is that of the estimate, from 0 to 1; -1 where the noise was given.
+	Confidence float64 `json:"confidence"`
 	// Level is the level of white noise that the prior and its weight are chosen
 	// for: that of white noise itself, and above the deviation of correlated noise,
 	// which a prior takes for texture.
@@ -76,6 +81,7 @@ type Plan struct {
 	problem Problem // normalised: in [0,1], one channel where Gray
 	options Options
 	policy  policy
+	free    bool // the strength may be raised where the result is implausible
 	net     *lpn.Network
 	a       operators.Linear  // of the whole scene; nil where there are Windows
 	psi     solvers.Potential // likewise
@@ -88,6 +94,7 @@ func New(p Problem, o Options) (*Plan, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	free := o.Strength == 0 && !o.Discrepancy
 	o = o.withDefaults()
 	scene, err := p.scene()
 	if err != nil {
@@ -98,14 +105,21 @@ func New(p Problem, o Options) (*Plan, error) {
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
+	plan.free = free && !plan.policy.whole && !plan.policy.alone && !plan.policy.rounded
+	if o.Discrepancy && plan.policy.rounded {
+		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
+	}
 	if p.Operator.TakesBoundary() {
 		plan.Boundary = p.Operator.Boundary().String()
 	}
 	plan.Start = string(plan.policy.start)
+	if o.tolByDefault && plan.policy.tol > 0 {
+		plan.Tol = plan.policy.tol
+	}
 	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
 	plan.decideChannels()
 	for _, decide := range []func() error{
-		plan.decideRange, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight,
+		plan.decideRange, plan.decideSaturation, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight,
 	} {
 		if err := decide(); err != nil {
 			return nil, err
@@ -114,17 +128,46 @@ func New(p Problem, o Options) (*Plan, error) {
 	return plan, nil
 }
 
+// A measurement is saturated where at least fewestAtEnd of its samples lie at an end
+// of the range and at most mostAtEnd: a page of text is white, not overexposed.
+const fewestAtEnd, mostAtEnd = 2e-4, 0.3
+
+// decideSaturation finds out whether samples were clipped.
+func (p *Plan) decideSaturation() error {
+	if p.policy.alone || !p.Operator.ImageShaped() || p.Operator.File() != "" && !p.policy.estimable {
+		return nil
+	}
+	at := [2]int{}
+	for _, v := range p.problem.Y.Pix {
+		switch {
+		case v == 0:
+			at[0]++
+		case v == 1:
+			at[1]++
+		case v < 0 || v > 1:
+			return nil // nothing was clipped
+		}
+	}
+	share := func(n int) float64 { return float64(n) / float64(len(p.problem.Y.Pix)) }
+	lo, hi := share(at[0]), share(at[1])
+	p.Saturated = max(lo, hi) >= fewestAtEnd && max(lo, hi) <= mostAtEnd
+	return nil
+}
+
 // decideNoise takes the noise that is given, or estimates it.
 func (p *Plan) decideNoise() error {
 	y := p.problem.Y
 	switch {
+	case p.policy.rounded:
+		return p.decideNoiseBefore()
 	case p.problem.Noise != nil:
-		p.NoiseModel = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi)
+		p.NoiseModel, p.Confidence = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi), -1
 		p.Level = deviation(p.NoiseModel, y)
 		p.Noise = p.Level * p.Range.span()
 		if p.Range == Unit && !(p.Level <= 1) {
 			return &OptionError{"noise", fmt.Sprintf("%q is not a number in [0,1], a fraction like 25/255, or auto", p.problem.Noise)}
 		}
+		p.doubt(y)
 	case !p.policy.estimable:
 		return &OptionError{"noise", "auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255"}
 	case p.policy.alone:
@@ -133,7 +176,7 @@ func (p *Plan) decideNoise() error {
 			e.White = noise.FindWhite(y)
 			e.Model, e.Deviation = noise.White{Sigma: e.White}, e.White
 		}
-		p.NoiseModel, p.Level, p.NoiseLine = e.Model, e.White, e.Line
+		p.NoiseModel, p.Level, p.NoiseLine, p.Confidence = e.Model, e.White, e.Line, e.Confidence
 		p.Noise, p.Estimated = e.Deviation*p.Range.span(), true
 	default:
 		p.Level = noise.FindWhite(y)
@@ -141,6 +184,23 @@ func (p *Plan) decideNoise() error {
 		p.Noise = p.Level * p.Range.span()
 	}
 	return nil
+}
+
+// doubted is how many times the given level an estimate must be to be believed
+// instead.
+const doubted = 1.5
+
+// doubt compares the level that was given with what the measurement shows, where it
+// is amplified: deblurring with half of the noise paints the other half.
+func (p *Plan) doubt(y operators.Image) {
+	_, white := p.NoiseModel.(noise.White)
+	if !white || !p.free || !p.policy.estimable {
+		return
+	}
+	if seen := noise.FindWhite(y); seen > doubted*p.Level && seen > 2*quantum {
+		p.NoiseLine = fmt.Sprintf("the measurement shows noise of %.3g where %.3g was given: it is taken to have what it shows", seen*p.Range.span(), p.Noise)
+		p.Level = seen
+	}
 }
 
 // level is the noise level that the weight is computed for.
@@ -153,7 +213,7 @@ const mostScale = 2
 
 // decidePrior chooses the prior and its scale.
 func (p *Plan) decidePrior() error {
-	prior, err := p.options.prior(p.Scene.C, p.policy.level(p.Level))
+	prior, err := p.options.prior(p.Scene.C, p.priorLevel())
 	if err != nil {
 		return err
 	}
@@ -169,7 +229,7 @@ func (p *Plan) decidePrior() error {
 	case p.options.Scale != 0:
 		p.Scale = p.options.Scale
 	case p.options.Prior.IsZero() || p.policy.alone:
-		p.Scale = min(mostScale, p.Sigma/p.policy.level(p.level()))
+		p.Scale = min(mostScale, p.Sigma/p.priorLevel())
 	default:
 		p.Scale = 1 // a prior that was asked for is taken as it is
 	}
@@ -180,6 +240,10 @@ func (p *Plan) decidePrior() error {
 // windows each window has its own.
 func (p *Plan) bind() (err error) {
 	if p.Windows != nil {
+		if p.policy.rounded {
+			_, err := p.problem.build(p.Scene)
+			return err
+		}
 		// The windows cut y as an image of the scene.
 		scene, err := p.Operator.Scene(p.problem.Y.Shape)
 		if err == nil && scene != p.Scene {
@@ -220,6 +284,11 @@ func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
 
 // decideWeight is the weight of the prior: lambda = c (scale noise/sigma)^2.
 func (p *Plan) decideWeight() error {
+	if p.policy.rounded { // the fidelity is a likelihood as it is
+		p.Weight = jpegWeight(p.Sigma / p.Scale)
+		p.Lambda = p.Strength * p.Weight * math.Pow(p.Scale/p.Sigma, 2)
+		return nil
+	}
 	p.Weight = p.policy.weight(p.problem, p.a, p.level())
 	p.Lambda = p.Strength * p.Weight * math.Pow(p.level()*p.Scale/p.Sigma, 2)
 	return nil
@@ -235,9 +304,21 @@ func (p *Plan) frame(x []float32) operators.Image {
 	return p.given(out)
 }
 
+// GivenNoise is the model of the noise in units of the measurement, as a Problem
+// takes it.
+func (p *Plan) GivenNoise() noise.Model {
+	return p.NoiseModel.Scaled(-p.Range.Lo/p.Range.span(), (1-p.Range.Lo)/p.Range.span())
+}
+
 // given takes a normalised frame back to the units and the channels of the
-// problem. It may reuse the frame's memory.
+// problem; what was encoded in 8 bits lay within black and white. It may reuse the
+// frame's memory.
 func (p *Plan) given(m operators.Image) operators.Image {
+	if p.policy.rounded {
+		for i, v := range m.Pix {
+			m.Pix[i] = min(max(v, 0), 1)
+		}
+	}
 	p.Range.back(m.Pix)
 	if p.Gray {
 		m.Pix = slices.Concat(m.Pix, m.Pix, m.Pix)
@@ -266,6 +347,9 @@ func (p *Plan) String() string {
 	}
 	if p.Range != Unit {
 		line("range", "%.6g to %.6g is black to white", p.Range.Lo, p.Range.Hi)
+	}
+	if p.Saturated {
+		line("clipped", "samples at black and white say only that the truth lies there or beyond")
 	}
 	if p.Gray {
 		line("channels", "equal: one is restored and repeated")

@@ -30,6 +30,11 @@ type policy struct {
 	// windows says that a problem too large for its memory can be cut into
 	// windows.
 	windows bool
+	// rounded says that the measurement are the numbers of a JPEG file: the operator
+	// is a Quantiser, and the noise is what the picture had before.
+	rounded bool
+	// tol ends the iterations where the options do not say; 0: their default.
+	tol float64
 	// whole says that a crop of the scene would be another problem.
 	whole bool
 }
@@ -38,6 +43,7 @@ type startKind string
 
 const (
 	startMeasured  startKind = "the measurement"
+	startDecoded   startKind = "the decoded picture"
 	startQuadratic startKind = "the quadratic estimate"
 	startGraduated startKind = "the quadratic estimate, improved by graduated problems"
 )
@@ -61,6 +67,7 @@ var policies = map[string]policy{
 	"inpaint": {start: startQuadratic, level: spread, weight: one, leastNoise: noiseFloor},
 	"cs":      {start: startGraduated, level: spread, weight: one, leastNoise: sensingNoise, whole: true},
 	"tomo":    {start: startQuadratic, level: spread, weight: byResolutionOf, leastNoise: noiseFloor, whole: true},
+	"jpeg":    {start: startDecoded, rounded: true, tol: 1e-3, windows: true},
 	"mri":     {start: startQuadratic, level: spread, weight: one, leastNoise: noiseFloor, whole: true},
 }
 
@@ -71,6 +78,14 @@ func policyOf(s operators.Spec) policy {
 		panic("restore: no policy for the operator " + s.Name())
 	}
 	return p
+}
+
+// priorLevel is the level that the prior is scaled to.
+func (p *Plan) priorLevel() float64 {
+	if f, ok := p.Operator.JPEG(p.Scene.C); ok && p.policy.rounded {
+		return jpegLevel(f, p.Level)
+	}
+	return p.policy.level(p.level())
 }
 
 // WholeScene reports whether an operator measures a scene as a whole, so that a

@@ -2,6 +2,8 @@ package restore
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -28,6 +30,13 @@ type Result struct {
 	Image operators.Image
 	// Seconds is the time that it took.
 	Seconds float64
+	// Suspect is one line why the result should not be trusted, "" where nothing
+	// speaks against it. It is independent of Certified: a theorem covers the
+	// solver, not the choice of operator and noise.
+	Suspect string
+	// Strength is the Options' or what was found better; Note says why.
+	Strength float64
+	Note     string
 	// Result has the solver's report: whether it converged and was certified, the
 	// objective, the trace. In windows, Iterations is the largest, Objective is
 	// NaN, and X and Trace are nil.
@@ -45,10 +54,102 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 		return p.solveWindows(ctx, progress)
 	}
 	start := time.Now()
-	r, err := p.minimise(ctx, p.a, p.problem.Y, p.psi, p.problem.Truth, func(it solvers.Iterate) {
-		progress(Progress{Windows: 1, Iterate: it})
-	})
-	return Result{Image: p.frame(r.X), Seconds: time.Since(start).Seconds(), Result: r}, err
+	see := func(it solvers.Iterate) { progress(Progress{Windows: 1, Iterate: it}) }
+	y, truth := p.problem.Y, p.problem.Truth
+	s, err := p.solve(func(p *Plan) (solvers.Result, error) {
+		return p.minimise(ctx, p.a, y, p.psi, truth, see)
+	}, p.a, y, p.psi)
+	out := Result{Result: s.Result, Strength: s.plan.Strength}
+	if err != nil {
+		return out, err
+	}
+	out.Image = p.frame(s.X)
+	out.Suspect = s.plan.verdict(s.examination, p.expected(y.Pix))
+	out.Note = s.note
+	out.Seconds = time.Since(start).Seconds()
+	return out, nil
+}
+
+// A solution is a solver's result with what it shows.
+type solution struct {
+	solvers.Result
+	examination
+	plan *Plan  // with the strength that was used
+	note string // what was changed on the way
+}
+
+// strongest is the strength up to which a result is tried again.
+const strongest = 64
+
+// solve restores y = A x by the given minimisation. Unless the strength was asked
+// for, a result that no image looks like, or that leaves much more than noise
+// unexplained, is tried again at a larger one: the solver has divided by what the
+// operator, not being that of the measurement, wrongly takes for nearly zero.
+func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
+	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
+	if err != nil {
+		return solution{plan: q, Result: r}, err
+	}
+	s := solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
+	for range mostTries {
+		factor, why := p.raise(s, p.expected(y.Pix))
+		if why == "" {
+			break
+		}
+		if q, r, err = s.plan.restored(factor*s.plan.Strength, minimise); err != nil {
+			return s, err
+		}
+		s = solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
+		s.note = fmt.Sprintf("regularised %.3g times as much as the noise asks for: with less, %s", q.Strength/p.Strength, why)
+	}
+	return s, nil
+}
+
+// mostTries bounds the restorations at a larger strength.
+const mostTries = 3
+
+// raise is the factor by which a restoration is to be stronger, and why; no reason
+// where it is to stay. What an operator that is not quite right leaves unexplained
+// counts like noise: the level of both is the residual's.
+func (p *Plan) raise(s solution, before Range) (factor float64, why string) {
+	q := s.plan
+	if !q.mayRise() || s.samples < fewest {
+		return 1, ""
+	}
+	if q.implausible(s.examination, before) != "" {
+		return 8, "the result is like no image"
+	}
+	// The level that the strength stands for already.
+	if excess := s.ratio() / math.Sqrt(max(q.Strength/p.Strength, 1)); excess > unexplained {
+		return min(excess*excess, strongest/q.Strength), fmt.Sprintf("the residual is %.3g times the noise", s.ratio())
+	}
+	return 1, ""
+}
+
+// unexplained is how many times the noise a residual must be to count as more than
+// noise.
+const unexplained = 1.25
+
+// mayRise reports whether a stronger restoration may be tried.
+func (p *Plan) mayRise() bool { return p.free && p.Lambda > 0 && p.Strength < strongest }
+
+// expected is the range that a measurement speaks for: its own, without an end where
+// samples were clipped.
+func (p *Plan) expected(y []float32) Range {
+	r := extent(y)
+	if p.Saturated && r.Hi >= 1 {
+		r.Hi = math.Inf(1)
+	}
+	return r
+}
+
+// extent is the range of samples.
+func extent(x []float32) Range {
+	r := Range{math.Inf(1), math.Inf(-1)}
+	for _, v := range x {
+		r.Lo, r.Hi = min(r.Lo, float64(v)), max(r.Hi, float64(v))
+	}
+	return r
 }
 
 // minimise minimises 1/2||A x - y||^2 + Lambda R_Scale(x), psi the potential of
@@ -70,7 +171,11 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	if err != nil {
 		return solvers.Result{}, err
 	}
-	r, err := solvers.Solve(ctx, solvers.Watch(method, see), x0, stop)
+	method = solvers.Watch(method, see)
+	if p.mayRise() {
+		method = hopeful{method, p.expected(y.Pix)}
+	}
+	r, err := solvers.Solve(ctx, method, x0, stop)
 	if err != nil {
 		return r, err
 	}
@@ -93,6 +198,39 @@ func unchanged(y operators.Image, truth *operators.Image) solvers.Result {
 	}
 }
 
+// hopeful is a method that ends where its iterates have left the range that a
+// plausible result has.
+type hopeful struct {
+	solvers.Method
+	before Range
+}
+
+// patience is how many iterations an iterate has to come back.
+const patience = 8
+
+func (m hopeful) Steps(x0 []float32) iter.Seq[solvers.Iterate] {
+	return func(yield func(solvers.Iterate) bool) {
+		for it := range m.Method.Steps(x0) {
+			if !yield(it) {
+				return
+			}
+			if it.K%patience == 0 {
+				if r := extent(it.X); m.before.beyond(r.Lo, r.Hi) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Certificate is the method's own.
+func (m hopeful) Certificate() (bool, string) {
+	if c, ok := m.Method.(solvers.Certifier); ok {
+		return c.Certificate()
+	}
+	return false, "the method knows no theorem"
+}
+
 // A fidelity is what a solver asks of h.
 type fidelity interface {
 	solvers.Smooth
@@ -102,12 +240,16 @@ type fidelity interface {
 
 // fidelity is 1/2||A x - y||^2, or with noise of another kind than white
 // Level^2/2 (A x - y)'S^-1(A x - y), S its covariance at a smooth estimate of A x:
-// white noise of the level has the same objective in both.
+// white noise of the level has the same objective in both. Of rounded numbers it is
+// the likelihood of their rounding.
 func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
-	if p.Estimated || p.NoiseModel == nil {
-		return &solvers.LeastSquares{A: a, Y: y.Pix}
+	if q, ok := a.(operators.Quantiser); ok {
+		return p.quantised(q, y)
 	}
-	if _, white := p.NoiseModel.(noise.White); white {
+	if _, white := p.NoiseModel.(noise.White); white || p.Estimated {
+		if p.Saturated {
+			return &solvers.Saturated{A: a, Y: y.Pix, Lo: 0, Hi: 1}
+		}
 		return &solvers.LeastSquares{A: a, Y: y.Pix}
 	}
 	// In units of the level S is S/Level^2.
@@ -172,7 +314,7 @@ const coarseNoise = 0.25
 
 // start is the first estimate.
 func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
-	if p.policy.start == startMeasured {
+	if p.policy.start == startMeasured || p.policy.start == startDecoded || p.Saturated && y.Shape == a.Domain() {
 		return inputBaseline(ctx, y, a, p.Level, 1)
 	}
 	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)

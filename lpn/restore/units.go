@@ -86,6 +86,12 @@ func (p *Plan) decideRange() error {
 // same measurement in other units gives the same image in those units.
 func (p *Plan) findRange() error {
 	switch r := p.problem.Range; {
+	case p.policy.rounded:
+		if !r.IsZero() && r != Unit {
+			return &OptionError{"range", "goes with other pictures; a JPEG file's is from 0 to 1"}
+		}
+		p.Range = Unit
+		return nil
 	case !r.IsZero():
 		if !r.valid() {
 			return &OptionError{"range", fmt.Sprintf("from %v to %v; want two finite numbers, the first below the second", r.Lo, r.Hi)}
@@ -183,6 +189,10 @@ func shifted(m operators.Image, dark []float32, span float64) operators.Image {
 // stored in colour, to one of them. Every operator treats channels alike.
 func (p *Plan) decideChannels() {
 	y := p.problem.Y
+	if p.policy.rounded {
+		p.grayJPEG()
+		return
+	}
 	if y.C != 3 || p.Scene.C != 3 || len(y.Pix) != y.Len() {
 		return
 	}

@@ -62,6 +62,16 @@ func (p *Plan) halo() (halo, pitch int, err error) {
 		kh, kw, _ := p.Operator.Support()
 		halo = max(2*field, 4*max(kh, kw))
 	}
+	if p.policy.rounded { // windows lie on whole blocks
+		a, err := p.problem.build(p.Scene)
+		if err != nil {
+			return 0, 0, err
+		}
+		grid := a.(*operators.JPEG).Grid()
+		for pitch%grid != 0 {
+			pitch += pitch
+		}
+	}
 	return (halo + pitch - 1) / pitch * pitch, pitch, nil
 }
 
@@ -80,16 +90,24 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 	out := Result{Image: operators.NewImage(operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW})}
 	out.Converged, out.Objective = true, math.NaN()
 	exact := p.policy.alone
+	seen := newExamination()
 	start := time.Now()
 	done := 0
+	p, err := p.settled(ctx, rows[len(rows)/2], cols[len(cols)/2], func(it solvers.Iterate) {
+		see(Progress{Windows: n, Iterate: it})
+	})
+	if err != nil {
+		return out, err
+	}
 	for _, y := range rows {
 		for _, x := range cols {
-			s, err := p.solveWindow(ctx, y, x, func(it solvers.Iterate) {
+			s, e, err := p.solveWindow(ctx, y, x, func(it solvers.Iterate) {
 				see(Progress{Window: done, Windows: n, Iterate: it})
 			})
 			if err != nil {
 				return out, err
 			}
+			seen.add(e)
 			p.keep(out.Image, s.X, y, x)
 			out.Iterations = max(out.Iterations, s.Iterations)
 			out.Converged = out.Converged && s.Converged
@@ -104,6 +122,7 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 		}
 	}
 	out.Image = p.given(out.Image)
+	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expected(p.problem.Y.Pix))
 	out.Seconds = time.Since(start).Seconds()
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
@@ -112,17 +131,43 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 	return out, nil
 }
 
-// solveWindow restores one window.
-func (p *Plan) solveWindow(ctx context.Context, y, x span, see func(solvers.Iterate)) (solvers.Result, error) {
+// solveWindow restores one window and examines the result.
+func (p *Plan) solveWindow(ctx context.Context, y, x span, see func(solvers.Iterate)) (solvers.Result, examination, error) {
 	a, part, err := p.window(y, x)
 	if err != nil {
-		return solvers.Result{}, err
+		return solvers.Result{}, examination{}, err
 	}
 	psi, err := p.potential(a.Domain())
 	if err != nil {
-		return solvers.Result{}, err
+		return solvers.Result{}, examination{}, err
 	}
-	return p.minimise(ctx, a, part, psi, nil, see)
+	r, err := p.minimise(ctx, a, part, psi, nil, see)
+	if err != nil {
+		return r, examination{}, err
+	}
+	return r, p.examine(a, part, psi, r), nil
+}
+
+// settled is the plan with the strength that the window in the middle asks for: the
+// one by discrepancy, or a larger one where the result is implausible otherwise. All
+// windows have the same.
+func (p *Plan) settled(ctx context.Context, y, x span, see func(solvers.Iterate)) (*Plan, error) {
+	if p.oneEvaluation() || !p.options.Discrepancy && !p.free {
+		return p, nil
+	}
+	a, part, err := p.window(y, x)
+	if err != nil {
+		return p, err
+	}
+	psi, err := p.potential(a.Domain())
+	if err != nil {
+		return p, err
+	}
+	s, err := p.solve(func(p *Plan) (solvers.Result, error) {
+		return p.minimise(ctx, a, part, psi, nil, see)
+	}, a, part, psi)
+	s.plan.free = false
+	return s.plan, err
 }
 
 // window is the operator of one window, and its measurement.
@@ -131,6 +176,15 @@ func (p *Plan) window(y, x span) (operators.Linear, operators.Image, error) {
 	a, err := p.Operator.Build(scene)
 	if err != nil {
 		return nil, operators.Image{}, err
+	}
+	if part, ok := a.(*operators.JPEG); ok {
+		whole, err := p.problem.build(p.Scene)
+		if err != nil {
+			return nil, operators.Image{}, err
+		}
+		cut := operators.NewImage(part.Codomain())
+		whole.(*operators.JPEG).Cut(cut.Pix, p.problem.Y.Pix, part, y.lo, x.lo)
+		return part, cut, nil
 	}
 	kh, kw, _ := p.Operator.Support()
 	seen := a.Codomain()

@@ -35,9 +35,7 @@ func BenchmarkStep(b *testing.B) {
 			}
 			defer m.close()
 			if c.penalty > 0 {
-				if m.growth, err = newGrowth(c.cfg, m.params, c.penalty, 0.1, 1); err != nil {
-					b.Fatal(err)
-				}
+				m.penalty = newGainPenalty(c.cfg, m.params, c.penalty, 1)
 			}
 			x := make([]float32, c.n*c.cfg.Channels*c.side*c.side)
 			y := make([]float32, len(x))

@@ -14,7 +14,7 @@
 // moves the weights against the gradient of the loss between f(y) and x by
 // [Adam]; then it restores the weights' constraints, so that f is an exact
 // proximal operator after every step. Pyramids are also asked not to amplify
-// strong waves ([Options].Frame and Growth).
+// strong waves ([Options].GainPenalty).
 //
 // # Losses and plans
 //

@@ -4,10 +4,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
 )
 
 func tinyPyramid(channels int, gate string) lpn.Config {
@@ -41,7 +41,7 @@ func slope(t *testing.T, params map[string][]float32, name string, d []float32, 
 	return s
 }
 
-// Gradients of every weight, of the smooth losses and of the growth penalty, agree
+// Gradients of every weight, of the smooth losses and of the gain penalty, agree
 // with central differences. Both are float32: a difference of losses of order
 // one over 2e-2 is good to about 1e-3 of the largest slope.
 func TestGradientIsSlope(t *testing.T) {
@@ -120,41 +120,35 @@ func TestGradientIsSlope(t *testing.T) {
 	}
 }
 
+// opened is a network whose gates pass so much that waves are amplified.
+func opened(t *testing.T, channels int, gate string) (lpn.Config, map[string][]float32) {
+	t.Helper()
+	cfg := tinyPyramid(channels, gate)
+	net, err := lpn.New(cfg, rand.New(rand.NewPCG(3, 4)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := map[string][]float32{}
+	for name, w := range net.Params() {
+		params[name] = append([]float32(nil), w...)
+		for i := range params[name] {
+			switch name[0] {
+			case 'l': // logc and loga
+				params[name][i] += 3
+			case 'T': // so that it matters
+				params[name][i] *= 30
+			}
+		}
+	}
+	return cfg, params
+}
+
 func TestGrowthGradientIsSlope(t *testing.T) {
 	for _, gate := range []string{"lse", "hard"} {
-		cfg := tinyPyramid(1, gate)
-		rng := rand.New(rand.NewPCG(3, 4))
-		net, err := lpn.New(cfg, rng)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := newModel(cfg, net.Params(), modelShape{1, 16, 16}, 1, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.close()
-		for _, w := range []string{"logc.0", "logc.1"} { // open the gates: the norm term must bite
-			for i := range m.params[w] {
-				m.params[w][i] += 3
-			}
-		}
-		g, err := newGrowth(cfg, m.params, 0.3, 5, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		loss := func() float64 {
-			g.filters.pack()
-			v, err := g.graph.run()
-			if err != nil {
-				t.Fatal(err)
-			}
-			return v
-		}
-		g.span = 2.5 // where the gates turn, so that their thresholds matter
-		g.draw()
-		loss()
-		if g.top <= 1 {
-			t.Fatalf("%s: <v,f(tv)>/t = %v: the norm term is idle", gate, g.top)
+		cfg, params := opened(t, 1, gate)
+		g := newGainPenalty(cfg, params, 5, 1)
+		if g.run(); g.top <= 1 {
+			t.Fatalf("%s: the largest gain is %v: the penalty is idle", gate, g.top)
 		}
 		for name, grad := range g.grads {
 			grad = append([]float32(nil), grad...)
@@ -167,13 +161,42 @@ func TestGrowthGradientIsSlope(t *testing.T) {
 			for i := range d {
 				d[i] = grad[i] / float32(size)
 			}
-			// T is so small that its step must be long to show.
-			rel := 1e-4
-			if strings.HasPrefix(name, "T") {
-				rel = 1e-2
-			}
-			if want := slope(t, m.params, name, d, rel, loss); math.Abs(size-want) > 0.03*want {
+			if want := slope(t, params, name, d, 2e-4, g.run); math.Abs(size-want) > 0.03*want {
 				t.Errorf("%s/%s: slope %.5g by gradient, %.5g by difference", gate, name, size, want)
+			}
+			g.run()
+		}
+	}
+}
+
+// TestStrongGain: the gain of a strong wave by transfer functions is that of
+// the network itself on a picture of it.
+func TestStrongGain(t *testing.T) {
+	for _, channels := range []int{1, 3} {
+		for _, gate := range []string{"lse", "hard"} {
+			cfg, params := opened(t, channels, gate)
+			cfg.Pyramid.Threshold = 0
+			net, err := lpn.FromParams(cfg, params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			shape := operators.Shape{C: channels, H: 128, W: 128}
+			b, err := net.On(shape)
+			if err != nil {
+				t.Fatal(err)
+			}
+			search := lpn.NewWaveSearch(b, shape)
+			s := newStrong(cfg, params)
+			for _, w := range []lpn.Wave{{FY: 0.031, FX: 0.117}, {FY: -0.21, FX: 0.043}, {FX: 0.081}, {FY: 0.33, FX: 0.41}} {
+				w.Amplitude, w.Mix = 1e4, []float64{1, -0.3, 0.6}[:channels]
+				mix := make([]complex128, channels)
+				for c := range mix {
+					mix[c] = complex(w.Mix[c], 0)
+				}
+				want, _ := search.Gain(w)
+				if got := s.gain(w.FY, w.FX, unit(mix)); math.Abs(got-want) > 0.02*want {
+					t.Errorf("%d planes, %s, %v: gain %.4f by transfer functions, %.4f of the picture", channels, gate, w, got, want)
+				}
 			}
 		}
 	}

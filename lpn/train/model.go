@@ -14,16 +14,16 @@ import (
 // number of workers and their gradients are added in the order of the chunks,
 // so the result has the same bits for any number of threads.
 type model struct {
-	cfg    lpn.Config
-	specs  []network.Param
-	params map[string][]float32
-	grads  map[string][]float32
-	shape  modelShape
-	chunks []*chunk
-	shared *shared
-	pool   *kernel.Pool
-	sweep  sweep
-	growth *growth // nil without a well-posedness penalty
+	cfg     lpn.Config
+	specs   []network.Param
+	params  map[string][]float32
+	grads   map[string][]float32
+	shape   modelShape
+	chunks  []*chunk
+	shared  *shared
+	pool    *kernel.Pool
+	sweep   sweep
+	penalty *gainPenalty // nil without a penalty on waves
 }
 
 // modelShape is a batch: N pictures of H x W.
@@ -76,13 +76,10 @@ func (m *model) close() {
 	}
 }
 
-// Part runs one chunk, or first the penalty if it is due: it takes longest.
+// Part runs one chunk, or last the penalty.
 func (m *model) Part(_, part int) {
-	if m.growth.due() {
-		part--
-	}
-	if part < 0 {
-		m.growth.run()
+	if part == len(m.chunks) {
+		m.penalty.run()
 		return
 	}
 	c := m.chunks[part]
@@ -102,7 +99,7 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		c.lossFn.kind, c.lossFn.gamma = kind, gamma/m.cfg.Unit
 	}
 	parts := len(m.chunks)
-	if m.growth.due() {
+	if m.penalty != nil {
 		parts++
 	}
 	m.pool.Do(m, parts)
@@ -113,28 +110,25 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		}
 		loss += c.loss
 	}
-	graphs := make([]*graph, 0, parts)
+	grads := make([]map[string][]float32, 0, parts)
 	for _, c := range m.chunks {
-		graphs = append(graphs, c.graph)
+		grads = append(grads, c.grads)
 	}
-	if m.growth.due() {
-		if m.growth.err != nil {
-			return 0, m.growth.err
-		}
-		graphs = append(graphs, m.growth.graph)
+	if m.penalty != nil {
+		grads = append(grads, m.penalty.grads)
 	}
 	m.each(func(_ int, s segment) {
 		name := m.specs[s.of].Name
 		g := m.grads[name][s.lo:s.hi]
 		clear(g)
-		for _, c := range graphs {
-			if h := c.grads[name]; h != nil {
+		for _, c := range grads {
+			if h := c[name]; h != nil {
 				kernel.Add(g, g, h[s.lo:s.hi])
 			}
 		}
 	})
-	if m.growth != nil {
-		m.growth.step++
+	if m.penalty != nil {
+		m.penalty.step++
 	}
 	return loss, nil
 }

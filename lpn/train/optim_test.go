@@ -149,36 +149,6 @@ func TestClip(t *testing.T) {
 	}
 }
 
-// Half of the probes' waves run along rows or columns, and their mean square is
-// 1 or so.
-func TestNewWave(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 4))
-	along, n := 0, 4000
-	for range n {
-		w := newWave(rng)
-		if w.x == 0 || w.y == 0 {
-			along++
-		}
-		if p := max(math.Abs(w.x), math.Abs(w.y)); p > math.Pi {
-			t.Fatalf("%+v is faster than two pixels a period", w)
-		}
-	}
-	if math.Abs(float64(along)/float64(n)-0.5) > 0.05 {
-		t.Errorf("%d of %d waves run along an axis", along, n)
-	}
-	for _, square := range []bool{false, true} {
-		w, sum := wave{y: 0.7, x: 0.3, phase: 1, square: square}, 0.0
-		for i := range 100 {
-			for j := range 100 {
-				sum += w.at(i, j) * w.at(i, j) / 1e4
-			}
-		}
-		if sum < 0.7 || sum > 1.05 {
-			t.Errorf("mean square %g of a wave, squared off: %v", sum, square)
-		}
-	}
-}
-
 func TestEMA(t *testing.T) {
 	e := NewEMA([][]float32{{1}, {2, 2}}, 0.9)
 	want := 1.0

@@ -12,25 +12,24 @@ import (
 // A Preset is a complete recipe but for the data: the one line with which a
 // shipped prior was made.
 type Preset struct {
-	Doc     string
-	Config  lpn.Config
-	Patch   int
-	Batch   int
-	Plan    Plan
-	Beta2   float64
-	Clip    float64
-	EMA     float64
-	Frame   float64
-	Growth  float64
-	From    string // the built-in prior it starts from, "" for none
-	Laplace bool   // trained on Laplace samples, not on pictures
-	Upright bool   // the pictures have an up: no flips and rotations
+	Doc         string
+	Config      lpn.Config
+	Patch       int
+	Batch       int
+	Plan        Plan
+	Beta2       float64
+	Clip        float64
+	EMA         float64
+	GainPenalty float64
+	From        string // the built-in prior it starts from, "" for none
+	Laplace     bool   // trained on Laplace samples, not on pictures
+	Upright     bool   // the pictures have an up: no flips and rotations
 }
 
 // Options returns the recipe as options; the caller adds the source.
 func (p Preset) Options() Options {
 	return Options{Config: p.Config, Plan: p.Plan, Batch: p.Batch,
-		Beta2: p.Beta2, Clip: p.Clip, EMA: p.EMA, Frame: p.Frame, Growth: p.Growth}
+		Beta2: p.Beta2, Clip: p.Clip, EMA: p.EMA, GainPenalty: p.GainPenalty}
 }
 
 // PresetNames lists the presets.
@@ -50,7 +49,7 @@ func presets(channels int) map[string]Preset {
 	natural := func(cfg lpn.Config, steps int, rate float64, from, doc string) Preset {
 		return Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
 			Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
-			Beta2: 0.99, Clip: 0.5, EMA: 0.995, Frame: 0.03, Growth: 60}
+			Beta2: 0.99, Clip: 0.5, EMA: 0.995, GainPenalty: 10}
 	}
 	shipped := func(channels int, doc string) Preset {
 		return natural(lpn.Natural(channels, 25./255), 50000, 4e-3, "", doc)
@@ -80,9 +79,9 @@ func presets(channels int) map[string]Preset {
 	}
 	for channels, name := range map[int]string{1: "gray", 3: "colour"} {
 		m[name+"-25"] = shipped(channels, "natural pictures, sigma 25/255, from scratch")
-		for _, s := range []int{5, 15, 50} {
-			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 6000, 1.5e-3, name+"-25",
-				fmt.Sprintf("natural pictures, sigma %d/255, from the prior at 25/255", s))
+		for s, from := range map[int]int{1: 5, 2: 5, 5: 25, 15: 25, 50: 25} {
+			m[fmt.Sprintf("%s-%02d", name, s)] = natural(lpn.Natural(channels, float64(s)/255), 6000, 1.5e-3, fmt.Sprintf("%s-%02d", name, from),
+				fmt.Sprintf("natural pictures, sigma %d/255, from the prior at %d/255", s, from))
 		}
 	}
 	return m

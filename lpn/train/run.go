@@ -40,9 +40,9 @@ type Options struct {
 	// EMA is the decay of the weights' moving average, which is then the
 	// result; 0 for none.
 	EMA float64
-	// Frame and Growth weigh the penalty of pyramids on amplifying strong
-	// waves: see growth. 0 for none.
-	Frame, Growth float64
+	// GainPenalty weighs the penalty of pyramids on amplifying waves: see gainPenalty. 0
+	// for none.
+	GainPenalty float64
 
 	// Valid are clean pictures held back for validation.
 	Valid []operators.Image
@@ -179,10 +179,8 @@ func newRun(o Options) (*runState, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Config.Pyramid != nil && (o.Frame > 0 || o.Growth > 0) {
-		if m.growth, err = newGrowth(o.Config, m.params, o.Frame, o.Growth, o.Seed); err != nil {
-			return nil, err
-		}
+	if o.Config.Pyramid != nil && o.GainPenalty > 0 {
+		m.penalty = newGainPenalty(o.Config, m.params, o.GainPenalty, o.Seed)
 	}
 	s := &runState{o: o, m: m, psnr: math.NaN()}
 	var lengths []int
@@ -246,8 +244,8 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 		s.step++
 		s.seconds = before + time.Since(began).Seconds()
 		p := Progress{Step: s.step, Steps: total, Loss: loss, Norm: norm, Rate: rate, Seconds: s.seconds, PSNR: s.psnr}
-		if s.m.growth != nil {
-			p.Top = s.m.growth.top
+		if s.m.penalty != nil {
+			p.Top = s.m.penalty.top
 		}
 		if s.step%o.Every == 0 || s.step == total {
 			if s.psnr, err = s.validate(); err != nil {
@@ -361,15 +359,15 @@ const (
 func (s *runState) match() (string, error) {
 	o := s.o
 	text, err := json.Marshal(struct {
-		Config        lpn.Config
-		Plan          Plan
-		Batch         int
-		Seed          uint64
-		Shape         operators.Shape
-		B1, B2        float64
-		Clip, EMA     float64
-		Frame, Growth float64
-	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.Frame, o.Growth})
+		Config      lpn.Config
+		Plan        Plan
+		Batch       int
+		Seed        uint64
+		Shape       operators.Shape
+		B1, B2      float64
+		Clip, EMA   float64
+		GainPenalty float64 `json:"Growth"`
+	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.GainPenalty})
 	return string(text), err
 }
 
@@ -427,7 +425,7 @@ func (s *runState) load() error {
 			return err
 		}
 	}
-	if g := s.m.growth; g != nil {
+	if g := s.m.penalty; g != nil {
 		g.step = uint64(s.step)
 	}
 	return nil

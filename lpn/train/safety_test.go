@@ -82,7 +82,7 @@ func small(sigma float64) lpn.Config {
 func quick(c lpn.Config, steps int) Options {
 	src := rendered{side: 16}
 	return Options{Config: c, Source: src, Plan: Plan{{Loss: L2, Steps: steps, Rate: 4e-3, Warmup: 0.05, Cosine: true}},
-		Batch: 4, Seed: 3, Beta2: 0.99, Clip: 0.5, EMA: 0.9, Frame: 0.3, Growth: 0.03, Every: 5, Valid: src.images(2)}
+		Batch: 4, Seed: 3, Beta2: 0.99, Clip: 0.5, EMA: 0.9, GainPenalty: 0.03, Every: 5, Valid: src.images(2)}
 }
 
 // weights are all the numbers of a network, in order.
@@ -225,7 +225,7 @@ func TestQuickTraining(t *testing.T) {
 		t.Skip("trains for a few seconds")
 	}
 	o := quick(small(0.15), 150)
-	o.Source, o.EMA, o.Every, o.Growth = rendered{side: 24}, 0.95, 1000, 0.1
+	o.Source, o.EMA, o.Every, o.GainPenalty = rendered{side: 24}, 0.95, 1000, 0.1
 	o.Plan[0].Rate = 1e-2
 	o.Valid = rendered{side: 24}.images(8)
 	r := mustRun(t, context.Background(), o)

@@ -15,17 +15,17 @@ import (
 type Hints struct {
 	// Quality of JPEG, 1 to 100 as libjpeg counts; 0: no JPEG.
 	Quality int
-	// Step is the distance of two levels of the file, 1/255 for 8 bits in [0,1];
-	// 0: unknown or none.
-	Step float64
 }
 
 // An Estimate is what Find knows of the noise of a picture.
 type Estimate struct {
 	// Model is the noise: White, or a Curve, Correlated or not. Of a picture
-	// whose channels are equal it is the model of one of them.
+	// whose channels are equal it is the model of one of them. Where texture cannot
+	// be told from correlated noise it is less than what was measured, down to
+	// White{0}.
 	Model Model
-	// Deviation is the root mean square of the noise over the picture.
+	// Deviation is the root mean square of the noise over the picture, as measured
+	// in flat parts. Of a JPEG the Model has more.
 	Deviation float64
 	// White is the level of white noise for which a restoration does about as
 	// well as with the Model: above Deviation where the noise is correlated.
@@ -47,12 +47,13 @@ const (
 	most     = 30000 // about so many positions
 	fewest   = 40    // positions to estimate anything from
 	share    = 0.008 // of the positions of a brightness that are taken for flat
-	binned   = 1500  // positions that make a bin of brightness
+	binned   = 800   // positions that make a bin of brightness
 	mostBins = 10
 	rounds   = 4
 	wider    = 8 // times as many positions show what texture adds
 
 	plainGrowth = 0.1 // of the energy with the choice, without texture
+	evenness    = 1.7 // times the median energy of flat positions: no more than they have
 	outlier     = 1.5 // times the median energy: no flat position
 	fallWeight  = 3.0
 )
@@ -71,8 +72,9 @@ type patch struct {
 
 // patches cuts the blocks that can say something about noise: without samples at
 // the ends of the range where they pile up, without flat areas (bars,
-// letterboxes, drawings) and without repeated lines.
-func patches(m operators.Image) []patch {
+// letterboxes, drawings) and without repeated lines. zeros: the lower end is no
+// clipping, as in counts.
+func patches(m operators.Image, zeros bool) []patch {
 	if m.H < Side || m.W < Side {
 		return nil
 	}
@@ -84,7 +86,7 @@ func patches(m operators.Image) []patch {
 	}
 	dead := make([]*counts, m.C)
 	for c := range dead {
-		dead[c] = silent(m.Plane(c), m.H, m.W)
+		dead[c] = silent(m.Plane(c), m.H, m.W, zeros)
 	}
 	plan := kernel.NewDCT2(Side, Side)
 	var out []patch
@@ -161,7 +163,7 @@ func (c *counts) in(y, x int) int32 {
 
 // silent marks the samples of a plane that say nothing: in a flat 4x4 area, at an
 // end of the range that more than one in 500 reaches, or not finite.
-func silent(p []float32, h, w int) *counts {
+func silent(p []float32, h, w int, zeros bool) *counts {
 	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, v := range p {
 		lo, hi = min(lo, v), max(hi, v)
@@ -177,7 +179,7 @@ func silent(p []float32, h, w int) *counts {
 	}
 	mark := make([]bool, len(p))
 	for i, v := range p {
-		mark[i] = v-v != 0 || v == lo && 500*nlo > len(p) || v == hi && 500*nhi > len(p)
+		mark[i] = v-v != 0 || !zeros && v == lo && 500*nlo > len(p) || v == hi && 500*nhi > len(p)
 	}
 	const side = 4
 	run := make([]int, w) // rows above with the same 4 samples
@@ -221,6 +223,9 @@ type fit struct {
 	scale    [3]float64
 	power    [3][Side * Side]float64
 	bins     []bin
+	// cross are the products of channels a and b at frequency k, [k][a*3+b],
+	// relative to their deviations.
+	cross [Side * Side][9]float64
 }
 
 // A bin is the positions of one brightness.
@@ -236,12 +241,15 @@ type bin struct {
 	// fall is how much more the spectrum of its flat positions falls than that of
 	// the bin where it falls least: texture falls, and noise has one spectrum.
 	fall float64
+	// even is the share of all its positions with no more energy than flat ones
+	// have: large where there is little else than noise.
+	even float64
 }
 
 // trust is the weight of what is measured in a bin.
 func (b bin) trust() float64 {
 	t := 0.02 + b.texture*b.texture
-	return math.Exp(-fallWeight*b.fall) / (t * t)
+	return math.Exp(-fallWeight*b.fall) / (t * t) * (0.01 + b.even*b.even)
 }
 
 // counted are the frequencies whose energy counts: not the lowest, which hold
@@ -264,7 +272,8 @@ func Find(m operators.Image, h Hints) Estimate {
 		e.Gray = true
 		m = operators.Image{Shape: operators.Shape{C: 1, H: m.H, W: m.W}, Pix: m.Plane(0)}
 	}
-	ps := patches(m)
+	unit := quantum(m.Pix)
+	ps := patches(m, unit > 0)
 	if len(ps) < fewest {
 		e.Model, e.Line = White{}, "noise: none found (no part of the picture to measure it by)"
 		return e
@@ -274,7 +283,7 @@ func Find(m operators.Image, h Hints) Estimate {
 		f.choose(ps)
 		f.measure(ps)
 	}
-	e.describe(m, f, ps, h)
+	e.describe(m, f, unit, h)
 	return e
 }
 
@@ -305,16 +314,10 @@ func (f *fit) choose(ps []patch) {
 		p := &ps[i]
 		sum, count := 0.0, 0.0
 		for c := range f.channels {
-			if !p.ok[c] || f.scale[c] == 0 {
-				continue
-			}
-			d := f.curve.At(float64(p.mean[c])) * f.scale[c]
-			for k := range p.coef[c] {
-				if counted(k) {
-					v := float64(p.coef[c][k])
-					sum += v * v / (d * d * f.power[c][k])
-					count++
-				}
+			if p.ok[c] && f.scale[c] > 0 {
+				d := f.curve.At(float64(p.mean[c])) * f.scale[c]
+				sum += f.energy(p, c) / (d * d)
+				count++
 			}
 		}
 		p.own = math.Inf(1)
@@ -344,6 +347,21 @@ func (f *fit) choose(ps []patch) {
 	}
 }
 
+// energy is that of a channel of a block relative to the powers, 1 on average
+// where it holds the noise of deviation 1. Frequencies of next to no noise, which
+// hold what leaks to them, count for little.
+func (f *fit) energy(p *patch, c int) float64 {
+	sum, of := 0.0, 0.0
+	for k, x := range p.coef[c] {
+		if counted(k) {
+			w := 1 / (f.power[c][k] + 0.3)
+			sum += w * float64(x) * float64(x)
+			of += w * f.power[c][k]
+		}
+	}
+	return sum / of
+}
+
 // judge looks for texture in what a bin takes for flat.
 func (f *fit) judge(bin *bin, ps []patch) {
 	own := func(n int) []float64 {
@@ -359,6 +377,13 @@ func (f *fit) judge(bin *bin, ps []patch) {
 	growth := math.Log(max(wide[len(wide)/2], 1e-30) / bin.median)
 	// Half of the distance of the quantiles at 16 and 84%.
 	spread := math.Log(max(near[len(near)*84/100], 1e-30)/max(near[len(near)*16/100], 1e-30)) / 2
+	n := 0.0
+	for _, i := range bin.by {
+		if ps[i].own < evenness*bin.median {
+			n++
+		}
+	}
+	bin.even = n / float64(len(bin.by))
 	var band, count [2]float64 // energies at low and high frequencies
 	for _, i := range bin.by[:bin.flat] {
 		if ps[i].own > outlier*bin.median {
@@ -382,7 +407,7 @@ func (f *fit) judge(bin *bin, ps []patch) {
 			}
 		}
 	}
-	free := float64(f.channels * Side * Side / 2)
+	free := float64(f.channels * Side * Side / 4)
 	bin.texture = math.Hypot(max(growth-plainGrowth, 0), math.Sqrt(max(spread*spread-2/free-0.03, 0)))
 	bin.fall = math.Log(max(band[0], 1e-30) / max(count[0], 1) * max(count[1], 1) / max(band[1], 1e-30))
 }
@@ -391,6 +416,8 @@ func (f *fit) judge(bin *bin, ps []patch) {
 func (f *fit) measure(ps []patch) {
 	var power [3][Side * Side]float64
 	var weight [3]float64
+	var cross [Side * Side][9]float64
+	all := 0.0
 	for _, bin := range f.bins {
 		w := bin.trust()
 		for _, i := range bin.by[:bin.flat] {
@@ -408,6 +435,17 @@ func (f *fit) measure(ps []patch) {
 					power[c][k] += w * float64(v) * float64(v) / (d * d)
 				}
 			}
+			if f.channels == 3 && p.ok[0] && p.ok[1] && p.ok[2] {
+				all += w
+				for a := range 3 {
+					for b := range a {
+						d := w / (f.curve.At(float64(p.mean[a])) * f.curve.At(float64(p.mean[b])))
+						for k := range p.coef[a] {
+							cross[k][a*3+b] += d * float64(p.coef[a][k]) * float64(p.coef[b][k])
+						}
+					}
+				}
+			}
 		}
 	}
 	for c := range f.channels {
@@ -423,6 +461,11 @@ func (f *fit) measure(ps []patch) {
 		}
 		for k, v := range p {
 			f.power[c][k] = max(v/mean, 1e-3)
+		}
+	}
+	for k := range cross {
+		for i, v := range cross[k] {
+			f.cross[k][i] = v / max(all, 1e-30)
 		}
 	}
 	f.fitCurve(ps)
@@ -445,14 +488,7 @@ func (f *fit) fitCurve(ps []patch) {
 				if !p.ok[c] || f.scale[c] == 0 {
 					continue
 				}
-				v, n := 0.0, 0.0
-				for k, x := range p.coef[c] {
-					if counted(k) {
-						v += float64(x) * float64(x) / f.power[c][k]
-						n++
-					}
-				}
-				samples = append(samples, sample{float64(p.mean[c]), v / n, bin.trust(), c})
+				samples = append(samples, sample{float64(p.mean[c]), f.energy(p, c), bin.trust(), c})
 			}
 		}
 	}
@@ -474,7 +510,7 @@ func (f *fit) fitCurve(ps []patch) {
 	}
 	// The curve: means in windows of equal population, then smoothed.
 	slices.SortFunc(samples, func(a, b sample) int { return cmp.Compare(a.m, b.m) })
-	knots := min(max(len(samples)/60, 1), mostBins)
+	knots := min(max(len(samples)/20, 1), mostBins)
 	var x, y, w []float64
 	for k := range knots {
 		part := samples[k*len(samples)/knots : (k+1)*len(samples)/knots]
@@ -567,6 +603,30 @@ func (f *fit) model() Correlated {
 			sp.At(k/Side, k%Side)[a*f.channels+a] = f.power[a][k]
 		}
 	}
+	// Correlations a little weaker than measured keep every matrix positive.
+	const keep = 0.9
+	for k := range Side * Side {
+		p := sp.At(k/Side, k%Side)
+		for a := range f.channels {
+			for b := range a {
+				if d := f.scale[a] * f.scale[b]; d > 0 {
+					most := math.Sqrt(f.power[a][k] * f.power[b][k])
+					r := keep * max(-most, min(most, f.cross[k][a*3+b]/d))
+					if k/Side+k%Side < 2 { // shading, not noise
+						r = 0
+					}
+					p[a*f.channels+b], p[b*f.channels+a] = r, r
+				}
+			}
+		}
+		for l := slices.Clone(p); !cholesky(l, f.channels); copy(l, p) {
+			for i := range p {
+				if i%(f.channels+1) != 0 {
+					p[i] *= 0.7
+				}
+			}
+		}
+	}
 	sp, dev := sp.Normalised()
 	for a, l := range c.Channels {
 		for i := range l.Y {
@@ -598,15 +658,177 @@ func (f *fit) bands() (low, middle, high float64) {
 	return low / max(n[0], 1), middle / max(n[1], 1), high / max(n[2], 1)
 }
 
-func (e *Estimate) describe(m operators.Image, f *fit, ps []patch, h Hints) {
+const (
+	// Correlated noise is believed where blocks no rougher than the flat ones make
+	// up this share of the picture, and not where less than that.
+	doubted, believed         = 0.12, 0.32
+	doubtedGray, believedGray = 0.25, 0.55
+	// The powers of texture fall faster than those of noise: middle over low.
+	steep, gentle = 0.05, 0.15
+	// negligible is the correlated noise of good photographs as they are.
+	negligible = 0.7 / 255
+	// whiteShare is how much of the deviation white noise of the level of the
+	// highest frequencies explains where noise is taken for white.
+	whiteShare = 0.25
+	// quantised is the power of high over low frequencies below which JPEG must have
+	// taken them.
+	quantised = 0.018
+)
+
+// ramp is 0 below lo, 1 above hi.
+func ramp(x, lo, hi float64) float64 { return min(max((x-lo)/(hi-lo), 0), 1) }
+
+// describe decides what the noise is.
+func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
+	white := FindWhite(m)
+	if eightBit(m.Pix) { // rounding is no noise
+		white = math.Sqrt(max(white*white-1./255/255/12, 0))
+	}
 	model := f.model()
-	e.Deviation = RMS(model.Model, m.Pix, m.Shape)
+	found := RMS(model.Model, m.Pix, m.Shape)
 	low, middle, high := f.bands()
-	dark, bright := f.curve.At(f.curve.X[0]), f.curve.At(f.curve.X[len(f.curve.X)-1])
-	e.Rising = bright / dark
-	e.Correlated = high < 0.6*middle
-	e.Model = model
-	e.White = e.Deviation * math.Sqrt(max(low, middle, 1))
-	e.Confidence = 1
-	e.Line = fmt.Sprintf("noise: about %.1f/255 (low %.2f middle %.2f high %.2f rising %.2f)", 255*e.Deviation, low, middle, high, e.Rising)
+	even, lo, hi := 0.0, doubted, believed
+	if m.C == 1 { // a gray picture has no second channel to tell by
+		lo, hi = doubtedGray, believedGray
+	}
+	for _, b := range f.bins {
+		even += b.even / float64(len(f.bins))
+	}
+	e.Confidence = ramp(even, lo, hi) * ramp(middle/low, steep, gentle)
+	line := f.curve
+	e.Rising = line.At(line.X[len(line.X)-1]) / line.At(line.X[0])
+	falls := high < 0.5*middle && found > 1.3*white
+	switch {
+	case unit > 0 && counting(line, f.scale[0], unit):
+		e.Model = Poisson{Gain: unit}
+		e.Deviation = RMS(e.Model, m.Pix, m.Shape)
+		e.White, e.Confidence = e.Deviation, 1
+	case white > whiteShare*found && !(falls && e.Confidence > 0.9):
+		e.Model, e.Deviation, e.White = White{white}, white, white
+		if e.Confidence > 0.9 && slices.Max(line.Y) > 1.35*slices.Min(line.Y) {
+			e.Model, e.Deviation = model.Model, found
+			e.White = found
+			break
+		}
+		e.Rising, e.Confidence = 1, 1
+	default:
+		e.Correlated = true
+		left := found * e.Confidence
+		left = math.Sqrt(max(left*left-negligible*negligible, 0))
+		if left <= white {
+			e.Model, e.Deviation, e.White, e.Correlated = White{white}, white, white, false
+			break
+		}
+		for _, l := range model.Model.(Curve).Channels {
+			for i := range l.Y {
+				l.Y[i] *= left / found
+			}
+		}
+		e.Model, e.Deviation = model, left
+		e.White = left * math.Sqrt(max(low, 1))
+		if h.Quality > 0 || high < quantised*low {
+			e.flatten(model.Model.(Curve))
+		}
+	}
+	e.Line = e.words(h)
+}
+
+// flatten takes noise that JPEG went over for independent noise of a higher level.
+// In flat blocks the high frequencies of the noise are quantised away, and those of
+// the picture with them, so that a spectrum would say that they can be trusted;
+// and what is left in flat blocks is less than the noise elsewhere. The factor is
+// that of the best level of data/camera over the deviation measured.
+func (e *Estimate) flatten(c Curve) {
+	k := min(max(2.4+0.2*255*e.Deviation, 2.8), 4)
+	for _, l := range c.Channels {
+		for i := range l.Y {
+			l.Y[i] *= k
+		}
+	}
+	e.Model, e.White = c, k*e.Deviation
+}
+
+// eightBit reports whether all samples are multiples of 1/255 in [0,1].
+func eightBit(p []float32) bool {
+	for _, v := range p {
+		k := 255 * float64(v)
+		if !(k >= 0 && k <= 255) || math.Abs(k-math.Round(k)) > 1e-3 {
+			return false
+		}
+	}
+	return true
+}
+
+// quantum is the one number of which all samples are multiples, 0 where there is
+// none of 1/400 of the largest at least or the samples are those of an 8-bit file.
+func quantum(p []float32) float64 {
+	top, least := 0.0, math.Inf(1)
+	for _, v := range p {
+		if !(v >= 0) || v-v != 0 {
+			return 0
+		}
+		if top = max(top, float64(v)); v > 0 {
+			least = min(least, float64(v))
+		}
+	}
+	// The smallest sample may be a few quanta.
+	for k := 1.0; k <= 16; k++ {
+		if q := least / k; q >= top/400 && q < top && !slices.ContainsFunc(p, func(v float32) bool {
+			t := float64(v) / q
+			return math.Abs(t-math.Round(t)) > 1e-3
+		}) {
+			if math.Abs(q*255-math.Round(q*255)) < 1e-3 {
+				return 0
+			}
+			return q
+		}
+	}
+	return 0
+}
+
+// counting reports whether the variance is the mean times unit wherever it was
+// measured, within a third.
+func counting(curve Line, scale, unit float64) bool {
+	for i, m := range curve.X {
+		v := math.Pow(curve.Y[i]*scale, 2)
+		if r := v / (unit * m); m > 2*unit && (r < 0.7 || r > 1.4) {
+			return false
+		}
+	}
+	return true
+}
+
+// words is the line for people.
+func (e *Estimate) words(h Hints) string {
+	level := 255 * e.Deviation
+	s := fmt.Sprintf("noise: about %.2g/255", level)
+	if level >= 10 {
+		s = fmt.Sprintf("noise: about %.0f/255", level)
+	}
+	if level < 0.5 {
+		s = "noise: next to none"
+	} else {
+		switch {
+		case e.Rising > 1.35:
+			s += ", rising with brightness"
+		case e.Rising < 1/1.35:
+			s += ", falling with brightness"
+		}
+		if p, ok := e.Model.(Poisson); ok {
+			s += fmt.Sprintf(", that of counting, %.3g a count", p.Gain)
+		}
+		if e.Correlated {
+			s += ", correlated as by demosaicking"
+		}
+	}
+	if e.Gray {
+		s += "; gray stored as colour"
+	}
+	if h.Quality > 0 {
+		s += fmt.Sprintf("; JPEG of quality %d", h.Quality)
+	}
+	if e.Confidence < 0.5 {
+		s += fmt.Sprintf(" (hard to tell from texture: --noise %.0f/255 to remove more)", math.Ceil(max(2*255*e.White, 5)))
+	}
+	return s
 }

@@ -31,47 +31,100 @@ type Stabiliser struct {
 // as this part: where there is next to no noise g must not be vertical.
 const leastDeviation = 0.1
 
-// NewStabiliser makes the stabiliser of a deviation d over the range lo to hi of
-// brightness, outside of which samples are taken to be clipped where clipped.
-func NewStabiliser(d func(mean float64) float64, lo, hi float64, clipped bool) *Stabiliser {
-	const n, margin = 512, 64
-	h := span(lo, hi) / n
-	s := &Stabiliser{Lo: lo, Hi: hi}
-	mean := 0.0
-	for i := range n {
-		mean += d(lo+(float64(i)+0.5)*h) / n
+// grid is the number of intervals of a stabiliser from Lo to Hi, margin that of
+// those beyond either.
+const grid, margin = 512, 64
+
+// NewStabiliser makes the stabiliser of a model whose noise depends on the
+// brightness, for pictures with so many channels and brightnesses between lo and
+// hi. d is the root mean square over the channels. With clipped, samples of the
+// measurement beyond lo and hi are taken to have been moved there.
+//
+// Of Poisson g is Anscombe's root, sqrt(k + 3/8 + (Read/Gain)^2) of k counts, and
+// the mean that Inverse undoes the exact one. It panics on a Map, which is no
+// function of the brightness.
+func NewStabiliser(m Model, channels int, lo, hi float64, clipped bool) *Stabiliser {
+	if c, ok := m.(Correlated); ok {
+		m = c.Model
 	}
-	at := func(t float64) float64 { return max(d(t), leastDeviation*mean, 1e-12*(hi-lo)) }
-	sum := 0.0
-	for i := -margin; i <= n+margin; i++ {
-		s.g.X = append(s.g.X, lo+float64(i)*h)
-		s.g.Y = append(s.g.Y, sum)
-		sum += h / at(lo+(float64(i)+0.5)*h)
+	h := span(lo, hi) / grid
+	s := &Stabiliser{Lo: lo, Hi: hi}
+	d := pooled(m, channels)
+	p, counts := m.(Poisson)
+	if counts {
+		r := p.Read / p.Gain
+		for i := -margin; i <= grid+margin; i++ {
+			x := lo + float64(i)*h
+			s.g.X = append(s.g.X, x)
+			s.g.Y = append(s.g.Y, 2*math.Sqrt(max((x-p.Black)/p.Gain+0.375+r*r, 0)))
+		}
+	} else {
+		mean := 0.0
+		for i := range grid {
+			mean += d(lo+(float64(i)+0.5)*h) / grid
+		}
+		sum := 0.0
+		for i := -margin; i <= grid+margin; i++ {
+			s.g.X = append(s.g.X, lo+float64(i)*h)
+			s.g.Y = append(s.g.Y, sum)
+			sum += h / max(d(lo+(float64(i)+0.5)*h), leastDeviation*mean, 1e-12*(hi-lo))
+		}
 	}
 	zero := s.g.Y[margin]
-	s.Level = 1 / (s.g.Y[margin+n] - zero)
+	s.Level = 1 / (s.g.Y[margin+grid] - zero)
 	for i := range s.g.Y {
 		s.g.Y[i] = (s.g.Y[i] - zero) * s.Level
 	}
-	// E g(y) at each point of the grid, by the trapezoidal rule over 4 deviations.
 	last := math.Inf(-1)
-	for i := margin / 2; i <= n+margin+margin/2-margin; i++ {
-		m := s.g.X[i]
-		dev, e, w := d(m), 0.0, 0.0
-		for z := -4.0; z <= 4; z += 0.25 {
-			y := m + dev*z
-			if clipped {
-				y = min(max(y, lo), hi)
-			}
-			p := math.Exp(-z * z / 2)
-			e, w = e+p*s.at(y), w+p
+	for i := margin / 2; i <= grid+margin+margin/2; i++ {
+		x := s.g.X[i]
+		var e float64
+		if counts {
+			e = s.meanOfCounts(p, x)
+		} else {
+			e = s.mean(x, d(x), clipped)
 		}
-		if e /= w; e > last+1e-9 {
-			s.back.X, s.back.Y = append(s.back.X, e), append(s.back.Y, m)
+		if e > last+1e-9 {
+			s.back.X, s.back.Y = append(s.back.X, e), append(s.back.Y, x)
 			last = e
 		}
 	}
 	return s
+}
+
+// mean is E g(y) of Gaussian noise of deviation dev at x, by the trapezoidal rule
+// over 4 deviations.
+func (s *Stabiliser) mean(x, dev float64, clipped bool) float64 {
+	e, w := 0.0, 0.0
+	for z := -4.0; z <= 4; z += 0.25 {
+		y := x + dev*z
+		if clipped {
+			y = min(max(y, s.Lo), s.Hi)
+		}
+		p := math.Exp(-z * z / 2)
+		e, w = e+p*s.at(y), w+p
+	}
+	return e / w
+}
+
+// meanOfCounts is E g(y) of counts of mean x, and read noise.
+func (s *Stabiliser) meanOfCounts(p Poisson, x float64) float64 {
+	mu := (x - p.Black) / p.Gain
+	if mu <= 0 || mu > 400 { // nothing to count; normal enough
+		return s.mean(x, math.Sqrt(p.Gain*max(x-p.Black, 0)+p.Read*p.Read), false)
+	}
+	e, w := 0.0, 0.0
+	for k := 0.0; k < mu+8*math.Sqrt(mu)+12; k++ {
+		q := math.Exp(logPoisson(k, mu))
+		y := p.Black + p.Gain*k
+		if p.Read == 0 {
+			e += q * s.at(y)
+		} else {
+			e += q * s.mean(y, p.Read, false)
+		}
+		w += q
+	}
+	return e / w
 }
 
 // at is g, continued linearly.
@@ -103,9 +156,9 @@ func (s *Stabiliser) Inverse(dst, u []float32) {
 	}
 }
 
-// Pooled is the root mean square over channels of a model's deviation at a mean
+// pooled is the root mean square over channels of a model's deviation at a mean
 // common to all samples.
-func Pooled(m Model, channels int) func(mean float64) float64 {
+func pooled(m Model, channels int) func(mean float64) float64 {
 	s := operators.Shape{C: channels, H: 1, W: 1}
 	return func(mean float64) float64 {
 		x := make([]float32, channels)
@@ -151,4 +204,63 @@ func (s *Stabiliser) slopes(dst, y []float32) []float32 {
 		dst[i] = float32((s.g.Y[k+1] - s.g.Y[k]) / h)
 	}
 	return dst
+}
+
+// A Treatment is how a noisy picture, A = I, is restored with a prior for white
+// noise: on a scale of brightness where one level fits all of it.
+type Treatment struct {
+	// Y is the measurement on that scale, Model its noise there.
+	Y     operators.Image
+	Model Model
+	// Level is the noise level that the prior is to be taken for, Strength the
+	// factor of the statistical weight 1/Level^2 of R beside a fidelity in units
+	// of the noise (solvers.Weighted). With White noise and Strength 1 the
+	// minimiser is one evaluation of the prior.
+	Level, Strength float64
+	// Stabiliser is the change of scale; nil where there is none.
+	Stabiliser *Stabiliser
+}
+
+// The prior of a picture with correlated noise and its weight: data/camera wants
+// twice the deviation, as the prior takes correlated noise for texture, with one
+// and a half times the weight (docs/photos.md).
+const correlatedLevel, correlatedStrength = 2, 1.5
+
+// Treat prepares a measurement of brightness lo to hi with the noise m for
+// restoration. Noise that depends on the brightness is stabilised; correlated noise
+// stays so and is left to the fidelity; a Map is left to it too. It panics on a
+// model without noise.
+func Treat(m Model, y operators.Image, lo, hi float64, clipped bool) Treatment {
+	t := Treatment{Y: y, Model: m, Strength: 1}
+	base := m
+	c, correlated := m.(Correlated)
+	if correlated {
+		base = c.Model
+	}
+	switch base.(type) {
+	case White, Map:
+	default:
+		t.Stabiliser = NewStabiliser(m, y.C, lo, hi, clipped)
+		t.Y, t.Model = t.Stabiliser.Stabilised(m, y)
+	}
+	t.Level = RMS(t.Model, t.Y.Pix, y.Shape)
+	if !(t.Level > 0) {
+		panic("noise: Treat: a model without noise")
+	}
+	switch {
+	case correlated:
+		t.Level, t.Strength = correlatedLevel*t.Level, correlatedStrength
+	case t.Stabiliser != nil:
+		t.Model = White{t.Level}
+	}
+	return t
+}
+
+// Back writes a restored picture on the measurement's own scale. dst may equal x.
+func (t Treatment) Back(dst, x []float32) {
+	if t.Stabiliser == nil {
+		copy(dst, x)
+		return
+	}
+	t.Stabiliser.Inverse(dst, x)
 }

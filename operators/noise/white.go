@@ -105,7 +105,7 @@ func blockEnergies(m operators.Image, telling bool) []blockEnergy {
 		p := m.Plane(c)
 		var dead *counts
 		if telling {
-			dead = silent(p, m.H, m.W)
+			dead = silent(p, m.H, m.W, false)
 		}
 		for y := range m.H {
 			if y%step < estSide {

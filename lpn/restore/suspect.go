@@ -1,0 +1,177 @@
+package restore
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// This file looks at a result as a stranger would. A certificate says that the
+// solver did what a theorem says; it says nothing of whether operator, noise level
+// and prior belong to the image. These checks do: a result that contradicts the
+// measurement, or that no image looks like, is suspect.
+
+// An examination is what the residual r = A x - y and the result x show. Numbers
+// of windows add up.
+type examination struct {
+	samples      float64 // of y that count
+	energy       float64 // sum of squares of r over the level
+	along        float64 // sum of r_i r_j over neighbours, over the level
+	neighbours   float64
+	lo, hi       float64 // of x
+	prior, plain float64 // R of x, and of flat scenes of its means; NaN: unknown
+}
+
+func newExamination() examination {
+	return examination{lo: math.Inf(1), hi: math.Inf(-1)}
+}
+
+func (e *examination) add(f examination) {
+	e.samples += f.samples
+	e.energy += f.energy
+	e.along += f.along
+	e.neighbours += f.neighbours
+	e.lo, e.hi = min(e.lo, f.lo), max(e.hi, f.hi)
+	e.prior += f.prior
+	e.plain += f.plain
+}
+
+// ratio is the root mean square of the residual in units of the level.
+func (e examination) ratio() float64 { return math.Sqrt(e.energy / max(e.samples, 1)) }
+
+// quantum is the deviation of rounding to 8 bits: a residual as small is no sign of
+// anything.
+const quantum = 1. / 255 / 3.4641016
+
+// examine measures a result.
+func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potential, r solvers.Result) examination {
+	e := newExamination()
+	level := max(p.level(), quantum)
+	res := make([]float32, len(y.Pix))
+	a.Apply(res, r.X)
+	if q, ok := a.(operators.Quantiser); ok {
+		p.beyondSteps(res, y.Pix, q)
+	} else {
+		for i, v := range y.Pix {
+			res[i] = (res[i] - v) / float32(level)
+		}
+	}
+	for i := range res {
+		e.energy += float64(res[i]) * float64(res[i])
+	}
+	e.samples = float64(len(res))
+	if p.Operator.ImageShaped() && y.Len() == len(y.Pix) {
+		for row := range y.C * y.H {
+			line := res[row*y.W:][:y.W]
+			for i := 1; i < len(line); i++ {
+				e.along += float64(line[i]) * float64(line[i-1])
+			}
+			e.neighbours += float64(y.W - 1)
+			if row%y.H == 0 {
+				continue
+			}
+			above := res[(row-1)*y.W:][:y.W]
+			for i, v := range line {
+				e.along += float64(v) * float64(above[i])
+			}
+			e.neighbours += float64(y.W)
+		}
+	}
+	for _, v := range r.X {
+		e.lo, e.hi = min(e.lo, float64(v)), max(e.hi, float64(v))
+	}
+	e.prior, e.plain = math.NaN(), math.NaN()
+	if n := len(r.Trace); n > 0 && p.Lambda > 0 {
+		e.prior = r.Trace[n-1].Prior / p.Lambda
+		e.plain = flatValue(psi, r.X, p.Scene.C)
+	}
+	return e
+}
+
+// flatValue is R at f(m), m the scene with each plane of x at its mean: a flat
+// image or nearly.
+func flatValue(psi solvers.Potential, x []float32, planes int) float64 {
+	m, f := make([]float32, len(x)), make([]float32, len(x))
+	n := len(x) / planes
+	for c := range planes {
+		sum := 0.0
+		for _, v := range x[c*n:][:n] {
+			sum += float64(v)
+		}
+		for i := range n {
+			m[c*n+i] = float32(sum / float64(n))
+		}
+	}
+	value := -psi.Eval(f, m)
+	for i, v := range m {
+		value += float64(v)*float64(f[i]) - float64(f[i])*float64(f[i])/2
+	}
+	return value
+}
+
+const (
+	// mostResidual is how many times the noise the residual may be: the energy of
+	// white noise in a thousand samples is within 10% of its mean.
+	mostResidual = 1.6
+	// mostCorrelated is the correlation of neighbours in a residual that should be
+	// white noise.
+	mostCorrelated = 0.5
+	// mostBeyond is how far beyond black and white a result may go that the
+	// measurement does not ask for, in parts of the range.
+	mostBeyond = 0.6
+	// fewest is the number of samples below which nothing is concluded.
+	fewest = 256
+)
+
+// implausible is why no image looks like the result, "" where one may. before is
+// the range of the measurement.
+func (p *Plan) implausible(e examination, before Range) string {
+	switch {
+	case e.samples < fewest || p.Lambda == 0:
+	case e.prior < e.plain-0.05*math.Abs(e.plain)-1e-3*e.samples*p.Scale*p.Sigma*p.Sigma:
+		return fmt.Sprintf("the prior finds the result more likely than a flat image (R %.4g against %.4g): patterns that no image holds", e.prior, e.plain)
+	case before.beyond(e.lo, e.hi):
+		return fmt.Sprintf("the result reaches from %.3g to %.3g where black is 0 and white 1: the operator is not that of the measurement", e.lo, e.hi)
+	}
+	return ""
+}
+
+// beyond reports whether samples from lo to hi go further than the measurement's
+// range r asks for.
+func (r Range) beyond(lo, hi float64) bool {
+	return hi > max(1, r.Hi)+mostBeyond || lo < min(0, r.Lo)-mostBeyond
+}
+
+// verdict is why a result should not be trusted, "" where nothing speaks against
+// it: that no image looks like it, or that it contradicts the measurement.
+func (p *Plan) verdict(e examination, before Range) string {
+	if e.samples < fewest || p.Lambda == 0 {
+		return ""
+	}
+	if why := p.implausible(e, before); why != "" {
+		return why
+	}
+	ratio := e.ratio()
+	correlation := 0.0
+	if e.energy > 0 {
+		correlation = e.along / max(e.neighbours, 1) / (e.energy / e.samples)
+	}
+	white := !p.policy.alone && e.energy/e.samples > 0.25
+	switch {
+	case ratio > mostResidual:
+		return fmt.Sprintf("the residual is %.3g times the noise: %s is not that of the measurement", ratio, p.blame())
+	case white && correlation > mostCorrelated:
+		return fmt.Sprintf("the residual is no noise (neighbours correlate by %.2f): %s is not that of the measurement", correlation, p.blame())
+	}
+	return ""
+}
+
+// blame names what a residual speaks against.
+func (p *Plan) blame() string {
+	if p.policy.alone {
+		return "the noise level"
+	}
+	return "the operator or the noise level"
+}

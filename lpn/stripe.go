@@ -1,0 +1,359 @@
+package lpn
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// A Wave is a pattern that repeats about a flat picture of 1/2. At i rows and k
+// columns from the picture's middle it adds to plane c
+//
+//	Amplitude Mix[c] s(2 pi (FY i + FX k) + Phase),   s(u) = tanh(Sharp sin u)/tanh(Sharp),
+//
+// a sine squared off; a board multiplies that by the same at right angles. The
+// mean of each plane is taken away.
+type Wave struct {
+	// FY and FX are in cycles a pixel, of size at most 1/2. A wave slow enough
+	// is a ramp.
+	FY float64 `json:"fy"`
+	FX float64 `json:"fx"`
+	// Phase is in radians.
+	Phase float64 `json:"phase"`
+	// Amplitude is that of the strongest plane, where pictures lie in [0,1].
+	Amplitude float64 `json:"amplitude"`
+	// Mix holds a factor for each plane, the largest of size 1.
+	Mix []float64 `json:"mix"`
+	// Sharp is from 0, a sine, to MostSharp, nearly a square wave.
+	Sharp float64 `json:"sharp"`
+	Board bool    `json:"board,omitempty"`
+}
+
+// The waves that are looked at: amplitudes, from nearly nothing to a swing over
+// the whole range of pictures, and sharpness.
+const (
+	LeastAmplitude = 0.02
+	MostAmplitude  = 0.5
+	MostSharp      = 6.0
+)
+
+// slowest is the longest period looked at, in pixels.
+const slowest = 40
+
+// RandomWave draws a wave for pictures of the given planes. Half of them run
+// along rows, columns or diagonals, where pictures have their edges and
+// networks their largest gains; in colour half are of one plane or of two
+// against each other. Strong waves are more frequent than weak ones.
+func RandomWave(rng *rand.Rand, channels int) Wave {
+	w := Wave{Phase: 2 * math.Pi * rng.Float64(), Board: rng.IntN(6) == 0, Mix: make([]float64, channels)}
+	w.Amplitude = LeastAmplitude * math.Pow(MostAmplitude/LeastAmplitude, math.Sqrt(rng.Float64()))
+	if rng.IntN(2) == 0 {
+		w.Sharp = MostSharp * rng.Float64()
+	}
+	angle := math.Pi * rng.Float64()
+	if k := rng.IntN(8); k < 4 {
+		angle = math.Pi / 4 * float64(k)
+	}
+	f := math.Sqrt(rng.Float64()) / 2 // all frequencies alike, or all octaves
+	if rng.IntN(2) == 0 {
+		f = math.Pow(slowest/2, -rng.Float64()) / 2
+	}
+	w.FY, w.FX = math.Sincos(angle)
+	if rng.IntN(16) == 0 { // as fast as there is
+		f = 0.5 / max(math.Abs(w.FY), math.Abs(w.FX))
+	}
+	w.FY, w.FX = f*w.FY, f*w.FX
+	switch k := rng.IntN(channels); rng.IntN(6) {
+	case 0:
+		w.Mix[k] = 1
+	case 1, 2:
+		w.Mix[k], w.Mix[(k+1)%channels] = -1, 1
+	case 3, 4:
+		for c := range w.Mix {
+			w.Mix[c] = rng.NormFloat64()
+		}
+	default:
+		for c := range w.Mix {
+			w.Mix[c] = 1
+		}
+	}
+	return w.within()
+}
+
+// within returns the wave with every number in its range.
+func (w Wave) within() Wave {
+	w.FY, w.FX = min(0.5, max(-0.5, w.FY)), min(0.5, max(-0.5, w.FX))
+	if p := w.Period(); !(p <= slowest) {
+		k := p / slowest
+		w.FY, w.FX = k*w.FY, k*w.FX
+	}
+	w.Amplitude = min(MostAmplitude, max(LeastAmplitude, w.Amplitude))
+	w.Sharp = min(MostSharp, max(0, w.Sharp))
+	top := 1e-9
+	for _, m := range w.Mix {
+		top = max(top, math.Abs(m))
+	}
+	mix := make([]float64, len(w.Mix))
+	for c, m := range w.Mix {
+		mix[c] = m / top
+	}
+	w.Mix = mix
+	return w
+}
+
+// Period is the wave's length in pixels.
+func (w Wave) Period() float64 { return 1 / math.Hypot(w.FY, w.FX) }
+
+// String describes the wave in one line.
+func (w Wave) String() string {
+	kind := "stripes"
+	if w.Board {
+		kind = "a board"
+	}
+	s := fmt.Sprintf("%s of period %.1f, %.0f degrees, amplitude %.2f, sharpness %.1f", kind, w.Period(),
+		math.Atan2(w.FY, w.FX)*180/math.Pi, w.Amplitude, w.Sharp)
+	if len(w.Mix) > 1 {
+		s += fmt.Sprintf(", planes %.2f", w.Mix)
+	}
+	return s
+}
+
+// Fill writes what the wave adds to a flat picture of shape s.
+func (w Wave) Fill(dst []float32, s operators.Shape) {
+	for i := range s.H {
+		for k := range s.W {
+			v, _ := w.at(float64(i-s.H/2), float64(k-s.W/2))
+			for c := range s.C {
+				dst[(c*s.H+i)*s.W+k] = float32(w.Amplitude * w.Mix[c] * v)
+			}
+		}
+	}
+	centrePlanes(dst, s)
+}
+
+// centrePlanes takes the mean of each plane away.
+func centrePlanes(x []float32, s operators.Shape) {
+	n := s.H * s.W
+	for c := range s.C {
+		p, sum := x[c*n:(c+1)*n], 0.0
+		for _, v := range p {
+			sum += float64(v)
+		}
+		for i := range p {
+			p[i] -= float32(sum / float64(n))
+		}
+	}
+}
+
+// The numbers of a wave that an ascent moves, before those of Mix.
+const (
+	byFY = iota
+	byFX
+	byPhase
+	bySharp
+	byAmplitude
+	byMix
+)
+
+// at is the wave of amplitude 1 at a pixel and its derivatives by FY to Sharp.
+func (w Wave) at(y, x float64) (v float64, by [4]float64) {
+	a, da, dk := squared(2*math.Pi*(w.FY*y+w.FX*x)+w.Phase, w.Sharp)
+	if !w.Board {
+		return a, [4]float64{2 * math.Pi * da * y, 2 * math.Pi * da * x, da, dk}
+	}
+	b, db, dl := squared(2*math.Pi*(w.FX*y-w.FY*x)+w.Phase, w.Sharp)
+	return a * b, [4]float64{2 * math.Pi * (da*b*y - a*db*x), 2 * math.Pi * (da*b*x + a*db*y), da*b + a*db, dk*b + a*dl}
+}
+
+// squared is s(u) of Wave and its derivatives by u and by sharp.
+func squared(u, sharp float64) (s, byU, byK float64) {
+	sin, cos := math.Sincos(u)
+	if sharp < 1e-3 {
+		return sin, cos, 0
+	}
+	top, t := math.Tanh(sharp), math.Tanh(sharp*sin)
+	return t / top, (1 - t*t) * sharp * cos / top, (1-t*t)*sin/top - t*(1-top*top)/(top*top)
+}
+
+// A WaveSearch looks for the waves that f = grad psi amplifies most. The gain
+// of a wave g about a flat picture b is
+//
+//	<g, f(b+g) - f(b)> / ||g||^2,
+//
+// summed away from the borders. While it is below 1, R climbs as g grows: the
+// slope of R at f(y) is y - f(y). A gain above 1 is a wave that R prefers
+// stronger, which a solver will paint wherever the measurement does not see
+// it. It is not safe for concurrent use.
+type WaveSearch struct {
+	psi           solvers.Potential
+	s             operators.Shape
+	flat          []float32 // f of the flat picture
+	r             float64   // R there
+	y, g, f, d, h []float32
+}
+
+// flatLevel is the flat picture about which waves are looked at.
+const flatLevel = 0.5
+
+// NewWaveSearch prepares a search on pictures of shape s, which should hold
+// what f sees: gains are taken from the middle half of rows and columns.
+func NewWaveSearch(psi solvers.Potential, s operators.Shape) *WaveSearch {
+	t := &WaveSearch{psi: psi, s: s}
+	for _, p := range []*[]float32{&t.flat, &t.y, &t.g, &t.f, &t.d, &t.h} {
+		*p = make([]float32, s.Len())
+	}
+	t.r = t.eval(t.flat)
+	return t
+}
+
+// eval writes f(b+g) to dst and returns R there.
+func (t *WaveSearch) eval(dst []float32) float64 {
+	for i, v := range t.g {
+		t.y[i] = flatLevel + v
+	}
+	psi := t.psi.Eval(dst, t.y)
+	return dot(dst, t.y) - dot(dst, dst)/2 - psi
+}
+
+// middle calls do for every element away from the borders.
+func (t *WaveSearch) middle(do func(i int)) {
+	for c := range t.s.C {
+		for y := t.s.H / 4; y < t.s.H-t.s.H/4; y++ {
+			for x := t.s.W / 4; x < t.s.W-t.s.W/4; x++ {
+				do((c*t.s.H+y)*t.s.W + x)
+			}
+		}
+	}
+}
+
+// Gain returns the gain of w, and by how much R at f of the wave exceeds R at
+// f of the flat picture.
+func (t *WaveSearch) Gain(w Wave) (gain, above float64) {
+	w.Fill(t.g, t.s)
+	above = t.eval(t.f) - t.r
+	along, energy := 0.0, 1e-30
+	t.middle(func(i int) {
+		g := float64(t.g[i])
+		along += g * (float64(t.f[i]) - float64(t.flat[i]))
+		energy += g * g
+	})
+	return along / energy, above
+}
+
+// slope is the derivative of the gain by the numbers of w, from that by g,
+//
+//	(m (f(b+g) - f(b)) + J m g - 2 gain m g) / <m g, g>,
+//
+// m being 1 away from the borders and J = Hess psi at b+g. Gain has just been
+// called for w.
+func (t *WaveSearch) slope(w Wave, gain float64) []float64 {
+	clear(t.d)
+	energy := 1e-30
+	t.middle(func(i int) {
+		t.d[i] = t.g[i]
+		energy += float64(t.g[i]) * float64(t.g[i])
+	})
+	hessian(t.psi, t.h, t.y, t.d, 0.01)
+	t.middle(func(i int) { t.h[i] += t.f[i] - t.flat[i] - float32(2*gain)*t.g[i] })
+	centrePlanes(t.h, t.s) // the adjoint of doing so to the wave
+	by := make([]float64, byMix+t.s.C)
+	for i := range t.s.H {
+		for k := range t.s.W {
+			v, slopes := w.at(float64(i-t.s.H/2), float64(k-t.s.W/2))
+			for c := range t.s.C {
+				e := float64(t.h[(c*t.s.H+i)*t.s.W+k]) / energy
+				for j, q := range slopes {
+					by[j] += e * w.Amplitude * w.Mix[c] * q
+				}
+				by[byAmplitude] += e * w.Mix[c] * v
+				by[byMix+c] += e * w.Amplitude * v
+			}
+		}
+	}
+	return by
+}
+
+// Climb moves w uphill for so many steps at most and returns where the gain is
+// largest, and the gain.
+func (t *WaveSearch) Climb(w Wave, steps int) (Wave, float64) {
+	gain, _ := t.Gain(w)
+	var by []float64
+	for reach := 0.5; steps > 0 && reach > 1e-3; steps-- {
+		if by == nil {
+			by = t.slope(w, gain)
+		}
+		next := w.moved(by, reach, t.s)
+		if g, _ := t.Gain(next); g > gain {
+			w, gain, by = next, g, nil
+			reach = min(1, 1.5*reach)
+		} else {
+			reach /= 3
+		}
+	}
+	return w, gain
+}
+
+// moved goes along a slope, each number in its own measure: a period over the
+// picture, a radian, a third of the amplitude and so on, reach of them in all.
+func (w Wave) moved(by []float64, reach float64, s operators.Shape) Wave {
+	measure := func(j int) float64 {
+		switch j {
+		case byFY:
+			return 0.5 / float64(s.H)
+		case byFX:
+			return 0.5 / float64(s.W)
+		case byAmplitude:
+			return w.Amplitude / 2
+		case byMix, byMix + 1, byMix + 2:
+			return 0.5
+		}
+		return 1
+	}
+	total := 1e-30
+	for j, v := range by {
+		total += v * v * measure(j) * measure(j)
+	}
+	step := func(j int) float64 { return reach * by[j] * measure(j) * measure(j) / math.Sqrt(total) }
+	w.Mix = append([]float64(nil), w.Mix...)
+	w.FY += step(byFY)
+	w.FX += step(byFX)
+	w.Phase += step(byPhase)
+	w.Sharp += step(bySharp)
+	w.Amplitude += step(byAmplitude)
+	for c := range w.Mix {
+		w.Mix[c] += step(byMix + c)
+	}
+	return w.within()
+}
+
+// Worst returns the wave of the largest gain that climbs from the best of n
+// random waves find, and the lowest R, above that of the flat picture, of all
+// the random ones.
+func (t *WaveSearch) Worst(rng *rand.Rand, n, climbs, steps int) (worst Wave, gain, lowest float64) {
+	type scored struct {
+		Wave
+		gain float64
+	}
+	var all []scored
+	lowest = math.Inf(1)
+	for range n {
+		w := RandomWave(rng, t.s.C)
+		g, above := t.Gain(w)
+		all = append(all, scored{w, g})
+		lowest = min(lowest, above)
+	}
+	slices.SortStableFunc(all, func(a, b scored) int { return cmp.Compare(b.gain, a.gain) })
+	gain = math.Inf(-1)
+	for _, w := range all[:min(climbs, n)] {
+		if top, g := t.Climb(w.Wave, steps); g > gain {
+			worst, gain = top, g
+		}
+	}
+	_, above := t.Gain(worst)
+	return worst, gain, min(lowest, above)
+}
