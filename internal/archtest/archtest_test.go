@@ -44,6 +44,7 @@ var rooms = map[string][]string{
 	"internal/sysmem":        {},
 	"internal/archtest":      {},
 	"internal/othertest":     {},
+	"internal/goldentest":    {"internal/npy"},
 	"lpn/explore":            {"operators", "solvers", "lpn"},
 	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/noisejudge":    {"internal/imageio", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn", "lpn/priors"},

@@ -1,0 +1,132 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from conftest import ASSETS, DATA, lpn_command
+
+import lpn
+
+torch = pytest.importorskip("torch")
+from lpn import train  # noqa: E402
+
+
+def names(z, prefix):
+    return {k[len(prefix) :]: z[k] for k in z.files if k.startswith(prefix)}
+
+
+@pytest.mark.parametrize("name", ["gray", "colour", "strided"])
+def test_twenty_steps_are_those_of_go(name):
+    z = np.load(DATA / f"train-{name}.npz")
+    config, options = json.loads(str(z["config"])), json.loads(str(z["options"]))
+    plan = train.parse_plan(options.pop("plan"))
+    t = train.Trainer(config, names(z, "start."), plan, **options)
+    x, y = torch.from_numpy(z["x"]), torch.from_numpy(z["y"])
+    assert len(x) == 20
+    for k in range(20):
+        probes = (torch.from_numpy(z["probes"][k]), float(z["amplitudes"][k])) if t.penalised() else None
+        loss = t.step(x[k], y[k], probes)
+        assert abs(loss / z["loss"][k] - 1) < 1e-4, k
+    for prefix, net in (("last.", t.network), ("result.", t.result())):
+        for key, w in names(z, prefix).items():
+            assert np.abs(net[key].detach().numpy() - w).max() < 1e-4 * max(1, np.abs(w).max()), prefix + key
+    moved = max(np.abs(z["last." + k] - w).max() for k, w in names(z, "start.").items())
+    assert moved > 0.01
+
+
+def test_constraints_hold():
+    z = np.load(DATA / "train-colour.npz")
+    net = lpn.Network(json.loads(str(z["config"])), names(z, "start."))
+    with torch.no_grad():
+        for w in net.parameters():
+            w.add_(torch.randn(w.shape, generator=torch.Generator().manual_seed(3)))
+    net.project()
+    w = net["W.0"].detach().numpy().reshape(3, 3, 3, 4, -1)  # channels of the cell, plane by plane
+    assert np.abs(w.mean((0, 1, 3))).max() < 1e-6
+    assert min(float(net[n].min()) for n in ("N.0", "N.1", "T.1")) >= 0
+    assert abs(sum(float(net[f"V.{k}"].detach().sum()) ** 2 for k in range(2)) - 1) < 1e-5
+    # A constant picture passes the low-pass term with gain 1, but for alpha and the slack.
+    one = torch.full((1, 3, 9, 10), 0.5)
+    gain = 1 - net.config["alpha"] - net.config["pyramid"]["slack"]
+    assert float(net._lowpass(one).detach()) == pytest.approx(gain / 2 * 270 * 0.25, rel=1e-5)
+
+
+def test_plans():
+    text = "l2:20k@6e-3,warmup=0.05,cosine;pm:500@1e-4,gamma=0.08,sigma=25/255"
+    plan = train.parse_plan(text)
+    assert [s.steps for s in plan] == [20000, 500] and plan[1].sigma == 25 / 255
+    assert train.parse_plan(train.format_plan(plan))[0] == plan[0]
+    assert plan[0].rate_at(0) == pytest.approx(6e-6) and plan[0].rate_at(1000) == 6e-3 and plan[0].rate_at(19999) < 1e-9
+    for bad in ("", "l2", "l2:5@", "l3:5@1", "l2:0@1e-3", "pm:5@1e-3", "l2:5@1e-3,gamma=1", "l2:5@1e-3,cosine=1", "l2:5@1e-3,speed=2"):
+        with pytest.raises(ValueError):
+            train.parse_plan(bad)
+
+
+def test_waves():
+    rng = np.random.default_rng(0)
+    config = train.architecture("pyramid", 3, 0.1)
+    for _ in range(20):
+        r, t = train.draw_probes(config, rng)
+        assert r.shape == (2, 3, 32, 32) and 10 / 8 <= t <= 10 and np.isfinite(r).all()
+        assert 0.2 < float((r[0] ** 2).mean()) < 3
+
+
+def test_penalty_by_hand():
+    r = torch.ones(2, 1, 4, 4)
+    f = r * 2.0
+    f[1, 0, 2:, 2:] = 4.0
+    p, top = train.gain_penalty(f, r, 2.0, 0.5, 8.0)
+    # Gains are 1 in seven quarters and 2 in one.
+    assert top == pytest.approx(2)
+    assert float(p) == pytest.approx(0.5 * 4 / 32 + 8 * (7 * 0.07**2 + 1.07**2) / 8)
+
+
+def test_a_training_is_certified_by_go(tmp_path):
+    """From pictures to a file that lpn verify accepts."""
+    rng = np.random.default_rng(1)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(3):
+        x = np.cumsum(np.cumsum(rng.standard_normal((24, 26)), 0), 1)
+        np.save(pictures / f"{i}.npy", ((x - x.min()) / np.ptp(x)).astype(np.float32))
+    out = tmp_path / "prior.safetensors"
+    config = train.architecture("pyramid", 1, 0.1)
+    for l in config["pyramid"]["levels"]:
+        l.update(maps=4, features=8, ak=3)
+    config["pyramid"].update(group=4, lowpass_size=5)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    train.main(["--data", str(pictures), "-o", str(out), "--config", str(tmp_path / "config.json"), "--patch", "16", "--batch", "2",
+                "--plan", "l2:40@5e-3,cosine;pm:10@1e-3,gamma=0.1", "--every", "50", "--device", "cpu"])  # fmt: skip
+    _, _, notes = lpn.read_prior(out)
+    assert notes["steps"] == "50" and math.isfinite(float(notes["psnr"]))
+    assert json.loads(lpn_command("verify", "--json", "--size", "16", out))["ok"]
+
+
+def test_a_lowpass_that_amplifies_is_scaled():
+    z = np.load(DATA / "train-gray.npz")
+    start = names(z, "start.")
+    v = np.zeros((5, 5, 1, 1), np.float32)
+    v[2, 2], v[2, 3] = 1.5, -0.5  # gain 1 at the constant, 2 at the finest stripes
+    start["V.0"], start["V.1"] = v, 0 * v
+    net = lpn.Network(json.loads(str(z["config"])), start)
+    assert net.growth_bound() > 3
+    net.make_well_posed()
+    assert 0.99 < net.growth_bound() <= 1 - 1e-5
+
+
+def test_patches():
+    x = np.arange(2 * 30, dtype=np.float32).reshape(1, 6, 10)
+    p = train.draw_patches([x], 50, 4, np.random.default_rng(0))
+    assert p.shape == (50, 1, 4, 4) and len({a.tobytes() for a in p}) > 30
+    steps = {tuple(sorted((abs(a[0, 0, 1] - a[0, 0, 0]), abs(a[0, 1, 0] - a[0, 0, 0])))) for a in p}
+    assert steps == {(1.0, 10.0)}
+
+
+def test_start_must_fit():
+    _, weights, _ = lpn.read_prior(ASSETS / "gray-25.safetensors")
+    with pytest.raises((ValueError, KeyError)):
+        train.Trainer(train.architecture("pyramid", 1, 0.1), weights, train.parse_plan("l2:1@1e-3"))
+    with pytest.raises(ValueError, match="reach"):
+        config = train.architecture("pyramid", 1, 0.1)
+        del config["pyramid"]["reach"]
+        train.Trainer(config, weights, train.parse_plan("l2:1@1e-3"))
