@@ -121,8 +121,8 @@ type restored struct {
 	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
 	// Choice says why the operator is what it is, where the file decided.
-	Choice string `json:"choice,omitempty"`
-	Strength   number  `json:"strength"`
+	Choice   string `json:"choice,omitempty"`
+	Strength number `json:"strength"`
 	// NoiseModel is what --noise takes, as JSON.
 	NoiseModel json.RawMessage `json:"noise_model"`
 	// Suspect is null, or why the result should not be trusted.

@@ -82,6 +82,7 @@ type Plan struct {
 	options Options
 	policy  policy
 	free    bool // the strength may be raised where the result is implausible
+	careful bool // a result that strains the file gives way to the decoded picture
 	net     *lpn.Network
 	a       operators.Linear  // of the whole scene; nil where there are Windows
 	psi     solvers.Potential // likewise
@@ -106,6 +107,7 @@ func New(p Problem, o Options) (*Plan, error) {
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
 	plan.free = free && !plan.policy.whole && !plan.policy.alone && !plan.policy.rounded
+	plan.careful = free && plan.policy.rounded
 	if o.Discrepancy && plan.policy.rounded {
 		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
 	}

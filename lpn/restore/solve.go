@@ -66,6 +66,11 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	out.Image = p.frame(s.X)
 	out.Suspect = s.plan.verdict(s.examination, p.expected(y.Pix))
 	out.Note = s.note
+	if p.strained(s.examination) {
+		if err := p.giveWay(&out); err != nil {
+			return out, err
+		}
+	}
 	out.Seconds = time.Since(start).Seconds()
 	return out, nil
 }

@@ -22,6 +22,7 @@ type examination struct {
 	neighbours   float64
 	lo, hi       float64 // of x
 	prior, plain float64 // R of x, and of flat scenes of its means; NaN: unknown
+	moved, kept  float64 // of rounded numbers: see strained
 }
 
 func newExamination() examination {
@@ -36,6 +37,8 @@ func (e *examination) add(f examination) {
 	e.lo, e.hi = min(e.lo, f.lo), max(e.hi, f.hi)
 	e.prior += f.prior
 	e.plain += f.plain
+	e.moved += f.moved
+	e.kept += f.kept
 }
 
 // ratio is the root mean square of the residual in units of the level.
@@ -52,7 +55,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	res := make([]float32, len(y.Pix))
 	a.Apply(res, r.X)
 	if q, ok := a.(operators.Quantiser); ok {
-		p.beyondSteps(res, y.Pix, q)
+		e.moved, e.kept = p.beyondSteps(res, y.Pix, q)
 	} else {
 		for i, v := range y.Pix {
 			res[i] = (res[i] - v) / float32(level)

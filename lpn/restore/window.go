@@ -128,6 +128,9 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 	if !exact && out.Uncertified == "" {
 		out.Uncertified = fmt.Sprintf("solved in %d tiles: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
 	}
+	if p.strained(seen) {
+		return out, p.giveWay(&out)
+	}
 	return out, nil
 }
 
