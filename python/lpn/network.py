@@ -261,9 +261,11 @@ class Network(torch.nn.Module):
         for _ in range(steps):
             v = apply(basis[-1].clone())
             diag.append(float(v @ basis[-1]))
-            for b in basis:  # full reorthogonalisation
+            for b in basis + basis:  # full reorthogonalisation, twice
                 v = v - (v @ b) * b
             off.append(float(v.norm()))
+            if off[-1] < 1e-8 * diag[0]:  # nothing is left to find
+                break
             basis.append(v / v.norm())
         t = torch.diag(torch.tensor(diag)) + torch.diag(torch.tensor(off[:-1]), 1) + torch.diag(torch.tensor(off[:-1]), -1)
         return float(torch.linalg.eigvalsh(t.double())[-1]) + margin
@@ -275,8 +277,10 @@ class Network(torch.nn.Module):
         if self.config.get("softplus") or bound <= 1 - room:
             return
         k = (1 - room - margin - alpha) / (bound - margin - alpha)
+        slack = 1 - alpha - k * (1 - alpha - self.config["pyramid"].get("slack", 0))
+        if slack >= 0.5:
+            raise ValueError(f"the low-pass filters amplify by up to {bound:.2f}: a training that went astray")
         for name, _, _ in self.specs:
             if name.startswith("log"):
                 self[name].add_(math.log(k))
-        p = self.config["pyramid"]
-        p["slack"] = 1 - alpha - k * (1 - alpha - p.get("slack", 0))
+        self.config["pyramid"]["slack"] = slack

@@ -43,7 +43,7 @@ def test_constraints_hold():
     net.project()
     w = net["W.0"].detach().numpy().reshape(3, 3, 3, 4, -1)  # channels of the cell, plane by plane
     assert np.abs(w.mean((0, 1, 3))).max() < 1e-6
-    assert min(float(net[n].min()) for n in ("N.0", "N.1", "T.1")) >= 0
+    assert min(float(net[n].detach().min()) for n in ("N.0", "N.1", "T.1")) >= 0
     assert abs(sum(float(net[f"V.{k}"].detach().sum()) ** 2 for k in range(2)) - 1) < 1e-5
     # A constant picture passes the low-pass term with gain 1, but for alpha and the slack.
     one = torch.full((1, 3, 9, 10), 0.5)
@@ -106,12 +106,17 @@ def test_a_lowpass_that_amplifies_is_scaled():
     z = np.load(DATA / "train-gray.npz")
     start = names(z, "start.")
     v = np.zeros((5, 5, 1, 1), np.float32)
-    v[2, 2], v[2, 3] = 1.5, -0.5  # gain 1 at the constant, 2 at the finest stripes
+    v[2, 2], v[2, 3] = 1.1, -0.1  # gain 1 at the constant, 1.2 at the finest stripes
     start["V.0"], start["V.1"] = v, 0 * v
     net = lpn.Network(json.loads(str(z["config"])), start)
-    assert net.growth_bound() > 3
+    gain = 1 - net.config["alpha"] - net.config["pyramid"]["slack"]
+    assert net.growth_bound() == pytest.approx(gain * 1.2**2 + net.config["alpha"] + 8e-4, abs=1e-3)
     net.make_well_posed()
-    assert 0.99 < net.growth_bound() <= 1 - 1e-5
+    assert 0.999 < net.growth_bound() <= 1 - 1e-5
+    with torch.no_grad():
+        net["V.0"][2, 2], net["V.0"][2, 3] = 2, -1
+    with pytest.raises(ValueError, match="astray"):
+        net.make_well_posed()
 
 
 def test_patches():
