@@ -30,6 +30,7 @@ import (
 type restoreOptions struct {
 	inputs    []string
 	spec      operators.Spec
+	byFile    bool // no operator was asked for: a JPEG file decides itself
 	solver    solverChoice
 	reference string
 	trace     string
@@ -84,6 +85,7 @@ func restoreCommand() *cli.Command {
 			o := restoreOptions{
 				inputs:    c.Args().Slice(),
 				spec:      spec,
+				byFile:    !c.IsSet("operator") && !c.IsSet("params") && !solver.Discrepancy && scale.IsZero(),
 				solver:    solver,
 				reference: c.String("reference"),
 				trace:     c.String("trace"),
@@ -118,6 +120,8 @@ type restored struct {
 	Lambda     number  `json:"lambda"`
 	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
+	// Choice says why the operator is what it is, where the file decided.
+	Choice string `json:"choice,omitempty"`
 	Strength   number  `json:"strength"`
 	// NoiseModel is what --noise takes, as JSON.
 	NoiseModel json.RawMessage `json:"noise_model"`
@@ -272,8 +276,9 @@ func (o restoreOptions) contact(m restore.Problem, result operators.Image, truth
 
 // planned is what JSON shows of a plan.
 type planned struct {
-	Input string        `json:"input"`
-	Plan  *restore.Plan `json:"plan"`
+	Input  string        `json:"input"`
+	Choice string        `json:"choice,omitempty"`
+	Plan   *restore.Plan `json:"plan"`
 }
 
 // plans prints the plan of every input.
@@ -282,7 +287,7 @@ func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, bat
 		jobs[i].to = "" // nothing is written
 	}
 	return con.each(ctx, jobs, batch, false, "planning", func(_ context.Context, j job) (any, string, error) {
-		_, m, err := o.read(con, j.path)
+		_, m, choice, err := o.read(con, j.path)
 		if err != nil {
 			return nil, "", err
 		}
@@ -290,7 +295,11 @@ func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, bat
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", j.path, err)
 		}
-		return planned{j.path, plan}, j.path + "\n" + strings.TrimSuffix(plan.String(), "\n"), nil
+		text := j.path + "\n"
+		if choice != "" {
+			text += choice + "\n"
+		}
+		return planned{j.path, choice, plan}, text + strings.TrimSuffix(plan.String(), "\n"), nil
 	})
 }
 
@@ -302,7 +311,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		}
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
-	p, m, err := o.read(con, j.path)
+	p, m, choice, err := o.read(con, j.path)
 	if err != nil {
 		return restored{}, err
 	}
@@ -331,7 +340,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		Iterations: s.Iterations, Seconds: number(s.Seconds), Objective: number(s.Objective),
 		Converged: s.Converged, Certified: s.Certified, Noise: number(plan.Noise),
 		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
-		Strength: number(s.Strength),
+		Strength: number(s.Strength), Choice: choice,
 	}
 	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
 		return restored{}, named(err)
@@ -418,42 +427,46 @@ func solveWindows(ctx context.Context, con *console, p *restore.Plan) (restore.R
 }
 
 // read reads an input as the problem that it is, together with the picture
-// whose alpha, depth and profile the result keeps.
-func (o restoreOptions) read(con *console, path string) (*imageio.Picture, restore.Problem, error) {
+// whose alpha, depth and profile the result keeps, and what decided where the file
+// did.
+func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
 	if isMeasurement(path) {
 		m, err := readMeasurement(path)
 		if m.Noise = o.solver.noiseOr(m.Noise); err != nil {
-			return nil, m, missing(err)
+			return nil, m, "", missing(err)
 		}
 		m.Range = o.scale
-		return &imageio.Picture{Image: m.Y, Bits: 16}, m, nil
+		return &imageio.Picture{Image: m.Y, Bits: 16}, m, "", nil
 	}
 	if !o.spec.ImageShaped() && !isJPEG(o.spec) {
-		return nil, restore.Problem{}, usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
+		return nil, m, "", usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
 	}
-	p, err := o.page.read(con, path)
-	if err != nil {
-		return nil, restore.Problem{}, err
+	if p, err = o.page.read(con, path); err != nil {
+		return nil, m, "", err
 	}
 	if o.gray {
 		p = p.Luma()
 	}
+	if o.byFile && p.JPEG != nil {
+		c := restore.ChooseJPEG(p.JPEG.Format, p.Image, o.solver.noise)
+		o.spec, o.solver.noise, choice = c.Operator, c.Noise, c.Line
+	}
 	if isJPEG(o.spec) {
-		m, err := o.readJPEG(path, p)
-		return p, m, err
+		m, err = o.readJPEG(path, p)
+		return p, m, choice, err
 	}
 	scene, err := o.spec.Scene(p.Shape)
 	if err != nil {
-		return nil, restore.Problem{}, fmt.Errorf("%s: %w", path, err)
+		return nil, m, "", fmt.Errorf("%s: %w", path, err)
 	}
-	m := restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
+	m = restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
 	switch {
 	case !o.scale.IsZero(): // in the file's numbers, of which some were divided by their largest
 		m.Range = restore.Range{Lo: o.scale.Lo / p.Scale, Hi: o.scale.Hi / p.Scale}
 	case p.Bits < 32:
 		m.Range = restore.Unit // integers have a full scale
 	}
-	return p, m, nil
+	return p, m, choice, nil
 }
 
 // truth reads the reference of a job, nil when none is given, and gives it to the
@@ -494,8 +507,12 @@ func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restor
 
 // line is what people see of a restored image.
 func (r restored) line() string {
-	s := fmt.Sprintf("%s -> %s: noise %.4g, %s with %s, %d iterations in %.1f s",
-		r.Input, r.Output, r.Noise, r.Solver, r.Prior, r.Iterations, r.Seconds)
+	choice := ""
+	if r.Choice != "" {
+		choice = r.Choice + "; "
+	}
+	s := fmt.Sprintf("%s -> %s: %snoise %.4g, %s with %s, %d iterations in %.1f s",
+		r.Input, r.Output, choice, r.Noise, r.Solver, r.Prior, r.Iterations, r.Seconds)
 	if r.PSNR != nil {
 		s += ", PSNR "
 		if r.InputPSNR != nil {

@@ -109,7 +109,7 @@ func paperPlan(steps int, lr float64) train.Plan {
 // pyramidRecipe is what the pyramid of gated energies trains with; the
 // penalty keeps it from amplifying strong waves.
 func pyramidRecipe(o *train.Options) {
-	o.Beta2, o.Clip, o.EMA, o.GainPenalty = 0.99, 0.5, 0.995, 10
+	o.Beta2, o.Clip, o.EMA, o.GainPenalty = 0.99, 0.5, 0.995, 50
 }
 
 type trainOptions struct {

@@ -285,7 +285,8 @@ func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
 // decideWeight is the weight of the prior: lambda = c (scale noise/sigma)^2.
 func (p *Plan) decideWeight() error {
 	if p.policy.rounded { // the fidelity is a likelihood as it is
-		p.Weight = jpegWeight(p.Sigma / p.Scale)
+		f, _ := p.Operator.JPEG(p.Scene.C)
+		p.Weight = jpegWeight(f, p.Level)
 		p.Lambda = p.Strength * p.Weight * math.Pow(p.Scale/p.Sigma, 2)
 		return nil
 	}

@@ -134,8 +134,11 @@ const unexplained = 1.25
 func (p *Plan) mayRise() bool { return p.free && p.Lambda > 0 && p.Strength < strongest }
 
 // expected is the range that a measurement speaks for: its own, without an end where
-// samples were clipped.
+// samples were clipped. The picture in a file of 8 bits was within black and white.
 func (p *Plan) expected(y []float32) Range {
+	if p.policy.rounded {
+		return Unit
+	}
 	r := extent(y)
 	if p.Saturated && r.Hi >= 1 {
 		r.Hi = math.Inf(1)

@@ -187,15 +187,31 @@ func TestStrongGain(t *testing.T) {
 			}
 			search := lpn.NewWaveSearch(b, shape)
 			s := newStrong(cfg, params)
-			for _, w := range []lpn.Wave{{FY: 0.031, FX: 0.117}, {FY: -0.21, FX: 0.043}, {FX: 0.081}, {FY: 0.33, FX: 0.41}} {
+			for _, w := range []lpn.Wave{{FY: 0.031, FX: 0.117}, {FY: -0.21, FX: 0.043}, {FX: 0.081}, {FY: 0.33, FX: 0.41},
+				{FY: 0.031, FX: 0.117, Sharp: 1}, {FY: -0.01, FX: 0.043, Sharp: 2}, {FX: 0.081, Sharp: 1.5}} {
 				w.Amplitude, w.Mix = 1e4, []float64{1, -0.3, 0.6}[:channels]
 				mix := make([]complex128, channels)
 				for c := range mix {
 					mix[c] = complex(w.Mix[c], 0)
 				}
 				want, _ := search.Gain(w)
-				if got := s.gain(w.FY, w.FX, unit(mix)); math.Abs(got-want) > 0.02*want {
+				s.look(w.FY, w.FX, []float64{1})
+				if w.Sharp > 0 {
+					s.look(w.FY, w.FX, series(w.Sharp, harmonics))
+				}
+				if got := s.gain(unit(mix)); math.Abs(got-want) > 0.02*want {
 					t.Errorf("%d planes, %s, %v: gain %.4f by transfer functions, %.4f of the picture", channels, gate, w, got, want)
+				}
+			}
+			for _, r := range [][3]int{{0, 1, 12}, {1, 0, 8}, {1, 1, 6}, {1, -1, 16}, {1, 2, 10}, {0, 1, 4}} {
+				n := (distinct(r[0], r[1], r[2]) + 1) / 4
+				profile := series(2, min(n, harmonics))
+				mix := unit([]complex128{1, -0.3, 0.6}[:channels])
+				s.repeat(r[0], r[1], r[2], 0.7, profile)
+				got := s.gain(mix)
+				want := strongGain(b, shape, s, mix, 0.7)
+				if math.Abs(got-want) > 0.005*want {
+					t.Errorf("%d planes, %s, %v: gain %.4f by transfer functions, %.4f of the picture", channels, gate, r, got, want)
 				}
 			}
 		}
@@ -294,6 +310,53 @@ func TestGradientForgets(t *testing.T) {
 		for name, g := range grads {
 			if !slices.Equal(g, gradsAgain[name]) {
 				t.Errorf("the gradient in %s has changed", name)
+			}
+		}
+	}
+}
+
+// strongGain is the gain of a strong wave that begins at a phase, from a
+// picture of it: of its middle, a whole number of periods.
+func strongGain(b *lpn.Bound, shape operators.Shape, s *strong, mix []complex128, start float64) float64 {
+	x, f := make([]float32, shape.Len()), make([]float32, shape.Len())
+	for i := range x {
+		c, row, col := i/(shape.H*shape.W), i/shape.W%shape.H, i%shape.W
+		for n, a := range s.profile {
+			x[i] += float32(1e4 * a * real(mix[c]*cis(odd(n)*(start+2*math.Pi*(s.fy*float64(row)+s.fx*float64(col))))))
+		}
+	}
+	b.Eval(f, x)
+	along, energy := 0.0, 0.0
+	for i := range x {
+		row, col := i/shape.W%shape.H, i%shape.W
+		if row >= 40 && row < 88 && col >= 40 && col < 88 {
+			along += float64(f[i]) * float64(x[i])
+			energy += float64(x[i]) * float64(x[i])
+		}
+	}
+	return along / energy
+}
+
+// TestWorstMixture: no mixture of planes, drawn or one plane alone, has a larger
+// gain than the one found.
+func TestWorstMixture(t *testing.T) {
+	cfg, params := opened(t, 3, "lse")
+	s := newStrong(cfg, params)
+	rng := rand.New(rand.NewPCG(5, 5))
+	draw := func() []complex128 {
+		m := make([]complex128, 3)
+		for c := range m {
+			m[c] = complex(rng.NormFloat64(), rng.NormFloat64())
+		}
+		return unit(m)
+	}
+	for range 5 {
+		w := lpn.RandomWave(rng, 3)
+		s.look(w.FY, w.FX, series(1+w.Sharp, harmonics))
+		top := s.gain(s.worst(draw(), 20))
+		for range 100 {
+			if g := s.gain(draw()); g > top*(1+1e-4) {
+				t.Errorf("%v: a mixture has gain %.5f, the worst found %.5f", w, g, top)
 			}
 		}
 	}

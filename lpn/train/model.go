@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
@@ -87,7 +88,8 @@ func (m *model) Part(_, part int) {
 }
 
 // gradient leaves the gradient of the loss over a batch of noisy pictures y
-// and clean pictures x in m.grads and returns the loss.
+// and clean pictures x in m.grads and returns the loss. That of the penalty is
+// left to push.
 func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, error) {
 	size := m.cfg.Channels * m.shape.h * m.shape.w
 	k := float32(1 / m.cfg.Unit)
@@ -114,9 +116,6 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 	for _, c := range m.chunks {
 		grads = append(grads, c.grads)
 	}
-	if m.penalty != nil {
-		grads = append(grads, m.penalty.grads)
-	}
 	m.each(func(_ int, s segment) {
 		name := m.specs[s.of].Name
 		g := m.grads[name][s.lo:s.hi]
@@ -131,6 +130,28 @@ func (m *model) gradient(y, x []float32, kind Loss, gamma float64) (float64, err
 		m.penalty.step++
 	}
 	return loss, nil
+}
+
+// push adds the gradient of the penalty to that of the loss, but never more
+// than half as much: where many waves are amplified the pictures still say where to
+// go.
+func (m *model) push() {
+	if m.penalty == nil {
+		return
+	}
+	m.cfg.Definition().ProjectGradient(m.penalty.grads, m.params)
+	limit, size := m.norm()/2, 0.0
+	for _, p := range m.specs {
+		if g := m.penalty.grads[p.Name]; g != nil {
+			size += kernel.Dot(g, g)
+		}
+	}
+	k := float32(min(1, limit/max(1e-30, math.Sqrt(size))))
+	for _, p := range m.specs {
+		if g := m.penalty.grads[p.Name]; g != nil {
+			kernel.Axpy(m.grads[p.Name], k, g)
+		}
+	}
 }
 
 // snapshot copies the live weights.

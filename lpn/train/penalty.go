@@ -8,19 +8,19 @@ import (
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
-// The gain that a strong wave may have: below 1 by margin, as pictures bring
-// more than waves, and by less in proportion for a wave of a period beyond
-// slow pixels, such as the slope of a sky.
-const (
-	margin = 0.02
-	slow   = 8
-)
+// ceiling is the gain that a strong wave may have. It is below 1, as pictures
+// bring more than waves, and the less the noise the nearer: what there is
+// beside noise should pass. A period beyond 20 pixels, such as the slope of a
+// sky, may have more in proportion.
+func ceiling(sigma, period float64) float64 {
+	return 1 - 0.03*math.Sqrt(sigma)*min(1, 20/period)
+}
 
 // probes is how many waves the penalty looks at in a step, turns how often it
 // turns their colour to where their gain is larger.
 const (
-	probes = 12
-	turns  = 3
+	probes = 8
+	turns  = 2
 )
 
 // A gainPenalty is the penalty that keeps f from amplifying waves, which a solver
@@ -29,8 +29,8 @@ const (
 //
 //	norm * sum over probes of max(0, gain - ceiling)^2
 //
-// with the gain of a strong sine of fresh direction, period and, in colour, the
-// mixture of planes of the largest gain: see strong.
+// with the gain of a strong wave of fresh direction, period and profile and, in
+// colour, the mixture of planes of the largest gain: see strong.
 type gainPenalty struct {
 	*strong
 	norm float64
@@ -51,24 +51,41 @@ func (g *gainPenalty) run() float64 {
 	g.top = 0
 	loss := 0.0
 	for range probes {
-		w := lpn.RandomWave(rng, g.cfg.Channels)
+		period := g.wave(rng)
 		mix := make([]complex128, g.cfg.Channels)
 		for c := range mix {
 			mix[c] = complex(rng.NormFloat64(), rng.NormFloat64())
 		}
-		gain := g.gain(w.FY, w.FX, unit(mix))
-		for range turns {
-			if len(mix) > 1 {
-				gain = g.gain(w.FY, w.FX, unit(g.slope(0, nil)))
-			}
-		}
+		gain := g.gain(g.worst(unit(mix), turns))
 		g.top = max(g.top, gain)
-		if over := gain - 1 + margin*min(1, slow/w.Period()); over > 0 {
+		if over := gain - ceiling(g.cfg.Sigma, period); over > 0 {
 			loss += g.norm * over * over
-			g.slope(2*g.norm*over, g.grads)
+			g.slope(2 * g.norm * over)
 		}
 	}
 	return loss
+}
+
+// wave draws the wave to look at and returns its period. Half of the waves
+// repeat after a few pixels, most of those along rows, columns and diagonals.
+func (g *gainPenalty) wave(rng *rand.Rand) (period float64) {
+	w := lpn.RandomWave(rng, 1)
+	if rng.IntN(2) == 0 {
+		profile := series(w.Sharp, harmonics)
+		if w.Sharp == 0 {
+			profile = profile[:1]
+		}
+		g.look(w.FY, w.FX, profile)
+		return w.Period()
+	}
+	n := 4 + rng.IntN(longest-3)
+	d := [...][2]int{{0, 1}, {1, 0}, {1, 1}, {1, -1}, {1, 2}, {2, -1}}[rng.IntN(6)]
+	profile := []float64{1}
+	if w.Sharp > 0 { // the harmonics below the half of what it repeats after
+		profile = series(w.Sharp, min(harmonics, (distinct(d[0], d[1], n)+1)/4))
+	}
+	g.repeat(d[0], d[1], n, w.Phase, profile)
+	return float64(n) / math.Hypot(float64(d[0]), float64(d[1]))
 }
 
 // unit scales a vector to length 1.
@@ -82,6 +99,24 @@ func unit(m []complex128) []complex128 {
 		u[i] = v / complex(math.Sqrt(sum), 0)
 	}
 	return u
+}
+
+// series returns the first n odd harmonics of a sine squared off, of sum of squares 1.
+func series(sharp float64, n int) []float64 {
+	const steps = 256
+	sharp = max(sharp, 1e-3)
+	a, sum := make([]float64, n), 0.0
+	for n := range a {
+		for i := range steps {
+			u := 2 * math.Pi * (float64(i) + 0.5) / steps
+			a[n] += math.Tanh(sharp*math.Cos(u)) * math.Cos(odd(n)*u)
+		}
+		sum += a[n] * a[n]
+	}
+	for n := range a {
+		a[n] /= math.Sqrt(sum)
+	}
+	return a
 }
 
 // cis is exp(i u).

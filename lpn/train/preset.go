@@ -49,7 +49,7 @@ func presets(channels int) map[string]Preset {
 	natural := func(cfg lpn.Config, steps int, rate float64, from, doc string) Preset {
 		return Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
 			Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
-			Beta2: 0.99, Clip: 0.5, EMA: 0.995, GainPenalty: 10}
+			Beta2: 0.99, Clip: 0.5, EMA: 0.995, GainPenalty: 50}
 	}
 	shipped := func(channels int, doc string) Preset {
 		return natural(lpn.Natural(channels, 25./255), 50000, 4e-3, "", doc)

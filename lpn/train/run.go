@@ -235,6 +235,7 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		o.Config.Definition().ProjectGradient(s.m.grads, s.m.params)
+		s.m.push()
 		norm := s.m.norm()
 		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
 			return nil, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, o.Plan.RateAt(s.step))

@@ -24,8 +24,7 @@ type Estimate struct {
 	// be told from correlated noise it is less than what was measured, down to
 	// White{0}.
 	Model Model
-	// Deviation is the root mean square of the noise over the picture, as measured
-	// in flat parts. Of a JPEG the Model has more.
+	// Deviation is the root mean square of the noise over the picture.
 	Deviation float64
 	// White is the level of white noise for which a restoration does about as
 	// well as with the Model: above Deviation where the noise is correlated.
@@ -226,6 +225,8 @@ type fit struct {
 	// cross are the products of channels a and b at frequency k, [k][a*3+b],
 	// relative to their deviations.
 	cross [Side * Side][9]float64
+	// seen is the number of flat blocks that each channel was measured by.
+	seen [3]int
 }
 
 // A bin is the positions of one brightness.
@@ -275,7 +276,11 @@ func Find(m operators.Image, h Hints) Estimate {
 	unit := quantum(m.Pix)
 	ps := patches(m, unit > 0)
 	if len(ps) < fewest {
-		e.Model, e.Line = White{}, "noise: none found (no part of the picture to measure it by)"
+		if differenceNoise(m) > 0 { // not a drawing, where most neighbours are equal
+			e.White = FindWhite(m)
+		}
+		e.Model, e.Deviation = White{e.White}, e.White
+		e.Line = fmt.Sprintf("noise: about %.2g/255, but hardly a part of the picture to measure it by", 255*e.White)
 		return e
 	}
 	f := newFit(ps, m.C)
@@ -418,6 +423,7 @@ func (f *fit) measure(ps []patch) {
 	var weight [3]float64
 	var cross [Side * Side][9]float64
 	all := 0.0
+	f.seen = [3]int{}
 	for _, bin := range f.bins {
 		w := bin.trust()
 		for _, i := range bin.by[:bin.flat] {
@@ -431,6 +437,7 @@ func (f *fit) measure(ps []patch) {
 				}
 				d := f.curve.At(float64(p.mean[c])) * f.scale[c]
 				weight[c] += w
+				f.seen[c]++
 				for k, v := range p.coef[c] {
 					power[c][k] += w * float64(v) * float64(v) / (d * d)
 				}
@@ -589,8 +596,39 @@ func smooth(y, w []float64) {
 	copy(y, b)
 }
 
+// complete gives a channel that could hardly be measured, clipped or constant nearly
+// everywhere, the noise of the others: where it has none that does no harm.
+func (f *fit) complete() {
+	most, seen := slices.Max(f.scale[:f.channels]), slices.Max(f.seen[:])
+	var power [Side * Side]float64
+	n, sum := 0.0, 0.0
+	good := func(c int) bool { return f.scale[c] >= 0.2*most && most > 0 && f.seen[c] >= max(8, seen/6) }
+	for c := range f.channels {
+		if good(c) {
+			n++
+			sum += f.scale[c]
+			for k, v := range f.power[c] {
+				power[k] += v
+			}
+		}
+	}
+	for c := range f.channels {
+		if good(c) || n == 0 {
+			continue
+		}
+		f.scale[c] = sum / n
+		for k, v := range power {
+			f.power[c][k] = v / n
+			for b := range f.channels {
+				f.cross[k][max(b, c)*3+min(b, c)] = 0
+			}
+		}
+	}
+}
+
 // model is the fit as a Model for pictures of its channels.
 func (f *fit) model() Correlated {
+	f.complete()
 	c := Curve{}
 	sp := Flat(f.channels)
 	for a := range f.channels {
@@ -669,7 +707,13 @@ const (
 	negligible = 0.7 / 255
 	// whiteShare is how much of the deviation white noise of the level of the
 	// highest frequencies explains where noise is taken for white.
-	whiteShare = 0.25
+	whiteShare, whiteShareGray = 0.2, 0.12
+	// clearly is how much more than white noise correlated noise must be to be
+	// believed where there is white noise too.
+	clearly = 2.2
+	// varied is the largest over the smallest deviation by brightness where white
+	// noise is not taken for one of one level.
+	varied = 1.7
 	// quantised is the power of high over low frequencies below which JPEG must have
 	// taken them.
 	quantised = 0.018
@@ -685,27 +729,29 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		white = math.Sqrt(max(white*white-1./255/255/12, 0))
 	}
 	model := f.model()
-	found := RMS(model.Model, m.Pix, m.Shape)
 	low, middle, high := f.bands()
-	even, lo, hi := 0.0, doubted, believed
-	if m.C == 1 { // a gray picture has no second channel to tell by
-		lo, hi = doubtedGray, believedGray
+	if high < 0.5*middle {
+		settle(model.Model.(Curve))
+	}
+	found := RMS(model.Model, m.Pix, m.Shape)
+	even, lo, hi, explained := 0.0, doubted, believed, whiteShare
+	if m.C == 1 && h.Quality == 0 { // rarely from a camera as it is
+		lo, hi, explained = doubtedGray, believedGray, whiteShareGray
 	}
 	for _, b := range f.bins {
 		even += b.even / float64(len(f.bins))
 	}
 	e.Confidence = ramp(even, lo, hi) * ramp(middle/low, steep, gentle)
-	line := f.curve
+	line := model.Model.(Curve).Channels[0]
 	e.Rising = line.At(line.X[len(line.X)-1]) / line.At(line.X[0])
-	falls := high < 0.5*middle && found > 1.3*white
 	switch {
-	case unit > 0 && counting(line, f.scale[0], unit):
+	case unit > 0 && counting(f.curve, f.scale[0], unit):
 		e.Model = Poisson{Gain: unit}
 		e.Deviation = RMS(e.Model, m.Pix, m.Shape)
 		e.White, e.Confidence = e.Deviation, 1
-	case white > whiteShare*found && !(falls && e.Confidence > 0.9):
+	case white > explained*found && !(m.C > 1 && e.Confidence > 0.9 && high < 0.5*middle && found > max(clearly*white, 5./255)):
 		e.Model, e.Deviation, e.White = White{white}, white, white
-		if e.Confidence > 0.9 && slices.Max(line.Y) > 1.35*slices.Min(line.Y) {
+		if e.Confidence > 0.9 && low < 1.6*middle && found < 1.6*white && slices.Max(line.Y) > varied*slices.Min(line.Y) {
 			e.Model, e.Deviation = model.Model, found
 			e.White = found
 			break
@@ -727,25 +773,35 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		e.Model, e.Deviation = model, left
 		e.White = left * math.Sqrt(max(low, 1))
 		if h.Quality > 0 || high < quantised*low {
-			e.flatten(model.Model.(Curve))
+			// The high frequencies of the noise are quantised away, and those of
+			// the picture with them: a spectrum would say that they can be
+			// trusted.
+			e.Model = model.Model
+			k := jpegFactor(left)
+			if h.Quality == 0 { // only suspected
+				k = min(k, 3)
+			}
+			e.White = k * left
 		}
 	}
 	e.Line = e.words(h)
 }
 
-// flatten takes noise that JPEG went over for independent noise of a higher level.
-// In flat blocks the high frequencies of the noise are quantised away, and those of
-// the picture with them, so that a spectrum would say that they can be trusted;
-// and what is left in flat blocks is less than the noise elsewhere. The factor is
-// that of the best level of data/camera over the deviation measured.
-func (e *Estimate) flatten(c Curve) {
-	k := min(max(2.4+0.2*255*e.Deviation, 2.8), 4)
+// jpegFactor is the level of white noise for which noise that JPEG went over is
+// best removed, over the deviation measured: in flat blocks the noise is quantised
+// away, elsewhere it is not. That of the best level on simulated camera pictures.
+func jpegFactor(deviation float64) float64 { return min(max(2.4+0.2*255*deviation, 2.8), 4) }
+
+// settle takes the noise of a developed picture for no larger where it is brighter,
+// but for a tenth: gamma compresses the bright, and what grows there is texture.
+func settle(c Curve) {
 	for _, l := range c.Channels {
-		for i := range l.Y {
-			l.Y[i] *= k
+		least := math.Inf(1)
+		for i, v := range l.Y {
+			l.Y[i] = min(v, 1.1*least)
+			least = min(least, l.Y[i])
 		}
 	}
-	e.Model, e.White = c, k*e.Deviation
 }
 
 // eightBit reports whether all samples are multiples of 1/255 in [0,1].
