@@ -223,19 +223,18 @@ class Network(torch.nn.Module):
         return per.double().mean((0, 1, 3), keepdim=True).to(w.dtype).expand_as(per).reshape(w.shape)
 
     @torch.no_grad()
-    def project_gradient(self):
-        """Take from the gradients what project would undo, so that it does not set the step of an
-        optimiser that normalises its steps."""
+    def project_gradient(self, grads):
+        """Take from gradients, one a weight in their order, what project would undo, so that it does not
+        set the step of an optimiser that normalises its steps."""
         along, low = 0.0, []
-        for name, _, constraint in self.specs:
-            w = self[name]
+        for (name, _, constraint), g in zip(self.specs, grads):
             if constraint == "zero-mean":
-                w.grad.sub_(self._plane_means(w.grad))
+                g.sub_(self._plane_means(g))
             elif constraint == "unit-gain":
-                along += float((w.double() * w.grad.double()).sum())
-                low.append(w)
-        for w in low:
-            w.grad.sub_(along * float(w.double().sum()))
+                along += float((self[name].double() * g.double()).sum())
+                low.append((g, float(self[name].double().sum())))
+        for g, gain in low:
+            g.sub_(along * gain)
 
     @torch.no_grad()
     def growth_bound(self, side=128, steps=50, margin=8e-4):
