@@ -109,7 +109,7 @@ rng = np.random.default_rng(0)
 for line in sys.stdin:
     name, i, c, h, w = line.split()
     y = rng.random((2, int(c), int(h), int(w)), dtype=np.float32)
-    o = ort.SessionOptions(); o.intra_op_num_threads = 2
+    o = ort.SessionOptions(); o.intra_op_num_threads = 1
     f, psi = ort.InferenceSession(name + ".onnx", o, providers=["CPUExecutionProvider"]).run(["f", "psi"], {"y": y})
     for key, v in (("y", y), ("f", f), ("psi", psi)):
         np.save(f"{name}-{i}-{key}.npy", v)
