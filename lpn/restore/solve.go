@@ -91,6 +91,9 @@ const strongest = 64
 // unexplained, is tried again at a larger one: the solver has divided by what the
 // operator, not being that of the measurement, wrongly takes for nearly zero.
 func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
+	if p.policy.alone && p.Estimated {
+		return p.solveGently(minimise, a, y)
+	}
 	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
 	if err != nil {
 		return solution{plan: q, Result: r}, err
@@ -110,8 +113,50 @@ func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.L
 	return s, nil
 }
 
-// mostTries bounds the restorations at a larger strength.
+// mostTries bounds the restorations at a larger strength, or at a lower level.
 const mostTries = 3
+
+// solveGently denoises an image whose noise was estimated. A denoiser takes away no
+// more than the noise, rather less; where more is taken, texture went with it, and
+// the image is denoised again for a lower level, or left as it is in the end.
+func (p *Plan) solveGently(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image) (solution, error) {
+	first := *p
+	q, note := &first, ""
+	for try := 0; ; try++ {
+		var err error
+		if q.psi, err = q.potential(a.Domain()); err != nil {
+			return solution{plan: q}, err
+		}
+		r, err := minimise(q)
+		s := solution{Result: r, plan: q, note: note}
+		if err != nil || q.Lambda == 0 {
+			return s, err
+		}
+		s.examination = q.examine(a, y, q.psi, r)
+		taken, most := s.ratio()*max(q.level(), quantum), max(math.Sqrt(p.Level*p.Noise/p.Range.span()), quantum)
+		if taken <= most && s.ratio() <= unexplained {
+			return s, nil
+		}
+		lower := *q
+		lower.Level = q.Level * max(0.25, min(0.7, math.Pow(most/taken, 1.5)))
+		if try == mostTries {
+			lower.Level = 0
+		}
+		if err := lower.decidePrior(); err != nil {
+			return s, err
+		}
+		if err := lower.decideWeight(); err != nil {
+			return s, err
+		}
+		q = &lower
+		note = "texture would go with the noise: "
+		if q.Level == 0 {
+			note += "left as it is"
+		} else {
+			note += fmt.Sprintf("denoised for %.3g only", q.Level*p.Range.span())
+		}
+	}
+}
 
 // raise is the factor by which a restoration is to be stronger, and why; no reason
 // where it is to stay. What an operator that is not quite right leaves unexplained

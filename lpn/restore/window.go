@@ -155,22 +155,25 @@ func (p *Plan) solveWindow(ctx context.Context, y, x span, see func(solvers.Iter
 // one by discrepancy, or a larger one where the result is implausible otherwise. All
 // windows have the same.
 func (p *Plan) settled(ctx context.Context, y, x span, see func(solvers.Iterate)) (*Plan, error) {
-	if p.oneEvaluation() || !p.options.Discrepancy && !p.free {
+	if !p.options.Discrepancy && !p.free && !(p.policy.alone && p.Estimated) {
 		return p, nil
 	}
 	a, part, err := p.window(y, x)
 	if err != nil {
 		return p, err
 	}
-	psi, err := p.potential(a.Domain())
+	middle := *p
+	if middle.psi, err = p.potential(a.Domain()); err != nil {
+		return p, err
+	}
+	s, err := middle.solve(func(q *Plan) (solvers.Result, error) {
+		return q.minimise(ctx, a, part, q.psi, nil, see)
+	}, a, part, middle.psi)
 	if err != nil {
 		return p, err
 	}
-	s, err := p.solve(func(p *Plan) (solvers.Result, error) {
-		return p.minimise(ctx, a, part, psi, nil, see)
-	}, a, part, psi)
 	s.plan.free = false
-	return s.plan, err
+	return s.plan, nil
 }
 
 // window is the operator of one window, and its measurement.

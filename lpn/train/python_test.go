@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/goldentest"
@@ -48,9 +50,9 @@ func TestPythonGolden(t *testing.T) {
 	for name, o := range map[string]Options{
 		"gray": {Config: tiny(1, "lse"), Source: folds{operators.Shape{C: 1, H: 11, W: 11}}, Batch: 3,
 			Plan:  Plan{{Loss: L2, Steps: 12, Rate: 4e-3, Warmup: 0.25, Cosine: true}, {Loss: PM, Steps: 8, Rate: 1e-3, Gamma: 0.08}},
-			Beta2: 0.99, Clip: 0.5, EMA: 0.9, Frame: 0.03, Growth: 60},
+			Beta2: 0.99, Clip: 0.5, EMA: 0.9, GainPenalty: 50},
 		"colour": {Config: tiny(3, "hard"), Source: folds{operators.Shape{C: 3, H: 8, W: 8}}, Batch: 2,
-			Plan: Plan{{Loss: L1, Steps: 20, Rate: 3e-3, Sigma: 0.15}}, Beta2: 0.99, Clip: 0.5, EMA: 0.9},
+			Plan: Plan{{Loss: L1, Steps: 20, Rate: 3e-3, Sigma: 0.15}}, Beta2: 0.99, Clip: 0.5, EMA: 0.9, GainPenalty: 50},
 		"strided": {Config: strided, Source: folds{operators.Shape{C: 1, H: 8, W: 8}}, Batch: 4,
 			Plan: Plan{{Loss: L1, Steps: 10, Rate: 2e-3}, {Loss: PM, Steps: 10, Rate: 1e-3, Gamma: 0.1}}, Beta2: 0.999},
 	} {
@@ -65,6 +67,13 @@ func follow(t *testing.T, o Options) map[string]goldentest.Array {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for name, w := range net.Params() { // so that some waves are amplified
+		for i := range w {
+			if strings.HasPrefix(name, "logc") {
+				w[i] += 2
+			}
+		}
+	}
 	o.Start, o.Seed, o.Threads = net, 7, 1
 	s, err := newRun(o)
 	if err != nil {
@@ -74,8 +83,12 @@ func follow(t *testing.T, o Options) map[string]goldentest.Array {
 	shape, steps := o.Source.Shape(), o.Plan.Steps()
 	dims := func(more ...int) []int { return append([]int{steps}, more...) }
 	x := goldentest.Array{Dims: dims(o.Batch, shape.C, shape.H, shape.W)}
-	y, probes := x, goldentest.Array{}
-	var losses, amplitudes []float64
+	y, waves := x, waves(nil)
+	if s.m.penalty != nil {
+		waves = newWaves(steps, o.Config)
+	}
+	var losses []float64
+	top := 0.0
 	s.o.Progress = func(p Progress) {
 		losses = append(losses, p.Loss)
 		clean := make([]float32, o.Batch*shape.Len())
@@ -93,18 +106,22 @@ func follow(t *testing.T, o Options) map[string]goldentest.Array {
 			AddNoise(noisy[lo:hi], clean[lo:hi], sigma, o.Seed, p.Step-1, i)
 		}
 		x.Data, y.Data = append(x.Data, clean...), append(y.Data, noisy...)
-		if g := s.m.growth; g != nil {
-			probes.Data = append(probes.Data, g.extra[:g.size]...)
-			amplitudes = append(amplitudes, g.t)
-			probes.Dims = dims(2, shape.C, g.side, g.side)
+		if s.m.penalty != nil {
+			waves.draw(net, o, p.Step-1)
+			top = max(top, p.Top)
 		}
 	}
 	if _, err := s.loop(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]goldentest.Array{"x": x, "y": y, "loss": goldentest.Floats(losses)}
-	if probes.Data != nil {
-		out["probes"], out["amplitudes"] = probes, goldentest.Floats(amplitudes)
+	if s.m.penalty != nil {
+		if top < 1 {
+			t.Errorf("no wave has a gain above %.3f: the penalty does nothing", top)
+		}
+		for name, a := range waves {
+			out["wave."+name] = *a
+		}
 	}
 	text := func(v any) goldentest.Array {
 		b, err := json.Marshal(v)
@@ -114,7 +131,7 @@ func follow(t *testing.T, o Options) map[string]goldentest.Array {
 		return goldentest.Array{Text: string(b)}
 	}
 	out["config"] = text(o.Config)
-	out["options"] = text(map[string]any{"plan": o.Plan.String(), "beta2": o.Beta2, "clip": o.Clip, "ema": o.EMA, "frame": o.Frame, "growth": o.Growth})
+	out["options"] = text(map[string]any{"plan": o.Plan.String(), "beta2": o.Beta2, "clip": o.Clip, "ema": o.EMA, "gain_penalty": o.GainPenalty})
 	result, err := s.network()
 	if err != nil {
 		t.Fatal(err)
@@ -125,4 +142,42 @@ func follow(t *testing.T, o Options) map[string]goldentest.Array {
 		out["result."+p.Name] = goldentest.Array{Dims: p.Dims, Data: result.Params()[p.Name]}
 	}
 	return out
+}
+
+// waves are the waves of the penalty: for each step and probe the frequencies, the
+// phase, the period; the profile; the number of phases by level; the mixture of
+// planes, before it is turned to where the gain is larger.
+type waves map[string]*goldentest.Array
+
+func newWaves(steps int, c lpn.Config) waves {
+	array := func(dims ...int) *goldentest.Array {
+		return &goldentest.Array{Dims: append([]int{steps, probes}, dims...)}
+	}
+	return waves{"place": array(4), "profile": array(harmonics), "phases": array(len(c.Pyramid.Levels)), "mix": array(c.Channels, 2)}
+}
+
+// draw adds those of a step, as gainPenalty.run draws them.
+func (w waves) draw(net *lpn.Network, o Options, step int) {
+	add := func(name string, v ...float64) {
+		for _, x := range v {
+			w[name].Data = append(w[name].Data, float32(x))
+		}
+	}
+	g := newGainPenalty(o.Config, net.Params(), o.GainPenalty, o.Seed)
+	rng := rand.New(rand.NewPCG(o.Seed, uint64(step)))
+	for range probes {
+		period := g.wave(rng)
+		mix := make([]complex128, o.Config.Channels)
+		for c := range mix {
+			mix[c] = complex(rng.NormFloat64(), rng.NormFloat64())
+		}
+		add("place", g.fy, g.fx, g.levels[0].start/2, period)
+		add("profile", append(slices.Clone(g.profile), make([]float64, harmonics-len(g.profile))...)...)
+		for _, l := range g.levels {
+			add("phases", float64(l.phases))
+		}
+		for _, m := range unit(mix) {
+			add("mix", real(m), imag(m))
+		}
+	}
 }

@@ -751,7 +751,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		e.White, e.Confidence = e.Deviation, 1
 	case white > explained*found && !(m.C > 1 && e.Confidence > 0.9 && high < 0.5*middle && found > max(clearly*white, 5./255)):
 		e.Model, e.Deviation, e.White = White{white}, white, white
-		if e.Confidence > 0.9 && low < 1.6*middle && found < 1.6*white && slices.Max(line.Y) > varied*slices.Min(line.Y) {
+		if e.Confidence > 0.9 && low < 1.3*middle && found < 1.6*white && slices.Max(line.Y) > varied*slices.Min(line.Y) {
 			e.Model, e.Deviation = model.Model, found
 			e.White = found
 			break

@@ -17,7 +17,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// Auto is the text that asks for Estimate.
+// Auto is the text that asks for Find.
 const Auto = "auto"
 
 // Parse reads a noise model:

@@ -223,19 +223,18 @@ class Network(torch.nn.Module):
         return per.double().mean((0, 1, 3), keepdim=True).to(w.dtype).expand_as(per).reshape(w.shape)
 
     @torch.no_grad()
-    def project_gradient(self):
-        """Take from the gradients what project would undo, so that it does not set the step of an
-        optimiser that normalises its steps."""
+    def project_gradient(self, grads):
+        """Take from gradients, one a weight in their order, what project would undo, so that it does not
+        set the step of an optimiser that normalises its steps."""
         along, low = 0.0, []
-        for name, _, constraint in self.specs:
-            w = self[name]
+        for (name, _, constraint), g in zip(self.specs, grads):
             if constraint == "zero-mean":
-                w.grad.sub_(self._plane_means(w.grad))
+                g.sub_(self._plane_means(g))
             elif constraint == "unit-gain":
-                along += float((w.double() * w.grad.double()).sum())
-                low.append(w)
-        for w in low:
-            w.grad.sub_(along * float(w.double().sum()))
+                along += float((self[name].double() * g.double()).sum())
+                low.append((g, float(self[name].double().sum())))
+        for g, gain in low:
+            g.sub_(along * gain)
 
     @torch.no_grad()
     def growth_bound(self, side=128, steps=50, margin=8e-4):
@@ -261,9 +260,11 @@ class Network(torch.nn.Module):
         for _ in range(steps):
             v = apply(basis[-1].clone())
             diag.append(float(v @ basis[-1]))
-            for b in basis:  # full reorthogonalisation
+            for b in basis + basis:  # full reorthogonalisation, twice
                 v = v - (v @ b) * b
             off.append(float(v.norm()))
+            if off[-1] < 1e-8 * diag[0]:  # nothing is left to find
+                break
             basis.append(v / v.norm())
         t = torch.diag(torch.tensor(diag)) + torch.diag(torch.tensor(off[:-1]), 1) + torch.diag(torch.tensor(off[:-1]), -1)
         return float(torch.linalg.eigvalsh(t.double())[-1]) + margin
@@ -275,8 +276,10 @@ class Network(torch.nn.Module):
         if self.config.get("softplus") or bound <= 1 - room:
             return
         k = (1 - room - margin - alpha) / (bound - margin - alpha)
+        slack = 1 - alpha - k * (1 - alpha - self.config["pyramid"].get("slack", 0))
+        if slack >= 0.5:
+            raise ValueError(f"the low-pass filters amplify by up to {bound:.2f}: a training that went astray")
         for name, _, _ in self.specs:
             if name.startswith("log"):
                 self[name].add_(math.log(k))
-        p = self.config["pyramid"]
-        p["slack"] = 1 - alpha - k * (1 - alpha - p.get("slack", 0))
+        self.config["pyramid"]["slack"] = slack

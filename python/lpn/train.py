@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from . import waves
 from .files import find_prior, read_prior, write_prior
 from .network import Network, parameters
 
@@ -110,72 +111,21 @@ def loss(f, x, kind, gamma):
     return (1 - torch.exp(-(f - x).square().sum((1, 2, 3)) / gamma**2)).mean()
 
 
-CEILING = 0.93  # the gain that a strong wave may have
 LOWPASS_RATE = 0.05  # the share of the rate for filters that are normalised to unit gain
-
-
-def gain_penalty(f, r, t, frame, norm):
-    """What keeps f from amplifying strong waves: for probes r, two pictures, and their amplitude t,
-
-        frame * mean((f/t - r)^2) + norm * mean over quarters of max(0, <r,f>/(t ||r||^2) - 0.93)^2.
-
-    Also returns the largest gain."""
-    half = r.shape[-1] // 2
-    quarters = lambda v: v.unflatten(2, (2, half)).unflatten(4, (2, half)).sum((1, 3, 5))
-    gain = quarters(f * r) / (t * (quarters(r * r) + 1e-30))
-    over = (gain - CEILING).clamp(min=0)
-    return frame * (f / t - r).square().mean() + norm * over.square().mean(), float(gain.detach().max())
-
-
-def probe_every(config):
-    """The probes' side, and the steps between two runs of the penalty (made up for by its weights)."""
-    levels = max(2, len(config["pyramid"]["levels"]))
-    return 8 << levels, 4 ** (levels - 2)
-
-
-def draw_probes(config, rng):
-    """Two pictures, white or of a wave in each quarter, and an amplitude from an eighth of the range
-    of pictures to all of it, in network units."""
-    side, _ = probe_every(config)
-    c = config["channels"]
-    t = 2 ** (-3 * rng.random()) / config["unit"]
-    if rng.integers(4) == 0:
-        return rng.standard_normal((2, c, side, side)).astype(np.float32), t
-    at = np.arange(side)
-    r = np.empty((2, c, side, side))
-    for picture in range(2):
-        amplitude = rng.standard_normal(c) if c > 1 and picture == 1 else np.ones(c)
-        for q in range(4):
-            rows, cols = (slice(k * side // 2, (k + 1) * side // 2) for k in (q // 2, q % 2))
-            r[picture, :, rows, cols] = amplitude[:, None, None] * _wave(rng, at[rows], at[cols])
-    return r.astype(np.float32), t
-
-
-def _wave(rng, rows, cols):
-    """A wave of mean square about 1. Half of them run along rows or columns, some at the shortest
-    period."""
-    y, x, phase = math.pi * (2 * rng.random() - 1), math.pi * rng.random(), 2 * math.pi * rng.random()
-    square, kind = rng.integers(2) == 0, rng.integers(16)
-    if kind < 8:
-        y, x = 0.0, math.pi if kind < 2 else x
-        if kind % 2 == 0:
-            y, x = x, y
-    v = np.sin(y * rows[:, None] + x * cols + phase)
-    return np.tanh(3 * v) if square else math.sqrt(2) * v
 
 
 class Trainer:
     """A network in training.
 
-    Penalties, clip and ema are off at 0. `step` takes one batch; `result` is the network that it has
+    gain_penalty, clip and ema are off at 0. `step` takes one batch; `result` is the network that it has
     come to: the average of the weights, if one is kept."""
 
-    def __init__(self, config, weights, plan, beta2=0.999, clip=0.0, ema=0.0, frame=0.0, growth=0.0, device="cpu"):
+    def __init__(self, config, weights, plan, beta2=0.999, clip=0.0, ema=0.0, gain_penalty=0.0, device="cpu"):
         if config.get("pyramid") and not config["pyramid"].get("reach"):
             raise ValueError("a pyramid without reach has no R that is bounded below")
         self.network = Network(config, weights).to(device)
         self.plan, self.clip, self.decay, self.done, self.top = plan, clip, ema, 0, 0.0
-        self.frame, self.growth = (frame, growth) if config.get("pyramid") else (0.0, 0.0)
+        self.penalty = gain_penalty if config.get("pyramid") else 0.0
         net = self.network
         low = [net[n] for n, _, c in net.specs if c == "unit-gain"]
         rest = [net[n] for n, _, c in net.specs if c != "unit-gain"]
@@ -191,27 +141,24 @@ class Trainer:
                 return s, t
             t -= s.steps
 
-    def step(self, x, y, probes=None):
-        """One step on clean pictures x and noisy ones y, N x C x H x W in picture units; probes are
-        (r, t) where the penalty is due. Returns the loss, without the penalty."""
+    def step(self, x, y, probes=()):
+        """One step on clean pictures x and noisy ones y, N x C x H x W in picture units, and on waves
+        for the penalty, where there is one. Returns the loss, without the penalty."""
         net, unit = self.network, self.network.config["unit"]
         stage, t = self.stage()
-        self.adam.zero_grad(set_to_none=True)
         value = loss(net.f_units(y / unit), x / unit, stage.loss, stage.gamma * math.sqrt(x[0].numel()) / unit)
-        value.backward()
-        if self.penalised():
-            r, amplitude = probes
-            _, every = probe_every(net.config)
-            penalty, self.top = gain_penalty(net.f_units(r * amplitude), r, amplitude, self.frame * every, self.growth * every)
-            penalty.backward()
-        for w in net.parameters():
-            if w.grad is None:
-                w.grad = torch.zeros_like(w)
-        net.project_gradient()
-        norm = math.sqrt(sum(float(w.grad.double().square().sum()) for w in net.parameters()))
-        value = float(value.detach())
+        grads = self._gradient(value)
+        if self.penalty and probes:
+            # Never more than half as much: the pictures still say where to go.
+            penalty, self.top = waves.penalty(net, probes, self.penalty)
+            push = self._gradient(penalty)
+            k = min(1.0, _norm(grads) / 2 / max(1e-30, _norm(push)))
+            grads = [g.add_(p, alpha=k) for g, p in zip(grads, push)]
+        norm, value = _norm(grads), float(value.detach())
         if not math.isfinite(value + norm):
             raise FloatingPointError(f"the loss is not a number at step {self.done}; a smaller rate may help")
+        for w, g in zip(net.parameters(), grads):
+            w.grad = g
         if 0 < self.clip < norm:
             for w in net.parameters():
                 w.grad.mul_(self.clip / norm)
@@ -226,9 +173,13 @@ class Trainer:
         self.done += 1
         return value
 
-    def penalised(self):
-        """Whether the penalty is due in the next step."""
-        return self.frame + self.growth > 0 and self.done % probe_every(self.network.config)[1] == 0
+    def _gradient(self, value):
+        """The gradients by the weights, less what the projection would undo."""
+        params = list(self.network.parameters())
+        grads = torch.autograd.grad(value, params, allow_unused=True)
+        grads = [torch.zeros_like(w) if g is None else g for w, g in zip(params, grads)]
+        self.network.project_gradient(grads)
+        return grads
 
     def result(self):
         net = Network(self.network.config, self.network.arrays()).to(next(self.network.parameters()).device)
@@ -238,6 +189,10 @@ class Trainer:
                     w.copy_(a)
         net.project()
         return net
+
+
+def _norm(grads):
+    return math.sqrt(sum(float(g.double().square().sum()) for g in grads))
 
 
 def initial_weights(config, rng):
@@ -400,17 +355,15 @@ def _run(o):
         pictures = [x for i, x in enumerate(pictures) if i % 20 != 19] if len(pictures) >= 20 else pictures[:-1] or pictures
     if config.get("height"):
         held = [x[:, :patch, :patch] for x in held]
-    trainer = Trainer(config, weights, plan, beta2=0.99, clip=0.5, ema=0.995, frame=0.03, growth=60, device=o.device)
+    trainer = Trainer(config, weights, plan, beta2=0.99, clip=0.5, ema=0.995, gain_penalty=50, device=o.device)
+    levels = len((config.get("pyramid") or {"levels": ()})["levels"])
     total, began = sum(s.steps for s in plan), time.monotonic()
     onto = lambda a: torch.from_numpy(a).to(o.device)
     while trainer.done < total:
         stage, _ = trainer.stage()
         x = draw_patches(pictures, o.batch, patch, rng)
         y = x + (stage.sigma or config["sigma"]) * rng.standard_normal(x.shape).astype(np.float32)
-        probes = None
-        if trainer.penalised():
-            r, t = draw_probes(config, rng)
-            probes = onto(r), t
+        probes = [waves.draw(rng, config["channels"], levels) for _ in range(waves.PROBES)] if levels else ()
         value = trainer.step(onto(x), onto(y), probes)
         if trainer.done % o.every == 0 or trainer.done == total:
             net = trainer.result()

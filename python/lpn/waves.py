@@ -1,0 +1,138 @@
+"""The gain of strong waves, for the penalty that keeps f from amplifying them.
+
+For strong pictures a pyramid's psi is homogeneous: the gates are the largest of their group, whatever
+their thresholds. The gain <g, f(g)>/||g||^2 of a wave g without end is then a matter of transfer
+functions, and bounds that of the wave at every strength. See the type strong of the Go package
+lpn/train, of which this is the forward half; PyTorch differentiates it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+HARMONICS = 4  # how many odd harmonics of a wave count
+LONGEST = 24  # the longest period, in pixels, of a wave that repeats
+PROBES = 8  # waves in a step
+TURNS = 2  # steps towards the colour of the largest gain
+MOST_SHARP, SLOWEST = 6.0, 40
+
+
+@dataclass
+class Wave:
+    """sum over n of profile[n] Re(mix exp(i (2n+1) (2 pi (fy row + fx col) + start))): fy and fx in
+    cycles a pixel, a profile of odd harmonics of sum of squares 1. phases are, for each level, how many
+    phases of the energies there are, start/2 the first; mix is complex, one number a plane, of length 1."""
+
+    fy: float
+    fx: float
+    profile: np.ndarray
+    period: float
+    phases: list
+    start: float
+    mix: np.ndarray
+
+
+def ceiling(sigma, period):
+    """The gain that a wave may have."""
+    return 1 - 0.03 * math.sqrt(sigma) * min(1, 20 / period)
+
+
+def series(sharp, n):
+    """The first n odd harmonics of a sine squared off, of sum of squares 1."""
+    u = 2 * math.pi * (np.arange(256) + 0.5) / 256
+    a = np.array([np.sum(np.tanh(max(sharp, 1e-3) * np.cos(u)) * np.cos((2 * k + 1) * u)) for k in range(n)])
+    return a / np.linalg.norm(a)
+
+
+def draw(rng, channels, levels):
+    """A wave for a network of so many levels. Half of them repeat after a few pixels, most of those
+    along rows, columns and diagonals."""
+    mix = rng.standard_normal(channels) + 1j * rng.standard_normal(channels)
+    mix /= np.linalg.norm(mix)
+    sharp = MOST_SHARP * rng.random() if rng.integers(2) == 0 else 0.0
+    if rng.integers(2):
+        n = 4 + int(rng.integers(LONGEST - 3))
+        row, col = [(0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, -1)][rng.integers(6)]
+        distinct = n // math.gcd(n, math.gcd(row, col))
+        # The harmonics below the half of what it repeats after.
+        profile = series(sharp, min(HARMONICS, (distinct + 1) // 4)) if sharp else np.ones(1)
+        phases = [n // math.gcd(n, 2 * math.gcd(row, col) << (l + 1)) for l in range(levels)]
+        return Wave(row / n, col / n, profile, n / math.hypot(row, col), phases, 2 * math.pi * rng.random(), mix)
+    angle = math.pi / 4 * int(rng.integers(4)) if rng.integers(2) else math.pi * rng.random()
+    fy, fx = math.sin(angle), math.cos(angle)
+    f = math.sqrt(rng.random()) / 2 if rng.integers(2) else (SLOWEST / 2) ** -rng.random() / 2
+    if rng.integers(16) == 0:  # as fast as there is
+        f = 0.5 / max(abs(fy), abs(fx))
+    f = max(f, 1 / SLOWEST)
+    profile = series(sharp, HARMONICS) if sharp else np.ones(1)
+    return Wave(f * fy, f * fx, profile, 1 / f, [4 * HARMONICS if sharp else 8] * levels, 0.0, mix)
+
+
+def gain(net, wave, mix=None, lowpass=True):
+    """The gain of a wave, a tensor to be differentiated in the weights and in mix (default: its own)."""
+    p, device = net.config["pyramid"], next(net.parameters()).device
+    onto = lambda a: torch.from_numpy(np.asarray(a)).to(torch.complex64).to(device)
+    orders = 2 * np.arange(len(wave.profile)) + 1
+    wy, wx = 2 * math.pi * wave.fy, 2 * math.pi * wave.fx
+
+    def turns(k, wy, wx, orders):
+        """What each tap of a k x k filter turns each harmonic by."""
+        at = np.arange(k) - k // 2
+        return onto(np.exp(1j * orders[:, None, None] * (wy * at[:, None] + wx * at)))
+
+    def filtered(x, name, wy, wx, orders=orders):
+        w = net[name].to(torch.complex64)
+        return torch.einsum("nyx,yxcm,nc->nm", turns(w.shape[0], wy, wx, orders), w, x)
+
+    total = net.config["alpha"]
+    if lowpass:
+        most = 1 - net.config["alpha"] - p.get("slack", 0)
+        for k in range(p["lowpass"]):
+            through = filtered(onto(wave.profile)[:, None], f"V.{k}", wy, wx)
+            total = total + most * through.abs().square().sum()
+    x = onto(wave.profile)[:, None] * (onto(wave.mix) if mix is None else mix)
+    top = None
+    for l in range(len(p["levels"])):
+        cell = np.exp(1j * orders[:, None] * (wy * np.array([0, 0, 1, 1]) + wx * np.array([0, 1, 0, 1])))
+        x = (x[:, :, None] * onto(cell)[:, None]).flatten(1)
+        wy, wx = 2 * wy, 2 * wx  # of a cell of this level
+        x = filtered(x, f"W.{l}", wy, wx)
+        h = filtered(x, f"A.{l}", wy, wx)
+        # The energies at each of their phases, and as a series in them.
+        n = wave.phases[l]
+        half = np.exp(1j * orders[:, None] * (wave.start + math.pi * np.arange(n) / n))
+        q = torch.einsum("np,nf->pf", onto(half), h).real.square() / 2
+        r = np.arange(min(2 * len(orders), n // 2 + 1))
+        turned = np.exp(2j * math.pi * r[:, None] * np.arange(n) / n)
+        many = np.where((r == 0) | (2 * r == n), 1, 2)[:, None]
+        series_q = torch.einsum("rp,pf->rf", onto(turned.conj() * many / n), q.to(torch.complex64))
+        # Energies turn twice as fast as the wave.
+        gates = torch.einsum("rp,rj->pj", onto(turned), filtered(series_q, f"N.{l}", 2 * wy, 2 * wx, r)).real
+        if l:
+            gates = gates + top @ net[f"T.{l}"][0, 0]
+        groups = gates.unflatten(1, (-1, p["group"]))
+        top = (groups.sum(2) if p["gate"] == "hard" else groups.max(2).values).mean(0)
+        total = total + 4.0**-l * (net[f"logc.{l}"].exp() @ top + net[f"loga.{l}"].exp() @ series_q[0].real)
+    return total
+
+
+def worst(net, wave, turns=TURNS):
+    """The mixture of planes of the largest gain, by a power iteration on the form that the open gates
+    make of it."""
+    mix = torch.from_numpy(wave.mix).to(torch.complex64).to(next(net.parameters()).device)
+    if len(mix) == 1:
+        return mix
+    for _ in range(turns):
+        mix = mix.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(gain(net, wave, mix, lowpass=False), mix)
+        mix = slope / torch.linalg.vector_norm(slope)
+    return mix.detach()
+
+
+def penalty(net, waves, weight):
+    """weight * sum over waves of max(0, gain - ceiling)^2, and the largest gain."""
+    gains = torch.stack([gain(net, w, worst(net, w)) for w in waves])
+    limits = torch.tensor([ceiling(net.config["sigma"], w.period) for w in waves], device=gains.device)
+    return weight * (gains - limits).clamp(min=0).square().sum(), float(gains.detach().max())
