@@ -12,7 +12,7 @@ import (
 
 func operatorFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "`SPEC` of what the camera did: denoise, blur:gaussian,sigma=1.6, sr:factor=2, inpaint:mask=FILE, ..."},
+		&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "`SPEC` of what the camera did: denoise, blur:gaussian,sigma=1.6, sr:factor=2, inpaint:mask=FILE, ...; restore chooses jpeg or denoise for a JPEG file"},
 		&cli.StringFlag{Name: "boundary", Value: "symmetric", Usage: "what a blur sees beyond the frame: `B` is circular, symmetric, reflect, replicate, zero or valid"},
 	}
 }
@@ -28,7 +28,8 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"- cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian], compressed sensing\n" +
 	"- tomo:angles=N[,detectors=N][,span=DEGREES], parallel beams: detectors are a pixel apart, or\n" +
 	"  spread over the diagonal where there are fewer than the shorter side has pixels\n" +
-	"- mri:accel=A[,seed=N][,center=FRACTION], single-coil Cartesian\n\n" +
+	"- mri:accel=A[,seed=N][,center=FRACTION], single-coil Cartesian\n" +
+	"- jpeg, of the tables in a JPEG file itself, or jpeg:quality=Q[,subsampling=420|444|422|440|411]\n\n" +
 	"A number may be a fraction, 1/4. go doc operators.ParseSpec says more."
 
 // parseOperator reads --operator and --boundary.

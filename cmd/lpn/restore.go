@@ -53,9 +53,15 @@ func restoreCommand() *cli.Command {
 			"grows with the part of the scene that the noise leaves. Sensing (cs) is taken to have\n" +
 			"a noise of 0.005 at least, and begins with problems of larger scale. lpn tune finds better\n" +
 			"parameters for a given operator, noise and kind of image than the defaults.\n\n" +
+			"Without --operator a JPEG file decides by its tables: noise above the errors of its rounding\n" +
+			"is removed from the decoded picture; else the rounding is undone, --operator jpeg; and a\n" +
+			"file with nothing to undo, or that the prior contradicts, is left as it is. --operator\n" +
+			"denoise denoises. jpeg minimises -log of the probability of what the file kept,\n" +
+			"plus lambda R(scale x)/scale^2 with lambda = strength c (scale/sigma)^2.\n\n" +
 			operatorsHelp + "\n\n" +
 			"Examples:\n" +
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
+			"lpn restore photo.jpg -o better.png\n" +
 			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
 			"lpn restore --boundary valid --operator blur:kernel=psf.npy photos/ -o restored/",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), []cli.Flag{

@@ -30,6 +30,13 @@
 // scaled to, the factor on the statistical weight, and the start. Every choice
 // can be overruled in the [Options].
 //
+// # JPEG
+//
+// What a JPEG file kept, rounded cosines, is a measurement like another
+// (operators.JPEG), with the likelihood of the rounding for its fidelity
+// (solvers.Quantised) in place of the square. [ChooseJPEG] decides by the tables and
+// the noise whether a file is best restored that way, denoised, or left alone.
+//
 // # Memory
 //
 // A problem that is too large for its memory is cut into overlapping windows where

@@ -318,9 +318,7 @@ func (p *Plan) GivenNoise() noise.Model {
 // frame's memory.
 func (p *Plan) given(m operators.Image) operators.Image {
 	if p.policy.rounded {
-		for i, v := range m.Pix {
-			m.Pix[i] = min(max(v, 0), 1)
-		}
+		clip(m.Pix)
 	}
 	p.Range.back(m.Pix)
 	if p.Gray {

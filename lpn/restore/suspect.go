@@ -3,6 +3,7 @@ package restore
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
@@ -53,7 +54,12 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	e := newExamination()
 	level := max(p.level(), quantum)
 	res := make([]float32, len(y.Pix))
-	a.Apply(res, r.X)
+	x := r.X
+	if p.policy.rounded {
+		x = slices.Clone(x)
+		clip(x)
+	}
+	a.Apply(res, x)
 	if q, ok := a.(operators.Quantiser); ok {
 		e.moved, e.kept = p.beyondSteps(res, y.Pix, q)
 	} else {

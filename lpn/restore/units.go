@@ -193,17 +193,19 @@ func (p *Plan) decideChannels() {
 		p.grayJPEG()
 		return
 	}
-	if y.C != 3 || p.Scene.C != 3 || len(y.Pix) != y.Len() {
+	if p.Scene.C != 3 || len(y.Pix) != y.Len() || !equalChannels(y) {
 		return
 	}
 	n := y.H * y.W
-	if !slices.Equal(y.Pix[:n], y.Pix[n:2*n]) || !slices.Equal(y.Pix[:n], y.Pix[2*n:]) {
-		return
-	}
 	p.Gray = true
 	p.problem.Y = operators.Image{Shape: operators.Shape{C: 1, H: y.H, W: y.W}, Pix: y.Pix[:n]}
 	p.Scene.C, p.problem.Scene.C = 1, 1
 	if t := p.problem.Truth; t != nil && t.C == 3 {
 		p.problem.Truth = &operators.Image{Shape: operators.Shape{C: 1, H: t.H, W: t.W}, Pix: t.Pix[:t.H*t.W]}
 	}
+}
+
+// equalChannels reports whether an image is a gray one in colour.
+func equalChannels(m operators.Image) bool {
+	return m.C == 3 && slices.Equal(m.Plane(0), m.Plane(1)) && slices.Equal(m.Plane(0), m.Plane(2))
 }

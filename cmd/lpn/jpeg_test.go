@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/operators"
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/basicfont"
+	"golang.org/x/image/math/fixed"
+)
+
+// jpegScenes are what people keep in JPEG files.
+func jpegScenes(t *testing.T) map[string]*image.RGBA {
+	t.Helper()
+	const n = 96
+	blank := func(c color.Color) *image.RGBA {
+		m := image.NewRGBA(image.Rect(0, 0, n, n))
+		draw.Draw(m, m.Rect, image.NewUniform(c), image.Point{}, draw.Src)
+		return m
+	}
+	write := func(m draw.Image, y int, c color.Color, s string) {
+		d := font.Drawer{Dst: m, Src: image.NewUniform(c), Face: basicfont.Face7x13, Dot: fixed.P(3, y)}
+		d.DrawString(s)
+	}
+	text := blank(color.White)
+	for i := range 7 {
+		write(text, 12+13*i, color.Black, fmt.Sprintf("line %d: text", i))
+	}
+	drawing := blank(color.RGBA{250, 246, 230, 255})
+	for y := range n {
+		for x := range n {
+			switch r := math.Hypot(float64(x-40), float64(y-36)); {
+			case r < 24:
+				drawing.Set(x, y, color.RGBA{220, 60, 40, 255})
+			case r < 27:
+				drawing.Set(x, y, color.Black)
+			case x+2*y > 200:
+				drawing.Set(x, y, color.RGBA{40, 90, 200, 255})
+			}
+		}
+	}
+	photo := blank(color.White)
+	m := load(t, "../../assets/images/still-life.png")
+	for y := range n {
+		for x := range n {
+			v := func(c int) uint8 { return uint8(math.Round(255 * float64(m.At(c, 150+y, 200+x)))) }
+			photo.Set(x, y, color.RGBA{v(0), v(1), v(2), 255})
+		}
+	}
+	screenshot := blank(color.Gray{240})
+	draw.Draw(screenshot, image.Rect(0, 0, n, 16), image.NewUniform(color.RGBA{45, 80, 160, 255}), image.Point{}, draw.Src)
+	write(screenshot, 12, color.White, "File  Edit")
+	write(screenshot, 34, color.Gray{30}, "an item")
+	draw.Draw(screenshot, image.Rect(8, 48, 56, 90), photo, image.Point{}, draw.Src)
+	for x := range 32 {
+		draw.Draw(screenshot, image.Rect(60+x, 40, 61+x, 90), image.NewUniform(color.RGBA{uint8(8 * x), uint8(4 * x), 90, 255}), image.Point{}, draw.Src)
+	}
+	return map[string]*image.RGBA{"text": text, "drawing": drawing, "photo": photo, "screenshot": screenshot, "flat": blank(color.RGBA{128, 200, 90, 255})}
+}
+
+// TestJPEGNeverWorse: what kind of picture a JPEG file holds, and at whatever
+// quality, its restoration at the defaults is as close to the picture as the file,
+// to 0.05 dB, and closer where it is a photograph.
+func TestJPEGNeverWorse(t *testing.T) {
+	slow(t)
+	dir := t.TempDir()
+	for name, m := range jpegScenes(t) {
+		truth := filepath.Join(dir, name+".npy")
+		p := &imageio.Picture{Image: operators.FromImage(m), Bits: 8}
+		save(t, truth, p)
+		for _, quality := range []int{10, 40, 75, 90, 95, 100} {
+			file := filepath.Join(dir, fmt.Sprintf("%s-%d.jpg", name, quality))
+			var b bytes.Buffer
+			if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: quality}); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, b.Bytes(), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			out := filepath.Join(dir, "out.png")
+			r := asJSON[restored](t, must(t, "restore", "--json", "--force", "--reference", truth, file, "-o", out))
+			if !strings.HasPrefix(r.Choice, fmt.Sprintf("jpeg of quality %d:", quality)) {
+				t.Errorf("%s, quality %d: %q", name, quality, r.Choice)
+			}
+			before, after := psnr(t, truth, file), psnr(t, truth, out)
+			if after < before-0.05 {
+				t.Errorf("%s, quality %d: %.2f -> %.2f dB: %s", name, quality, before, after, r.Choice)
+			}
+			if name == "photo" && after < before+0.4 {
+				t.Errorf("%s, quality %d: %.2f -> %.2f dB, certified %v: %s", name, quality, before, after, r.Certified, r.Choice)
+			}
+		}
+	}
+}
+
+// TestJPEGOperator: what the flags ask for is done, and a file with an orientation
+// comes out upright.
+func TestJPEGOperator(t *testing.T) {
+	dir := t.TempDir()
+	m := jpegScenes(t)["photo"].SubImage(image.Rect(0, 0, 40, 24))
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 30}); err != nil {
+		t.Fatal(err)
+	}
+	plain := filepath.Join(dir, "plain.jpg")
+	exif := "Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x00\x00\x00\x00"
+	turned := filepath.Join(dir, "turned.jpg") // 6: to be turned clockwise
+	for path, data := range map[string][]byte{
+		plain:  b.Bytes(),
+		turned: append([]byte("\xff\xd8\xff\xe1\x00"+string(rune(len(exif)+2))+exif), b.Bytes()[2:]...),
+	} {
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restore := func(in string, flags ...string) (restored, *imageio.Picture) {
+		t.Helper()
+		out := filepath.Join(dir, "out.png")
+		args := append([]string{"restore", "--json", "--force", in, "-o", out}, flags...)
+		return asJSON[restored](t, must(t, args...)), load(t, out)
+	}
+	r, p := restore(plain, "--operator", "jpeg", "--noise", "0")
+	if r.Operator != "jpeg" || r.Choice != "" || !r.Certified || p.Shape != (operators.Shape{C: 3, H: 24, W: 40}) {
+		t.Errorf("%+v, %v", r, p.Shape)
+	}
+	_, q := restore(turned, "--operator", "jpeg", "--noise", "0")
+	if q.Shape != (operators.Shape{C: 3, H: 40, W: 24}) {
+		t.Fatalf("upright %v", q.Shape)
+	}
+	for i := range q.Pix {
+		c, y, x := i/(q.H*q.W), i/q.W%q.H, i%q.W
+		if q.Pix[i] != p.At(c, p.H-1-x, y) {
+			t.Fatalf("sample (%d,%d,%d) is not that of the picture that lies", c, y, x)
+		}
+	}
+	if r, _ := restore(plain, "--operator", "denoise", "--noise", "0.02"); r.Operator != "denoise" || r.Choice != "" {
+		t.Errorf("denoise was asked for: %+v", r)
+	}
+	if _, p := restore(plain, "--operator", "jpeg", "--noise", "0", "--gray"); p.C != 1 {
+		t.Errorf("gray: %v", p.Shape)
+	}
+	png := save(t, filepath.Join(dir, "p.png"), picture(3, 16, 16, 8))
+	for want, args := range map[string][]string{
+		"wants a JPEG file":            {png, "--operator", "jpeg"},
+		"a file says its tables":       {plain, "--operator", "jpeg:quality=30"},
+		"discrepancy wants":            {plain, "--operator", "jpeg", "--strength", "discrepancy"},
+		"is from 0 to 1":               {plain, "--operator", "jpeg", "--range", "0:200"},
+		`want a whole number from 1 t`: {plain, "--operator", "jpeg:quality=200"},
+	} {
+		code, _, errOut := call(t, append([]string{"restore", "-o", filepath.Join(dir, "o.png")}, args...)...)
+		if code != exitUsage || !strings.Contains(errOut, want) || strings.Count(errOut, "\n") != 1 {
+			t.Errorf("%v: exit %d, %q; want %q", args, code, errOut, want)
+		}
+	}
+}
+
+// TestDegradeJPEG: a simulated file carries its tables, and is restored without a
+// flag.
+func TestDegradeJPEG(t *testing.T) {
+	dir := t.TempDir()
+	p := picture(3, 24, 40, 8)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range p.Pix {
+		p.Pix[i] += 0.02 * float32(rng.NormFloat64())
+	}
+	in := save(t, filepath.Join(dir, "in.npy"), p)
+	y := filepath.Join(dir, "y.npz")
+	must(t, "degrade", "--operator", "jpeg:quality=15,subsampling=422", in, "-o", y)
+	var plan struct {
+		Plan struct {
+			Operator string
+			Start    string
+		}
+	}
+	if err := json.Unmarshal([]byte(must(t, "restore", "--json", "--plan", y)), &plan); err != nil {
+		t.Fatal(err)
+	}
+	if plan.Plan.Operator != "jpeg:quality=15,subsampling=422" || plan.Plan.Start != "the decoded picture" {
+		t.Errorf("%+v", plan)
+	}
+	out := filepath.Join(dir, "out.npy")
+	must(t, "restore", y, "-o", out)
+	if got := load(t, out).Shape; got != p.Shape {
+		t.Errorf("restored %v, want %v", got, p.Shape)
+	}
+}
