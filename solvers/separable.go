@@ -42,7 +42,7 @@ func (h separable) value(x []float32) float64 {
 	return h.slopes(u, x)
 }
 
-// curvatures writes phi''(A x).
+// curvatures writes phi”(A x).
 func (h separable) curvatures(u, x []float32) {
 	h.a.Apply(u, x)
 	for i, s := range u {
@@ -51,7 +51,7 @@ func (h separable) curvatures(u, x []float32) {
 	}
 }
 
-// hessianAt returns v -> A'W A v, W = diag phi''(A x).
+// hessianAt returns v -> A'W A v, W = diag phi”(A x).
 func (h separable) hessianAt(x []float32) func(dst, v []float32) {
 	w := make([]float32, h.a.Codomain().Len())
 	h.curvatures(w, x)
@@ -109,7 +109,7 @@ func (h separable) prox(dst, v []float32, t float64) {
 	copy(dst, x)
 }
 
-// newton solves (A'W A + c I) d = g, W = diag phi''(A x), to tol relative by at
+// newton solves (A'W A + c I) d = g, W = diag phi”(A x), to tol relative by at
 // most iters conjugate gradients. Where the rows of A are nearly orthogonal,
 // A A' ~ G, they run among the measurements, on
 //

@@ -186,13 +186,6 @@ func (s *shared) get(k convKey) *packed {
 	return p
 }
 
-// pack packs every filter anew after the weights have moved.
-func (s *shared) pack() {
-	for i := range s.list {
-		s.Part(0, i)
-	}
-}
-
 // Part packs one of them.
 func (s *shared) Part(_, part int) {
 	p := s.list[part]
