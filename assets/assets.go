@@ -17,6 +17,8 @@ var (
 	CT string
 	//go:embed priors/digits.safetensors
 	Digits string
+	//go:embed priors/gray-02.safetensors
+	Gray02 string
 	//go:embed priors/gray-05.safetensors
 	Gray05 string
 	//go:embed priors/gray-15.safetensors

@@ -47,8 +47,8 @@ func Example() {
 	// Output:
 	// noise 0.00: 0.3 nats a sample
 	// noise 0.05: 0.7 nats a sample
-	// noise 0.10: 1.0 nats a sample
-	// noise 0.20: 1.5 nats a sample
+	// noise 0.10: 1.1 nats a sample
+	// noise 0.20: 1.9 nats a sample
 }
 
 // How much more likely is a picture than a noisy one?
@@ -60,7 +60,7 @@ func ExampleValue() {
 	fmt.Println("less likely by the factor exp of", math.Round(float64(b.Nats-a.Nats)/100)*100)
 	fmt.Println("the errors are small:", a.Gap < 1e-3*a.R && a.Residual < 1e-4)
 	// Output:
-	// less likely by the factor exp of 800
+	// less likely by the factor exp of 900
 	// the errors are small: true
 }
 
@@ -80,7 +80,7 @@ func ExampleMap() {
 		}
 	}
 	fmt.Printf("in the edge: %.0f%% of R\n", 100*edge/(edge+rest))
-	// Output: in the edge: 77% of R
+	// Output: in the edge: 74% of R
 }
 
 // With the fidelity to a measurement, a plane is the landscape in which a solver

@@ -78,6 +78,9 @@ func colour(level int, file string) Prior {
 	return shipped(fmt.Sprintf("colour-%02d", level), 3, float64(level)/255, true, file)
 }
 
+// Gray02 is the prior of gray natural images at noise 2/255.
+func Gray02() Prior { return gray(2, assets.Gray02) }
+
 // Gray05 is the prior of gray natural images at noise 5/255.
 func Gray05() Prior { return gray(5, assets.Gray05) }
 
@@ -117,7 +120,7 @@ func All() []Prior {
 	return []Prior{
 		Colour05(), Colour15(), Colour25(), Colour50(),
 		CT(), Digits(),
-		Gray05(), Gray15(), Gray25(), Gray50(),
+		Gray02(), Gray05(), Gray15(), Gray25(), Gray50(),
 		Laplace(),
 	}
 }
