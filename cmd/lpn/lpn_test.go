@@ -676,7 +676,7 @@ func TestSolvers(t *testing.T) {
 	var x []float32
 	for _, s := range restore.Solvers() {
 		to := filepath.Join(dir, s+".npy")
-		r := asJSON[restored](t, must(t, "restore", "--json", "--solver", s, "--prior", pr, "--noise", "0.05", "--tol", "1e-6", "--iters", "400",
+		r := asJSON[restored](t, must(t, "restore", "--json", "--solver", s, "--prior", pr, "--noise", "0.05", "--strength", "1", "--tol", "1e-6", "--iters", "400",
 			"--operator", "blur:gaussian,sigma=0.7", y, "-o", to))
 		if x == nil {
 			first, x = r, load(t, to).Pix
