@@ -103,8 +103,11 @@ func solverFrom(c *cli.Context) (solverChoice, error) {
 		}
 	}
 	// In the library's options these stand for the default.
+	if !c.IsSet("iters") {
+		s.Iters = 0
+	}
 	switch {
-	case s.Iters == 0:
+	case s.Iters == 0 && c.IsSet("iters"):
 		return s, usagef("--iters: 0; want at least 1")
 	case s.Strength == 0 && c.IsSet("strength"):
 		return s, usagef("--strength: 0; want a positive number")

@@ -47,7 +47,8 @@ type Options struct {
 	// solved in windows. Default: three quarters of what is available.
 	Memory int64
 
-	tolByDefault bool // Tol was not given
+	tolByDefault   bool // Tol was not given
+	itersByDefault bool // likewise
 }
 
 // Solvers lists the names of the solvers.
@@ -79,7 +80,7 @@ func (o Options) withDefaults() Options {
 		o.Solver = "bpg"
 	}
 	if o.Iters == 0 {
-		o.Iters = 200
+		o.Iters, o.itersByDefault = 200, true
 	}
 	o.tolByDefault = o.tolByDefault || o.Tol == 0
 	switch {

@@ -81,11 +81,15 @@ type Plan struct {
 	problem Problem // normalised: in [0,1], one channel where Gray
 	options Options
 	policy  policy
-	free    bool // the strength may be raised where the result is implausible
-	careful bool // a result that strains the file gives way to the decoded picture
-	net     *lpn.Network
-	a       operators.Linear  // of the whole scene; nil where there are Windows
-	psi     solvers.Potential // likewise
+	// treatment is the scale on which a noisy image is restored, nil for its own;
+	// deviation is that of the noise there.
+	treatment *noise.Treatment
+	deviation float64
+	free      bool // the strength may be raised where the result is implausible
+	careful   bool // a result that strains the file gives way to the decoded picture
+	net       *lpn.Network
+	a         operators.Linear  // of the whole scene; nil where there are Windows
+	psi       solvers.Potential // likewise
 }
 
 // New decides how to restore a problem. Its error is an *OptionError for an
@@ -170,16 +174,15 @@ func (p *Plan) decideNoise() error {
 			return &OptionError{"noise", fmt.Sprintf("%q is not a number in [0,1], a fraction like 25/255, or auto", p.problem.Noise)}
 		}
 		p.doubt(y)
+		if _, white := p.NoiseModel.(noise.White); !white && p.policy.alone && p.Level > 0 {
+			top := extent(y.Pix)
+			clipped := p.Range == Unit && top.Lo >= 0 && top.Hi <= 1
+			p.treat(noise.Treat(p.NoiseModel, y, min(0, top.Lo), max(1, top.Hi), clipped))
+		}
 	case !p.policy.estimable:
 		return &OptionError{"noise", "auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255"}
 	case p.policy.alone:
-		e := noise.Find(y, p.problem.Hints)
-		if e.Confidence == 0 { // too small for the curve over brightness
-			e.White = noise.FindWhite(y)
-			e.Model, e.Deviation = noise.White{Sigma: e.White}, e.White
-		}
-		p.NoiseModel, p.Level, p.NoiseLine, p.Confidence = e.Model, e.White, e.Line, e.Confidence
-		p.Noise, p.Estimated = e.Deviation*p.Range.span(), true
+		p.estimate(y)
 	default:
 		p.Level = noise.FindWhite(y)
 		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
@@ -187,6 +190,49 @@ func (p *Plan) decideNoise() error {
 	}
 	return nil
 }
+
+// smallImage is the number of pixels below which there may be no part of an image to
+// measure the noise of every brightness by, and leastEstimate the white level below which
+// an estimate says that there is no noise.
+const (
+	smallImage    = 64 * 64
+	leastEstimate = 0.3 / 255
+)
+
+// estimate finds the noise of an image, and how to take it away: on a scale of
+// brightness where one level fits all of it, and with its correlation in the fidelity.
+func (p *Plan) estimate(y operators.Image) {
+	e := noise.Find(y, p.problem.Hints)
+	if e.Deviation == 0 && y.H*y.W < smallImage {
+		e.White = noise.FindWhite(y)
+		e.Model, e.Deviation = noise.White{Sigma: e.White}, e.White
+	}
+	p.NoiseModel, p.NoiseLine, p.Confidence = e.Model, e.Line, e.Confidence
+	p.Noise, p.Estimated = e.Deviation*p.Range.span(), true
+	if e.White < leastEstimate || e.Deviation == 0 {
+		return // nothing to remove
+	}
+	p.treat(e.Treat(y))
+}
+
+// treat moves the problem to the scale of a treatment.
+func (p *Plan) treat(t noise.Treatment) {
+	p.treatment = &t
+	p.Level, p.deviation = t.Level, deviation(t.Model, t.Y)
+	p.problem.Y = t.Y
+	if t.Strength != 1 && p.options.itersByDefault {
+		p.Iters = treatedIters
+	}
+	if truth := p.problem.Truth; truth != nil && t.Stabiliser != nil {
+		n := operators.NewImage(truth.Shape)
+		t.Stabiliser.Forward(n.Pix, truth.Pix)
+		p.problem.Truth = &n
+	}
+}
+
+// treatedIters is the default of Iters for an image whose noise is correlated: more
+// change it by less than can be seen.
+const treatedIters = 15
 
 // doubted is how many times the given level an estimate must be to be believed
 // instead.
@@ -293,6 +339,9 @@ func (p *Plan) decideWeight() error {
 		return nil
 	}
 	p.Weight = p.policy.weight(p.problem, p.a, p.level())
+	if p.treatment != nil {
+		p.Weight *= p.treatment.Strength
+	}
 	p.Lambda = p.Strength * p.Weight * math.Pow(p.level()*p.Scale/p.Sigma, 2)
 	return nil
 }
@@ -317,6 +366,9 @@ func (p *Plan) GivenNoise() noise.Model {
 // problem; what was encoded in 8 bits lay within black and white. It may reuse the
 // frame's memory.
 func (p *Plan) given(m operators.Image) operators.Image {
+	if p.treatment != nil {
+		p.treatment.Back(m.Pix, m.Pix)
+	}
 	if p.policy.rounded {
 		clip(m.Pix)
 	}

@@ -91,7 +91,7 @@ const strongest = 64
 // unexplained, is tried again at a larger one: the solver has divided by what the
 // operator, not being that of the measurement, wrongly takes for nearly zero.
 func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
-	if p.policy.alone && p.Estimated {
+	if p.treatment != nil && p.Estimated {
 		return p.solveGently(minimise, a, y)
 	}
 	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
@@ -133,7 +133,7 @@ func (p *Plan) solveGently(minimise func(*Plan) (solvers.Result, error), a opera
 			return s, err
 		}
 		s.examination = q.examine(a, y, q.psi, r)
-		taken, most := s.ratio()*max(q.level(), quantum), max(math.Sqrt(p.Level*p.Noise/p.Range.span()), quantum)
+		taken, most := s.ratio()*max(q.level(), quantum), max(math.Sqrt(p.Level*p.deviation), quantum)
 		if taken <= most && s.ratio() <= unexplained {
 			return s, nil
 		}
@@ -299,7 +299,11 @@ func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
 	if q, ok := a.(operators.Quantiser); ok {
 		return p.quantised(q, y)
 	}
-	if _, white := p.NoiseModel.(noise.White); white || p.Estimated {
+	model := p.NoiseModel
+	if p.treatment != nil {
+		model = p.treatment.Model
+	}
+	if _, white := model.(noise.White); white {
 		if p.Saturated {
 			return &solvers.Saturated{A: a, Y: y.Pix, Lo: 0, Hi: 1}
 		}
@@ -310,7 +314,7 @@ func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
 	for i, v := range mean {
 		mean[i] = float32(float64(v) / p.Level)
 	}
-	s := noise.Freeze(p.NoiseModel.Scaled(0, p.Level), mean, y.Shape)
+	s := noise.Freeze(model.Scaled(0, p.Level), mean, y.Shape)
 	return &solvers.Weighted{A: a, Y: y.Pix, S: s}
 }
 

@@ -80,7 +80,8 @@ func (p *Plan) halo() (halo, pitch int, err error) {
 func (p *Plan) oneEvaluation() bool {
 	o := p.options
 	statistical := math.Abs(p.Scale*p.level()/p.Sigma-1) < 1e-9
-	return p.policy.alone && statistical && o.Solver == "bpg" && o.Strength == 1 && o.Step == 0
+	plain := p.treatment == nil || p.treatment.Strength == 1
+	return p.policy.alone && plain && statistical && o.Solver == "bpg" && o.Strength == 1 && o.Step == 0
 }
 
 // solveWindows restores the problem window by window.
@@ -155,7 +156,7 @@ func (p *Plan) solveWindow(ctx context.Context, y, x span, see func(solvers.Iter
 // one by discrepancy, or a larger one where the result is implausible otherwise. All
 // windows have the same.
 func (p *Plan) settled(ctx context.Context, y, x span, see func(solvers.Iterate)) (*Plan, error) {
-	if !p.options.Discrepancy && !p.free && !(p.policy.alone && p.Estimated) {
+	if !p.options.Discrepancy && !p.free && !(p.treatment != nil && p.Estimated) {
 		return p, nil
 	}
 	a, part, err := p.window(y, x)
