@@ -85,8 +85,9 @@ type Plan struct {
 	// deviation is that of the noise there.
 	treatment *noise.Treatment
 	deviation float64
-	free      bool // the strength may be raised where the result is implausible
-	careful   bool // a result that strains the file gives way to the decoded picture
+	untreated operators.Image // y on its own scale
+	free      bool            // the strength may be raised where the result is implausible
+	careful   bool            // a result that strains the file gives way to the decoded picture
 	net       *lpn.Network
 	a         operators.Linear  // of the whole scene; nil where there are Windows
 	psi       solvers.Potential // likewise
@@ -219,7 +220,7 @@ func (p *Plan) estimate(y operators.Image) {
 func (p *Plan) treat(t noise.Treatment) {
 	p.treatment = &t
 	p.Level, p.deviation = t.Level, deviation(t.Model, t.Y)
-	p.problem.Y = t.Y
+	p.untreated, p.problem.Y = p.problem.Y, t.Y
 	if t.Strength != 1 && p.options.itersByDefault {
 		p.Iters = treatedIters
 	}
@@ -366,11 +367,11 @@ func (p *Plan) GivenNoise() noise.Model {
 // problem; what was encoded in 8 bits lay within black and white. It may reuse the
 // frame's memory.
 func (p *Plan) given(m operators.Image) operators.Image {
-	if p.treatment != nil {
-		p.treatment.Back(m.Pix, m.Pix)
-	}
 	if p.policy.rounded {
 		clip(m.Pix)
+	}
+	if p.treatment != nil {
+		p.treatment.Back(m.Pix, m.Pix)
 	}
 	p.Range.back(m.Pix)
 	if p.Gray {
