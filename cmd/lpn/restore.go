@@ -466,6 +466,9 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 		return nil, m, "", fmt.Errorf("%s: %w", path, err)
 	}
 	m = restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
+	if p.JPEG != nil {
+		m.Hints.Quality = p.JPEG.Format.Quality()
+	}
 	switch {
 	case !o.scale.IsZero(): // in the file's numbers, of which some were divided by their largest
 		m.Range = restore.Range{Lo: o.scale.Lo / p.Scale, Hi: o.scale.Hi / p.Scale}

@@ -789,8 +789,12 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 
 // jpegFactor is the level of white noise for which noise that JPEG went over is
 // best removed, over the deviation measured: in flat blocks the noise is quantised
-// away, elsewhere it is not. That of the best level on simulated camera pictures.
-func jpegFactor(deviation float64) float64 { return min(max(2.4+0.2*255*deviation, 2.8), 4) }
+// away, elsewhere it is not. That of the best level on simulated camera pictures, which
+// was never above 30/255: stronger noise is hardly quantised away.
+func jpegFactor(deviation float64) float64 {
+	const most = 30. / 255
+	return min(max(2.4+0.2*255*deviation, 2.8), 4, max(most/deviation, 1))
+}
 
 // settle takes the noise of a developed picture for no larger where it is brighter,
 // but for a tenth: gamma compresses the bright, and what grows there is texture.
