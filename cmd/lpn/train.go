@@ -346,6 +346,12 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	if o.half {
 		net = net.Half()
 	}
+	if net, err = net.Damped(o.seed); err != nil {
+		return err
+	}
+	if o.half {
+		net = net.Half()
+	}
 	cert, err := net.Verify(probeShape(net.Config()), lpn.Probing{Seed: o.seed})
 	if err != nil {
 		return err
