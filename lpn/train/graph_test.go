@@ -59,7 +59,7 @@ func TestGradientIsSlope(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				shape := modelShape{3, 13, 18}
+				shape := modelShape{3, 13, 18, 1}
 				if cfg.Height > 0 {
 					shape.h, shape.w = cfg.Height, cfg.Width
 				}
@@ -274,7 +274,7 @@ func TestGradientForgets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := newModel(cfg, net.Params(), modelShape{4, 32, 32}, 2, 2)
+		m, err := newModel(cfg, net.Params(), modelShape{4, 32, 32, 1}, 2, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
