@@ -361,14 +361,9 @@ func contactSheet(m *train.Images, c *train.Check) (plot.Sheet, error) {
 		if err != nil {
 			return sheet, err
 		}
-		caption := "fine"
-		for kind, measure := range v.Findings {
-			if caption = kind; kind != train.FlawDuplicate {
-				caption += ": " + measure
-			}
-		}
-		if len(caption) > 26 {
-			caption = caption[:26]
+		caption, _, _ := strings.Cut(v.String(), ",") // there is room for one
+		if len(caption) > 20 {
+			caption = caption[:19] + "…"
 		}
 		if i%columns == 0 {
 			sheet.Rows = append(sheet.Rows, nil)

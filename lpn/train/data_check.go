@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -56,12 +57,26 @@ const (
 	FlawCompressed = "JPEG"
 )
 
-// A Verdict is what was found of one picture: its index, and the kinds, with their
-// measure in words.
+// A Verdict is what was found of one picture: its index, and the measure of each kind of
+// flaw in words.
 type Verdict struct {
 	Index    int
 	Name     string
 	Findings map[string]string
+}
+
+// String names the flaws, such as "noisy 5.1/255, JPEG quality 60"; "fine" without any.
+func (v Verdict) String() string {
+	var parts []string
+	for _, r := range remedies {
+		if measure, found := v.Findings[r.kind]; found {
+			parts = append(parts, strings.TrimSpace(r.kind+" "+measure))
+		}
+	}
+	if len(parts) == 0 {
+		return "fine"
+	}
+	return strings.Join(parts, ", ")
 }
 
 var remedies = []struct{ kind, done string }{
@@ -141,7 +156,7 @@ func (m *Images) Check(most int) (*Images, *Check, error) {
 			continue
 		}
 		if other, known := first[l.sum]; known {
-			l.found = map[string]string{FlawDuplicate: other}
+			l.found = map[string]string{FlawDuplicate: "of " + filepath.Base(other)}
 		} else {
 			first[l.sum] = name
 		}
@@ -212,19 +227,19 @@ func examine(x operators.Image, quality int) (level float64, found map[string]st
 	}
 	n := float64(len(x.Pix))
 	if dev := math.Sqrt(max(0, squares/n-sum*sum/n/n)); dev < flatBelow {
-		found[FlawFlat] = fmt.Sprintf("deviation %.2g/255", 255*dev)
+		found[FlawFlat] = ""
 		return 0, found
 	}
 	if share := float64(ends[0]+ends[1]) / n; share > clippedAbove {
-		found[FlawClipped] = fmt.Sprintf("%.0f%% of the samples", 100*share)
+		found[FlawClipped] = fmt.Sprintf("%.0f%%", 100*share)
 	}
 	if level = noise.FindWhite(x); level > noisyAbove {
-		found[FlawNoisy] = fmt.Sprintf("about %.2g/255", 255*level)
+		found[FlawNoisy] = fmt.Sprintf("%.2g/255", 255*level)
 	}
 	if quality > 0 && quality < qualityBelow {
 		found[FlawCompressed] = fmt.Sprintf("quality %d", quality)
 	} else if b := blockiness(x); quality == 0 && b > blockyAbove {
-		found[FlawCompressed] = fmt.Sprintf("edges of blocks %.0f%% stronger than others", 100*(b-1))
+		found[FlawCompressed] = fmt.Sprintf("blocks, +%.0f%%", 100*(b-1))
 	}
 	return level, found
 }
