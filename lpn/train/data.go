@@ -69,7 +69,7 @@ type DataOptions struct {
 	// channels are equal is gray.
 	Channels int
 	// Range is what the prior is to see as black and white. The zero Range goes by
-	// the pictures: image files and numbers that lie about in [0,1] are taken as
+	// the pictures: those of 8 bits and numbers that lie about in [0,1] are taken as
 	// they are; of others - counts, Hounsfield units, 12 bits in 16 - the range
 	// is that of the set without its darkest and brightest thousandth.
 	Range Range
@@ -190,9 +190,12 @@ func (m *Images) settle(o DataOptions) {
 const surveyed = 64
 
 // rangeOf finds the range of a set. One that looks like image files has none of
-// its own: nothing far outside of [0,1], and not all of it in a small part, as
-// package restore decides for a measurement.
+// its own: all of 8 bits, or nothing far outside of [0,1] and not all of it in a small
+// part, as package restore decides for a measurement.
 func rangeOf(set []*picture) Range {
+	if !slices.ContainsFunc(set, func(p *picture) bool { return p.r.u8 == nil }) {
+		return Range{}
+	}
 	const most = 1 << 20
 	each := max(1024, most/max(1, len(set)))
 	gather := func(scaled bool) Range {

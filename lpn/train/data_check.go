@@ -244,7 +244,7 @@ func examine(x operators.Image, quality int) (level float64, found map[string]st
 	return level, found
 }
 
-// blockiness is how much larger second differences are, in the mean, across the edges of
+// blockiness is how much larger third differences are, in the mean, across the edges of
 // blocks of 8 pixels than elsewhere, in the first plane; 1 for pictures that were never
 // JPEG files.
 func blockiness(x operators.Image) float64 {
@@ -253,13 +253,13 @@ func blockiness(x operators.Image) float64 {
 	for y := range x.H {
 		for c := 1; c+2 < x.W; c++ {
 			r := p[y*x.W+c-1:]
-			sum[c%8] += math.Abs(float64(r[0] - r[1] - r[2] + r[3]))
+			sum[c%8] += math.Abs(float64(r[0] - 3*r[1] + 3*r[2] - r[3]))
 		}
 	}
 	for y := 1; y+2 < x.H; y++ {
 		for c := range x.W {
 			at := func(k int) float64 { return float64(p[(y-1+k)*x.W+c]) }
-			sum[y%8] += math.Abs(at(0) - at(1) - at(2) + at(3))
+			sum[y%8] += math.Abs(at(0) - 3*at(1) + 3*at(2) - at(3))
 		}
 	}
 	others := slices.Clone(sum[:7])
