@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -96,10 +95,10 @@ func (o *trainOptions) findRate(ctx context.Context, con *console, to string) er
 	var x, y []float64
 	for _, p := range course {
 		if p.Loss > 0 {
-			x, y = append(x, math.Log10(p.Rate)), append(y, p.Loss)
+			x, y = append(x, p.Rate), append(y, p.Loss)
 		}
 	}
-	if err := drawTo(to, plot.Lines{X: "learning rate, power of ten", Y: "loss, smoothed", LogY: true, Series: []plot.Series{{X: x, Y: y}}}); err != nil {
+	if err := drawTo(to, plot.Lines{X: "learning rate", Y: "loss, smoothed", LogX: true, LogY: true, Series: []plot.Series{{X: x, Y: y}}}); err != nil {
 		return err
 	}
 	if con.json {

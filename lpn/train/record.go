@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -180,7 +181,7 @@ func (r Record) Card(name string, net *lpn.Network) string {
 		row(string(f.Kind), "%d pictures, %s", f.Count, f.Done)
 	}
 	table("Training")
-	row("network", "%s, %d weights", c.Name, c.NumParams())
+	row("network", "%s, %d weights", cmp.Or(c.Name, "of its own kind"), c.NumParams())
 	if len(r.Recipe.Plan) > 0 {
 		row("plan", "`%s`", r.Recipe.Plan)
 	}
@@ -198,7 +199,11 @@ func (r Record) Card(name string, net *lpn.Network) string {
 		row("PSNR of the held-back pictures", "%.2f dB", float64(r.PSNR))
 	}
 	if cert, ok := net.Certificate(); ok {
-		row("certified", "%v %s", cert.OK, strings.Join(cert.Reasons, "; "))
+		if cert.OK {
+			row("certified", "yes")
+		} else {
+			row("certified", "no: %s", strings.Join(cert.Reasons, "; "))
+		}
 	}
 	b.WriteString("\n## Limits\n\nR is what the network learned from these pictures; of others it is a guess. Details in a result that the\nmeasurement does not fix come from the prior. The certificate is about the function, not about the picture.\n")
 	return b.String()
