@@ -51,9 +51,9 @@
 //
 // # Same result, whatever happens
 //
-// Samples, noise and probes are functions of the seed and the step. A batch is
+// Samples, noise and fresh probes are functions of the seed and the step. A batch is
 // cut into chunks that do not depend on the number of threads, and gradients
 // are added in their order. So a training gives the same bits on any number of
 // threads, and one that was interrupted continues from its checkpoint
-// (weights, optimiser, average, step) to the same bits as one that was not.
+// (weights, optimiser, average, remembered probes, step) to the same bits as one that was not.
 package train

@@ -604,6 +604,9 @@ func (s *runState) save() error {
 	if s.ema != nil {
 		t = append(t, s.ema.tensors(s.names)...)
 	}
+	if s.m.penalty != nil {
+		t = append(t, s.m.penalty.tensor())
+	}
 	return checkpoint.WriteFile(s.o.Checkpoint, t, meta)
 }
 
@@ -654,7 +657,7 @@ func (s *runState) load() error {
 		}
 	}
 	if g := s.m.penalty; g != nil {
-		g.step = uint64(s.step)
+		return g.restore(t, s.step)
 	}
 	return nil
 }
