@@ -46,8 +46,8 @@ func (o *trainOptions) open(con *console, p train.Preset) (set dataSet, err erro
 		return set, err
 	}
 	channels := o.channels
-	if other, err := o.recipe(4-p.Config.Channels, nil); err == nil && other.Config.Channels == p.Config.Channels {
-		channels = p.Config.Channels // whatever the pictures are
+	if n, fixed := o.fixedChannels(); fixed {
+		channels = n
 	}
 	opts := train.DataOptions{Channels: channels, Patch: set.patch, Range: train.Range(o.scale)}
 	all, err := openImages(con, o.data, func(paths []string) (*train.Images, error) { return train.OpenImages(paths, opts) })
@@ -103,6 +103,13 @@ func (o *trainOptions) open(con *console, p train.Preset) (set dataSet, err erro
 	}
 	set.data.Training, set.data.Held = set.training.Len(), min(set.held.Len(), mostHeld)
 	return set, nil
+}
+
+// fixedChannels are those of a network that is for pictures of one kind.
+func (o *trainOptions) fixedChannels() (int, bool) {
+	gray, err1 := o.recipe(1, nil)
+	colour, err2 := o.recipe(3, nil)
+	return gray.Config.Channels, err1 == nil && err2 == nil && gray.Config.Channels == colour.Config.Channels
 }
 
 // openImages opens pictures and says which are left out.
@@ -247,6 +254,10 @@ func (o *trainOptions) findNoise(con *console, m *train.Images, set *dataSet) er
 	return nil
 }
 
+// moreNoise is how many times as much noise the pictures may have as the network is to
+// remove: what an estimate may be off.
+const moreNoise = 1.05
+
 // feed makes the source and the validation pictures of a training.
 func (o *trainOptions) feed(con *console, set dataSet, p train.Preset, t *train.Options) error {
 	sampler := func(m *train.Images) *train.Sampler {
@@ -254,8 +265,8 @@ func (o *trainOptions) feed(con *console, set dataSet, p train.Preset, t *train.
 	}
 	t.Source = sampler(set.training)
 	if set.noise != nil {
-		if level := train.LevelOf(set.noise, set.training.Channels()); level > p.Config.Sigma*1.001 {
-			return usagef("the pictures have noise of %s, more than the %s that the prior is to remove: leave out --sigma", levels(level), levels(p.Config.Sigma))
+		if level := train.LevelOf(set.noise, set.training.Channels()); level > p.Config.Sigma*moreNoise {
+			return usagef("the pictures have noise of %s, more than the %s that the network is to remove: want --sigma %s or more", levels(level), levels(p.Config.Sigma), levels(level))
 		}
 		switch {
 		case set.second != nil:

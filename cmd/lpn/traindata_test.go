@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -251,5 +252,34 @@ func TestTrainCheck(t *testing.T) {
 	}
 	if text := must(t, "train", "--check", data, "--patch", "16"); !strings.Contains(text, "FOUND") {
 		t.Errorf("no table: %s", text)
+	}
+}
+
+// TestTrainStart: --start alone trains the network of the prior, at its noise level, from
+// its weights.
+func TestTrainStart(t *testing.T) {
+	data, config := trainingSet(t)
+	first := filepath.Join(t.TempDir(), "first"+priorExt)
+	must(t, "train", "--data", data, "--config", config, "--patch", "16", "--batch", "2", "--steps", "2", "-o", first)
+	o := trainOptions{data: data, start: first, patch: 16, split: "picture", every: 1}
+	con, _ := listening()
+	to, r, err := o.options(con)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := lpn.Open(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(to.Config, net.Config()) || to.Start == nil || to.Plan.Steps() != tuneSteps || r.Recipe.From != first {
+		t.Errorf("config %+v, %d steps from %q", to.Config, to.Plan.Steps(), r.Recipe.From)
+	}
+	o.noisy = "0.3"
+	if _, _, err := o.options(con); err != nil || o.sigma != 0 {
+		t.Errorf("noise above the prior's level makes a prior of that level: %v", err)
+	}
+	o.sigma = 0.1
+	if _, _, err := o.options(con); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("noise of 0.3 for a prior of 0.1: %v", err)
 	}
 }

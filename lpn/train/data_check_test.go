@@ -94,6 +94,34 @@ func TestRange(t *testing.T) {
 	}
 }
 
+// TestStackOfIntegers: a NumPy array of unsigned 16-bit counts is a stack like one of floats.
+func TestStackOfIntegers(t *testing.T) {
+	head := "{'descr': '<u2', 'fortran_order': False, 'shape': (5, 20, 24), }"
+	head += strings.Repeat(" ", 63-(10+len(head))%64) + "\n"
+	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), byte(len(head)>>8))
+	b = append(b, head...)
+	for i := range 5 * 20 * 24 {
+		v := 50 + (i*37)%951
+		b = append(b, byte(v), byte(v>>8))
+	}
+	path := filepath.Join(t.TempDir(), "stack.npy")
+	if err := os.WriteFile(path, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	m, err := OpenImages([]string{path}, DataOptions{Patch: 16})
+	if err != nil || m.Len() != 5 || !strings.HasSuffix(m.Name(4), "stack.npy#4") {
+		t.Fatalf("%v pictures: %v", m.Len(), err)
+	}
+	r := m.Range()
+	x, err := m.Image(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, want := float64(x.Pix[3]), (float64(50+((480+3)*37)%951)-r.Lo)/(r.Hi-r.Lo); math.Abs(v-want) > 1e-4 || r.Lo < 50 || r.Hi > 1000 {
+		t.Errorf("sample %v, want %v; range %v", v, want, r)
+	}
+}
+
 // TestChannels: half of the pictures in colour make a colour set, gray ones stored in
 // colour do not count.
 func TestChannels(t *testing.T) {
