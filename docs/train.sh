@@ -6,7 +6,7 @@
 #   docs/train.sh DIR [STEPS]
 #
 # LPN names the program (default: lpn), FLAGS are added to every training, such as
-# --threads 1. It takes 6 trainings of STEPS (default 2000) steps.
+# --threads 1. It takes 7 trainings of STEPS (default 2000) steps.
 set -euo pipefail
 lpn=${LPN:-lpn}
 steps=${2:-2000}
@@ -29,7 +29,7 @@ noisy counts 1 poisson:gain=0.009612 # of 25/255 at white
 row() {
 	"$lpn" train --json --quiet --valid "$dir/valid" --steps "$steps" --every "$steps" ${FLAGS:-} "${@:2}" \
 		--force -o "$dir/prior.safetensors" > "$dir/result.json"
-	sed -n 's/.*"seconds":\([0-9]*\).*"psnr":\([0-9.]*\).*/\2 dB | \1 s/p' "$dir/result.json" | sed "s#^#| $1 | #; s#\$# |#"
+	sed -n 's/.*"seconds":\([0-9]*\).*"psnr":\([0-9]*\.[0-9][0-9]\).*/\2 dB | \1 s/p' "$dir/result.json" | sed "s#^#| $1 | #; s#\$# |#"
 }
 echo "| trained on | held back | time |"
 echo "|---|---|---|"
