@@ -359,7 +359,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		s.Image = p.JPEG.Upright(s.Image)
 		shown.Operator, shown.Y = operators.Spec{}, p.Image
 	}
-	result := withShape(p, s.Image, !m.Operator.Resamples())
+	result := p.With(s.Image, !m.Operator.Resamples())
 	if truth != nil {
 		q, err := measure(truth, result, false)
 		if err != nil {
@@ -503,7 +503,7 @@ func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restor
 	want := operators.Shape{C: m.Scene.C, H: h, W: w}
 	// Under the boundary valid a measurement covers the middle of the truth.
 	if t.H >= h && t.W >= w && t.H <= m.Scene.H && t.W <= m.Scene.W && t.C == want.C {
-		t = withShape(t, restore.Centre(t.Image, h, w), true)
+		t = t.With(restore.Centre(t.Image, h, w), true)
 	}
 	if t.Shape != want {
 		return nil, fmt.Errorf("%s: the reference is %v, the result %v (channels x height x width)", path, t.Shape, want)
