@@ -119,6 +119,8 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 			compareCommand(),
 			priorCommand(),
 			verifyCommand(),
+			exploreCommand(),
+			serveCommand(),
 			priorsCommand(),
 			infoCommand(),
 			applyCommand(),

@@ -90,6 +90,16 @@ func colours(lo, hi float64) *scale {
 	return growing(lo, hi)
 }
 
+// Colours are those of a map from its least to its largest value: of growing lightness,
+// or of two hues around gray for values of both signs. Both are even to the eye and told
+// apart by the colour-blind.
+func Colours(signed bool) [256]color.RGBA {
+	if signed {
+		return colours(-1, 1).table
+	}
+	return growing(0, 1).table
+}
+
 // growing is a scale of growing lightness from violet over green to yellow.
 func growing(lo, hi float64) *scale {
 	m, err := moreland.NewLuminance([]color.Color{
