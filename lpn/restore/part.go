@@ -32,12 +32,17 @@ func (p *Plan) Part(r image.Rectangle, strength float64) (*Plan, error) {
 		return nil, &OptionError{"strength", fmt.Sprintf("%v; want a positive number", strength)}
 	}
 	dy, dx := Margin(p.Scene.H-p.FrameH), Margin(p.Scene.W-p.FrameW)
+	_, pitch, err := p.halo()
+	if err != nil {
+		return nil, err
+	}
+	// Windows lie on the grid of the network's coarsest level, as in solveWindows.
 	axis := func(lo, hi, n, k int) span {
 		halo := partHalo
 		if k > 1 {
 			halo += 2 * k
 		}
-		return span{lo: max(0, lo-halo), hi: min(n, hi+halo)}
+		return span{lo: max(0, lo-halo) / pitch * pitch, hi: min(n, hi+halo)}
 	}
 	y, x := axis(r.Min.Y+dy, r.Max.Y+dy, p.Scene.H, kh), axis(r.Min.X+dx, r.Max.X+dx, p.Scene.W, kw)
 	q := *p
