@@ -3,7 +3,9 @@ package serve
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"image"
+	"image/color"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -755,5 +757,17 @@ func (s *Server) about(w http.ResponseWriter, r *http.Request) {
 		Upload  int64    `json:"upload"`
 		Folder  bool     `json:"folder"`
 		Formats []string `json:"formats"`
-	}{version, restore.Solvers(), s.config.Upload, s.config.Folder != nil, imageio.Extensions})
+		// Colours are those of maps, from least to largest.
+		Colours map[string][]string `json:"colours"`
+	}{version, restore.Solvers(), s.config.Upload, s.config.Folder != nil, imageio.Extensions,
+		map[string][]string{"growing": webColours(growing), "diverging": webColours(diverging)}})
+}
+
+// webColours are a few of a table, as #rrggbb.
+func webColours(table [256]color.RGBA) (out []string) {
+	for k := 0; k < 256; k += 15 {
+		c := table[k]
+		out = append(out, fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B))
+	}
+	return out
 }

@@ -1,7 +1,6 @@
 // Charts by uPlot, in the colours of the theme, with a table of the numbers for those who
 // do not see them.
 import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
 import { css, el, num } from "./dom";
 
 export interface Line { name: string; y: (number | null)[]; lo?: (number | null)[]; hi?: (number | null)[]; dash?: boolean; points?: boolean }

@@ -1,7 +1,7 @@
 // The restore view: a picture, what happened to it, and how to do it again.
 import { type About, type Iterate, type Look, type Options, type Picture, type Planned, type Prior, type Restored, aborted, get, post, stream, upload } from "./api";
 import { Chart } from "./chart";
-import { Latest, clear, css, el, field, num, say, select } from "./dom";
+import { Latest, clear, el, field, num, say, select } from "./dom";
 import { recall, save, saved, share, shared } from "./state";
 import { type Mode, Viewer } from "./viewer";
 
@@ -9,7 +9,7 @@ interface Knob { key: string; label: string; value: number; min: number; max: nu
 
 // What the camera did, as people say it; spec is that of the command.
 const cameras: { id: string; text: string; knobs: Knob[]; spec: (v: Record<string, number>, file: string) => string; file?: string; boundary?: boolean }[] = [
-  { id: "", text: "Noise only (a JPEG file decides itself)", knobs: [], spec: () => "" },
+  { id: "", text: "Let the file decide", knobs: [], spec: () => "" },
   { id: "denoise", text: "Noise only", knobs: [], spec: () => "denoise" },
   { id: "gaussian", text: "Blur: out of focus, soft", knobs: [{ key: "sigma", label: "Width", value: 1.6, min: 0.3, max: 6, step: 0.1 }], spec: (v) => `blur:gaussian,sigma=${v.sigma}`, boundary: true },
   { id: "disk", text: "Blur: out of focus, lens disk", knobs: [{ key: "radius", label: "Radius", value: 3, min: 0.5, max: 15, step: 0.5 }], spec: (v) => `blur:disk,radius=${v.radius}`, boundary: true },
@@ -27,6 +27,7 @@ export class RestoreView {
   private planning = new Latest();
   private last?: Restored;
   private planned?: Planned;
+  private recalled = saved.options; // before the controls write theirs
   private file = ""; // id of the kernel or mask
   private drop: HTMLElement;
   private camera: HTMLSelectElement;
@@ -94,7 +95,7 @@ export class RestoreView {
         el("section", { class: "card controls" },
           el("div", { class: "row" }, again, this.go, this.stop),
           field("What the camera did", this.camera), this.knobs,
-          el("div", { class: "field" }, el("label", { for: (this.noiseKind.id = "noise-kind") }, "Noise"), this.noiseKind, el("div", { class: "row" }, this.noise, this.noiseOut)),
+          el("div", { class: "field" }, el("label", { for: (this.noiseKind.id = "noise-kind") }, "Noise"), this.noiseKind, el("div", { class: "row", id: "noise-row" }, this.noise, this.noiseOut)),
           el("div", { class: "field" }, el("label", { for: (this.strength.id = "strength") }, "Strength"), el("div", { class: "row" }, this.strength, this.strengthOut), el("small", {}, "Move it and look at the picture: the framed part answers at once, the rest when you let go.")),
           el("details", {}, el("summary", {}, "More"), field("Prior", this.prior), field("Solver", this.solver), field("Beyond the edge", this.boundary), field("Iterations at most", this.iters),
             el("label", { class: "check" }, this.gray, " in gray"), el("label", { class: "check" }, this.ensemble, " average over flips and turns (8 times the work)")),
@@ -126,7 +127,7 @@ export class RestoreView {
 
   // begin shows what a reload left, or the picture that the program was started with.
   async begin(): Promise<void> {
-    if (saved.options) this.setOptions(saved.options);
+    if (this.recalled) this.setOptions(this.recalled);
     const [before, after] = await Promise.all([recall(saved.picture), recall(saved.restored)]);
     const list = await get<{ start: string; files: string[]; more: boolean }>("/api/v1/files");
     if (list.files.length) {
@@ -231,9 +232,9 @@ export class RestoreView {
 
   // changed follows the controls; nothing is restored until it is asked for.
   private changed(): void {
-    this.noise.disabled = this.noiseKind.value !== "given";
-    this.noiseOut.textContent = this.noise.disabled ? (this.planned ? `${num(255 * this.planned.plan.noise, 3)}/255` : "") : `${this.noise.value}/255`;
-    this.strengthOut.textContent = Number(this.strength.value) === 0 ? "as the noise asks" : `× ${this.factor()}`;
+    this.noise.hidden = this.noiseKind.value !== "given";
+    this.noiseOut.textContent = this.noise.hidden ? (this.planned ? `${num(255 * this.planned.plan.noise, 3)}/255` : "") : `${this.noise.value}/255`;
+    this.strengthOut.textContent = Number(this.strength.value) === 0 ? "auto" : `× ${this.factor()}`;
     save({ options: this.options() });
     if (shared.picture) this.plan();
   }
@@ -390,7 +391,7 @@ export class RestoreView {
   // strengthMoved restores the part in view at once.
   private patched = false;
   private async strengthMoved(): Promise<void> {
-    this.strengthOut.textContent = Number(this.strength.value) === 0 ? "as the noise asks" : `× ${this.factor()}`;
+    this.strengthOut.textContent = Number(this.strength.value) === 0 ? "auto" : `× ${this.factor()}`;
     const p = shared.picture;
     if (!p || this.busy || (this.planned && !this.planned.parts)) return;
     this.patched = true;
@@ -439,4 +440,3 @@ export class RestoreView {
   get result(): Restored | undefined { return this.last; }
 }
 
-void css;
