@@ -163,7 +163,7 @@ func trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "every", Value: 1000, Usage: "validate, log and write the checkpoint every `N` steps"},
 			&cli.StringFlag{Name: "resume", Usage: "continue from the checkpoint `FILE`; the other flags must be those it was begun with"},
 			&cli.StringFlag{Name: "log", Usage: "write a row at each validation to `FILE`.csv"},
-			&cli.StringFlag{Name: "plot", Usage: "draw the learning curve, from --log, to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "plot", Usage: "draw the learning curve, from --log, to `FILE`.png, .svg or .pdf"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`" + priorExt},
 			&cli.BoolFlag{Name: "half", Usage: "store the weights in half precision"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"}),
@@ -373,7 +373,7 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		if err != nil {
 			return err
 		}
-		if err := drawTo(o.plot, plot.Learning(curve)...); err != nil {
+		if err := drawTo(o.plot, plot.Style{}, plot.Learning(curve)...); err != nil {
 			return err
 		}
 	}

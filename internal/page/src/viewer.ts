@@ -379,5 +379,5 @@ export class Viewer {
     for (const [key] of old) this.tiles.delete(key);
   }
   // settled says that no tile in view is on its way: for tests.
-  settled(): boolean { return [...this.tiles.values()].every((t) => t.ready); }
+  settled(): boolean { return !this.dirty && [...this.tiles.values()].every((t) => t.ready); }
 }
