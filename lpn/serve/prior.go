@@ -679,7 +679,7 @@ func certificateLines(c lpn.Certificate) []CertificateLine {
 	if c.GainBound != nil {
 		add("growth of psi", true, g(*c.GainBound), "at most 1", *c.GainBound <= 1, "R has a minimum: a solver cannot fall for ever.")
 	}
-	add("strong convexity of psi", true, g(c.StrongConvexity), "above 0", c.StrongConvexity > 0, "f can be inverted, so R can be evaluated with an error bar.")
+	add("strong convexity of psi", true, g(c.StrongConvexity), "at least 0", c.StrongConvexity >= 0, "above 0, f can be inverted everywhere and every value of R has a bound on its error.")
 	add("f is the gradient of psi", false, g(c.GradientError), "about 0", c.GradientError < 1e-3, "psi(b) - psi(a) is the integral of f from a to b, to rounding.")
 	add("the Jacobian is symmetric", false, g(c.JacobianAsymmetry), "about 0", c.JacobianAsymmetry < 1e-3, "as that of any gradient is.")
 	add("least slope of f", false, g(c.JacobianMinEig), "at least "+g(c.StrongConvexity), c.JacobianMinEig > -1e-3, "f never turns back: no direction in which more in gives less out.")
