@@ -292,12 +292,13 @@ func TestJourneyPrior(t *testing.T) {
 	tb.shoot("path.png")
 
 	choose("Question", "slice")
-	choose("First direction", "other")
+	choose("Part in the middle of the view", "32")
+	choose("Prior", "gray-25")
 	tb.click("#prior-go")
 	tb.wait("a landscape", done+" && document.querySelector('canvas.landscape')")
 	x, y = tb.middle("canvas.landscape")
 	tb.mouse("mouseMoved", x+40, y+30)
-	tb.wait("the picture at the point", "document.querySelector('.thumb img').naturalWidth === 64")
+	tb.wait("the picture at the point", "document.querySelector('.thumb img').naturalWidth === 32")
 	tb.shoot("slice.png")
 
 	choose("Question", "curve")

@@ -27,7 +27,7 @@ export class PriorView {
     const named: [string, string][] = priors.filter((p) => !p.scalar).map((p) => [p.name, p.name]);
     this.what = select([["map", "Where is it surprised?"], ["path", "Along a path"], ["slice", "The landscape around"], ["curve", "Priors for numbers"], ["verify", "The certificate"]], () => this.ask());
     this.picture = select([["restored", "the restored picture"], ["picture", "the picture as it came"]], () => undefined);
-    this.side = select([["64", "64 × 64"], ["128", "128 × 128"], ["256", "256 × 256"], ["512", "512 × 512"]], () => undefined);
+    this.side = select([["32", "32 × 32"], ["64", "64 × 64"], ["128", "128 × 128"], ["256", "256 × 256"], ["512", "512 × 512"]], () => undefined);
     this.side.value = "128";
     this.prior = select([["", "the one that fits"], ...named], () => undefined);
     this.second = select([["", "none"], ...named], () => undefined);
@@ -62,6 +62,7 @@ export class PriorView {
       this.extra.append(field(label, s));
     };
     const dirs: [string, string][] = [["noise", "noise"], ["blur", "blur"], ["grad", "against the gradient of R"], ["other", "the other picture"]];
+    if (this.what.value === "slice" && Number(this.side.value) > 64) this.side.value = "32"; // hundreds of inversions
     switch (this.what.value) {
       case "path": add("perturb", "Change by", changes); break;
       case "slice":
@@ -194,7 +195,12 @@ export class PriorView {
     this.body.replaceChildren(chart.element, el("div", { class: "row" }, el("span", {}, "Level"), slider), el("figure", { class: "thumb" }, thumb, caption), exports(a.figure),
       table(["level", ...a.paths.flatMap((r) => [`${r.prior}, nats a sample`, "at most above", "residual"])],
         levels.map((l, k) => [num(l), ...a.paths.flatMap((r) => [num(r.values[k]), num(r.gaps[k], 2), num(r.residuals[k], 2)])])));
-    chart.set(levels, a.paths.map((r) => ({ name: r.prior, y: r.values, points: true, lo: r.values, hi: r.values.map((v, k) => (v === null || r.gaps[k] === null ? v : v + r.gaps[k]!)) })));
+    // A band that could not be seen would only crowd the legend; the table has its numbers.
+    const known = a.paths.flatMap((r) => r.values.filter((v): v is number => v !== null)), range = Math.max(...known) - Math.min(...known);
+    chart.set(levels, a.paths.map((r) => {
+      const wide = r.gaps.some((g) => g !== null && g > range / 500);
+      return { name: r.prior, y: r.values, points: true, ...(wide ? { lo: r.values, hi: r.values.map((v, k) => (v === null || r.gaps[k] === null ? v : v + r.gaps[k]!)) } : {}) };
+    }));
     await show(0);
   }
 
@@ -203,7 +209,7 @@ export class PriorView {
     const dir = (d: string) => (d === "other" ? this.other() : d);
     const a = await stream<SliceAnswer>("/api/v1/prior/slice", {
       picture: p.id, window, prior: this.prior.value || undefined, dirs: [dir(this.choice.u), dir(this.choice.v)],
-      grid: side > 128 ? 9 : 15, noise: Number(this.choice.noise) / 255, span: 1,
+      grid: side > 64 ? 9 : 13, noise: Number(this.choice.noise) / 255, span: 1,
     }, progress, signal);
     const n = a.a.length, known = a.z.filter((v): v is number => v !== null), lo = Math.min(...known), hi = Math.max(...known);
     const colours = this.about.colours.growing.map(parse);
