@@ -285,15 +285,17 @@ func TestJourneyPrior(t *testing.T) {
 	}
 
 	choose("Question", "path")
+	choose("Change by", "blur")
 	tb.click("#prior-go")
 	tb.wait("a path", done+" && document.querySelector('#view-prior .uplot') && document.querySelector('.thumb img').naturalWidth === 64")
 	tb.eval("(() => { const s = document.querySelector('#view-prior .prior-body input[type=range]'); s.value = s.max; s.dispatchEvent(new Event('input')); })()", nil)
-	tb.wait("the picture at the level", "document.querySelector('.thumb figcaption').textContent.startsWith('0.2')")
+	tb.wait("the picture at the level", "document.querySelector('.thumb figcaption').textContent.startsWith('3')")
 	tb.shoot("path.png")
 
 	choose("Question", "slice")
 	choose("Part in the middle of the view", "32")
 	choose("Prior", "gray-25")
+	choose("A measurement, and the solver's way", "10")
 	tb.click("#prior-go")
 	tb.wait("a landscape", done+" && document.querySelector('canvas.landscape')")
 	x, y = tb.middle("canvas.landscape")

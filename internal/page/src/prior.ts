@@ -21,7 +21,7 @@ export class PriorView {
   private status = el("p", { class: "status", role: "status" });
   private extra = el("div");
   private work = new Latest();
-  private choice: Record<string, string> = { perturb: "noise", u: "noise", v: "blur", noise: "25" };
+  private choice: Record<string, string> = { perturb: "noise", u: "noise", v: "blur", noise: "25", grid: "7" };
 
   constructor(root: HTMLElement, private about: About, private priors: Prior[], private viewer: Viewer) {
     const named: [string, string][] = priors.filter((p) => !p.scalar).map((p) => [p.name, p.name]);
@@ -68,6 +68,7 @@ export class PriorView {
       case "slice":
         add("u", "First direction", dirs);
         add("v", "Second direction", dirs);
+        add("grid", "Points each way", [["7", "7, quick"], ["11", "11"], ["15", "15, slow"]]);
         add("noise", "A measurement, and the solver's way", [["0", "none: the prior alone"], ["10", "noise 10/255"], ["25", "noise 25/255"], ["50", "noise 50/255"]]);
         break;
     }
@@ -205,11 +206,11 @@ export class PriorView {
   }
 
   private async slice(p: Picture, progress: (e: string, d: any) => void, signal: AbortSignal): Promise<void> {
-    const window = this.window(p), side = Number(this.side.value);
+    const window = this.window(p);
     const dir = (d: string) => (d === "other" ? this.other() : d);
     const a = await stream<SliceAnswer>("/api/v1/prior/slice", {
       picture: p.id, window, prior: this.prior.value || undefined, dirs: [dir(this.choice.u), dir(this.choice.v)],
-      grid: side > 64 ? 9 : 13, noise: Number(this.choice.noise) / 255, span: 1,
+      grid: Number(this.choice.grid), noise: Number(this.choice.noise) / 255, span: 1,
     }, progress, signal);
     const n = a.a.length, known = a.z.filter((v): v is number => v !== null), lo = Math.min(...known), hi = Math.max(...known);
     const colours = this.about.colours.growing.map(parse);
