@@ -52,46 +52,79 @@ func chromium() string {
 	return ""
 }
 
-// startBrowser starts a browser, or skips the test and says so where there is none.
+// the is the browser of all tests, once one has asked for it.
+var the struct {
+	sync.Once
+	browser *browser
+	err     error
+	profile string
+}
+
+// startBrowser starts the browser, or skips the test and says so where there is none.
 func startBrowser(t *testing.T) *browser {
 	t.Helper()
 	path := chromium()
 	if path == "" {
 		t.Skip("no Chromium is installed (Debian: apt-get install chromium): the journeys are not tested")
 	}
+	the.Do(func() {
+		if the.profile, the.err = os.MkdirTemp("", "lpn-page"); the.err == nil {
+			the.browser, the.err = launch(path, the.profile)
+		}
+	})
+	if the.err != nil {
+		t.Fatal(the.err)
+	}
+	return the.browser
+}
+
+// TestMain ends the browser when all is done.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if the.browser != nil {
+		the.browser.close()
+	}
+	if the.profile != "" {
+		os.RemoveAll(the.profile)
+	}
+	os.Exit(code)
+}
+
+func launch(path, profile string) (*browser, error) {
 	// Chromium reads from descriptor 3 and writes to 4.
 	theirIn, out, err := os.Pipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	in, theirOut, err := os.Pipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	b := &browser{out: out, waiting: map[int]chan message{}, tabs: map[string]*tab{}, gone: make(chan struct{})}
 	b.cmd = exec.Command(path, "--headless=new", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--force-color-profile=srgb", "--hide-scrollbars", "--user-data-dir="+t.TempDir(), "about:blank")
+		"--force-color-profile=srgb", "--hide-scrollbars", "--user-data-dir="+profile, "about:blank")
 	b.cmd.ExtraFiles = []*os.File{theirIn, theirOut}
 	if err := b.cmd.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	theirIn.Close()
 	theirOut.Close()
 	go b.read(in)
-	t.Cleanup(func() {
-		b.call("", "Browser.close", nil, nil)
-		out.Close()
-		done := make(chan struct{})
-		go func() { b.cmd.Wait(); close(done) }()
-		select {
-		case <-done:
-		case <-time.After(5 * time.Second):
-			b.cmd.Process.Kill()
-			<-done
-		}
-	})
-	return b
+	return b, nil
+}
+
+func (b *browser) close() {
+	b.call("", "Browser.close", nil, nil)
+	b.out.Close()
+	done := make(chan struct{})
+	go func() { b.cmd.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		b.cmd.Process.Kill()
+		<-done
+	}
 }
 
 func (b *browser) read(in io.Reader) {
@@ -173,6 +206,7 @@ func (b *browser) open(t *testing.T, address string, w, h int) *tab {
 	}
 	tb := &tab{t: t, b: b}
 	tb.must(b.call("", "Target.createTarget", map[string]any{"url": "about:blank"}, &made))
+	t.Cleanup(func() { b.call("", "Target.closeTarget", map[string]any{"targetId": made.TargetID}, nil) })
 	var attached struct {
 		SessionID string `json:"sessionId"`
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -306,5 +307,56 @@ func TestStyle(t *testing.T) {
 	}
 	if make(Style{Width: 85}, "pdf") != pdf {
 		t.Error("a PDF made twice differs")
+	}
+}
+
+// TestPDFIsUpright: another program sees the pictures of a PDF as those of a PNG, and letters
+// beyond ASCII.
+func TestPDFIsUpright(t *testing.T) {
+	program, err := exec.LookPath("pdftoppm")
+	if err != nil {
+		t.Skip("no pdftoppm is installed (Debian: poppler-utils)")
+	}
+	f := Heat{H: 2, W: 2, Values: []float64{1, 1, 0, 0}, Hi: 1, Label: "σ√n"}
+	var want, pdf bytes.Buffer
+	if err := Write(&want, "png", f); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(&pdf, "pdf", f); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "page")
+	cmd := exec.Command(program, "-r", "150", "-png", "-singlefile", "-", to)
+	cmd.Stdin = &pdf
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	data, err := os.ReadFile(to + ".png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := png.Decode(&want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Rounding moves edges by a pixel; elsewhere both are dark, or both light.
+	differ, all := 0, 0
+	r := a.Bounds().Intersect(b.Bounds())
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			all++
+			u, _, _, _ := a.At(x, y).RGBA()
+			v, _, _, _ := b.At(x, y).RGBA()
+			if math.Abs(float64(u)-float64(v)) > 0x3000 {
+				differ++
+			}
+		}
+	}
+	if all == 0 || differ*100 > all {
+		t.Errorf("%d of %d pixels differ from the PNG", differ, all)
 	}
 }

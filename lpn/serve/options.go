@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"net/http"
 	"path"
 	"strconv"
 	"strings"
@@ -196,19 +197,19 @@ func (s *Server) openFile(name string) (operators.Image, error) {
 // fromFolder reads a page of a picture in the folder.
 func (s *Server) fromFolder(name string, page int) (*imageio.Picture, error) {
 	if s.config.Folder == nil || !fs.ValidPath(name) {
-		return nil, statusError{404, fmt.Errorf("no picture %q", name)}
+		return nil, statusError{http.StatusNotFound, fmt.Errorf("no picture %q", name)}
 	}
 	f, err := s.config.Folder.Open(name)
 	if err != nil {
-		return nil, statusError{404, fmt.Errorf("no picture %q", name)}
+		return nil, statusError{http.StatusNotFound, fmt.Errorf("no picture %q", name)}
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil || !st.Mode().IsRegular() {
-		return nil, statusError{404, fmt.Errorf("no picture %q", name)}
+		return nil, statusError{http.StatusNotFound, fmt.Errorf("no picture %q", name)}
 	}
 	if st.Size() > s.config.Upload {
-		return nil, statusError{413, fmt.Errorf("%s: longer than the limit of %d MB", name, s.config.Upload>>20)}
+		return nil, statusError{http.StatusRequestEntityTooLarge, fmt.Errorf("%s: longer than the limit of %d MB", name, s.config.Upload>>20)}
 	}
 	return s.decodePicture(f, path.Base(name), page)
 }
@@ -224,7 +225,7 @@ func (s *Server) decodePicture(r io.Reader, name string, page int) (*imageio.Pic
 		return nil, bad("page %d: %s has %d", page, name, f.Pages())
 	}
 	if n := f.Samples(page - 1); 4*n > s.items.limit/2 {
-		return nil, statusError{413, fmt.Errorf("%s: %d samples are more than the %d that there is room for", name, n, s.items.limit/8)}
+		return nil, statusError{http.StatusRequestEntityTooLarge, fmt.Errorf("%s: %d samples are more than the %d that there is room for", name, n, s.items.limit/8)}
 	}
 	return f.Page(page - 1)
 }

@@ -439,7 +439,7 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 	side := TileSide << at[0]
 	rect := image.Rect(at[1]*side, at[2]*side, (at[1]+1)*side, (at[2]+1)*side).Intersect(image.Rect(0, 0, m.W, m.H))
 	if rect.Empty() {
-		s.refuse(w, statusError{404, errors.New("the picture has no such tile")})
+		s.refuse(w, statusError{http.StatusNotFound, errors.New("the picture has no such tile")})
 		return
 	}
 	leave, err := s.light.enter(r.Context(), ownerOf(r))

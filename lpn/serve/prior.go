@@ -204,7 +204,7 @@ type Change struct {
 	With string `json:"with,omitempty"`
 }
 
-// of is the perturbation of a picture of x's shape.
+// perturbation is a change of pictures of x's shape, a window v of the other picture's.
 func (s *Server) perturbation(c Change, v Window, x operators.Image) (explore.Perturbation, error) {
 	var names []string
 	for _, p := range explore.Perturbations() {

@@ -267,7 +267,7 @@ func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *s
 		}
 		trace = kept
 	}
-	out2 := &Restored{
+	answer := &Restored{
 		Input: it.name, Output: made.name, Operator: m.Operator.String(), Prior: plan.Prior, Solver: plan.Solver,
 		Iterations: result.Iterations, Seconds: explore.Number(result.Seconds), Objective: explore.Number(result.Objective),
 		Converged: result.Converged, Certified: result.Certified, Noise: explore.Number(plan.Noise),
@@ -275,16 +275,16 @@ func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *s
 		Strength: explore.Number(result.Strength), Uncertified: result.Uncertified, Note: result.Note,
 		URL: "/api/v1/pictures/" + made.id + "/file", Picture: made.info(), Command: s.command(it.name, q.Options), Trace: trace,
 	}
-	if out2.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
+	if answer.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
 		return nil, nil, err
 	}
 	if result.Suspect != "" {
-		out2.Suspect = &result.Suspect
+		answer.Suspect = &result.Suspect
 	}
 	if out.events {
-		out2.Residual = s.residual(o, it.name, result, m)
+		answer.Residual = s.residual(o, it.name, result, m)
 	}
-	return out2, made, nil
+	return answer, made, nil
 }
 
 // residual is what a result leaves of the measurement; nil where there is nothing to
