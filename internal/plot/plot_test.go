@@ -74,7 +74,8 @@ func TestWrite(t *testing.T) {
 			Write(&b, format, f)
 			// The libraries draw the contours of one level, and put the images of a PDF, in
 			// any order.
-			same := bytes.Equal(a.Bytes(), b.Bytes()) || name == "contours" && (a.Len() == b.Len() || format == "pdf") || name == "sheet" && format == "pdf"
+			loose := name == "contours" && a.Len() == b.Len() || format == "pdf" && slices.Contains([]string{"contours", "beside", "sheet"}, name)
+			same := bytes.Equal(a.Bytes(), b.Bytes()) || loose
 			if a.Len() == 0 && !(name == "sheet" && format == "npz") || !same {
 				t.Errorf("%s as %s: %d bytes, then others", name, format, a.Len())
 			}
