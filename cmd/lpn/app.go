@@ -120,6 +120,8 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 			noiseCommand(),
 			priorCommand(),
 			verifyCommand(),
+			exploreCommand(),
+			serveCommand(),
 			priorsCommand(),
 			infoCommand(),
 			applyCommand(),

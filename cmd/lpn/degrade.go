@@ -117,7 +117,7 @@ func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
 	}
 	y := &imageio.Picture{Image: e.Problem.Y}
 	if o.spec.ImageShaped() {
-		y = withShape(p, y.Image, !o.spec.Resamples())
+		y = p.With(y.Image, !o.spec.Resamples())
 	}
 	if isMeasurement(j.to) {
 		m := operators.Measurement{Y: y.Image, Spec: o.spec, Scene: p.Shape, Noise: whiteLevel(o.noise)}

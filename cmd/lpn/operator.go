@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
-	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
@@ -66,34 +65,4 @@ func openOperatorFile(path string) (operators.Image, error) {
 		return operators.Image{}, err // it looked like an image: say what is wrong with it
 	}
 	return m, terr
-}
-
-// withShape is p with other samples. What goes with them follows where the size
-// changed: of a picture that was cut, the opacity of the part that is left; of
-// one that was scaled, the opacity interpolated like a gray picture, aligned with
-// the colours, and the resolution.
-func withShape(p *imageio.Picture, m operators.Image, crop bool) *imageio.Picture {
-	q := *p
-	q.Image = m
-	if m.H == p.H && m.W == p.W && m.C == p.C {
-		return &q
-	}
-	q.Missing = nil
-	if m.H == p.H && m.W == p.W {
-		return &q
-	}
-	if !crop {
-		q.Meta.Scale(float64(m.W)/float64(p.W), float64(m.H)/float64(p.H))
-		q.Alpha = imageio.ResizeAlpha(p.Alpha, p.H, p.W, m.H, m.W)
-		return &q
-	}
-	if p.Alpha == nil {
-		return &q
-	}
-	q.Alpha = make([]uint16, m.H*m.W)
-	dy, dx := restore.Margin(p.H-m.H), restore.Margin(p.W-m.W)
-	for y := range m.H {
-		copy(q.Alpha[y*m.W:(y+1)*m.W], p.Alpha[(y+dy)*p.W+dx:])
-	}
-	return &q
 }

@@ -149,7 +149,7 @@ func TestScaledMeta(t *testing.T) {
 	for i := range p.Alpha {
 		p.Alpha[i] = uint16(1000 * (i % 8))
 	}
-	q := withShape(p, operators.NewImage(operators.Shape{C: 1, H: 12, W: 16}), false)
+	q := p.With(operators.NewImage(operators.Shape{C: 1, H: 12, W: 16}), false)
 	if q.Meta.DPI != [2]float64{200, 100} || p.Meta.DPI != [2]float64{100, 50} {
 		t.Errorf("%v dpi", q.Meta.DPI)
 	}
@@ -159,7 +159,7 @@ func TestScaledMeta(t *testing.T) {
 			t.Errorf("opacity at %d is %d, want %v", x, q.Alpha[5*16+x], want)
 		}
 	}
-	q = withShape(p, operators.NewImage(operators.Shape{C: 1, H: 4, W: 6}), true)
+	q = p.With(operators.NewImage(operators.Shape{C: 1, H: 4, W: 6}), true)
 	if q.Meta.DPI != p.Meta.DPI || q.Alpha[0] != 1000 {
 		t.Errorf("cut: %v dpi, opacity %d", q.Meta.DPI, q.Alpha[0])
 	}

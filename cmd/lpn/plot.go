@@ -1,15 +1,49 @@
 package main
 
 import (
+	"io"
 	"path/filepath"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/plot"
+	"github.com/urfave/cli/v2"
 )
 
-// plotFormat is png or svg, by the file's extension.
+// figureFlags say how figures are set.
+func figureFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.Float64Flag{Name: "width", Value: 160, Usage: "set figures `MM` millimetres wide"},
+		&cli.Float64Flag{Name: "font-size", Value: 10, Usage: "set the labels of figures in `POINTS`"},
+		&cli.BoolFlag{Name: "bare", Usage: "figures without titles and captions, for a text that has its own"},
+	}
+}
+
+// styleFrom reads them.
+func styleFrom(c *cli.Context) (plot.Style, error) {
+	s := plot.Style{Width: c.Float64("width"), FontSize: c.Float64("font-size"), Bare: c.Bool("bare")}
+	switch {
+	case !(s.Width >= 40 && s.Width <= 1000):
+		return s, usagef("--width: %v; want 40 to 1000 millimetres", s.Width)
+	case !(s.FontSize >= 4 && s.FontSize <= 40):
+		return s, usagef("--font-size: %v; want 4 to 40 points", s.FontSize)
+	}
+	return s, nil
+}
+
+// plotFormat is png, svg or pdf, by the file's extension.
 func plotFormat(path string) (string, error) {
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
-	case ".png", ".svg":
+	case ".png", ".svg", ".pdf":
 		return ext[1:], nil
 	}
-	return "", usagef("%s: a plot goes to a .png or .svg file", path)
+	return "", usagef("%s: a plot goes to a .png, .svg or .pdf file", path)
+}
+
+// drawTo writes figures to a file in the format of its name.
+func drawTo(path string, s plot.Style, figures ...plot.Figure) error {
+	format, err := plotFormat(path)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, func(w io.Writer) error { return s.Write(w, format, figures...) })
 }

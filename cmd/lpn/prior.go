@@ -33,15 +33,16 @@ type explorer struct {
 	out      []string
 	force    bool
 	seed     uint64
+	style    plot.Style
 }
 
 func explorerFlags(more ...cli.Flag) []cli.Flag {
-	return common(append(more,
+	return common(append(append(more, figureFlags()...),
 		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits the channels"},
 		&cli.IntFlag{Name: "crop", Usage: "work on the `N`xN pixels in the middle (default: the whole picture)"},
 		&cli.Float64Flag{Name: "scale", Value: 1, Usage: "the prior R(`S` x)/S^2: above 1 it takes noise for smaller than it is"},
 		&cli.BoolFlag{Name: "ensemble", Usage: "the prior averaged over the 8 symmetries of the square"},
-		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw to `FILE`.png or .svg, write numbers to .csv or .npz; may be repeated"},
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw to `FILE`.png, .svg or .pdf, write numbers to .csv or .npz; may be repeated"},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"})...)
 }
 
@@ -49,6 +50,10 @@ func explorerFrom(c *cli.Context) (explorer, error) {
 	e := explorer{
 		prior: c.String("prior"), crop: c.Int("crop"), scale: c.Float64("scale"), ensemble: c.Bool("ensemble"),
 		out: c.StringSlice("output"), force: c.Bool("force"), seed: c.Uint64("seed"),
+	}
+	var err error
+	if e.style, err = styleFrom(c); err != nil {
+		return e, err
 	}
 	if e.crop < 0 {
 		return e, usagef("--crop: %d; want a positive number", e.crop)
@@ -162,7 +167,7 @@ func (e explorer) write(figures ...plot.Figure) error {
 		if err != nil {
 			return usageError{err}
 		}
-		if err := writeFile(to, func(w io.Writer) error { return plot.Write(w, format, figures...) }); err != nil {
+		if err := writeFile(to, func(w io.Writer) error { return e.style.Write(w, format, figures...) }); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func priorMapCommand() *cli.Command {
 				return usagef("--smooth: %v; want a number from 0 to 50", o.smooth)
 			}
 			if len(o.out) == 0 {
-				return usagef("map wants -o FILE.png (or .svg, .csv, .npz)")
+				return usagef("map wants -o FILE.png (or .svg, .pdf, .csv, .npz)")
 			}
 			return o.run(c.Context, con)
 		}),

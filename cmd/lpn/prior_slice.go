@@ -59,7 +59,7 @@ func priorSliceCommand() *cli.Command {
 			case o.grid < 3 || o.grid > 200:
 				return usagef("--grid: %d; want 3 to 200", o.grid)
 			case len(o.out) == 0:
-				return usagef("slice wants -o FILE.png (or .svg, .csv, .npz)")
+				return usagef("slice wants -o FILE.png (or .svg, .pdf, .csv, .npz)")
 			}
 			o.dirs = [2]string{u, v}
 			if c.String("noise") == "" {

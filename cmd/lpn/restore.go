@@ -36,6 +36,7 @@ type restoreOptions struct {
 	trace     string
 	plot      string
 	sheet     string
+	style     plot.Style
 	gray      bool
 	plan      bool          // only say what was decided
 	scale     restore.Range // what is black and white; zero: found out
@@ -64,12 +65,12 @@ func restoreCommand() *cli.Command {
 			"lpn restore photo.jpg -o better.png\n" +
 			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
 			"lpn restore --boundary valid --operator blur:kernel=psf.npy photos/ -o restored/",
-		Flags: common(slices.Concat(operatorFlags(), solverFlags(), []cli.Flag{
+		Flags: common(slices.Concat(operatorFlags(), solverFlags(), figureFlags(), []cli.Flag{
 			memoryFlag(),
 			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
 			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
-			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png or .svg"},
-			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png, .svg or .pdf"},
+			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png, .svg or .pdf"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.IntFlag{Name: "page", Usage: "restore page `N` alone of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
 			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats"},
@@ -88,6 +89,10 @@ func restoreCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			style, err := styleFrom(c)
+			if err != nil {
+				return err
+			}
 			o := restoreOptions{
 				inputs:    c.Args().Slice(),
 				spec:      spec,
@@ -97,6 +102,7 @@ func restoreCommand() *cli.Command {
 				trace:     c.String("trace"),
 				plot:      c.String("plot"),
 				sheet:     c.String("sheet"),
+				style:     style,
 				gray:      c.Bool("gray"),
 				plan:      c.Bool("plan"),
 				page:      pageChoice{number: c.Int("page")},
@@ -223,18 +229,9 @@ func (o restoreOptions) record(trace []solvers.TracePoint) error {
 		for i, t := range trace {
 			steps[i] = plot.Step{K: t.K, Objective: t.Objective, Residual: t.Residual, PSNR: t.PSNR}
 		}
-		return drawTo(o.plot, plot.Convergence(steps)...)
+		return drawTo(o.plot, o.style, plot.Convergence(steps)...)
 	}
 	return nil
-}
-
-// drawTo writes figures to a file in the format of its name.
-func drawTo(path string, figures ...plot.Figure) error {
-	format, err := plotFormat(path)
-	if err != nil {
-		return err
-	}
-	return writeFile(path, func(w io.Writer) error { return plot.Write(w, format, figures...) })
 }
 
 // contact writes the contact sheet of a run.
@@ -277,7 +274,7 @@ func (o restoreOptions) contact(m restore.Problem, result operators.Image, truth
 			}
 		}
 	}
-	return drawTo(o.sheet, plot.Sheet{Rows: [][]plot.Cell{whole, crops}})
+	return drawTo(o.sheet, o.style, plot.Sheet{Rows: [][]plot.Cell{whole, crops}})
 }
 
 // planned is what JSON shows of a plan.
@@ -359,7 +356,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		s.Image = p.JPEG.Upright(s.Image)
 		shown.Operator, shown.Y = operators.Spec{}, p.Image
 	}
-	result := withShape(p, s.Image, !m.Operator.Resamples())
+	result := p.With(s.Image, !m.Operator.Resamples())
 	if truth != nil {
 		q, err := measure(truth, result, false)
 		if err != nil {
@@ -530,7 +527,7 @@ func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restor
 	want := operators.Shape{C: m.Scene.C, H: h, W: w}
 	// Under the boundary valid a measurement covers the middle of the truth.
 	if t.H >= h && t.W >= w && t.H <= m.Scene.H && t.W <= m.Scene.W && t.C == want.C {
-		t = withShape(t, restore.Centre(t.Image, h, w), true)
+		t = t.With(restore.Centre(t.Image, h, w), true)
 	}
 	if t.Shape != want {
 		return nil, fmt.Errorf("%s: the reference is %v, the result %v (channels x height x width)", path, t.Shape, want)

@@ -172,7 +172,7 @@ func trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "patience", Usage: "end when `N` validations were no better than the best, which is then the result", DefaultText: "never"},
 			&cli.StringFlag{Name: "resume", Usage: "continue from the checkpoint `FILE`; the other flags must be those it was begun with"},
 			&cli.StringFlag{Name: "log", Usage: "write a row at each validation to `FILE`.csv"},
-			&cli.StringFlag{Name: "plot", Usage: "draw the learning curve, from --log, to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "plot", Usage: "draw the learning curve, from --log, to `FILE`.png, .svg or .pdf"},
 			&cli.StringFlag{Name: "licence", Usage: "`WORDS` for the file: what others may do with the prior"},
 			&cli.StringFlag{Name: "note", Usage: "`WORDS` for the file: what the prior is for, who made it"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`" + priorExt},
@@ -421,7 +421,7 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		if err != nil {
 			return err
 		}
-		if err := drawTo(o.plot, plot.Learning(curve)...); err != nil {
+		if err := drawTo(o.plot, plot.Style{}, plot.Learning(curve)...); err != nil {
 			return err
 		}
 	}

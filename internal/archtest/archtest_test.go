@@ -49,6 +49,9 @@ var rooms = map[string][]string{
 	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/noisejudge":    {"internal/imageio", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn", "lpn/priors"},
 	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
+	"internal/measured":      {"internal/imageio", "lpn/restore", "operators", "operators/noise"},
+	"lpn/serve":              {"internal/imageio", "internal/measured", "internal/plot", "internal/sysmem", "lpn", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise", "solvers"},
+	"internal/page":          {},
 	"cmd/lpn":                {"..."},
 }
 
@@ -60,9 +63,9 @@ var fences = []struct {
 	{"gorgonia.org/gorgonia", []string{"lpn/train"}, []string{"lpn/train", "cmd/...", "internal/peerbench"}},
 	{"gorgonia.org/tensor", []string{"lpn/train"}, []string{"lpn/train", "cmd/...", "internal/peerbench"}},
 	{"github.com/urfave/cli/v2", []string{"cmd/..."}, []string{"cmd/..."}},
-	{"gonum.org/v1/plot", []string{"cmd/...", "internal/plot"}, []string{"cmd/...", "internal/plot"}},
-	// lpn/train reads photographs, so it reaches imaging through imageio.
-	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/noisejudge", "lpn/train", "cmd/...", "internal/peerbench"}},
+	{"gonum.org/v1/plot", []string{"cmd/...", "internal/plot"}, []string{"cmd/...", "internal/plot", "lpn/serve"}},
+	// lpn/train and lpn/serve read photographs, so they reach imaging through imageio.
+	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/measured", "internal/noisejudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
 }
 
 // A pkg is what go list says of a package.

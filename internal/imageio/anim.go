@@ -46,6 +46,8 @@ type animation struct {
 
 func (a *animation) Pages() int { return len(a.frames) }
 
+func (a *animation) sampleCount(int) int64 { return 3 * int64(a.h) * int64(a.w) }
+
 func (a *animation) Page(i int) (*Picture, error) {
 	if a.done > i+1 || a.canvas == nil {
 		a.canvas = &Picture{Image: operators.NewImage(operators.Shape{C: 3, H: a.h, W: a.w}), Alpha: make([]uint16, a.w*a.h)}

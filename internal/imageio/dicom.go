@@ -450,6 +450,8 @@ type dicomPage struct {
 	slope, intercept float64
 }
 
+func (f *dicomFile) sampleCount(int) int64 { return int64(f.samples) * int64(f.h) * int64(f.w) }
+
 func (f *dicomFile) Page(i int) (*Picture, error) {
 	p := &Picture{Image: operators.NewImage(operators.Shape{C: f.samples, H: f.h, W: f.w})}
 	if e := dcmFind(f.set, dcmSpacing).decimals(); len(e) == 2 && e[0] > 0 && e[1] > 0 { // mm, rows first

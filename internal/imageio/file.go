@@ -152,6 +152,22 @@ func (f *File) Page(i int) (*Picture, error) {
 	return p, nil
 }
 
+// Samples is how many samples page i will have, from what the file says before anything is
+// decoded; 0 where it does not say, in formats without compression: no more then than it
+// has bytes. It panics when there is no such page.
+func (f *File) Samples(i int) (n int64) {
+	if i < 0 || i >= f.Pages() {
+		panic(fmt.Sprintf("imageio: page %d of %d", i, f.Pages()))
+	}
+	if s, ok := f.src.(interface{ sampleCount(i int) int64 }); ok {
+		guarded(f.Format, func() error {
+			n = s.sampleCount(i)
+			return nil
+		})
+	}
+	return n
+}
+
 // All reads the pages one after the other; it stops after an error.
 func (f *File) All() iter.Seq2[*Picture, error] {
 	return func(yield func(*Picture, error) bool) {

@@ -588,3 +588,32 @@ func TestNpyTypes(t *testing.T) {
 		}
 	}
 }
+
+// Samples tells from the header what Page will hold.
+func TestSamples(t *testing.T) {
+	names, err := filepath.Glob("testdata/other/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := 0
+	for _, name := range names {
+		f, err := Open(name)
+		if err != nil {
+			continue // not of a kind that is read
+		}
+		n := f.Samples(0)
+		p, err := f.Page(0)
+		f.Close()
+		if err != nil || n == 0 {
+			continue
+		}
+		known++
+		// Colours that turn out to be gray are fewer.
+		if int64(p.Len()) > n || int64(p.H)*int64(p.W) > n {
+			t.Errorf("%s: %d samples, %d were said", name, p.Len(), n)
+		}
+	}
+	if known < 20 {
+		t.Errorf("%d files say how many samples they have", known)
+	}
+}

@@ -326,3 +326,34 @@ func channelsOf(cfg image.Config) int {
 	}
 	return 3
 }
+
+// With is p with other samples. What goes with them follows where the size changed: of a
+// picture that was cut (crop), the opacity of the middle, of k extra rows k - (k+1)/2 before
+// it; of one that was scaled, the opacity interpolated like a gray picture, aligned with
+// the colours, and the resolution.
+func (p *Picture) With(m operators.Image, crop bool) *Picture {
+	q := *p
+	q.Image = m
+	if m.Shape == p.Shape {
+		return &q
+	}
+	q.Missing = nil
+	if m.H == p.H && m.W == p.W {
+		return &q
+	}
+	if !crop {
+		q.Meta.Scale(float64(m.W)/float64(p.W), float64(m.H)/float64(p.H))
+		q.Alpha = ResizeAlpha(p.Alpha, p.H, p.W, m.H, m.W)
+		return &q
+	}
+	if p.Alpha == nil {
+		return &q
+	}
+	q.Alpha = make([]uint16, m.H*m.W)
+	before := func(k int) int { return k - (k+1)/2 }
+	dy, dx := before(p.H-m.H), before(p.W-m.W)
+	for y := range m.H {
+		copy(q.Alpha[y*m.W:(y+1)*m.W], p.Alpha[(y+dy)*p.W+dx:])
+	}
+	return &q
+}

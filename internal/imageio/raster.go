@@ -85,6 +85,14 @@ type single struct {
 
 func (s *single) Pages() int { return 1 }
 
+func (s *single) sampleCount(int) int64 {
+	cfg, err := s.config(bytes.NewReader(s.data))
+	if err != nil {
+		return 0
+	}
+	return int64(channelsOf(cfg)) * int64(cfg.Height) * int64(cfg.Width)
+}
+
 func (s *single) Page(int) (*Picture, error) {
 	if s.codec == codecJPEG {
 		if c, err := DecodeCoefficients(s.data); err == nil {

@@ -76,6 +76,18 @@ func openTIFF(r io.ReaderAt, size int64) (source, error) {
 
 func (f *tiffFile) Pages() int { return len(f.pages) }
 
+func (f *tiffFile) sampleCount(i int) int64 {
+	d, err := f.directory(f.pages[i])
+	if err != nil {
+		return 0
+	}
+	k, err := f.layout(d)
+	if err != nil {
+		return 0 // nor will Page read it
+	}
+	return int64(k.channels) * int64(k.h) * int64(k.w)
+}
+
 func (f *tiffFile) Page(i int) (*Picture, error) {
 	d, err := f.directory(f.pages[i])
 	if err != nil {

@@ -90,6 +90,16 @@ func colours(lo, hi float64) *scale {
 	return growing(lo, hi)
 }
 
+// Colours are those of a map from its least to its largest value: of growing lightness,
+// or of two hues around gray for values of both signs. Both are even to the eye and told
+// apart by the colour-blind.
+func Colours(signed bool) [256]color.RGBA {
+	if signed {
+		return colours(-1, 1).table
+	}
+	return growing(0, 1).table
+}
+
 // growing is a scale of growing lightness from violet over green to yellow.
 func growing(lo, hi float64) *scale {
 	m, err := moreland.NewLuminance([]color.Color{
@@ -115,7 +125,7 @@ func span(vs []float64) (lo, hi float64) {
 	return quantile(kept, 0.005), quantile(kept, 0.995)
 }
 
-func (h Heat) panel() (panel, error) {
+func (h Heat) panel(l layout) (panel, error) {
 	m, err := h.scale()
 	if err != nil {
 		return panel{}, err
@@ -125,28 +135,28 @@ func (h Heat) panel() (panel, error) {
 		img.SetRGBA(i%h.W, i/h.W, m.at(v))
 	}
 	beside := len(h.Picture.Pix) > 0
-	wide := inner - barRoom
+	wide := l.inner() - l.bar()
 	if beside {
 		wide = (wide - gap) / 2
 	}
 	wide = min(wide, 11*vg.Centimeter)
 	tall := wide * vg.Length(h.H) / vg.Length(h.W)
 	top := vg.Length(0)
-	if h.Title != "" || h.PictureTitle != "" {
-		top = caption
+	if l.title(h.Title+h.PictureTitle) != "" {
+		top = l.caption()
 	}
 	return panel{height: top + max(tall, 3*vg.Centimeter), draw: func(c draw.Canvas) {
 		x, y := c.Min.X, c.Max.Y-top
 		if beside {
 			t := wide * vg.Length(h.Picture.H) / vg.Length(h.Picture.W)
 			c.DrawImage(vg.Rectangle{Min: vg.Point{X: x, Y: y - t}, Max: vg.Point{X: x + wide, Y: y}}, enlarge(Cell{Picture: h.Picture}.image()))
-			write(c, vg.Point{X: x + wide/2, Y: c.Max.Y - top/2}, h.PictureTitle, 10, draw.XCenter, draw.YCenter)
+			l.write(c, vg.Point{X: x + wide/2, Y: c.Max.Y - top/2}, l.title(h.PictureTitle), 10, draw.XCenter, draw.YCenter)
 			x += wide + gap
 		}
 		r := vg.Rectangle{Min: vg.Point{X: x, Y: y - tall}, Max: vg.Point{X: x + wide, Y: y}}
 		c.DrawImage(r, enlarge(img))
-		write(c, vg.Point{X: x + wide/2, Y: c.Max.Y - top/2}, h.Title, 10, draw.XCenter, draw.YCenter)
-		bar(c, r, m, h.Label)
+		l.write(c, vg.Point{X: x + wide/2, Y: c.Max.Y - top/2}, l.title(h.Title), 10, draw.XCenter, draw.YCenter)
+		l.drawBar(c, r, m, h.Label)
 	}}, nil
 }
 
@@ -182,11 +192,8 @@ func enlarge(m *image.RGBA) *image.RGBA {
 	return out
 }
 
-// barRoom is what a colour bar takes to the right of a map.
-const barRoom = 2.2 * vg.Centimeter
-
-// bar draws a colour bar to the right of r, as tall as r.
-func bar(c draw.Canvas, r vg.Rectangle, m *scale, label string) {
+// drawBar draws a colour bar to the right of r, as tall as r.
+func (l layout) drawBar(c draw.Canvas, r vg.Rectangle, m *scale, label string) {
 	const steps = 128
 	x0 := r.Max.X + 3*vg.Millimeter
 	x1 := x0 + 4*vg.Millimeter
@@ -203,12 +210,12 @@ func bar(c draw.Canvas, r vg.Rectangle, m *scale, label string) {
 		y := r.Min.Y + tall*vg.Length((t.Value-m.lo)/(m.hi-m.lo))
 		c.StrokeLine2(black, x1, y, x1+vg.Millimeter, y)
 		if t.Label != "" {
-			write(c, vg.Point{X: x1 + 1.6*vg.Millimeter, Y: y}, t.Label, 9, draw.XLeft, draw.YCenter)
-			s := style(9, draw.XLeft, draw.YCenter)
+			l.write(c, vg.Point{X: x1 + 1.6*vg.Millimeter, Y: y}, t.Label, 9, draw.XLeft, draw.YCenter)
+			s := l.style(9, draw.XLeft, draw.YCenter)
 			widest = max(widest, s.Width(t.Label))
 		}
 	}
-	s := style(10, draw.XCenter, draw.YBottom)
+	s := l.style(10, draw.XCenter, draw.YBottom)
 	s.Rotation = math.Pi / 2
 	c.FillText(s, vg.Point{X: x1 + 2*vg.Millimeter + widest + 4*vg.Millimeter, Y: (r.Min.Y + r.Max.Y) / 2}, label)
 }
@@ -277,7 +284,7 @@ func (b backdrop) Plot(c draw.Canvas, p *plot.Plot) {
 	c.DrawImage(r, img)
 }
 
-func (c Contours) panel() (panel, error) {
+func (c Contours) panel(l layout) (panel, error) {
 	if len(c.XS) < 2 || len(c.YS) < 2 || len(c.Z) != len(c.XS)*len(c.YS) {
 		return panel{}, fmt.Errorf("contours of %d heights on a grid of %dx%d", len(c.Z), len(c.XS), len(c.YS))
 	}
@@ -303,7 +310,7 @@ func (c Contours) panel() (panel, error) {
 		}
 	}
 	m := growing(lo, hi)
-	p := axes(c.Title, c.X, c.Y, false, false)
+	p := l.axes(c.Title, c.X, c.Y, false, false)
 	p.Add(backdrop{grid{c}, m})
 	if len(levels) > 0 && len(heights) == len(c.Z) {
 		lines := plotter.NewContour(grid{c}, levels, nil)
@@ -327,23 +334,30 @@ func (c Contours) panel() (panel, error) {
 		}
 	}
 	const tall = 0.8 // of the width
-	wide := inner - barRoom
-	return panel{height: tall * wide, draw: func(d draw.Canvas) {
+	wide := l.inner() - l.bar()
+	rule := l.title(fmt.Sprintf("contours: between two lie a %dth of the values on the grid", len(levels)+1))
+	below := vg.Length(0)
+	if rule != "" {
+		below = l.caption()
+	}
+	return panel{height: tall*wide + below, draw: func(d draw.Canvas) {
 		area := d
-		area.Max.X -= barRoom
+		area.Max.X -= l.bar()
+		area.Min.Y += below
+		l.write(d, vg.Point{X: d.Min.X, Y: d.Min.Y}, rule, 9, draw.XLeft, draw.YBottom)
 		p.Draw(area)
 		data := p.DataCanvas(area)
 		for _, mark := range c.Marks {
 			x, y := p.Transforms(&data)
-			label(data, vg.Point{X: x(mark.X) + vg.Points(7), Y: y(mark.Y) + vg.Points(4)}, mark.Name)
+			l.label(data, vg.Point{X: x(mark.X) + vg.Points(7), Y: y(mark.Y) + vg.Points(4)}, mark.Name)
 		}
-		bar(d, data.Rectangle, m, c.Label)
+		l.drawBar(d, data.Rectangle, m, c.Label)
 	}}, nil
 }
 
 // label writes white text with a dark rim.
-func label(c draw.Canvas, at vg.Point, text string) {
-	s := style(10, draw.XLeft, draw.YBottom)
+func (l layout) label(c draw.Canvas, at vg.Point, text string) {
+	s := l.style(10, draw.XLeft, draw.YBottom)
 	s.Color = color.Black
 	for _, d := range []vg.Point{{X: 1}, {X: -1}, {Y: 1}, {Y: -1}} {
 		c.FillText(s, vg.Point{X: at.X + d.X*vg.Points(0.6), Y: at.Y + d.Y*vg.Points(0.6)}, text)

@@ -24,7 +24,7 @@ import (
 
 // A Figure is one panel: Lines, Boxes, Heat, Contours or Sheet.
 type Figure interface {
-	panel() (panel, error)
+	panel(l layout) (panel, error)
 	// columns are the numbers drawn, for CSV and npz.
 	columns() []column
 }
@@ -50,21 +50,38 @@ var Palette = []color.RGBA{
 }
 
 // Formats are the extensions that Write understands, without the dot.
-var Formats = []string{"png", "svg", "csv", "npz"}
+var Formats = []string{"png", "svg", "pdf", "csv", "npz"}
 
 // FormatOf is the format that a file's extension asks for.
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
 	if !slices.Contains(Formats, ext) {
-		return "", fmt.Errorf("%s: a figure goes to a .png, .svg, .csv or .npz file", path)
+		return "", fmt.Errorf("%s: a figure goes to a .png, .svg, .pdf, .csv or .npz file", path)
 	}
 	return ext, nil
+}
+
+// A Style is how figures are set for the page that they go to. The zero Style is for a
+// screen or a report.
+type Style struct {
+	// Width is that of the figure in millimetres. Default 160.
+	Width float64
+	// FontSize is that of labels in points; other text keeps its proportion to it.
+	// Default 10.
+	FontSize float64
+	// Bare leaves titles and captions to the text around the figure.
+	Bare bool
+}
+
+// Write renders figures of the zero Style; see Style.Write.
+func Write(w io.Writer, format string, figures ...Figure) error {
+	return Style{}.Write(w, format, figures...)
 }
 
 // Write renders figures in one of Formats, under each other. CSV takes the
 // figures' tables one after the other with an empty line between, npz the
 // numbers of all, named after the figure's number where there are several.
-func Write(w io.Writer, format string, figures ...Figure) error {
+func (s Style) Write(w io.Writer, format string, figures ...Figure) error {
 	if len(figures) == 0 {
 		return fmt.Errorf("nothing to draw")
 	}
@@ -73,46 +90,77 @@ func Write(w io.Writer, format string, figures ...Figure) error {
 		return writeCSV(w, figures)
 	case "npz":
 		return writeNPZ(w, figures)
-	case "png", "svg":
-		return render(w, format, figures)
+	case "png", "svg", "pdf":
+		return s.layout().render(w, format, figures)
 	}
-	return fmt.Errorf("unknown format %q; want png, svg, csv or npz", format)
+	return fmt.Errorf("unknown format %q; want png, svg, pdf, csv or npz", format)
 }
 
 const (
-	width  = 16 * vg.Centimeter
-	height = 8 * vg.Centimeter // of a plot in axes
-	pad    = 3 * vg.Millimeter
-	inner  = width - 2*pad // what a panel has
-	dpi    = 150
+	pad = 3 * vg.Millimeter
+	dpi = 150
 )
+
+// A layout is a Style with its defaults, in lengths.
+type layout struct {
+	width vg.Length
+	font  float64 // of all text, relative to the default
+	bare  bool
+}
+
+func (s Style) layout() layout {
+	l := layout{width: 16 * vg.Centimeter, font: 1, bare: s.Bare}
+	if s.Width > 0 {
+		l.width = vg.Length(s.Width) * vg.Millimeter
+	}
+	if s.FontSize > 0 {
+		l.font = s.FontSize / 10
+	}
+	return l
+}
+
+// inner is the width that a panel has, height that of a plot in axes.
+func (l layout) inner() vg.Length  { return l.width - 2*pad }
+func (l layout) height() vg.Length { return l.width/2 + vg.Length(l.font-1)*2*vg.Centimeter }
+
+// caption is the room of a line of text, bar that of a colour bar to the right of a map.
+func (l layout) caption() vg.Length { return vg.Length(l.font) * 5 * vg.Millimeter }
+func (l layout) bar() vg.Length     { return 7*vg.Millimeter + vg.Length(l.font)*15*vg.Millimeter }
+
+// title is a title, or a caption, as far as the style shows any.
+func (l layout) title(s string) string {
+	if l.bare {
+		return ""
+	}
+	return s
+}
 
 // sans is the face of all text.
 var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
 
 func init() { plot.DefaultFont, plotter.DefaultFont = sans, sans }
 
-func style(size float64, x text.XAlignment, y text.YAlignment) text.Style {
-	return text.Style{Color: color.Black, Font: font.From(sans, vg.Points(size)), XAlign: x, YAlign: y, Handler: plot.DefaultTextHandler}
+func (l layout) style(size float64, x text.XAlignment, y text.YAlignment) text.Style {
+	return text.Style{Color: color.Black, Font: font.From(sans, vg.Points(l.font*size)), XAlign: x, YAlign: y, Handler: plot.DefaultTextHandler}
 }
 
 // write puts text at a point.
-func write(c draw.Canvas, at vg.Point, s string, size float64, x text.XAlignment, y text.YAlignment) {
+func (l layout) write(c draw.Canvas, at vg.Point, s string, size float64, x text.XAlignment, y text.YAlignment) {
 	if s != "" {
-		c.FillText(style(size, x, y), at, s)
+		c.FillText(l.style(size, x, y), at, s)
 	}
 }
 
-func render(w io.Writer, format string, figures []Figure) error {
+func (l layout) render(w io.Writer, format string, figures []Figure) error {
 	panels := make([]panel, len(figures))
 	total := pad
 	for i, f := range figures {
-		p, err := f.panel()
+		p, err := f.panel(l)
 		if err != nil {
 			return err
 		}
 		if p.main != nil {
-			p.height = height
+			p.height = l.height()
 		}
 		panels[i] = p
 		total += p.height + pad
@@ -121,10 +169,13 @@ func render(w io.Writer, format string, figures []Figure) error {
 		vg.CanvasSizer
 		io.WriterTo
 	}
-	if format == "svg" {
-		c = vgsvg.New(width, total)
-	} else {
-		c = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, total), vgimg.UseDPI(dpi))}
+	switch format {
+	case "svg":
+		c = vgsvg.New(l.width, total)
+	case "pdf":
+		c = newPDF(l.width, total)
+	default:
+		c = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(l.width, total), vgimg.UseDPI(dpi))}
 	}
 	all := draw.New(c)
 	all.SetColor(color.White)
@@ -133,19 +184,19 @@ func render(w io.Writer, format string, figures []Figure) error {
 	var left vg.Length
 	for _, p := range panels {
 		if p.main != nil {
-			left = max(left, leftOf(p.main))
+			left = max(left, l.leftOf(p.main))
 		}
 	}
 	top := total - pad
 	for _, p := range panels {
 		area := all
-		area.Min, area.Max = vg.Point{X: pad, Y: top - p.height}, vg.Point{X: width - pad, Y: top}
+		area.Min, area.Max = vg.Point{X: pad, Y: top - p.height}, vg.Point{X: l.width - pad, Y: top}
 		top -= p.height + pad
 		if p.draw != nil {
 			p.draw(area)
 			continue
 		}
-		area.Min.X += left - leftOf(p.main)
+		area.Min.X += left - l.leftOf(p.main)
 		p.main.Draw(area)
 	}
 	_, err := c.WriteTo(w)
@@ -153,8 +204,8 @@ func render(w io.Writer, format string, figures []Figure) error {
 }
 
 // leftOf is the room that the labels of the y axis take.
-func leftOf(p *plot.Plot) vg.Length {
-	c := draw.New(vgimg.New(width, height))
+func (l layout) leftOf(p *plot.Plot) vg.Length {
+	c := draw.New(vgimg.New(l.width, l.height()))
 	return p.DataCanvas(c).Min.X - c.Min.X
 }
 
@@ -216,9 +267,12 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 }
 
 // axes is a plot with labels and a grid.
-func axes(title, x, y string, logX, logY bool) *plot.Plot {
+func (l layout) axes(title, x, y string, logX, logY bool) *plot.Plot {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	for _, s := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
+		s.Font.Size *= vg.Length(l.font)
+	}
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = l.title(title), x, y
 	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
 	if logX {
 		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, logTicks{}
@@ -229,7 +283,7 @@ func axes(title, x, y string, logX, logY bool) *plot.Plot {
 	g := plotter.NewGrid()
 	g.Vertical.Color, g.Horizontal.Color = color.Gray{225}, color.Gray{225}
 	p.Add(g)
-	p.Legend.TextStyle.Font.Size = vg.Points(10)
+	p.Legend.TextStyle.Font.Size = vg.Points(10 * l.font)
 	p.Legend.Padding = vg.Millimeter
 	return p
 }
@@ -253,8 +307,8 @@ type Lines struct {
 	Series      []Series
 }
 
-func (l Lines) panel() (panel, error) {
-	p := axes(l.Title, l.X, l.Y, l.LogX, l.LogY)
+func (l Lines) panel(page layout) (panel, error) {
+	p := page.axes(l.Title, l.X, l.Y, l.LogX, l.LogY)
 	drawn, data, references := 0, 0, 0
 	for _, s := range l.Series {
 		if len(s.X) != len(s.Y) {
@@ -319,7 +373,7 @@ func (l Lines) panel() (panel, error) {
 		margin := 0.04 * (p.Y.Max - p.Y.Min)
 		p.Y.Min, p.Y.Max = p.Y.Min-margin, p.Y.Max+margin
 	}
-	l.placeLegend(p)
+	l.placeLegend(p, page)
 	return panel{main: p}, nil
 }
 
@@ -330,7 +384,7 @@ var (
 
 // placeLegend puts the legend into the corner with the least in it, and makes
 // room at the top where every corner has something.
-func (l Lines) placeLegend(p *plot.Plot) {
+func (l Lines) placeLegend(p *plot.Plot, page layout) {
 	names, wide := 0, vg.Length(0)
 	for _, s := range l.Series {
 		if s.Name != "" {
@@ -342,8 +396,8 @@ func (l Lines) placeLegend(p *plot.Plot) {
 		return
 	}
 	p.Legend.XOffs, p.Legend.YOffs = 0, -2*vg.Millimeter
-	w := min(0.95, float64((wide+1.2*vg.Centimeter)/(width-2.5*vg.Centimeter)))
-	h := min(0.6, float64(vg.Length(names)*5.2*vg.Millimeter/(height-1.6*vg.Centimeter)))
+	w := min(0.95, float64((wide+1.2*vg.Centimeter)/(page.width-2.5*vg.Centimeter)))
+	h := min(0.6, float64(vg.Length(names)*vg.Length(page.font)*5.2*vg.Millimeter/(page.height()-1.6*vg.Centimeter)))
 	best, least := 0, -1
 	corners := [][2]bool{{true, true}, {true, false}, {false, false}, {false, true}} // top, left
 	for k, corner := range corners {
@@ -435,8 +489,8 @@ type Group struct {
 	Values []float64
 }
 
-func (b Boxes) panel() (panel, error) {
-	p := axes(b.Title, b.X, b.Y, false, false)
+func (b Boxes) panel(l layout) (panel, error) {
+	p := l.axes(b.Title, b.X, b.Y, false, false)
 	var labels []string
 	for k, g := range b.Groups {
 		var vs plotter.Values
@@ -449,7 +503,7 @@ func (b Boxes) panel() (panel, error) {
 		if len(vs) == 0 {
 			continue
 		}
-		wide := min(vg.Points(28), inner*0.5/vg.Length(len(b.Groups)))
+		wide := min(vg.Points(28), l.inner()*0.5/vg.Length(len(b.Groups)))
 		box, err := plotter.NewBoxPlot(wide, float64(k), vs)
 		if err != nil {
 			return panel{}, err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -71,8 +72,10 @@ func TestWrite(t *testing.T) {
 				continue
 			}
 			Write(&b, format, f)
-			// The library draws the contours of one level in any order.
-			same := bytes.Equal(a.Bytes(), b.Bytes()) || name == "contours" && a.Len() == b.Len()
+			// The libraries draw the contours of one level, and put the images of a PDF, in
+			// any order.
+			loose := name == "contours" && a.Len() == b.Len() || format == "pdf" && slices.Contains([]string{"contours", "beside", "sheet"}, name)
+			same := bytes.Equal(a.Bytes(), b.Bytes()) || loose
 			if a.Len() == 0 && !(name == "sheet" && format == "npz") || !same {
 				t.Errorf("%s as %s: %d bytes, then others", name, format, a.Len())
 			}
@@ -153,7 +156,7 @@ func TestLegend(t *testing.T) {
 		l         Lines
 		top, left bool
 	}{{up, true, true}, {down, true, false}} {
-		p, err := c.l.panel()
+		p, err := c.l.panel(Style{}.layout())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +165,7 @@ func TestLegend(t *testing.T) {
 		}
 	}
 	full := Lines{Series: []Series{{Name: "a", X: []float64{0, 1, 0, 1, 0}, Y: []float64{0, 0, 1, 1, 0.5}}}}
-	p, err := full.panel()
+	p, err := full.panel(Style{}.layout())
 	if err != nil || !(p.main.Y.Max > 1.05) {
 		t.Errorf("no room for the legend: up to %g, %v", p.main.Y.Max, err)
 	}
@@ -293,5 +296,89 @@ func TestExplore(t *testing.T) {
 	f, psi := fs[0].(Lines), fs[2].(Lines)
 	if len(fs) != 3 || len(f.Series) != 4 || f.Series[1].Y[1] != 1 || psi.Series[0].Y[1] != 1 {
 		t.Errorf("%+v", fs)
+	}
+}
+
+// TestStyle: the width is that of the file, text takes the size asked for, bare leaves
+// titles out, and a PDF is the same each time.
+func TestStyle(t *testing.T) {
+	f := Lines{Title: "a title", X: "x", Y: "y", Series: []Series{{X: []float64{0, 1}, Y: []float64{0, 1}}}}
+	make := func(s Style, format string) string {
+		t.Helper()
+		var b bytes.Buffer
+		if err := s.Write(&b, format, f); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	// 85 mm are 240.94 points.
+	small := make(Style{Width: 85, FontSize: 8}, "svg")
+	if !strings.Contains(small, `width="240.94`) {
+		t.Errorf("85 mm wide: %.200s", small)
+	}
+	// Axis labels are 12 points by default, which 8 for 10 makes 9.6.
+	if !strings.Contains(small, "font-size:9.6px") || strings.Contains(small, "font-size:12px") {
+		t.Error("text of 8 points is not")
+	}
+	if !strings.Contains(small, "a title") || strings.Contains(make(Style{Bare: true}, "svg"), "a title") {
+		t.Error("bare figures have titles, or others none")
+	}
+	pdf := make(Style{Width: 85}, "pdf")
+	if !strings.HasPrefix(pdf, "%PDF-") || !strings.Contains(pdf, "/MediaBox [0 0 240.94") {
+		t.Errorf("a PDF of 85 mm: %.300s", pdf)
+	}
+	if make(Style{Width: 85}, "pdf") != pdf {
+		t.Error("a PDF made twice differs")
+	}
+}
+
+// TestPDFIsUpright: another program sees the pictures of a PDF as those of a PNG, and letters
+// beyond ASCII.
+func TestPDFIsUpright(t *testing.T) {
+	program, err := exec.LookPath("pdftoppm")
+	if err != nil {
+		t.Skip("no pdftoppm is installed (Debian: poppler-utils)")
+	}
+	f := Heat{H: 2, W: 2, Values: []float64{1, 1, 0, 0}, Hi: 1, Label: "σ√n"}
+	var want, pdf bytes.Buffer
+	if err := Write(&want, "png", f); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(&pdf, "pdf", f); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "page")
+	cmd := exec.Command(program, "-r", "150", "-png", "-singlefile", "-", to)
+	cmd.Stdin = &pdf
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	data, err := os.ReadFile(to + ".png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := png.Decode(&want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Rounding moves edges by a pixel; elsewhere both are dark, or both light.
+	differ, all := 0, 0
+	r := a.Bounds().Intersect(b.Bounds())
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			all++
+			u, _, _, _ := a.At(x, y).RGBA()
+			v, _, _, _ := b.At(x, y).RGBA()
+			if math.Abs(float64(u)-float64(v)) > 0x3000 {
+				differ++
+			}
+		}
+	}
+	if all == 0 || differ*100 > all {
+		t.Errorf("%d of %d pixels differ from the PNG", differ, all)
 	}
 }

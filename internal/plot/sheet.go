@@ -114,12 +114,10 @@ func (c Cell) image() *image.RGBA {
 	return img
 }
 
-const (
-	gap     = 2 * vg.Millimeter // between cells
-	caption = 5 * vg.Millimeter
-)
+// gap lies between cells.
+const gap = 2 * vg.Millimeter
 
-func (s Sheet) panel() (panel, error) {
+func (s Sheet) panel(l layout) (panel, error) {
 	cols := 0
 	for _, row := range s.Rows {
 		cols = max(cols, len(row))
@@ -127,17 +125,17 @@ func (s Sheet) panel() (panel, error) {
 	if cols == 0 {
 		return panel{}, fmt.Errorf("an empty contact sheet")
 	}
-	wide := min((inner-vg.Length(cols-1)*gap)/vg.Length(cols), 7*vg.Centimeter)
+	wide := min((l.inner()-vg.Length(cols-1)*gap)/vg.Length(cols), 7*vg.Centimeter)
 	var tall, above []vg.Length // of each row, and the room for its captions
 	var total vg.Length
-	if s.Title != "" {
-		total = caption
+	if l.title(s.Title) != "" {
+		total = l.caption()
 	}
 	for i, row := range s.Rows {
 		high, room := vg.Length(0), vg.Length(0)
 		for j, c := range row {
-			if c.Caption != "" {
-				room = caption
+			if l.title(c.Caption) != "" {
+				room = l.caption()
 			}
 			if len(c.Picture.Pix) == 0 || len(c.Picture.Pix) != c.Picture.Len() {
 				return panel{}, fmt.Errorf("cell %d,%d of the sheet holds no picture", i, j)
@@ -152,14 +150,14 @@ func (s Sheet) panel() (panel, error) {
 	}
 	return panel{height: total, draw: func(c draw.Canvas) {
 		y := c.Max.Y
-		if s.Title != "" {
-			write(c, vg.Point{X: c.Min.X, Y: y}, s.Title, 12, draw.XLeft, draw.YTop)
-			y -= caption
+		if l.title(s.Title) != "" {
+			l.write(c, vg.Point{X: c.Min.X, Y: y}, s.Title, 12, draw.XLeft, draw.YTop)
+			y -= l.caption()
 		}
 		for i, row := range s.Rows {
 			x := c.Min.X
 			for _, cell := range row {
-				write(c, vg.Point{X: x + wide/2, Y: y - above[i]/2}, cell.Caption, 9, draw.XCenter, draw.YCenter)
+				l.write(c, vg.Point{X: x + wide/2, Y: y - above[i]/2}, l.title(cell.Caption), 9, draw.XCenter, draw.YCenter)
 				m := cell.Picture
 				h := wide * vg.Length(m.H) / vg.Length(m.W)
 				box := vg.Rectangle{Min: vg.Point{X: x, Y: y - above[i] - h}, Max: vg.Point{X: x + wide, Y: y - above[i]}}

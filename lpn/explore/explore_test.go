@@ -242,6 +242,20 @@ func TestSlice(t *testing.T) {
 	}
 	length := 0.1 * math.Sqrt(48)
 	near(t, "length", r.Length, length, 1e-12)
+	// The point of a picture's axis is on the plane; a picture off it keeps its point.
+	at := r.At(0.25, -0.5)
+	for i := range u {
+		want := float64(x.Pix[i]) + length*(0.25*u[i]/math.Sqrt(uu)-0.5*v[i]/math.Sqrt(vv))
+		if math.Abs(float64(at.Pix[i])-want) > 1e-6 {
+			t.Errorf("sample %d of the picture at a point is %v, want %v", i, at.Pix[i], want)
+		}
+	}
+	a, b, off := r.Project(at.Pix)
+	near(t, "a", a, 0.25, 1e-5)
+	near(t, "b", b, -0.5, 1e-5)
+	if off > 1e-3 { // the root of a rounding error
+		t.Errorf("a picture of the plane is %v off it", off)
+	}
 	for k, z := range r.Z {
 		a, b := r.A[k%3], r.B[k/3]
 		m := operators.NewImage(x.Shape)

@@ -113,6 +113,30 @@ type SliceResult struct {
 	Z         Numbers `json:"z"`
 	Residuals Numbers `json:"residuals"`
 	Gaps      Numbers `json:"gaps"`
+
+	centre operators.Image
+	axes   [2][]float32
+}
+
+// At is the picture x + a u + b v.
+func (r SliceResult) At(a, b float64) operators.Image {
+	m := operators.NewImage(r.centre.Shape)
+	for i, v := range r.centre.Pix {
+		m.Pix[i] = v + float32(a)*r.axes[0][i] + float32(b)*r.axes[1][i]
+	}
+	return m
+}
+
+// Project is the point (a,b) of the plane nearest to a picture of its shape, such as an
+// iterate of a solver, and how far off the plane the picture is, in units of Length.
+func (r SliceResult) Project(m []float32) (a, b, off float64) {
+	d := make([]float32, len(r.centre.Pix))
+	for i, v := range r.centre.Pix {
+		d[i] = m[i] - v
+	}
+	unit := r.Length * r.Length
+	a, b = dot(d, r.axes[0])/unit, dot(d, r.axes[1])/unit
+	return a, b, math.Sqrt(max(0, dot(d, d)/unit-a*a-b*b))
 }
 
 // Slice evaluates R/sigma^2 on a grid of a plane through x, on all cores.
@@ -139,6 +163,7 @@ func Slice(ctx context.Context, p Prior, x operators.Image, plane Plane, progres
 	if err != nil {
 		return SliceResult{}, err
 	}
+	r.centre, r.axes = x, axes
 	for i := range n {
 		c := span * (2*float64(i)/float64(n-1) - 1)
 		r.A, r.B = append(r.A, c), append(r.B, c)

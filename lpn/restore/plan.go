@@ -2,6 +2,7 @@ package restore
 
 import (
 	"fmt"
+	"image"
 	"math"
 	"slices"
 	"strings"
@@ -87,7 +88,9 @@ type Plan struct {
 	deviation float64
 	untreated operators.Image // y on its own scale
 	free      bool            // the strength may be raised where the result is implausible
+	gentle    bool            // an image that loses more than noise is denoised less
 	careful   bool            // a result that strains the file gives way to the decoded picture
+	part      image.Rectangle // of the scene that is the result, where the plan is a Part
 	net       *lpn.Network
 	a         operators.Linear  // of the whole scene; nil where there are Windows
 	psi       solvers.Potential // likewise
@@ -112,6 +115,7 @@ func New(p Problem, o Options) (*Plan, error) {
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
 	plan.free = free && !plan.policy.whole && !plan.policy.alone && !plan.policy.rounded
+	plan.gentle = free
 	plan.careful = free && plan.policy.rounded
 	if o.Discrepancy && plan.policy.rounded {
 		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
@@ -353,7 +357,12 @@ func (p *Plan) frame(x []float32) operators.Image {
 	if x == nil { // the solver failed
 		return operators.Image{}
 	}
-	out := Centre(operators.Image{Shape: p.Scene, Pix: slices.Clone(x)}, p.FrameH, p.FrameW)
+	out := operators.Image{Shape: p.Scene, Pix: slices.Clone(x)}
+	if p.part.Empty() {
+		out = Centre(out, p.FrameH, p.FrameW)
+	} else {
+		out = cut(out, p.part)
+	}
 	return p.given(out)
 }
 

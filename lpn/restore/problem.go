@@ -2,6 +2,7 @@ package restore
 
 import (
 	"fmt"
+	"image"
 
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
@@ -59,11 +60,16 @@ func Centre(m operators.Image, h, w int) operators.Image {
 	if m.H == h && m.W == w {
 		return m
 	}
-	out := operators.NewImage(operators.Shape{C: m.C, H: h, W: w})
 	dy, dx := Margin(m.H-h), Margin(m.W-w)
+	return cut(m, image.Rect(dx, dy, dx+w, dy+h))
+}
+
+// cut is the part of an image in a rectangle within it.
+func cut(m operators.Image, r image.Rectangle) operators.Image {
+	out := operators.NewImage(operators.Shape{C: m.C, H: r.Dy(), W: r.Dx()})
 	for c := range m.C {
-		for y := range h {
-			copy(out.Plane(c)[y*w:(y+1)*w], m.Plane(c)[(y+dy)*m.W+dx:])
+		for y := range out.H {
+			copy(out.Plane(c)[y*out.W:(y+1)*out.W], m.Plane(c)[(y+r.Min.Y)*m.W+r.Min.X:])
 		}
 	}
 	return out

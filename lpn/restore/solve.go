@@ -22,6 +22,17 @@ type Progress struct {
 	Window, Windows int
 	// Iterate is the solver's, within the window. Its X must not be kept.
 	solvers.Iterate
+
+	plan *Plan // as it is carried out
+}
+
+// Image is the iterate as the result would be: the frame, in units of the
+// measurement. It is an image without samples where the problem is solved in windows.
+func (p Progress) Image() operators.Image {
+	if p.Windows > 1 {
+		return operators.Image{}
+	}
+	return p.plan.frame(p.X)
 }
 
 // A Result is what a restoration came to.
@@ -41,6 +52,8 @@ type Result struct {
 	// objective, the trace. In windows, Iterations is the largest, Objective is
 	// NaN, and X and Trace are nil.
 	solvers.Result
+
+	plan *Plan // as it was carried out; nil in windows
 }
 
 // Solve restores the plan's problem. It ends early, with ctx's error, when ctx
@@ -54,12 +67,13 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 		return p.solveWindows(ctx, progress)
 	}
 	start := time.Now()
-	see := func(it solvers.Iterate) { progress(Progress{Windows: 1, Iterate: it}) }
 	y, truth := p.problem.Y, p.problem.Truth
 	s, err := p.solve(func(p *Plan) (solvers.Result, error) {
-		return p.minimise(ctx, p.a, p.problem.Y, p.psi, truth, see)
+		return p.minimise(ctx, p.a, p.problem.Y, p.psi, truth, func(it solvers.Iterate) {
+			progress(Progress{Windows: 1, Iterate: it, plan: p})
+		})
 	}, p.a, y, p.psi)
-	out := Result{Result: s.Result, Strength: s.plan.Strength}
+	out := Result{Result: s.Result, Strength: s.plan.Strength, plan: s.plan}
 	if err != nil {
 		return out, err
 	}
@@ -91,7 +105,7 @@ const strongest = 64
 // unexplained, is tried again at a larger one: the solver has divided by what the
 // operator, not being that of the measurement, wrongly takes for nearly zero.
 func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
-	if p.treatment != nil && p.Estimated {
+	if p.treatment != nil && p.Estimated && p.gentle {
 		return p.solveGently(minimise, a, y)
 	}
 	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
@@ -308,11 +322,8 @@ func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
 	if q, ok := a.(operators.Quantiser); ok {
 		return p.quantised(q, y)
 	}
-	model := p.NoiseModel
-	if p.treatment != nil {
-		model = p.treatment.Model
-	}
-	if _, white := model.(noise.White); white {
+	model := p.model()
+	if white(model) {
 		if p.Saturated {
 			return &solvers.Saturated{A: a, Y: y.Pix, Lo: 0, Hi: 1}
 		}
@@ -325,6 +336,20 @@ func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
 	}
 	s := noise.Freeze(model.Scaled(0, p.Level), mean, y.Shape)
 	return &solvers.Weighted{A: a, Y: y.Pix, S: s}
+}
+
+// model is the model of the noise on the scale on which the problem is solved.
+func (p *Plan) model() noise.Model {
+	if p.treatment != nil {
+		return p.treatment.Model
+	}
+	return p.NoiseModel
+}
+
+// white reports whether a model is that of white noise.
+func white(m noise.Model) bool {
+	_, ok := m.(noise.White)
+	return ok
 }
 
 // smoothed is an estimate of the mean of a measurement: the image without its

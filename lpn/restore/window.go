@@ -156,7 +156,7 @@ func (p *Plan) solveWindow(ctx context.Context, y, x span, see func(solvers.Iter
 // one by discrepancy, or a larger one where the result is implausible otherwise. All
 // windows have the same.
 func (p *Plan) settled(ctx context.Context, y, x span, see func(solvers.Iterate)) (*Plan, error) {
-	if !p.options.Discrepancy && !p.free && !(p.treatment != nil && p.Estimated) {
+	if !p.options.Discrepancy && !p.free && !(p.treatment != nil && p.Estimated && p.gentle) {
 		return p, nil
 	}
 	a, part, err := p.window(y, x)

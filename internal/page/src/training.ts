@@ -1,0 +1,60 @@
+// The training view: the log of a running lpn train, read again as it grows.
+import { type Training, get } from "./api";
+import { Chart } from "./chart";
+import { clear, el, field, num, select } from "./dom";
+
+export class TrainingView {
+  private body = el("div", { class: "prior-body" });
+  private status = el("p", { class: "status", role: "status" });
+  private pick = el("div");
+  private timer = 0;
+  private charts = [
+    { key: "psnr", chart: new Chart({ label: "Pictures held back: PSNR", x: "step", y: "dB" }) },
+    { key: "loss", chart: new Chart({ label: "Loss", x: "step", y: "loss", logY: true }) },
+    { key: "growth", chart: new Chart({ label: "Largest gain of a wave: 1 at most", x: "step", y: "gain" }) },
+    { key: "gradient_norm", chart: new Chart({ label: "Norm of the gradient", x: "step", y: "norm", logY: true }) },
+    { key: "rate", chart: new Chart({ label: "Step of the optimiser", x: "step", y: "rate", logY: true }) },
+  ];
+
+  constructor(root: HTMLElement) {
+    root.append(el("div", { class: "stage scroll" }, this.body),
+      el("aside", {}, el("section", { class: "card controls" }, this.pick, this.status,
+        el("button", { onclick: () => this.look() }, "Look again")),
+        el("section", { class: "card faint" }, el("p", {}, "Start a training in a terminal, and lpn explore in the folder of its log:"), el("pre", {}, "lpn train --data photos/ --valid held-back/ --log training.csv -o mine.safetensors\nlpn explore ."), el("p", {}, "This page only watches; it starts none."))));
+  }
+  async look(): Promise<void> {
+    clearTimeout(this.timer);
+    const { logs } = await get<{ logs: string[] }>("/api/v1/training");
+    if (!logs.length) {
+      clear(this.pick);
+      this.body.replaceChildren(el("p", { class: "hint" }, "There is no log of a training in the folder."));
+      return;
+    }
+    const s = select(logs.map((l) => [l, l]), (l) => this.watch(l));
+    s.id = "training-log";
+    this.pick.replaceChildren(field("Log", s));
+    this.body.replaceChildren(...this.charts.map((c) => c.chart.element));
+    await this.watch(logs[0]);
+  }
+  stop(): void { clearTimeout(this.timer); }
+
+  private async watch(name: string): Promise<void> {
+    clearTimeout(this.timer);
+    try {
+      const t = await get<Training>(`/api/v1/training?name=${encodeURIComponent(name)}`);
+      const c = t.columns, steps = (c.step ?? []).map((v) => v ?? 0);
+      for (const { key, chart } of this.charts) {
+        const ys = c[key] ?? [], known = ys.some((v) => v !== null && v !== 0);
+        chart.element.hidden = !known;
+        if (known) chart.set(steps, [{ name: key, y: ys.map((v) => (v === 0 && key === "growth" ? null : v)), points: ys.length < 60 }, ...(key === "growth" ? [{ name: "most", y: ys.map(() => 1), dash: true }] : [])]);
+      }
+      const last = steps.length - 1, age = (Date.now() - Date.parse(t.changed)) / 1000;
+      const best = Math.max(...(c.psnr ?? []).map((v) => v ?? -Infinity));
+      this.status.textContent = last < 0 ? "The log has no row yet." :
+        `Step ${steps[last]}, ${num((c.seconds?.[last] ?? 0) / 60, 3)} minutes: ${num(c.psnr?.[last], 5)} dB (best ${num(best, 5)}). ` + (age < 120 ? "It is being written." : `Last written ${age < 7200 ? `${Math.round(age / 60)} minutes` : `${num(age / 3600, 2)} hours`} ago.`);
+    } catch (e) {
+      this.status.textContent = e instanceof Error ? e.message : String(e);
+    }
+    this.timer = window.setTimeout(() => this.watch(name), 2000);
+  }
+}

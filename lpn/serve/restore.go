@@ -1,0 +1,403 @@
+package serve
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"image"
+	"math"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/measured"
+	"github.com/lpn-imaging/lpn/lpn/explore"
+	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+)
+
+// A Request asks for a restoration.
+type Request struct {
+	// Picture is the id of a picture that was sent before.
+	Picture string  `json:"picture"`
+	Options Options `json:"options"`
+	// Side, where given, asks for the iterates as pictures of at most so many pixels a
+	// side, with the events.
+	Side int `json:"side,omitempty"`
+}
+
+// A Planned says what would be done.
+type Planned struct {
+	Plan *restore.Plan `json:"plan"`
+	// Choice says why the operator is what it is, where the file decided; Words say the
+	// plan, a decision a line.
+	Choice string   `json:"choice,omitempty"`
+	Words  []string `json:"words"`
+	// NoiseModel is what the option noise takes.
+	NoiseModel json.RawMessage `json:"noise_model"`
+	// Command is the command line that does the same.
+	Command string `json:"command"`
+	// Parts says that a part can be looked at on its own (POST /api/v1/look).
+	Parts bool `json:"parts"`
+}
+
+// An Iterate is an event of a restoration under way.
+type Iterate struct {
+	K         int            `json:"k"`
+	Iters     int            `json:"iters"`
+	Window    int            `json:"window"`
+	Windows   int            `json:"windows"`
+	Seconds   float64        `json:"seconds"`
+	Objective explore.Number `json:"objective"`
+	Data      explore.Number `json:"data"`
+	Prior     explore.Number `json:"prior"`
+	Residual  explore.Number `json:"residual"`
+	// Image is a data URL, now and then, where it was asked for.
+	Image string `json:"image,omitempty"`
+}
+
+// A Restored is a result: what lpn restore --json prints, and where the picture is.
+type Restored struct {
+	Input       string          `json:"input"`
+	Output      string          `json:"output"`
+	Operator    string          `json:"operator"`
+	Prior       string          `json:"prior"`
+	Solver      string          `json:"solver"`
+	Iterations  int             `json:"iterations"`
+	Seconds     explore.Number  `json:"seconds"`
+	Objective   explore.Number  `json:"objective"`
+	Converged   bool            `json:"converged"`
+	Certified   bool            `json:"certified"`
+	Noise       explore.Number  `json:"noise"`
+	PSNR        *explore.Number `json:"psnr"`
+	SSIM        *explore.Number `json:"ssim"`
+	Lambda      explore.Number  `json:"lambda"`
+	Scale       explore.Number  `json:"scale"`
+	Reason      string          `json:"reason"`
+	Choice      string          `json:"choice,omitempty"`
+	Strength    explore.Number  `json:"strength"`
+	NoiseModel  json.RawMessage `json:"noise_model"`
+	Suspect     *string         `json:"suspect"`
+	Uncertified string          `json:"uncertified,omitempty"`
+	// Note says what was changed on the way, and why.
+	Note string `json:"note,omitempty"`
+	// URL is where the picture is.
+	URL     string      `json:"url"`
+	Picture PictureInfo `json:"picture"`
+	Command string      `json:"command"`
+	Trace   []Iterate   `json:"trace"`
+	// Residual is what is left of the measurement in units of the noise, where there is
+	// something to compare with.
+	Residual *Residual `json:"residual"`
+}
+
+// A Residual is a picture of (y - Ax)/level from -3 to 3, and how white it is.
+type Residual struct {
+	Picture   *PictureInfo    `json:"picture"`
+	Whiteness noise.Whiteness `json:"whiteness"`
+}
+
+// mostTrace is the number of iterations that a result tells of; of more, it skips some.
+const mostTrace = 500
+
+// planOf is the plan of restoring an item, kept for the next request with these options.
+func (s *Server) planOf(it *item, o Options) (*imageio.Picture, restore.Problem, *restore.Plan, string, error) {
+	p, m, ro, why, err := s.problem(it, o)
+	if err != nil {
+		return p, m, nil, why, err
+	}
+	key := o.canonical()
+	it.mu.Lock()
+	defer it.mu.Unlock()
+	if it.plan != nil && it.planned == key {
+		return p, m, it.plan, it.choice, nil
+	}
+	plan, err := restore.New(m, ro)
+	if err == nil {
+		it.plan, it.planned, it.choice = plan, key, why
+	}
+	return p, m, plan, why, err
+}
+
+// plan answers what would be done.
+func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
+	var q Request
+	if err := decode(w, r, &q); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	s.work(w, r, s.heavy, func(context.Context, *stream) (any, error) {
+		it, err := s.pictureOf(q.Picture)
+		if err != nil {
+			return nil, err
+		}
+		_, _, plan, why, err := s.planOf(it, q.Options)
+		if err != nil {
+			return nil, err
+		}
+		return s.planned(it, q.Options, plan, why)
+	})
+}
+
+func (s *Server) planned(it *item, o Options, plan *restore.Plan, why string) (Planned, error) {
+	model, err := noise.Marshal(plan.GivenNoise(), plan.Confidence)
+	if err != nil {
+		return Planned{}, err
+	}
+	_, none := plan.Part(image.Rect(0, 0, min(8, plan.FrameW), min(8, plan.FrameH)), 1)
+	return Planned{
+		Plan: plan, Choice: why, Words: strings.Split(strings.TrimSpace(plan.String()), "\n"),
+		NoiseModel: model, Command: s.command(it.name, o), Parts: none == nil,
+	}, nil
+}
+
+// restore restores a picture that is sent with the request, or was before.
+func (s *Server) restore(w http.ResponseWriter, r *http.Request) {
+	q, it, err := s.asked(w, r)
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	s.work(w, r, s.heavy, func(ctx context.Context, out *stream) (any, error) {
+		start := time.Now()
+		defer func() { s.metrics.micros.Add(time.Since(start).Microseconds()) }()
+		result, made, err := s.solve(ctx, it, q, ownerOf(r), out)
+		if err != nil {
+			return nil, err
+		}
+		s.metrics.restored.Add(1)
+		if out.events || strings.Contains(r.Header.Get("Accept"), "application/json") {
+			return result, nil
+		}
+		return func(w http.ResponseWriter) {
+			if err := s.send(w, made, q.Options); err != nil {
+				s.refuse(w, err)
+			}
+		}, nil
+	})
+}
+
+// asked reads a request for a restoration: JSON, or a form with a picture.
+func (s *Server) asked(w http.ResponseWriter, r *http.Request) (q Request, it *item, err error) {
+	if t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t == "application/json" {
+		if err = decode(w, r, &q); err == nil {
+			it, err = s.pictureOf(q.Picture)
+		}
+		return q, it, err
+	}
+	leave, err := s.intake.enter(r.Context(), ownerOf(r))
+	if err != nil {
+		return q, nil, err
+	}
+	defer leave()
+	it, options, err := s.receive(w, r)
+	switch {
+	case err != nil:
+		return q, nil, err
+	case it == nil:
+		return q, nil, bad("the form has no file %q", "image")
+	case options != nil:
+		err = json1(options, &q.Options)
+	}
+	return q, it, err
+}
+
+// json1 reads one JSON object without unknown fields.
+func json1(data []byte, v any) error {
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return badJSON(err)
+	}
+	return nil
+}
+
+// solve carries a request out.
+func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *stream) (*Restored, *item, error) {
+	p, m, plan, why, err := s.planOf(it, q.Options)
+	if err != nil {
+		return nil, nil, err
+	}
+	if out.events {
+		planned, err := s.planned(it, q.Options, plan, why)
+		if err != nil {
+			return nil, nil, err
+		}
+		out.send("plan", planned)
+	}
+	start, shown := time.Now(), time.Time{}
+	var trace []Iterate
+	result, err := plan.Solve(ctx, func(at restore.Progress) {
+		s.metrics.iterations.Add(1)
+		e := Iterate{
+			K: at.K, Iters: plan.Iters, Window: at.Window, Windows: at.Windows, Seconds: time.Since(start).Seconds(),
+			Objective: explore.Number(at.Objective), Data: explore.Number(at.Data), Prior: explore.Number(at.Prior), Residual: explore.Number(at.Residual),
+		}
+		if at.Windows == 1 {
+			if at.K == 1 {
+				trace = trace[:0] // it begins again, at another strength
+			}
+			trace = append(trace, e)
+		}
+		if q.Side > 0 && at.Windows == 1 && time.Since(shown) > 250*time.Millisecond {
+			e.Image = dataURL(it.look.draw(upright(p, m, at.Image()), everything, shrink(plan.FrameH, plan.FrameW, min(q.Side, 1024))))
+			shown = time.Now()
+		}
+		out.send("iterate", e)
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	made, err := s.keep(o, restoredName(it.name, q.Options.Format), measured.Picture(p, m, result.Image))
+	if err != nil {
+		return nil, nil, err
+	}
+	made.look = it.look
+	if len(trace) > mostTrace {
+		step := (len(trace) + mostTrace - 1) / mostTrace
+		kept := trace[:0]
+		for i, e := range trace {
+			if i%step == 0 || i == len(trace)-1 {
+				kept = append(kept, e)
+			}
+		}
+		trace = kept
+	}
+	answer := &Restored{
+		Input: it.name, Output: made.name, Operator: m.Operator.String(), Prior: plan.Prior, Solver: plan.Solver,
+		Iterations: result.Iterations, Seconds: explore.Number(result.Seconds), Objective: explore.Number(result.Objective),
+		Converged: result.Converged, Certified: result.Certified, Noise: explore.Number(plan.Noise),
+		Lambda: explore.Number(plan.Lambda), Scale: explore.Number(plan.Scale), Reason: result.Reason, Choice: why,
+		Strength: explore.Number(result.Strength), Uncertified: result.Uncertified, Note: result.Note,
+		URL: "/api/v1/pictures/" + made.id + "/file", Picture: made.info(), Command: s.command(it.name, q.Options), Trace: trace,
+	}
+	if answer.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
+		return nil, nil, err
+	}
+	if result.Suspect != "" {
+		answer.Suspect = &result.Suspect
+	}
+	if out.events {
+		answer.Residual = s.residual(o, it.name, result, m)
+	}
+	return answer, made, nil
+}
+
+// residual is what a result leaves of the measurement; nil where there is nothing to
+// compare with.
+func (s *Server) residual(o owner, name string, result restore.Result, m restore.Problem) *Residual {
+	r := result.Residual()
+	if len(r.Pix) == 0 || r.Len() != len(r.Pix) {
+		return nil
+	}
+	out := &Residual{Whiteness: noise.WhitenessOf(r)}
+	if m.Operator.ImageShaped() {
+		gray := operators.NewImage(operators.Shape{C: 1, H: r.H, W: r.W})
+		for i, v := range r.Pix {
+			gray.Pix[i%(r.H*r.W)] += v / float32(math.Sqrt(float64(r.C)))
+		}
+		it := &item{owner: o, name: restoredName(name, "tiff"), picture: &imageio.Picture{Image: gray, Bits: 32, Scale: 1, Format: "tiff"},
+			look: look{lo: -3, hi: 3, table: &diverging}}
+		it.name = strings.Replace(it.name, "_lpn.", "_residual.", 1)
+		if s.items.put(it) == nil {
+			info := it.info()
+			out.Picture = &info
+		}
+	}
+	return out
+}
+
+// everything is larger than any picture.
+var everything = image.Rect(0, 0, math.MaxInt32, math.MaxInt32)
+
+// shrink is the factor that makes a picture no larger than side.
+func shrink(h, w, side int) int { return max(1, (max(h, w)+side-1)/side) }
+
+// upright is an iterate turned as the file says.
+func upright(p *imageio.Picture, m restore.Problem, x operators.Image) operators.Image {
+	if m.Operator.Name() == "jpeg" && p.JPEG != nil {
+		return p.JPEG.Upright(x)
+	}
+	return x
+}
+
+func dataURL(m image.Image) string {
+	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(encodePNG(m))
+}
+
+// A Look asks for a part of a restoration at a strength, at once.
+type Look struct {
+	Picture  string  `json:"picture"`
+	Options  Options `json:"options"` // their strength does not count
+	Strength float64 `json:"strength"`
+	Window   Window  `json:"window"`
+}
+
+// mostLooked is the largest part, in pixels.
+const mostLooked = 512 * 512
+
+// lookAt restores a part of a picture and shows every iterate as it comes: the first after
+// one evaluation of the network. Without events it answers with the last, as PNG.
+func (s *Server) lookAt(w http.ResponseWriter, r *http.Request) {
+	var q Look
+	if err := decode(w, r, &q); err != nil {
+		s.refuse(w, err)
+		return
+	}
+	q.Options.Strength = "" // the same plan serves all
+	s.work(w, r, s.light, func(ctx context.Context, out *stream) (any, error) {
+		it, err := s.pictureOf(q.Picture)
+		if err != nil {
+			return nil, err
+		}
+		start := time.Now()
+		_, _, plan, _, err := s.planOf(it, q.Options)
+		if err != nil {
+			return nil, err
+		}
+		if q.Window[2]*q.Window[3] > mostLooked {
+			return nil, bad("window: %dx%d pixels; at most %d are looked at", q.Window[2], q.Window[3], mostLooked)
+		}
+		part, err := plan.Part(q.Window.rect(), q.Strength)
+		if err != nil {
+			return nil, statusError{http.StatusBadRequest, err}
+		}
+		see := func(k int, x operators.Image, event string) {
+			out.send(event, struct {
+				K       int     `json:"k"`
+				Seconds float64 `json:"seconds"`
+				Window  Window  `json:"window"`
+				Image   string  `json:"image"`
+			}{k, time.Since(start).Seconds(), q.Window, dataURL(it.look.draw(x, everything, 1))})
+		}
+		shown := time.Time{}
+		result, err := part.Solve(ctx, func(at restore.Progress) {
+			if out.events && time.Since(shown) > 80*time.Millisecond {
+				shown = time.Now()
+				see(at.K, at.Image(), "iterate")
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !out.events {
+			b := encodePNG(it.look.draw(result.Image, everything, 1))
+			return func(w http.ResponseWriter) {
+				w.Header().Set("Content-Type", "image/png")
+				w.Header().Set("Cache-Control", "no-store")
+				w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+				w.Write(b)
+			}, nil
+		}
+		return struct {
+			K       int     `json:"k"`
+			Seconds float64 `json:"seconds"`
+			Window  Window  `json:"window"`
+			Image   string  `json:"image"`
+		}{result.Iterations, time.Since(start).Seconds(), q.Window, dataURL(it.look.draw(result.Image, everything, 1))}, nil
+	})
+}
