@@ -106,5 +106,5 @@ func ExampleWriteMeasurement() {
 		panic(err)
 	}
 	fmt.Println(m.Spec, m.Spec.Boundary(), m.Scene, m.Y.Shape, m.Noise)
-	// Output: sr:factor=2,kernel=gaussian,sigma=1,size=7 circular 1x8x8 1x4x4 0.01
+	// Output: sr:factor=2,kernel=area,align=centre symmetric 1x8x8 1x4x4 0.01
 }

@@ -2,6 +2,7 @@ package operators
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ type family struct {
 	// example is what a message shows where choose is set.
 	example string
 
-	// boundary says that what lies beyond the frame matters.
+	// boundary says that what lies beyond the frame matters, of every form.
 	boundary bool
 	// check says whether what the spec's file held will do; nil where no form
 	// names a file.
@@ -51,6 +52,8 @@ type form struct {
 	complete func(v values) error
 	// kernel makes the blur kernel, where the operator has one.
 	kernel func(sp Spec) (Kernel, error)
+	// bounded says likewise of this form.
+	bounded bool
 	// tables says whether the spec wants tables for data that no file is named
 	// for; nil: it does not.
 	tables func(sp Spec) bool
@@ -85,6 +88,8 @@ const (
 	seed
 	file
 	choice
+	factors // one number or two, 1.5x2: along x, then y
+	pixels  // two whole numbers, 640x480: of columns, then rows
 )
 
 // A field is a key of a form.
@@ -193,6 +198,7 @@ func (f *family) pick(variant string, args []arg) (*form, error) {
 			return nil, fmt.Errorf("%q; want key=value, as in %s", clip(variant), f.example)
 		}
 		variant = f.choose(args)
+		return f.forms[slices.IndexFunc(f.forms, func(w *form) bool { return w.variant == variant })], nil
 	}
 	var variants []string
 	var keyed *form
@@ -240,6 +246,8 @@ func (f *form) usage() string {
 			v = "FILE"
 		case choice:
 			v = strings.Join(d.choices, "|")
+		case pixels:
+			v = "WxH"
 		}
 		parts = append(parts, d.key+"="+v)
 	}
@@ -322,6 +330,15 @@ func (d field) read(value string) (string, error) {
 			return "", bad()
 		}
 		return formatNumber(v), nil
+	case factors, pixels:
+		x, y, err := d.readPair(value)
+		if err != nil {
+			return "", bad()
+		}
+		if x == y && d.kind == factors {
+			return formatNumber(x), nil
+		}
+		return formatNumber(x) + "x" + formatNumber(y), nil
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || float64(n) < d.lo || float64(n) > d.hi {
@@ -330,9 +347,33 @@ func (d field) read(value string) (string, error) {
 	return strconv.FormatInt(n, 10), nil
 }
 
+// readPair reads two numbers with an x between them, of factors also one that
+// stands for both.
+func (d field) readPair(value string) (x, y float64, err error) {
+	a, b, two := strings.Cut(value, "x")
+	if !two && d.kind == factors {
+		b = a
+	}
+	for _, part := range []struct {
+		text string
+		v    *float64
+	}{{a, &x}, {b, &y}} {
+		v, err := parseNumber(strings.TrimSpace(part.text))
+		if err != nil || !(v >= d.lo && v <= d.hi) || d.kind == pixels && v != math.Trunc(v) {
+			return 0, 0, fmt.Errorf("not %s", d.want())
+		}
+		*part.v = v
+	}
+	return x, y, nil
+}
+
 // want says what would be right.
 func (d field) want() string {
 	switch d.kind {
+	case factors:
+		return fmt.Sprintf("a number from %g to %g, or two as 1.5x2, along x and y", d.lo, d.hi)
+	case pixels:
+		return "a width and a height as 1920x1080"
 	case file:
 		return "a file name"
 	case choice:
