@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
@@ -48,6 +49,37 @@ func parseOperator(spec, boundary string) (operators.Spec, error) {
 // strip takes a prefix off an error's text.
 func strip(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
+}
+
+// fileOpener is how the file that a spec names is read: the opacity of a mask is the mask.
+func fileOpener(spec operators.Spec) func(path string) (operators.Image, error) {
+	if spec.Name() != "inpaint" {
+		return openOperatorFile
+	}
+	return openMask
+}
+
+// openMask reads a mask or weights. Of a picture of which a part is transparent the
+// opacity counts, not what the transparent pixels hold.
+func openMask(path string) (operators.Image, error) {
+	if p, err := imageio.Read(path); err == nil && hasHoles(p) {
+		return opacity(p), nil
+	}
+	return openOperatorFile(path)
+}
+
+// hasHoles reports whether a picture is transparent somewhere.
+func hasHoles(p *imageio.Picture) bool {
+	return slices.ContainsFunc(p.Alpha, func(a uint16) bool { return a < 0xffff })
+}
+
+// opacity is the alpha channel as a picture in [0,1].
+func opacity(p *imageio.Picture) operators.Image {
+	m := operators.NewImage(operators.Shape{C: 1, H: p.H, W: p.W})
+	for i, a := range p.Alpha {
+		m.Pix[i] = float32(a) / 0xffff
+	}
+	return m
 }
 
 // openOperatorFile reads the kernel or mask that a spec names: an image, a
