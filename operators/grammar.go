@@ -99,6 +99,7 @@ type field struct {
 	lo, hi  float64
 	open    bool     // lo itself is too small
 	def     string   // what it is where it is not given; "" may stay out
+	word    string   // what may stand for a number, and what a key alone stands for
 	need    bool     // must be given
 	choices []string // of a choice
 }
@@ -143,6 +144,9 @@ func findFamily(name string) (*family, error) {
 
 type arg struct{ key, value string }
 
+// alone is the value of a key without one; no value that is written has a zero byte.
+const alone = "\x00"
+
 // splitArgs takes "variant,key=value,..." apart.
 func splitArgs(s string, some bool) (variant string, args []arg, err error) {
 	for first := true; some; first = false {
@@ -152,10 +156,14 @@ func splitArgs(s string, some bool) (variant string, args []arg, err error) {
 		}
 		word := strings.TrimSpace(s[:end])
 		if end == len(s) || s[end] == ',' {
-			if !first || word == "" {
-				return "", nil, fmt.Errorf("%q; want key=value", clip(word))
+			switch {
+			case word == "":
+				return "", nil, fmt.Errorf("%q; want key=value", word)
+			case first:
+				variant = word
+			default:
+				args = append(args, arg{word, alone})
 			}
-			variant = word
 			some = end < len(s)
 			s = s[min(end+1, len(s)):]
 			continue
@@ -240,6 +248,9 @@ func (f *form) file() string {
 func (f *form) usage() string {
 	parts := []string{}
 	for _, d := range f.fields {
+		if d.word != "" {
+			continue // mends what is wrong with a file
+		}
 		v := "N"
 		switch d.kind {
 		case file:
@@ -263,11 +274,17 @@ func (f *form) read(args []arg) (values, error) {
 	all := values{}
 	for _, a := range args {
 		d, err := f.field(a.key)
+		if a.value == alone && d.word == "" {
+			return nil, fmt.Errorf("%q; want key=value", clip(a.key))
+		}
 		if err != nil {
 			return nil, err
 		}
 		if _, twice := all[a.key]; twice {
 			return nil, fmt.Errorf("%s is given twice", a.key)
+		}
+		if a.value == alone {
+			a.value = d.word
 		}
 		v, err := d.read(a.value)
 		if err != nil {
@@ -311,6 +328,9 @@ func (f *form) field(key string) (field, error) {
 // read checks one value and returns it in canonical form.
 func (d field) read(value string) (string, error) {
 	bad := func() error { return fmt.Errorf("%s=%q; want %s", d.key, clip(value), d.want()) }
+	if value == d.word && value != "" {
+		return value, nil
+	}
 	switch d.kind {
 	case file:
 		if value == "" {
@@ -383,7 +403,11 @@ func (d field) want() string {
 		if d.open {
 			bracket = "("
 		}
-		return fmt.Sprintf("a number in %s%g,%g]", bracket, d.lo, d.hi)
+		or := ""
+		if d.word != "" {
+			or = ", or " + d.word
+		}
+		return fmt.Sprintf("a number in %s%g,%g]%s", bracket, d.lo, d.hi, or)
 	case seed:
 		return "a whole number of at least 0"
 	}

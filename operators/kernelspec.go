@@ -37,8 +37,12 @@ func kernelForms() []*form {
 			kernel:  func(sp Spec) (Kernel, error) { return DiskKernel(sp.float("radius")) },
 		},
 		{
-			fields: []field{{key: "kernel", kind: file, need: true}},
-			kernel: func(sp Spec) (Kernel, error) { return NewKernel(sp.Data()) },
+			fields: []field{
+				{key: "kernel", kind: file, need: true},
+				{key: "background", kind: number, hi: 1, word: "auto"},
+				{key: "centre", kind: choice, choices: []string{"auto"}, word: "auto"},
+			},
+			kernel: mendedKernel,
 		},
 	}
 }
@@ -56,6 +60,40 @@ func completeGaussian(v values) error {
 		v["size"] = strconv.Itoa(2*int(math.Ceil(3*sigma)) + 1)
 	}
 	return nil
+}
+
+// mendedKernel is the kernel of a file without its background, and recentred, where
+// the spec asks for it.
+func mendedKernel(sp Spec) (Kernel, error) {
+	k, err := NewKernel(sp.Data())
+	if err != nil {
+		return k, err
+	}
+	switch b := sp.Get("background"); b {
+	case "":
+	case "auto":
+		k = k.less(k.background())
+	default:
+		k = k.less(sp.float("background"))
+	}
+	if sp.Get("centre") != "" {
+		k = k.Recentred()
+	}
+	return k.normalised()
+}
+
+// Remarks are lines about what is odd with the kernel that a spec has loaded from a
+// file; none where it has none.
+func (sp Spec) Remarks() []string {
+	sp = sp.orDenoise()
+	if sp.File() == "" || sp.data == nil || sp.form.kernel == nil {
+		return nil
+	}
+	k, err := mendedKernel(sp)
+	if err != nil {
+		return nil // Build says so
+	}
+	return k.Report().Remarks()
 }
 
 // checkKernel says whether a file held a kernel.

@@ -29,7 +29,9 @@ type Spec struct {
 //	blur:uniform,size=N
 //	blur:motion,length=L[,angle=DEGREES]     default 0, along x
 //	blur:disk,radius=R
-//	blur:kernel=FILE
+//	blur:kernel=FILE[,background=B][,centre]     without a background in parts of its
+//	                                         largest value, or auto; its centroid made
+//	                                         its centre: see Kernel.Report
 //	cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian]
 //	inpaint:mask=FILE                        white is known
 //	inpaint:ratio=R[,seed=N]                 the fraction of pixels kept

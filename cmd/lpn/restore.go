@@ -174,6 +174,9 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 	if o.spec, err = o.spec.Load(fileOpener(o.spec)); err != nil {
 		return err
 	}
+	for _, line := range o.spec.Remarks() {
+		con.remark("%s: %s", o.spec.File(), line)
+	}
 	if err := o.solver.open(); err != nil {
 		return err
 	}
