@@ -248,8 +248,8 @@ func (f *form) file() string {
 func (f *form) usage() string {
 	parts := []string{}
 	for _, d := range f.fields {
-		if d.word != "" {
-			continue // mends what is wrong with a file
+		if d.word != "" || d.kind == pixels {
+			continue // says more of a file
 		}
 		v := "N"
 		switch d.kind {
@@ -257,8 +257,6 @@ func (f *form) usage() string {
 			v = "FILE"
 		case choice:
 			v = strings.Join(d.choices, "|")
-		case pixels:
-			v = "WxH"
 		}
 		parts = append(parts, d.key+"="+v)
 	}

@@ -189,4 +189,17 @@ func (k Kernel) trimmed() Kernel {
 	return out
 }
 
+// padded is the kernel with zeros around, its centre tap in its place, at least h x w
+// taps.
+func (k Kernel) padded(h, w int) Kernel {
+	if k.H == h && k.W == w {
+		return k
+	}
+	out := newKernel(h, w)
+	for i := range k.H {
+		copy(out.Taps[(i+h/2-k.H/2)*w+w/2-k.W/2:], k.Taps[i*k.W:(i+1)*k.W])
+	}
+	return out
+}
+
 func abs(n int) int { return max(n, -n) }

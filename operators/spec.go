@@ -32,6 +32,8 @@ type Spec struct {
 //	blur:kernel=FILE[,background=B][,centre]     without a background in parts of its
 //	                                         largest value, or auto; its centroid made
 //	                                         its centre: see Kernel.Report
+//	blur:kernel=FILE,grid=CxR[,...]          varies: the file is a mosaic of C by R
+//	                                         kernels; see NewVaryingBlur
 //	cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian]
 //	inpaint:mask=FILE                        white is known
 //	inpaint:ratio=R[,seed=N]                 the fraction of pixels kept

@@ -10,9 +10,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// An observation says which samples of an input count, and how much: --weights and
-// --missing.
+// An observation says what the samples of an input are: which count, and how much
+// (--weights, --missing), and whether they stand for light (--light).
 type observation struct {
+	light   restore.Light
 	path    string          // of the weights, "" for none
 	weights operators.Image // of which open reads them
 	missing string          // "", nan or alpha
@@ -21,6 +22,7 @@ type observation struct {
 func observationFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "weights", Usage: "the inverse variance of each sample or pixel, a `FILE` of the input's size; 0: the sample is missing. With --noise S a weight of 1 has noise S; a mask says nothing of the noise"},
+		&cli.StringFlag{Name: "light", Value: "auto", Usage: "what blur and sr act on: `L` is linear, the light that sRGB stands for, as in a camera; srgb, the numbers as they are; or auto, for a picture of integers that is blurred the one that explains it better"},
 		&cli.StringFlag{Name: "missing", Usage: "what marks missing samples, which the prior fills: `nan`, numbers that the file does not have, or alpha, transparent pixels"},
 	}
 }
@@ -30,6 +32,12 @@ func observationFrom(c *cli.Context) (observation, error) {
 	if o.missing != "" && o.missing != "nan" && o.missing != "alpha" {
 		return o, usagef("--missing: %q%s; want nan or alpha", o.missing, suggest(o.missing, []string{"nan", "alpha"}))
 	}
+	lights := map[string]restore.Light{"auto": restore.LightAuto, "linear": restore.LightLinear, "srgb": restore.LightNumbers}
+	light, ok := lights[c.String("light")]
+	if !ok {
+		return o, usagef("--light: %q%s; want linear, srgb or auto", c.String("light"), suggest(c.String("light"), []string{"linear", "srgb", "auto"}))
+	}
+	o.light = light
 	return o, nil
 }
 
@@ -87,6 +95,10 @@ func maskToOne(x []float32) {
 // apply gives a problem read from a picture its missing samples and weights, and takes
 // the marks of the former off the picture.
 func (o observation) apply(m *restore.Problem, p *imageio.Picture) error {
+	m.Light = o.light
+	if o.light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "" || m.Operator.Name() != "blur") {
+		m.Light = restore.LightNumbers // of a detector
+	}
 	switch o.missing {
 	case "nan":
 		m.Missing, p.Missing = p.Missing, nil

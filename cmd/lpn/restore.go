@@ -400,6 +400,9 @@ func (con *console) remarkPlan(name string, p *restore.Plan) {
 	if p.PerChannel {
 		con.remarkOnce("the prior %s is gray: a colour picture is restored channel by channel", p.Prior)
 	}
+	if p.LightLine != "" {
+		con.remark("%s: light: %s", name, p.LightLine)
+	}
 	need, available := sysmem.FormatSize(p.Memory.Need), sysmem.FormatSize(p.Memory.Available)
 	switch w := p.Windows; {
 	case w != nil:

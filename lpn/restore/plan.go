@@ -33,6 +33,9 @@ type Plan struct {
 	// Saturated says that samples lie at the ends of the range, and are taken to say
 	// only that the truth lies there or beyond.
 	Saturated bool `json:"saturated"`
+	// Light is what the operator acts on, and LightLine why, where it was asked for.
+	Light     Light  `json:"light,omitempty"`
+	LightLine string `json:"light_line,omitempty"`
 	// Gray says that the channels of a colour measurement are equal: one of them
 	// is restored, and repeated.
 	Gray bool `json:"gray"`
@@ -134,7 +137,7 @@ func New(p Problem, o Options) (*Plan, error) {
 		return nil, err
 	}
 	for _, decide := range []func() error{
-		plan.decideRange, plan.decideSaturation, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight,
+		plan.decideRange, plan.decideSaturation, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight, plan.decideLight,
 	} {
 		if err := decide(); err != nil {
 			return nil, err
@@ -414,6 +417,9 @@ func (p *Plan) String() string {
 	}
 	if p.Saturated {
 		line("clipped", "samples at black and white say only that the truth lies there or beyond")
+	}
+	if p.LightLine != "" {
+		line("light", "%s", p.LightLine)
 	}
 	if p.Missing > 0 {
 		line("missing", "%d samples, filled by the prior", p.Missing)

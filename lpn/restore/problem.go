@@ -21,6 +21,8 @@ type Problem struct {
 	// Noise is the model of the noise in units of Y; nil asks for an estimate from
 	// Y.
 	Noise noise.Model
+	// Light is what the operator acts on, for blur and sr. Default: the numbers.
+	Light Light
 	// Missing is nil, or says of each sample of Y that it is not known: whatever Y
 	// has there counts for nothing, and the prior fills the gap. With the identity that
 	// is inpainting.

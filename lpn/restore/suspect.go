@@ -59,7 +59,11 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 		x = slices.Clone(x)
 		clip(x)
 	}
-	a.Apply(res, x)
+	if p.Light == LightLinear {
+		p.developed(a, y).Measure(res, x)
+	} else {
+		a.Apply(res, x)
+	}
 	if q, ok := a.(operators.Quantiser); ok {
 		e.moved, e.kept = p.beyondSteps(res, y.Pix, q)
 	} else {
