@@ -321,6 +321,16 @@ func (a *resample) Adjoint(dst, y []float32) {
 	}
 }
 
+// Interpolate enlarges y by Bicubic on the same grid, as programs do.
+func (a *resample) Interpolate(dst, y []float32) {
+	checkLen("Resample.Interpolate dst", len(dst), a.domain.Len())
+	checkLen("Resample.Interpolate y", len(y), a.codomain.Len())
+	big, small := a.domain, a.codomain
+	up := &resample{domain: small, codomain: big, down: newBands(Bicubic, small.H, big.H), across: newBands(Bicubic, small.W, big.W)}
+	up.mid.New = func() any { p := make([]float32, big.H*small.W); return &p }
+	up.Apply(dst, y)
+}
+
 // resampleNormal inverts A A' + rho I, with R1 R1' = U D U' and R2 R2' = V E V'
 // as (U x V)(D x E + rho I)^-1 (U x V)', and
 //
@@ -401,5 +411,6 @@ func rotate(z blas32.General, axes [2]eigen, t blas.Transpose) {
 
 var (
 	_ Normer       = (*resample)(nil)
+	_ Interpolator = (*resample)(nil)
 	_ NormalSolver = (*resampleNormal)(nil)
 )

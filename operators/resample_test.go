@@ -37,6 +37,22 @@ func TestResampleAsPillow(t *testing.T) {
 	}
 }
 
+// TestInterpolateAsPillow: and enlarged by cubic interpolation.
+func TestInterpolateAsPillow(t *testing.T) {
+	g := goldenNPZ(t, "resample.npz")
+	a, err := NewResample(Shape{1, 45, 56}, 30, 37, Lanczos3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := make([]float32, 45*56)
+	a.(Interpolator).Interpolate(x, g["area-37x30"])
+	for i, v := range x {
+		if d := math.Abs(float64(v - g["enlarged"][i])); d > 2e-4 {
+			t.Fatalf("pixel %d is %v, Pillow's %v", i, v, g["enlarged"][i])
+		}
+	}
+}
+
 // TestResampleDefinition compares with the sum of the doc, also across the frame, and
 // for a Gaussian.
 func TestResampleDefinition(t *testing.T) {

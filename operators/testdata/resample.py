@@ -19,4 +19,5 @@ for w, h in (28, 15), (37, 30), (19, 45), (14, 11):
         arrays[f"{name}-{w}x{h}"] = np.asarray(Image.fromarray(picture.astype(np.float32)).resize((w, h), kernel))
         arrays[f"{name}-{w}x{h}-8"] = np.asarray(Image.fromarray(picture).resize((w, h), kernel))
     arrays[f"area-{w}x{h}"] = cv2.resize(picture.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+arrays["enlarged"] = np.asarray(Image.fromarray(arrays["area-37x30"]).resize((56, 45), Image.BICUBIC))
 np.savez_compressed(sys.argv[1], **arrays)
