@@ -61,7 +61,7 @@ func (r KernelReport) Remarks() []string {
 	const off, level, negative, coarse = 0.3, 0.004, 0.01, 0.35
 	var out []string
 	if math.Hypot(r.Y, r.X) > off {
-		out = append(out, fmt.Sprintf("the kernel's centroid lies %.2g rows and %.2g columns off its middle (down and right count positive), and the result moves by as much: if it should not, add centre", r.Y, r.X))
+		out = append(out, fmt.Sprintf("the kernel's centroid lies %.3g rows and %.3g columns off its middle (down and right count positive), and the result moves by as much: if it should not, add centre", hundredths(r.Y), hundredths(r.X)))
 	}
 	if r.Background > level {
 		out = append(out, fmt.Sprintf("the kernel's border is not 0 but %.2g%% of its largest value: if that is a background, add background=auto", 100*r.Background))
@@ -74,6 +74,8 @@ func (r KernelReport) Remarks() []string {
 	}
 	return out
 }
+
+func hundredths(v float64) float64 { return math.Round(100*v)/100 + 0 }
 
 // background is the median of the border in parts of the largest tap, where the border
 // is constant to a fifth of it; else 0.

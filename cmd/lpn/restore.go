@@ -106,7 +106,7 @@ func restoreCommand() *cli.Command {
 				sheet:     c.String("sheet"),
 				gray:      c.Bool("gray"),
 				plan:      c.Bool("plan"),
-				page:      pageChoice{number: c.Int("page")},
+				page:      pageChoice{number: c.Int("page"), gaps: observed.missing == "nan"},
 				scale:     scale,
 				out:       outputFrom(c),
 			}
@@ -333,6 +333,11 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	p, m, choice, err := o.read(con, j.path)
 	if err != nil {
 		return restored{}, err
+	}
+	if line, err := o.undoJPEG(ctx, j.path, p, &m); err != nil {
+		return restored{}, named(err)
+	} else if line != "" {
+		choice = line
 	}
 	truth, err := o.truth(con, j, p, &m)
 	if err != nil {

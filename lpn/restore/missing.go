@@ -50,7 +50,10 @@ func (p Problem) Weighted(w operators.Image, sigma float64) (Problem, error) {
 		p.Missing = missing
 	}
 	switch {
-	case mask && sigma == 0:
+	case mask && sigma > 0:
+		p.Noise = noise.White{Sigma: sigma}
+		return p, nil
+	case mask:
 		return p, nil
 	case sigma == 0:
 		sigma = 1
