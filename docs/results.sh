@@ -62,7 +62,7 @@ natural "levin0-noisy motion blur, noise 0.03" --boundary circular --operator "b
 natural "levin3 motion blur, noise 0.01" --boundary circular --operator "blur:kernel=$kernels/levin3.npy" --noise 0.01
 natural "levin3-noisy motion blur, noise 0.03" --boundary circular --operator "blur:kernel=$kernels/levin3.npy" --noise 0.03
 natural "inpaint half of the pixels, noise 0.01" --operator inpaint:ratio=0.5 --noise 0.01
-natural "sr by 2, noise 0.01" --operator sr:factor=2 --noise 0.01
+natural "sr by 2, every second sample of a blur of 1 px, noise 0.01" --operator sr:factor=2,align=corner --noise 0.01
 natural "mri 4-fold, noise 0.01" --crop 128 --operator mri:accel=4 --noise 0.01
 ct "cs4 a quarter, CT, noise 0.001" 160 --operator cs:ratio=0.25 --noise 0.001
 ct "cs16 a sixteenth, CT, noise 0.001" 160 --operator cs:ratio=0.0625 --noise 0.001

@@ -16,7 +16,8 @@ func TestConformance(t *testing.T) {
 		"inpaint:ratio=0.4,seed=3",
 		"cs:ratio=0.3", "cs:ratio=1/16,kind=hadamard,seed=2", "cs:ratio=0.2,kind=fourier", "cs:ratio=0.1,kind=gaussian", "mri:accel=3",
 		"tomo:angles=20", "tomo:angles=11,detectors=30,span=100",
-		"sr:factor=2", "sr:factor=3,kernel=motion,length=5,angle=20", "sr:factor=4,kernel=uniform,size=4",
+		"sr:factor=2", "sr:factor=1.5x7/3", "sr:factor=2,kernel=bicubic", "sr:factor=3,kernel=lanczos3", "sr:factor=2.5,kernel=gaussian",
+		"sr:factor=3,kernel=motion,length=5,angle=20", "sr:factor=2,align=corner", "sr:factor=4,kernel=uniform,size=4,align=corner",
 	}
 	for _, text := range specs {
 		spec, err := operators.ParseSpec(text)

@@ -3,7 +3,6 @@ package operators
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"sync"
 )
 
@@ -55,9 +54,11 @@ type downsample struct {
 	norm func() float64
 }
 
-// NewDownsample returns the operator of super-resolution: blur with kernel k
-// under boundary b, then keep every factor-th sample in both directions,
-// beginning with the first. The codomain has ceil(H/factor) x ceil(W/factor)
+// NewDownsample returns the operator of super-resolution as papers simulate it:
+// blur with kernel k under boundary b, then keep every factor-th sample in both
+// directions, beginning with the first. That is not where cameras and programs put
+// the pixels of a smaller picture: see NewResample, and Kernel.Centred for other
+// kernels on their grid. The codomain has ceil(H/factor) x ceil(W/factor)
 // samples, where HxW is what the blur gives. s is the shape of the scene,
 // factor is 1 to MaxFactor.
 //
@@ -205,66 +206,3 @@ var (
 	_ Normer       = (*downsample)(nil)
 	_ NormalSolver = (*folded)(nil)
 )
-
-func init() {
-	register(&family{
-		name: "sr", place: 5, forms: downsampleForms(), boundary: true,
-		choose:  downsampleKernel,
-		example: "sr:factor=2",
-		check:   checkKernel,
-		build: func(sp Spec, s Shape) (Linear, error) {
-			k, err := sp.kernel()
-			if err != nil {
-				return nil, err
-			}
-			return NewDownsample(s, k, sp.boundary, sp.int("factor"))
-		},
-		scene: func(sp Spec, measured Shape) (Shape, error) {
-			n := sp.int("factor")
-			return sp.beyond(Shape{measured.C, n * measured.H, n * measured.W})
-		},
-	})
-}
-
-// downsampleForms are the forms of the kernels with two keys before: the
-// factor, and the name that for a blur is the variant.
-func downsampleForms() []*form {
-	forms := kernelForms()
-	for _, f := range forms {
-		head := []field{{key: "factor", kind: count, lo: 1, hi: MaxFactor, need: true}}
-		if f.variant != "" {
-			head = append(head, field{key: "kernel", kind: choice, choices: []string{f.variant}, def: f.variant})
-		}
-		f.fields = append(head, f.fields...)
-		if f.variant == "gaussian" {
-			f.complete = completeDownsample
-		}
-	}
-	return forms
-}
-
-// downsampleKernel is the variant that the key kernel names: Gaussian without
-// it, "" for a file.
-func downsampleKernel(args []arg) string {
-	for _, a := range args {
-		if a.key != "kernel" {
-			continue
-		}
-		for _, f := range kernelForms() {
-			if f.variant == a.value {
-				return a.value
-			}
-		}
-		return ""
-	}
-	return "gaussian"
-}
-
-// completeDownsample takes half the factor for the Gaussian's sigma.
-func completeDownsample(v values) error {
-	if n, ok := v["factor"]; ok && v["sigma"] == "" {
-		k, _ := strconv.ParseFloat(n, 64)
-		v["sigma"] = formatNumber(k / 2)
-	}
-	return completeGaussian(v)
-}

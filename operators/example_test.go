@@ -85,12 +85,11 @@ func ExampleCG() {
 }
 
 func ExampleWriteMeasurement() {
-	spec, err := operators.ParseSpec("sr:factor=2")
+	spec, err := operators.ParseSpec("sr:factor=1.5x2,kernel=bicubic")
 	if err != nil {
 		panic(err)
 	}
-	spec = spec.WithBoundary(operators.Circular)
-	scene := operators.Shape{C: 1, H: 8, W: 8}
+	scene := operators.Shape{C: 1, H: 8, W: 9}
 	a, err := spec.Build(scene)
 	if err != nil {
 		panic(err)
@@ -106,5 +105,5 @@ func ExampleWriteMeasurement() {
 		panic(err)
 	}
 	fmt.Println(m.Spec, m.Spec.Boundary(), m.Scene, m.Y.Shape, m.Noise)
-	// Output: sr:factor=2,kernel=gaussian,sigma=1,size=7 circular 1x8x8 1x4x4 0.01
+	// Output: sr:factor=1.5x2,kernel=bicubic,align=centre symmetric 1x8x9 1x4x6 0.01
 }

@@ -2,6 +2,7 @@ package operators
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ type family struct {
 	// example is what a message shows where choose is set.
 	example string
 
-	// boundary says that what lies beyond the frame matters.
+	// boundary says that what lies beyond the frame matters, of every form.
 	boundary bool
 	// check says whether what the spec's file held will do; nil where no form
 	// names a file.
@@ -51,6 +52,8 @@ type form struct {
 	complete func(v values) error
 	// kernel makes the blur kernel, where the operator has one.
 	kernel func(sp Spec) (Kernel, error)
+	// bounded says likewise of this form.
+	bounded bool
 	// tables says whether the spec wants tables for data that no file is named
 	// for; nil: it does not.
 	tables func(sp Spec) bool
@@ -85,6 +88,8 @@ const (
 	seed
 	file
 	choice
+	factors // one number or two, 1.5x2: along x, then y
+	pixels  // two whole numbers, 640x480: of columns, then rows
 )
 
 // A field is a key of a form.
@@ -94,6 +99,7 @@ type field struct {
 	lo, hi  float64
 	open    bool     // lo itself is too small
 	def     string   // what it is where it is not given; "" may stay out
+	word    string   // what may stand for a number, and what a key alone stands for
 	need    bool     // must be given
 	choices []string // of a choice
 }
@@ -138,6 +144,9 @@ func findFamily(name string) (*family, error) {
 
 type arg struct{ key, value string }
 
+// alone is the value of a key without one; no value that is written has a zero byte.
+const alone = "\x00"
+
 // splitArgs takes "variant,key=value,..." apart.
 func splitArgs(s string, some bool) (variant string, args []arg, err error) {
 	for first := true; some; first = false {
@@ -147,10 +156,14 @@ func splitArgs(s string, some bool) (variant string, args []arg, err error) {
 		}
 		word := strings.TrimSpace(s[:end])
 		if end == len(s) || s[end] == ',' {
-			if !first || word == "" {
-				return "", nil, fmt.Errorf("%q; want key=value", clip(word))
+			switch {
+			case word == "":
+				return "", nil, fmt.Errorf("%q; want key=value", word)
+			case first:
+				variant = word
+			default:
+				args = append(args, arg{word, alone})
 			}
-			variant = word
 			some = end < len(s)
 			s = s[min(end+1, len(s)):]
 			continue
@@ -193,6 +206,7 @@ func (f *family) pick(variant string, args []arg) (*form, error) {
 			return nil, fmt.Errorf("%q; want key=value, as in %s", clip(variant), f.example)
 		}
 		variant = f.choose(args)
+		return f.forms[slices.IndexFunc(f.forms, func(w *form) bool { return w.variant == variant })], nil
 	}
 	var variants []string
 	var keyed *form
@@ -234,6 +248,9 @@ func (f *form) file() string {
 func (f *form) usage() string {
 	parts := []string{}
 	for _, d := range f.fields {
+		if d.word != "" || d.kind == pixels {
+			continue // says more of a file
+		}
 		v := "N"
 		switch d.kind {
 		case file:
@@ -255,11 +272,17 @@ func (f *form) read(args []arg) (values, error) {
 	all := values{}
 	for _, a := range args {
 		d, err := f.field(a.key)
+		if a.value == alone && d.word == "" {
+			return nil, fmt.Errorf("%q; want key=value", clip(a.key))
+		}
 		if err != nil {
 			return nil, err
 		}
 		if _, twice := all[a.key]; twice {
 			return nil, fmt.Errorf("%s is given twice", a.key)
+		}
+		if a.value == alone {
+			a.value = d.word
 		}
 		v, err := d.read(a.value)
 		if err != nil {
@@ -303,6 +326,9 @@ func (f *form) field(key string) (field, error) {
 // read checks one value and returns it in canonical form.
 func (d field) read(value string) (string, error) {
 	bad := func() error { return fmt.Errorf("%s=%q; want %s", d.key, clip(value), d.want()) }
+	if value == d.word && value != "" {
+		return value, nil
+	}
 	switch d.kind {
 	case file:
 		if value == "" {
@@ -322,6 +348,15 @@ func (d field) read(value string) (string, error) {
 			return "", bad()
 		}
 		return formatNumber(v), nil
+	case factors, pixels:
+		x, y, err := d.readPair(value)
+		if err != nil {
+			return "", bad()
+		}
+		if x == y && d.kind == factors {
+			return formatNumber(x), nil
+		}
+		return formatNumber(x) + "x" + formatNumber(y), nil
 	}
 	n, err := strconv.ParseInt(value, 10, 64)
 	if err != nil || float64(n) < d.lo || float64(n) > d.hi {
@@ -330,9 +365,33 @@ func (d field) read(value string) (string, error) {
 	return strconv.FormatInt(n, 10), nil
 }
 
+// readPair reads two numbers with an x between them, of factors also one that
+// stands for both.
+func (d field) readPair(value string) (x, y float64, err error) {
+	a, b, two := strings.Cut(value, "x")
+	if !two && d.kind == factors {
+		b = a
+	}
+	for _, part := range []struct {
+		text string
+		v    *float64
+	}{{a, &x}, {b, &y}} {
+		v, err := parseNumber(strings.TrimSpace(part.text))
+		if err != nil || !(v >= d.lo && v <= d.hi) || d.kind == pixels && v != math.Trunc(v) {
+			return 0, 0, fmt.Errorf("not %s", d.want())
+		}
+		*part.v = v
+	}
+	return x, y, nil
+}
+
 // want says what would be right.
 func (d field) want() string {
 	switch d.kind {
+	case factors:
+		return fmt.Sprintf("a number from %g to %g, or two as 1.5x2, along x and y", d.lo, d.hi)
+	case pixels:
+		return "a width and a height as 1920x1080"
 	case file:
 		return "a file name"
 	case choice:
@@ -342,7 +401,11 @@ func (d field) want() string {
 		if d.open {
 			bracket = "("
 		}
-		return fmt.Sprintf("a number in %s%g,%g]", bracket, d.lo, d.hi)
+		or := ""
+		if d.word != "" {
+			or = ", or " + d.word
+		}
+		return fmt.Sprintf("a number in %s%g,%g]%s", bracket, d.lo, d.hi, or)
 	case seed:
 		return "a whole number of at least 0"
 	}

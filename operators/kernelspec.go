@@ -37,8 +37,12 @@ func kernelForms() []*form {
 			kernel:  func(sp Spec) (Kernel, error) { return DiskKernel(sp.float("radius")) },
 		},
 		{
-			fields: []field{{key: "kernel", kind: file, need: true}},
-			kernel: func(sp Spec) (Kernel, error) { return NewKernel(sp.Data()) },
+			fields: []field{
+				{key: "kernel", kind: file, need: true},
+				{key: "background", kind: number, hi: 1, word: "auto"},
+				{key: "centre", kind: choice, choices: []string{"auto"}, word: "auto"},
+			},
+			kernel: mendedKernel,
 		},
 	}
 }
@@ -58,6 +62,72 @@ func completeGaussian(v values) error {
 	return nil
 }
 
+// mendedKernel is the kernel of a file without its background, and recentred, where
+// the spec asks for it.
+func mendedKernel(sp Spec) (Kernel, error) {
+	if x, y, ok := sp.grid(); ok {
+		kernels, err := sp.kernels(x, y)
+		if err != nil {
+			return Kernel{}, err
+		}
+		return kernels[0][0], nil
+	}
+	return sp.mended(sp.Data())
+}
+
+// mended is one kernel of a file.
+func (sp Spec) mended(file Image) (Kernel, error) {
+	k, err := NewKernel(file)
+	if err != nil {
+		return k, err
+	}
+	switch b := sp.Get("background"); b {
+	case "":
+	case "auto":
+		k = k.less(k.background())
+	default:
+		k = k.less(sp.float("background"))
+	}
+	if sp.Get("centre") != "" {
+		k = k.Recentred()
+	}
+	return k.normalised()
+}
+
+// Remarks are lines about what is odd with the kernel that a spec has loaded from a
+// file; none where it has none.
+func (sp Spec) Remarks() []string {
+	sp = sp.orDenoise()
+	if sp.File() == "" || sp.data == nil || sp.form.kernel == nil {
+		return nil
+	}
+	if x, y, ok := sp.grid(); ok {
+		kernels, _ := sp.kernels(x, y) // Build says what is wrong with them
+		for p, row := range kernels {
+			for q, k := range row {
+				if lines := k.Report().Remarks(); len(lines) > 0 {
+					return []string{fmt.Sprintf("kernel %d,%d of the grid: %s", q+1, p+1, lines[0])}
+				}
+			}
+		}
+		return nil
+	}
+	k, err := mendedKernel(sp)
+	if err != nil {
+		return nil // likewise
+	}
+	return k.Report().Remarks()
+}
+
+// checkFile says whether a file held kernels: a mosaic of several may be larger than
+// one, and its size is checked when it is cut.
+func checkFile(m Image) error {
+	if max(m.H, m.W) > MaxKernel {
+		return checkShape(m.Shape)
+	}
+	return checkKernel(m)
+}
+
 // checkKernel says whether a file held a kernel.
 func checkKernel(m Image) error {
 	_, err := NewKernel(m)
@@ -66,15 +136,93 @@ func checkKernel(m Image) error {
 
 // kernelSupport is the support of a convolution.
 func kernelSupport(sp Spec) (h, w int, err error) {
+	if _, _, varies := sp.grid(); varies {
+		return 0, 0, fmt.Errorf("the kernel depends on where the scene is cut")
+	}
 	k, err := sp.kernel()
 	return k.H, k.W, err
 }
 
+// grid is how many kernels along x and y a file holds; ok is false where it is one.
+func (sp Spec) grid() (x, y int, ok bool) {
+	text := sp.Get("grid")
+	if text == "" {
+		return 0, 0, false
+	}
+	a, b, _ := gridField.readPair(text)
+	return int(a), int(b), true
+}
+
+// mosaic cuts a picture into x by y tiles of one size, rows of columns.
+func mosaic(m Image, x, y int) ([][]Image, error) {
+	if m.H%y != 0 || m.W%x != 0 {
+		return nil, fmt.Errorf("a picture of %dx%d for %dx%d kernels; want sides that they divide", m.W, m.H, x, y)
+	}
+	h, w := m.H/y, m.W/x
+	all := make([][]Image, y)
+	for p := range y {
+		for q := range x {
+			t := NewImage(Shape{m.C, h, w})
+			for c := range m.C {
+				for i := range h {
+					copy(t.Plane(c)[i*w:(i+1)*w], m.Plane(c)[(p*h+i)*m.W+q*w:])
+				}
+			}
+			all[p] = append(all[p], t)
+		}
+	}
+	return all, nil
+}
+
+// kernels are those of a file of several, all of one size.
+func (sp Spec) kernels(x, y int) ([][]Kernel, error) {
+	tiles, err := mosaic(sp.Data(), x, y)
+	if err != nil {
+		return nil, err
+	}
+	kernels := make([][]Kernel, y)
+	h, w := 0, 0
+	for p, row := range tiles {
+		for q, t := range row {
+			k, err := sp.mended(t)
+			if err != nil {
+				return nil, fmt.Errorf("kernel %d,%d: %w", q+1, p+1, err)
+			}
+			h, w = max(h, k.H), max(w, k.W)
+			kernels[p] = append(kernels[p], k)
+		}
+	}
+	for _, row := range kernels {
+		for q, k := range row {
+			row[q] = k.padded(h, w)
+		}
+	}
+	return kernels, nil
+}
+
+// gridField is the key of a blur that varies.
+var gridField = field{key: "grid", kind: pixels, lo: 1, hi: 64}
+
+// blurForms are the forms of blur: its kernels, of which a file may hold several.
+func blurForms() []*form {
+	forms := kernelForms()
+	last := forms[len(forms)-1]
+	last.fields = append(last.fields, gridField)
+	return forms
+}
+
 func init() {
 	register(&family{
-		name: "blur", place: 2, forms: kernelForms(), boundary: true,
-		check: checkKernel,
+		name: "blur", place: 2, forms: blurForms(), boundary: true,
+		check: checkFile,
 		build: func(sp Spec, s Shape) (Linear, error) {
+			if x, y, ok := sp.grid(); ok {
+				kernels, err := sp.kernels(x, y)
+				if err != nil {
+					return nil, err
+				}
+				return NewVaryingBlur(s, kernels, sp.boundary)
+			}
 			k, err := sp.kernel()
 			if err != nil {
 				return nil, err

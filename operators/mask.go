@@ -28,23 +28,26 @@ func NewMask(s Shape, keep []bool) (*Mask, error) {
 	return nil, fmt.Errorf("operators: the mask keeps no pixel of %dx%d", s.H, s.W)
 }
 
-// NewMaskImage returns the operator that keeps the pixels at which m, averaged
-// over its channels, is at least 0.5 (white is known, black is missing). The
-// height and width must be those of s.
+// NewMaskImage returns the operator that keeps the pixels at which m, averaged over
+// its channels, is at least half of its largest value: white is known, black is
+// missing, whether white is 255, 1 or true. The height and width must be those of s.
 func NewMaskImage(s Shape, m Image) (*Mask, error) {
 	if m.H != s.H || m.W != s.W {
 		return nil, fmt.Errorf("operators: mask of %dx%d for a picture of %dx%d; want the same size", m.H, m.W, s.H, s.W)
 	}
-	keep := make([]bool, s.H*s.W)
-	for i := range keep {
-		v := 0.0
+	sum, white := make([]float64, s.H*s.W), 0.0
+	for i := range sum {
 		for c := range m.C {
-			v += float64(m.Plane(c)[i])
+			sum[i] += float64(m.Plane(c)[i])
 		}
-		if math.IsNaN(v) {
+		if math.IsNaN(sum[i]) {
 			return nil, fmt.Errorf("operators: mask pixel (%d,%d) is not a number", i/s.W, i%s.W)
 		}
-		keep[i] = v >= 0.5*float64(m.C)
+		white = max(white, sum[i])
+	}
+	keep := make([]bool, len(sum))
+	for i, v := range sum {
+		keep[i] = white > 0 && v >= white/2
 	}
 	return NewMask(s, keep)
 }

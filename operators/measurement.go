@@ -59,10 +59,25 @@ func (m Measurement) Build() (Linear, error) {
 
 // operatorJSON is the text of the array operator.
 type operatorJSON struct {
-	Spec     Spec     `json:"spec"`
+	Spec     fileSpec `json:"spec"`
 	Scene    [3]int   `json:"scene"`
 	Boundary string   `json:"boundary,omitempty"`
 	Noise    *float64 `json:"noise,omitempty"`
+}
+
+// A fileSpec is a spec in a file. An sr with a kernel but no alignment is on the
+// grid of NewDownsample, as files had it before there was another.
+type fileSpec struct{ Spec }
+
+func (s *fileSpec) UnmarshalText(b []byte) error {
+	text := string(b)
+	if strings.HasPrefix(text, "sr:") && strings.Contains(text, "kernel=") && !strings.Contains(text, "align=") {
+		if sp, err := ParseSpec(text + ",align=corner"); err == nil {
+			s.Spec = sp
+			return nil
+		}
+	}
+	return s.Spec.UnmarshalText(b)
 }
 
 // WriteMeasurement writes m as .npz. The same m gives the same bytes. It is an
@@ -74,7 +89,7 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 	if m.Spec.TakesData() && file.Pix == nil {
 		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Spec, cmp.Or(m.Spec.File(), "its tables"))
 	}
-	o := operatorJSON{Spec: m.Spec, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Spec.Boundary().String()}
+	o := operatorJSON{Spec: fileSpec{m.Spec}, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Spec.Boundary().String()}
 	if !math.IsNaN(m.Noise) {
 		o.Noise = &m.Noise
 	}
@@ -197,7 +212,7 @@ func parseOperatorJSON(text string) (Measurement, error) {
 	if o.Spec.form == nil {
 		return Measurement{}, errors.New(`the JSON has no "spec"`)
 	}
-	m := Measurement{Spec: o.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Noise: math.NaN()}
+	m := Measurement{Spec: o.Spec.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Noise: math.NaN()}
 	if err := checkScene(m.Scene); err != nil {
 		return Measurement{}, err
 	}

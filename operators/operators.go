@@ -71,6 +71,12 @@ type NearlyOrthogonal interface {
 	RowSquares() []float32
 }
 
+// An Interpolator has an ordinary guess at the scene behind a measurement, such as a
+// picture enlarged by cubic interpolation.
+type Interpolator interface {
+	Interpolate(dst, y []float32)
+}
+
 // A Quantiser measures numbers that are then rounded, as an encoder does: every
 // number to a multiple of its step.
 type Quantiser interface {

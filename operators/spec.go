@@ -29,11 +29,23 @@ type Spec struct {
 //	blur:uniform,size=N
 //	blur:motion,length=L[,angle=DEGREES]     default 0, along x
 //	blur:disk,radius=R
-//	blur:kernel=FILE
+//	blur:kernel=FILE[,background=B][,centre]     without a background in parts of its
+//	                                         largest value, or auto; its centroid made
+//	                                         its centre: see Kernel.Report
+//	blur:kernel=FILE,grid=CxR[,...]          varies: the file is a mosaic of C by R
+//	                                         kernels; see NewVaryingBlur
 //	cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian]
 //	inpaint:mask=FILE                        white is known
 //	inpaint:ratio=R[,seed=N]                 the fraction of pixels kept
-//	sr:factor=N[,kernel=gaussian|uniform|motion|disk|FILE][,the kernel's keys]
+//	sr:factor=F                              made smaller F-fold, as 2, 1.5 or, along
+//	                                         x and y, 1.5x2; or
+//	sr:to=WxH                                the size of the scene in pixels, with
+//	  [,kernel=area|box|bilinear|bicubic|lanczos3]   default area; see NewResample
+//	  [,kernel=gaussian[,sigma=S]]                   default half the factor
+//	  [,kernel=uniform|motion|disk|FILE][,its keys]  whole factors; see Kernel.Centred
+//	sr:factor=N,align=corner[,kernel=gaussian|uniform|motion|disk|FILE][,its keys]
+//	                                         every N-th sample from the first on, as
+//	                                         papers have it: see NewDownsample;
 //	                                         default gaussian, sigma=N/2
 //	tomo:angles=N[,detectors=N][,span=DEGREES]  default: all rays that meet the scene
 //	mri:accel=A[,seed=N][,center=FRACTION]
@@ -107,7 +119,10 @@ func (sp Spec) seed() uint64 {
 }
 
 // TakesBoundary says whether what lies beyond the frame matters.
-func (sp Spec) TakesBoundary() bool { return sp.orDenoise().form.boundary }
+func (sp Spec) TakesBoundary() bool {
+	f := sp.orDenoise().form
+	return f.boundary || f.bounded
+}
 
 // Boundary is what a blur sees beyond the frame; Symmetric for operators that
 // take no boundary.
@@ -252,7 +267,24 @@ func (sp Spec) Scene(measured Shape) (Shape, error) {
 func (sp Spec) Resamples() bool {
 	probe := Shape{C: 1, H: 1 << 10, W: 1 << 10}
 	s, err := sp.WithBoundary(Symmetric).Scene(probe)
-	return err == nil && s != probe
+	return sp.ImageShaped() && (err != nil || s != probe)
+}
+
+// Fit returns the spec for a measurement of that shape: where the size of the scene
+// is given in pixels (sr:to=WxH), with the factors that follow instead. Other specs
+// are returned as they are.
+func (sp Spec) Fit(measured Shape) (Spec, error) {
+	if sp.Get("to") == "" {
+		return sp, nil
+	}
+	scene, err := sp.Scene(measured)
+	if err != nil {
+		return sp, err
+	}
+	fit, err := ParseSpec(strings.Replace(sp.text, "to="+sp.Get("to"),
+		fmt.Sprintf("factor=%d/%dx%d/%d", scene.W, measured.W, scene.H, measured.H), 1))
+	fit.boundary, fit.data = sp.boundary, sp.data
+	return fit, err
 }
 
 // Frame is the size in pixels of the part of the scene that the measurement is

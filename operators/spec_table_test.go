@@ -11,7 +11,10 @@ var specTable = []string{
 	"blur:gaussian,sigma=1,size=5", "blur:uniform,size=4", "blur:motion,length=5,angle=30", "blur:disk,radius=1.7", "blur:kernel=FILE",
 	"cs:ratio=0.5", "cs:ratio=0.5,kind=hadamard", "cs:ratio=0.5,kind=fourier", "cs:ratio=0.5,kind=gaussian",
 	"inpaint:ratio=0.5", "inpaint:mask=FILE",
-	"sr:factor=2", "sr:factor=3,kernel=uniform,size=2", "sr:factor=2,kernel=motion,length=3", "sr:factor=2,kernel=disk,radius=1", "sr:factor=2,kernel=FILE",
+	"sr:factor=2", "sr:factor=2,kernel=box", "sr:factor=3x2,kernel=bilinear", "sr:factor=2,kernel=bicubic", "sr:factor=2,kernel=lanczos3", "sr:factor=2,kernel=gaussian",
+	"sr:factor=3,kernel=uniform,size=2", "sr:factor=2,kernel=motion,length=3", "sr:factor=2,kernel=disk,radius=1", "sr:factor=2,kernel=FILE",
+	"sr:factor=2,align=corner", "sr:factor=3,kernel=uniform,size=2,align=corner", "sr:factor=2,kernel=motion,length=3,align=corner",
+	"sr:factor=2,kernel=disk,radius=1,align=corner", "sr:factor=2,kernel=FILE,align=corner",
 	"tomo:angles=12",
 	"mri:accel=2",
 	"jpeg:quality=30",
@@ -109,15 +112,18 @@ func checkSpec(t *testing.T, sp Spec, scene Shape) {
 		if err != nil || again.Codomain() != y {
 			t.Fatalf("the scene behind %v is %v, and measures %v, %v", y, behind, again.Codomain(), err)
 		}
-		factor := max(1, sp.int("factor"))
-		if h, w := sp.Frame(y, behind); h != factor*y.H || w != factor*y.W {
+		x, down, ok := sp.factor()
+		if !ok {
+			x, down = 1, 1
+		}
+		if h, w := sp.Frame(y, behind); h != int(down)*y.H || w != int(x)*y.W {
 			t.Errorf("a frame of %dx%d in the scene behind a measurement %v", h, w, y)
 		}
 	}
 	kh, kw, local := sp.Support()
 	seen := dependences(a)
 	if !local {
-		if !sp.TakesBoundary() && sp.ImageShaped() {
+		if !sp.TakesBoundary() && sp.ImageShaped() && sp.Name() != "sr" {
 			t.Error("no support")
 		}
 		if widest(seen, scene) < scene.W/2 && sp.Name() != "sr" {

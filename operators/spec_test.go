@@ -25,11 +25,15 @@ func TestParseSpecCanonical(t *testing.T) {
 		"cs:ratio=1/16,kind=hadamard":           "cs:ratio=0.0625,seed=0,kind=hadamard",
 		"inpaint:mask=m.png":                    "inpaint:mask=m.png",
 		"inpaint:ratio=0.5":                     "inpaint:ratio=0.5,seed=0",
-		"sr:factor=2":                           "sr:factor=2,kernel=gaussian,sigma=1,size=7",
-		"sr:factor=3":                           "sr:factor=3,kernel=gaussian,sigma=1.5,size=11",
-		"sr:factor=2,kernel=gaussian,sigma=1.0": "sr:factor=2,kernel=gaussian,sigma=1,size=7",
-		"sr:factor=4,kernel=uniform,size=4":     "sr:factor=4,kernel=uniform,size=4",
-		"sr:kernel=k.npy,factor=2":              "sr:factor=2,kernel=k.npy",
+		"sr:factor=2":                           "sr:factor=2,kernel=area,align=centre",
+		"sr:factor=3/2x2,kernel=lanczos3":       "sr:factor=1.5x2,kernel=lanczos3,align=centre",
+		"sr:to=640x480,kernel=bicubic":          "sr:to=640x480,kernel=bicubic,align=centre",
+		"sr:factor=2,kernel=gaussian,sigma=1.0": "sr:factor=2,kernel=gaussian,sigma=1,align=centre",
+		"sr:factor=4,kernel=uniform,size=4":     "sr:factor=4,kernel=uniform,size=4,align=centre",
+		"sr:kernel=k.npy,factor=2":              "sr:factor=2,kernel=k.npy,align=centre",
+		"sr:align=corner,factor=2":              "sr:factor=2,kernel=gaussian,sigma=1,size=7,align=corner",
+		"sr:factor=3,align=corner":              "sr:factor=3,kernel=gaussian,sigma=1.5,size=11,align=corner",
+		"sr:kernel=k.npy,factor=2,align=corner": "sr:factor=2,kernel=k.npy,align=corner",
 		"tomo:angles=200":                       "tomo:angles=200,span=180",
 		"tomo:angles=200,detectors=400,span=90": "tomo:angles=200,detectors=400,span=90",
 		"mri:accel=4":                           "mri:accel=4,seed=0,center=0.08",
@@ -83,6 +87,13 @@ func TestParseSpecErrors(t *testing.T) {
 		"inpaint:ratio=.5,mask=a":                  {"either"},
 		"inpaint:mask=a,seed=2":                    {"seed goes with ratio"},
 		"sr:factor=17":                             {"1 to 16"},
+		"sr:factor=0.5":                            {"1 to 16"},
+		"sr:factor=2x":                             {`factor="2x"`, "1.5x2"},
+		"sr:to=640":                                {`to="640"`, "1920x1080"},
+		"sr:factor=2,to=640x480":                   {"either factor=F", "to=WxH"},
+		"sr:factor=1.5,kernel=disk,radius=2":       {"factor=1.5", "whole number"},
+		"sr:factor=1.5,align=corner":               {`factor="1.5"`, "whole number"},
+		"sr:factor=2,align=center":                 {`align="center"`, "centre"},
 		"sr:2":                                     {"sr:factor=2"},
 		"sr:factor=2,radius=3":                     {`unknown key "radius"`},
 		"sr:factor=2,kernel=disk":                  {"radius is missing"},
@@ -150,8 +161,10 @@ func TestSpecBuild(t *testing.T) {
 		{"denoise", Symmetric, Shape{3, 4, 5}, Shape{3, 4, 5}, ""},
 		{"blur:kernel=k.npy", Symmetric, Shape{3, 4, 5}, Shape{3, 4, 5}, ""},
 		{"blur:kernel=k.npy", Valid, Shape{3, 4, 5}, Shape{3, 3, 3}, ""},
-		{"sr:factor=2,kernel=k.npy", Valid, Shape{1, 9, 10}, Shape{1, 4, 4}, ""},
-		{"sr:factor=2,kernel=k.npy", Zero, Shape{1, 9, 10}, Shape{1, 5, 5}, ""},
+		{"sr:factor=2,kernel=k.npy,align=corner", Valid, Shape{1, 9, 10}, Shape{1, 4, 4}, ""},
+		{"sr:factor=2,kernel=k.npy,align=corner", Zero, Shape{1, 9, 10}, Shape{1, 5, 5}, ""},
+		{"sr:factor=3,kernel=k.npy", Valid, Shape{1, 14, 16}, Shape{1, 4, 4}, ""},
+		{"sr:factor=1.5x2", Symmetric, Shape{1, 9, 10}, Shape{1, 5, 7}, ""},
 		{"inpaint:mask=m.png", Symmetric, Shape{3, 2, 2}, Shape{3, 2, 2}, ""},
 		{"inpaint:mask=m.png", Symmetric, Shape{3, 2, 3}, Shape{}, "mask of 2x2 for a picture of 2x3"},
 		{"inpaint:mask=black.png", Symmetric, Shape{1, 2, 2}, Shape{}, "keeps no pixel"},
@@ -205,7 +218,7 @@ func TestSpecBuild(t *testing.T) {
 
 func FuzzParseSpec(f *testing.F) {
 	for _, s := range []string{"denoise", "blur:gaussian,sigma=1.6,size=25", `blur:kernel="a,b"`, "cs:ratio=1/4,kind=fourier",
-		"sr:factor=2,kernel=motion,length=3", "inpaint:ratio=0.5", "tomo:angles=9,span=90", "mri:accel=4", "a:b,c=d", `blur:kernel="\xff"`} {
+		"sr:factor=2,kernel=motion,length=3", "sr:factor=1.5x7/3", "sr:to=9x9,align=centre", "inpaint:ratio=0.5", "tomo:angles=9,span=90", "mri:accel=4", "a:b,c=d", `blur:kernel="\xff"`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -228,7 +241,7 @@ func FuzzParseSpec(f *testing.F) {
 		if err := json.Unmarshal(b, &back); err != nil || back != s {
 			t.Errorf("%s comes back as %q, %v", b, back, err)
 		}
-		if s.ImageShaped() && !s.TakesBoundary() && s.Get("mask") == "" {
+		if s.ImageShaped() && !s.TakesBoundary() && s.Get("mask") == "" && s.Get("to") == "" {
 			if _, err := s.Build(Shape{1, 3, 4}); err != nil {
 				t.Errorf("%q: %v", s, err)
 			}

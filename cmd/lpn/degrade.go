@@ -83,7 +83,7 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
+	if o.spec, err = o.spec.Load(fileOpener(o.spec)); err != nil {
 		return err
 	}
 	return con.each(ctx, jobs, batch, o.out.skip, "degrading", func(ctx context.Context, j job) (any, string, error) {

@@ -180,7 +180,7 @@ func (o evalOptions) run(ctx context.Context, con *console) error {
 			return err
 		}
 	}
-	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
+	if o.spec, err = o.spec.Load(fileOpener(o.spec)); err != nil {
 		return err
 	}
 	if err := o.solver.open(); err != nil {

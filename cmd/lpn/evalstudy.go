@@ -272,7 +272,7 @@ func (s study) write(con *console, all *restore.Study, failed []failure, total i
 		}
 	}
 	if s.plot != "" {
-		if err := drawTo(s.plot, studyFigures(all)...); err != nil {
+		if err := drawTo(s.plot, plot.Style{}, studyFigures(all)...); err != nil {
 			return err
 		}
 	}

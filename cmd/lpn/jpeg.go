@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
@@ -24,4 +26,41 @@ func (o restoreOptions) readJPEG(path string, p *imageio.Picture) (restore.Probl
 		Noise:    o.solver.noise,
 		Range:    o.scale,
 	}, nil
+}
+
+// undoJPEG undoes the rounding of a small JPEG file before it is enlarged, where the
+// noise is to be found: enlarged, blocks would be edges. It returns what was done, ""
+// for nothing.
+func (o restoreOptions) undoJPEG(ctx context.Context, path string, p *imageio.Picture, m *restore.Problem) (string, error) {
+	if p.JPEG == nil || m.Operator.Name() != "sr" || o.solver.noise != nil || !o.observed.none() {
+		return "", nil
+	}
+	// Above, what is undone goes with detail: docs/measure.md has the figures.
+	const most = 75
+	if p.JPEG.Format.Quality() > most {
+		return "", nil
+	}
+	c := restore.ChooseJPEG(p.JPEG.Format, p.Image, nil)
+	if !isJPEG(c.Operator) {
+		return "", nil
+	}
+	first := o
+	first.spec, first.solver.noise = c.Operator, c.Noise
+	problem, err := first.readJPEG(path, p)
+	if err != nil {
+		return "", err
+	}
+	plan, err := newPlan(problem, first.solver.Options)
+	if err != nil {
+		return "", err
+	}
+	r, err := plan.Solve(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	if y := p.JPEG.Upright(r.Image); y.Shape == m.Y.Shape {
+		m.Y = y
+		return c.Line + " before it is enlarged", nil
+	}
+	return "", nil
 }

@@ -33,7 +33,7 @@ func readMeasurement(path string) (restore.Problem, error) {
 	if err != nil {
 		return restore.Problem{}, fmt.Errorf("%s: %w", path, err)
 	}
-	spec, err := m.Spec.Load(openOperatorFile)
+	spec, err := m.Spec.Load(fileOpener(m.Spec))
 	if err != nil {
 		return restore.Problem{}, fmt.Errorf("%s: %w", path, err)
 	}

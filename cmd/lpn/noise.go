@@ -124,7 +124,7 @@ func (o noiseOptions) run(_ context.Context, con *console, path string) error {
 		}
 	}
 	if o.plot != "" {
-		if err := drawTo(o.plot, r.figures()...); err != nil {
+		if err := drawTo(o.plot, plot.Style{}, r.figures()...); err != nil {
 			return err
 		}
 	}

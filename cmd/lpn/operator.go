@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
@@ -20,10 +21,14 @@ func operatorFlags() []cli.Flag {
 const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"- denoise\n" +
 	"- blur:gaussian,sigma=S[,size=N], blur:uniform,size=N, blur:motion,length=L[,angle=DEGREES],\n" +
-	"  blur:disk,radius=R or blur:kernel=FILE (.npy or an image)\n" +
-	"- sr:factor=N[,kernel=gaussian|uniform|motion|disk|FILE][,the kernel's keys], of a Gaussian\n" +
-	"  with sigma=N/2 by default\n" +
-	"- inpaint:mask=FILE (white is known) or inpaint:ratio=R[,seed=N] (the fraction kept)\n" +
+	"  blur:disk,radius=R or blur:kernel=FILE (.npy or an image) with [,background=B|auto][,centre]\n" +
+	"  for what was measured with it, and [,grid=CxR] where the file is a mosaic of kernels, and\n" +
+	"  the blur varies over the field\n" +
+	"- sr:factor=F or sr:to=WxH, with F as 2, 1.5 or, along x and y, 1.5x2: a picture made smaller by\n" +
+	"  [,kernel=area|box|bilinear|bicubic|lanczos3|gaussian], area by default, as programs do it; by\n" +
+	"  another kernel of blur and its keys; or with align=corner by every F-th sample of a blur, as\n" +
+	"  papers have it\n" +
+	"- inpaint:mask=FILE (white is known, 255, 1 or opaque) or inpaint:ratio=R[,seed=N] (the fraction kept)\n" +
 	"- cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian], compressed sensing\n" +
 	"- tomo:angles=N[,detectors=N][,span=DEGREES], parallel beams: detectors are a pixel apart, or\n" +
 	"  spread over the diagonal where there are fewer than the shorter side has pixels\n" +
@@ -47,6 +52,37 @@ func parseOperator(spec, boundary string) (operators.Spec, error) {
 // strip takes a prefix off an error's text.
 func strip(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
+}
+
+// fileOpener is how the file that a spec names is read: the opacity of a mask is the mask.
+func fileOpener(spec operators.Spec) func(path string) (operators.Image, error) {
+	if spec.Name() != "inpaint" {
+		return openOperatorFile
+	}
+	return openMask
+}
+
+// openMask reads a mask or weights. Of a picture of which a part is transparent the
+// opacity counts, not what the transparent pixels hold.
+func openMask(path string) (operators.Image, error) {
+	if p, err := imageio.Read(path); err == nil && hasHoles(p) {
+		return opacity(p), nil
+	}
+	return openOperatorFile(path)
+}
+
+// hasHoles reports whether a picture is transparent somewhere.
+func hasHoles(p *imageio.Picture) bool {
+	return slices.ContainsFunc(p.Alpha, func(a uint16) bool { return a < 0xffff })
+}
+
+// opacity is the alpha channel as a picture in [0,1].
+func opacity(p *imageio.Picture) operators.Image {
+	m := operators.NewImage(operators.Shape{C: 1, H: p.H, W: p.W})
+	for i, a := range p.Alpha {
+		m.Pix[i] = float32(a) / 0xffff
+	}
+	return m
 }
 
 // openOperatorFile reads the kernel or mask that a spec names: an image, a

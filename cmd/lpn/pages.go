@@ -11,7 +11,8 @@ import (
 // A pageChoice is the page of an input that is worked on: of a TIFF, a stack, a
 // volume or an animation.
 type pageChoice struct {
-	number int // --page, counted from 1; 0 for all of them
+	number int  // --page, counted from 1; 0 for all of them
+	gaps   bool // NaN marks missing samples
 
 	file *imageio.File // the open input
 	at   int           // the page of it, from 0
@@ -28,6 +29,9 @@ func (c pageChoice) read(con *console, path string) (*imageio.Picture, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if c.gaps {
+		f.TakeGaps()
+	}
 	if err := c.check(path, f); err != nil {
 		return nil, err
 	}
@@ -110,6 +114,9 @@ func (o restoreOptions) restorePages(ctx context.Context, con *console, j job, b
 		return nil, "", err
 	}
 	defer f.Close()
+	if o.page.gaps {
+		f.TakeGaps()
+	}
 	if err := o.page.check(j.path, f); err != nil {
 		return nil, "", err
 	}

@@ -144,7 +144,7 @@ func (o sliceOptions) fidelity(x operators.Image) (func(x []float32) float64, er
 	if o.noise == 0 {
 		return nil, nil
 	}
-	spec, err := o.spec.Load(openOperatorFile)
+	spec, err := o.spec.Load(fileOpener(o.spec))
 	if err != nil {
 		return nil, usageError{err}
 	}

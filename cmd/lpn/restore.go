@@ -32,6 +32,7 @@ type restoreOptions struct {
 	spec      operators.Spec
 	byFile    bool // no operator was asked for: a JPEG file decides itself
 	solver    solverChoice
+	observed  observation
 	reference string
 	trace     string
 	plot      string
@@ -67,6 +68,7 @@ func restoreCommand() *cli.Command {
 			"lpn restore --boundary valid --operator blur:kernel=psf.npy photos/ -o restored/",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), figureFlags(), []cli.Flag{
 			memoryFlag(),
+		}, observationFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
 			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png, .svg or .pdf"},
@@ -93,11 +95,16 @@ func restoreCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			observed, err := observationFrom(c)
+			if err != nil {
+				return err
+			}
 			o := restoreOptions{
 				inputs:    c.Args().Slice(),
 				spec:      spec,
 				byFile:    !c.IsSet("operator") && !c.IsSet("params") && !solver.Discrepancy && scale.IsZero(),
 				solver:    solver,
+				observed:  observed,
 				reference: c.String("reference"),
 				trace:     c.String("trace"),
 				plot:      c.String("plot"),
@@ -105,7 +112,7 @@ func restoreCommand() *cli.Command {
 				style:     style,
 				gray:      c.Bool("gray"),
 				plan:      c.Bool("plan"),
-				page:      pageChoice{number: c.Int("page")},
+				page:      pageChoice{number: c.Int("page"), gaps: observed.missing == "nan"},
 				scale:     scale,
 				out:       outputFrom(c),
 			}
@@ -170,10 +177,16 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		return err
 	}
 	// What is wrong with a kernel file or a prior is wrong with every input.
-	if o.spec, err = o.spec.Load(openOperatorFile); err != nil {
+	if o.spec, err = o.spec.Load(fileOpener(o.spec)); err != nil {
 		return err
 	}
+	for _, line := range o.spec.Remarks() {
+		con.remark("%s: %s", o.spec.File(), line)
+	}
 	if err := o.solver.open(); err != nil {
+		return err
+	}
+	if err := o.observed.open(); err != nil {
 		return err
 	}
 	if o.plan {
@@ -318,6 +331,11 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, err
 	}
+	if line, err := o.undoJPEG(ctx, j.path, p, &m); err != nil {
+		return restored{}, named(err)
+	} else if line != "" {
+		choice = line
+	}
 	truth, err := o.truth(con, j, p, &m)
 	if err != nil {
 		return restored{}, err
@@ -384,6 +402,9 @@ func (con *console) remarkPlan(name string, p *restore.Plan) {
 	if p.PerChannel {
 		con.remarkOnce("the prior %s is gray: a colour picture is restored channel by channel", p.Prior)
 	}
+	if p.LightLine != "" {
+		con.remark("%s: light: %s", name, p.LightLine)
+	}
 	need, available := sysmem.FormatSize(p.Memory.Need), sysmem.FormatSize(p.Memory.Available)
 	switch w := p.Windows; {
 	case w != nil:
@@ -439,7 +460,9 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 			return nil, m, "", missing(err)
 		}
 		m.Range = o.scale
-		return &imageio.Picture{Image: m.Y, Bits: 16}, m, "", nil
+		p = &imageio.Picture{Image: m.Y, Bits: 16}
+		err = o.observed.apply(&m, p)
+		return p, m, "", err
 	}
 	if !o.spec.ImageShaped() && !isJPEG(o.spec) {
 		return nil, m, "", usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
@@ -450,7 +473,7 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 	if o.gray {
 		p = p.Luma()
 	}
-	if o.byFile && p.JPEG != nil {
+	if o.byFile && p.JPEG != nil && o.observed.none() {
 		c := restore.ChooseJPEG(p.JPEG.Format, p.Image, o.solver.noise)
 		o.spec, o.solver.noise, choice = c.Operator, c.Noise, c.Line
 	}
@@ -458,11 +481,15 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 		m, err = o.readJPEG(path, p)
 		return p, m, choice, err
 	}
-	scene, err := o.spec.Scene(p.Shape)
+	spec, err := o.spec.Fit(p.Shape)
 	if err != nil {
 		return nil, m, "", fmt.Errorf("%s: %w", path, err)
 	}
-	m = restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
+	scene, err := spec.Scene(p.Shape)
+	if err != nil {
+		return nil, m, "", fmt.Errorf("%s: %w", path, err)
+	}
+	m = restore.Problem{Y: p.Image, Operator: spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
 	if p.JPEG != nil {
 		m.Hints.Quality = p.JPEG.Format.Quality()
 	}
@@ -477,7 +504,8 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 			return nil, m, "", err
 		}
 	}
-	return p, m, choice, nil
+	err = o.observed.apply(&m, p)
+	return p, m, choice, err
 }
 
 // priorRange is the range of the pictures that the prior was trained on, where it has one

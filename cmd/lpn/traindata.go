@@ -328,7 +328,7 @@ func (o *trainOptions) reportData(con *console, dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := drawTo(o.out, sheet); err != nil {
+		if err := drawTo(o.out, plot.Style{}, sheet); err != nil {
 			return err
 		}
 	}

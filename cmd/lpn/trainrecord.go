@@ -98,7 +98,7 @@ func (o *trainOptions) findRate(ctx context.Context, con *console, to string) er
 			x, y = append(x, p.Rate), append(y, p.Loss)
 		}
 	}
-	if err := drawTo(to, plot.Lines{X: "learning rate", Y: "loss, smoothed", LogX: true, LogY: true, Series: []plot.Series{{X: x, Y: y}}}); err != nil {
+	if err := drawTo(to, plot.Style{}, plot.Lines{X: "learning rate", Y: "loss, smoothed", LogX: true, LogY: true, Series: []plot.Series{{X: x, Y: y}}}); err != nil {
 		return err
 	}
 	if con.json {

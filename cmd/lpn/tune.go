@@ -241,7 +241,7 @@ func (o tuneOptions) examples(con *console) ([]restore.Example, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := o.spec.Load(openOperatorFile)
+	spec, err := o.spec.Load(fileOpener(o.spec))
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,14 @@ func NewFile(r io.Reader, name string) (*File, error) {
 	return newFile(bytes.NewReader(data), int64(len(data)), name)
 }
 
+// TakeGaps lets an .npy have NaN where samples are missing, as other formats of floats
+// may: see Picture.Missing. Without it NaN in an .npy is an error.
+func (f *File) TakeGaps() {
+	if s, ok := f.src.(*npySource); ok {
+		s.gaps = true
+	}
+}
+
 // load reads a stream whole: only what begins like a picture, for others may
 // have no end.
 func load(r io.Reader) ([]byte, error) {

@@ -62,6 +62,7 @@ type stream struct {
 	npy.Header
 	count int
 	whole bool // the stream is known to hold all of it
+	gaps  bool // NaN is taken
 }
 
 // readNpyHeader reads up to the samples. size is the length of the stream, -1
@@ -84,7 +85,7 @@ func readNpyHeader(r io.Reader, size int64) (*stream, error) {
 	if !ok {
 		return nil, fmt.Errorf("a .npy of shape %s has more than the limit of 2^31 samples", h.Tuple())
 	}
-	a := &stream{h, n, size >= 0}
+	a := &stream{Header: h, count: n, whole: size >= 0}
 	if left := size - int64(h.Before); a.whole && int64(n)*int64(h.Size) > left {
 		return nil, fmt.Errorf("damaged .npy: shape %s of %s wants %d bytes, the file has %d",
 			a.dims(), h.Descr, int64(n)*int64(h.Size), max(left, 0))
@@ -110,8 +111,8 @@ func (a *stream) scale() float64 {
 }
 
 // read reads n samples, last index fastest: unsigned integers of up to 16 bits
-// divided by their largest value, all others as they are. NaN and infinity are
-// refused.
+// divided by their largest value, all others as they are. NaN, where it is not a gap,
+// and infinity are refused.
 func (a *stream) read(r io.Reader, n int) (data []float32, err error) {
 	if a.whole {
 		data, err = a.FloatsInto(make([]float32, n), r)
@@ -128,7 +129,7 @@ func (a *stream) read(r io.Reader, n int) (data []float32, err error) {
 		return data, nil
 	}
 	for i, v := range data {
-		if v-v != 0 {
+		if v-v != 0 && !(a.gaps && v != v) {
 			return nil, fmt.Errorf("sample %d is %v: every sample must be a finite number", i, v)
 		}
 	}
@@ -243,6 +244,9 @@ func (s *npySource) Page(i int) (*Picture, error) {
 				p.Alpha[i] = uint16(data[i*c+c-1]*65535 + 0.5)
 			}
 		}
+	}
+	if s.gaps {
+		return p, p.absent(nil)
 	}
 	return p, nil
 }

@@ -24,7 +24,8 @@ var baselines = map[string]baseline{
 
 var baselineNames = []string{"input", "wiener", "tv", "tv-aniso", "wavelet"}
 
-// Baselines lists the classical methods: input (the measurement itself, or A'y),
+// Baselines lists the classical methods: input (the measurement itself, enlarged where it is
+// smaller, or A'y),
 // wiener (a quadratic prior of the gradients), tv and tv-aniso (total variation,
 // isotropic and anisotropic) and wavelet. Their weights follow from the noise
 // alone, as the statistical ones of a prior of fixed scale; TuneBaseline finds
@@ -64,11 +65,13 @@ func deviation(m noise.Model, y operators.Image) float64 {
 }
 
 // inputBaseline is the measurement itself where it has the scene's shape, what a
-// decoder makes of a file, else A'y.
+// decoder makes of a file, a small picture enlarged by cubic interpolation, else A'y.
 func inputBaseline(_ context.Context, y operators.Image, a operators.Linear, _, _ float64) ([]float32, error) {
 	x := make([]float32, a.Domain().Len())
 	if q, ok := a.(operators.Quantiser); ok {
 		q.Decode(x, y.Pix)
+	} else if up, ok := a.(operators.Interpolator); ok {
+		up.Interpolate(x, y.Pix)
 	} else if y.Shape == a.Domain() {
 		copy(x, y.Pix)
 	} else {

@@ -84,6 +84,9 @@ func (p *Plan) decideMemory() error {
 	case p.Operator.TakesBoundary() && p.Operator.Boundary() == operators.Circular:
 		return tooLarge("under the boundary circular, where opposite edges meet, it is not cut into tiles")
 	}
+	if _, _, local := p.Operator.Support(); !local && !p.policy.rounded {
+		return tooLarge("a blur that varies is not cut into tiles")
+	}
 	halo, pitch, err := p.halo()
 	if err != nil {
 		return tooLarge(err.Error())

@@ -34,9 +34,14 @@ type Plan struct {
 	// Saturated says that samples lie at the ends of the range, and are taken to say
 	// only that the truth lies there or beyond.
 	Saturated bool `json:"saturated"`
+	// Light is what the operator acts on, and LightLine why, where it was asked for.
+	Light     Light  `json:"light,omitempty"`
+	LightLine string `json:"light_line,omitempty"`
 	// Gray says that the channels of a colour measurement are equal: one of them
 	// is restored, and repeated.
 	Gray bool `json:"gray"`
+	// Missing is the number of samples that are not known.
+	Missing int `json:"missing,omitempty"`
 	// Noise is the standard deviation of the noise in units of y, root mean square
 	// over the measurement; Estimated says that it was estimated from y.
 	Noise     float64 `json:"noise"`
@@ -128,9 +133,15 @@ func New(p Problem, o Options) (*Plan, error) {
 		plan.Tol = plan.policy.tol
 	}
 	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
+	if err := plan.decideMissing(); err != nil {
+		return nil, err
+	}
 	plan.decideChannels()
+	if err := plan.fitMap(); err != nil {
+		return nil, err
+	}
 	for _, decide := range []func() error{
-		plan.decideRange, plan.decideSaturation, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight,
+		plan.decideRange, plan.decideSaturation, plan.decideNoise, plan.decidePrior, plan.decideMemory, plan.bind, plan.decideWeight, plan.decideLight,
 	} {
 		if err := decide(); err != nil {
 			return nil, err
@@ -145,11 +156,11 @@ const fewestAtEnd, mostAtEnd = 2e-4, 0.3
 
 // decideSaturation finds out whether samples were clipped.
 func (p *Plan) decideSaturation() error {
-	if p.policy.alone || !p.Operator.ImageShaped() || p.Operator.File() != "" && !p.policy.estimable {
+	if p.policy.alone || !p.Operator.ImageShaped() {
 		return nil
 	}
-	at := [2]int{}
-	for _, v := range p.problem.Y.Pix {
+	at, known := [2]int{}, p.known()
+	for _, v := range known.Pix {
 		switch {
 		case v == 0:
 			at[0]++
@@ -178,18 +189,18 @@ func (p *Plan) decideNoise() error {
 		if p.Range == Unit && !(p.Level <= 1) {
 			return &OptionError{"noise", fmt.Sprintf("%q is not a number in [0,1], a fraction like 25/255, or auto", p.problem.Noise)}
 		}
-		p.doubt(y)
+		p.doubt()
 		if _, white := p.NoiseModel.(noise.White); !white && p.policy.alone && p.Level > 0 {
 			top := extent(y.Pix)
 			clipped := p.Range == Unit && top.Lo >= 0 && top.Hi <= 1
 			p.treat(noise.Treat(p.NoiseModel, y, min(0, top.Lo), max(1, top.Hi), clipped))
 		}
 	case !p.policy.estimable:
-		return &OptionError{"noise", "auto wants a picture without holes, or a file that says its noise; give a number in [0,1] or a fraction like 25/255"}
+		return &OptionError{"noise", "auto wants a picture, or a file that says its noise; give a number in [0,1] or a fraction like 25/255"}
 	case p.policy.alone:
 		p.estimate(y)
 	default:
-		p.Level = noise.FindWhite(y)
+		p.Level = noise.FindWhite(p.known())
 		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
 		p.Noise = p.Level * p.Range.span()
 	}
@@ -244,13 +255,15 @@ const treatedIters = 15
 const doubted = 1.5
 
 // doubt compares the level that was given with what the measurement shows, where it
-// is amplified: deblurring with half of the noise paints the other half.
-func (p *Plan) doubt(y operators.Image) {
+// is amplified: deblurring with half of the noise paints the other half. Where nothing
+// is, in gaps and by resampling, fine texture that looks like noise must not be
+// taken for it.
+func (p *Plan) doubt() {
 	_, white := p.NoiseModel.(noise.White)
-	if !white || !p.free || !p.policy.estimable {
+	if !white || !p.free || !p.policy.estimable || p.fills() || p.Operator.Resamples() {
 		return
 	}
-	if seen := noise.FindWhite(y); seen > doubted*p.Level && seen > 2*quantum {
+	if seen := noise.FindWhite(p.known()); seen > doubted*p.Level && seen > 2*quantum {
 		p.NoiseLine = fmt.Sprintf("the measurement shows noise of %.3g where %.3g was given: it is taken to have what it shows", seen*p.Range.span(), p.Noise)
 		p.Level = seen
 	}
@@ -413,6 +426,12 @@ func (p *Plan) String() string {
 	}
 	if p.Saturated {
 		line("clipped", "samples at black and white say only that the truth lies there or beyond")
+	}
+	if p.LightLine != "" {
+		line("light", "%s", p.LightLine)
+	}
+	if p.Missing > 0 {
+		line("missing", "%d samples, filled by the prior", p.Missing)
 	}
 	if p.Gray {
 		line("channels", "equal: one is restored and repeated")

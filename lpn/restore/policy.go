@@ -64,7 +64,7 @@ var policies = map[string]policy{
 	"denoise": {start: startMeasured, level: own, weight: one, leastNoise: 0, alone: true, estimable: true, windows: true},
 	"blur":    {start: startQuadratic, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true, windows: true},
 	"sr":      {start: startQuadratic, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true},
-	"inpaint": {start: startQuadratic, level: spread, weight: one, leastNoise: noiseFloor},
+	"inpaint": {start: startQuadratic, level: spread, weight: one, leastNoise: noiseFloor, estimable: true},
 	"cs":      {start: startGraduated, level: spread, weight: one, leastNoise: sensingNoise, whole: true},
 	"tomo":    {start: startQuadratic, level: spread, weight: byResolutionOf, leastNoise: noiseFloor, whole: true},
 	"jpeg":    {start: startDecoded, rounded: true, tol: 1e-3, windows: true},

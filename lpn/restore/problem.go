@@ -22,6 +22,12 @@ type Problem struct {
 	// Noise is the model of the noise in units of Y; nil asks for an estimate from
 	// Y.
 	Noise noise.Model
+	// Light is what the operator acts on, for blur and sr. Default: the numbers.
+	Light Light
+	// Missing is nil, or says of each sample of Y that it is not known: whatever Y
+	// has there counts for nothing, and the prior fills the gap. With the identity that
+	// is inpainting.
+	Missing []bool
 	// Hints are what is known of Y's file, for the estimate.
 	Hints noise.Hints
 	// Range is what the prior sees as black and white, in units of the scene. The
@@ -43,6 +49,19 @@ func (p Problem) scene() (operators.Shape, error) {
 // build makes the operator for the scene and checks that y is a measurement of
 // it.
 func (p Problem) build(scene operators.Shape) (operators.Linear, error) {
+	a, err := p.complete(scene)
+	if err != nil || p.Missing == nil {
+		return a, err
+	}
+	keep := make([]bool, len(p.Missing))
+	for i, gone := range p.Missing {
+		keep[i] = !gone
+	}
+	return operators.Observe(a, keep)
+}
+
+// complete is the operator without regard to what is missing.
+func (p Problem) complete(scene operators.Shape) (operators.Linear, error) {
 	a, err := p.Operator.Build(scene)
 	if err != nil {
 		return nil, err

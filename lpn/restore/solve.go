@@ -234,8 +234,7 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	if p.Lambda == 0 {
 		return unchanged(y, truth), ctx.Err()
 	}
-	h := p.fidelity(a, y)
-	method, exact := p.method(h, psi)
+	h, method, exact := p.methodFor(a, y, psi)
 	stop := solvers.Stop{MaxIters: p.Iters, RelChange: p.Tol}
 	if p.Tol > 0 {
 		stop.Gradient = 1e-9 // a minimum that the first step finds needs no second
@@ -259,6 +258,17 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 		r.Certified, r.Uncertified = false, why
 	}
 	return r, nil
+}
+
+// methodFor is the solver of a measurement with its fidelity; exact as method has it.
+func (p *Plan) methodFor(a operators.Linear, y operators.Image, psi solvers.Potential) (h solvers.Smooth, m solvers.Method, exact func() (bool, string)) {
+	if p.Light == LightLinear {
+		h := p.developed(a, y)
+		return h, solvers.BPG{H: h, Psi: psi, Lambda: p.Lambda, Step: p.Step}, func() (bool, string) { return true, "" }
+	}
+	f := p.fidelity(a, y)
+	m, exact = p.method(f, psi)
+	return f, m, exact
 }
 
 // unchanged is the result without noise: the fidelity alone is minimal at the
@@ -405,8 +415,11 @@ const coarseNoise = 0.25
 
 // start is the first estimate.
 func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
-	if p.policy.start == startMeasured || p.policy.start == startDecoded || p.Saturated && y.Shape == a.Domain() {
+	if p.policy.start == startMeasured || p.policy.start == startDecoded || p.Saturated && y.Shape == a.Domain() && !p.fills() {
 		return inputBaseline(ctx, y, a, p.Level, 1)
+	}
+	if p.Light == LightLinear {
+		return developedStart(ctx, y, a, p.Level)
 	}
 	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)
 	if err == nil && p.policy.start == startGraduated {

@@ -59,7 +59,11 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 		x = slices.Clone(x)
 		clip(x)
 	}
-	a.Apply(res, x)
+	if p.Light == LightLinear {
+		p.developed(a, y).Measure(res, x)
+	} else {
+		a.Apply(res, x)
+	}
 	if q, ok := a.(operators.Quantiser); ok {
 		e.moved, e.kept = p.beyondSteps(res, y.Pix, q)
 	} else {
@@ -70,7 +74,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	for i := range res {
 		e.energy += float64(res[i]) * float64(res[i])
 	}
-	e.samples = float64(len(res))
+	e.samples = float64(len(res) - p.Missing)
 	if p.Operator.ImageShaped() && y.Len() == len(y.Pix) {
 		for row := range y.C * y.H {
 			line := res[row*y.W:][:y.W]

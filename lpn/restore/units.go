@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
@@ -106,7 +107,7 @@ func (p *Plan) findRange() error {
 		p.Range = r
 		return nil
 	case p.Operator.ImageShaped():
-		r = robust(p.problem.Y.Pix)
+		r = robust(p.known().Pix)
 		if r.likeUnit() && p.problem.Noise != nil || r.IsZero() {
 			r = Unit
 		}
@@ -170,6 +171,11 @@ func (p *Plan) normalise() error {
 		a.Apply(dark, flat)
 	}
 	p.problem.Y = shifted(p.problem.Y, dark, r.span())
+	for i, gone := range p.problem.Missing {
+		if gone {
+			p.problem.Y.Pix[i] = 0
+		}
+	}
 	if t := p.problem.Truth; t != nil {
 		n := shifted(*t, []float32{float32(r.Lo)}, r.span())
 		p.problem.Truth = &n
@@ -204,6 +210,18 @@ func (p *Plan) decideChannels() {
 		return
 	}
 	n := y.H * y.W
+	if m := p.problem.Missing; m != nil {
+		if !slices.Equal(m[:n], m[n:2*n]) || !slices.Equal(m[:n], m[2*n:]) {
+			return
+		}
+		p.problem.Missing = m[:n]
+	}
+	if m, ok := p.problem.Noise.(noise.Map); ok && len(m.Deviation.Pix) == 3*n {
+		if !equalChannels(m.Deviation) {
+			return
+		}
+		p.problem.Noise = noise.Map{Deviation: operators.Image{Shape: operators.Shape{C: 1, H: y.H, W: y.W}, Pix: m.Deviation.Pix[:n]}}
+	}
 	p.Gray = true
 	p.problem.Y = operators.Image{Shape: operators.Shape{C: 1, H: y.H, W: y.W}, Pix: y.Pix[:n]}
 	p.Scene.C, p.problem.Scene.C = 1, 1

@@ -165,7 +165,9 @@ func (c *counts) in(y, x int) int32 {
 func silent(p []float32, h, w int, zeros bool) *counts {
 	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, v := range p {
-		lo, hi = min(lo, v), max(hi, v)
+		if v == v { // not missing
+			lo, hi = min(lo, v), max(hi, v)
+		}
 	}
 	nlo, nhi := 0, 0
 	for _, v := range p {

@@ -43,10 +43,11 @@ var bandStarts = [2]int{11, estSplit}
 // Blocks that say nothing are left out, unless too few others remain: with
 // samples at an end of the range where they pile up, as clipping took their
 // noise, with flat areas and with repeated lines. Channels are pooled. Noise that is not
-// white (demosaicking, JPEG, resizing) is underestimated; a measurement with
-// missing pixels, or one that is no picture, is not for this function. Without
-// a single 8x8 block of finite samples the estimate comes from neighbouring
-// differences; a picture of one pixel gives 0.
+// white (demosaicking, JPEG, resizing) is underestimated; a measurement that is no
+// picture is not for this function. Missing samples are NaN: blocks with one are left
+// out. Without a single 8x8 block of finite samples the estimate comes from second
+// differences in the flattest tiles, and of a picture of few pixels from neighbouring
+// differences; one pixel gives 0.
 func FindWhite(m operators.Image) float64 {
 	sigma, _ := findWhite(m)
 	return sigma
@@ -64,6 +65,9 @@ func findWhite(m operators.Image) (sigma, roughness float64) {
 		blocks = blockEnergies(m, false)
 	}
 	if len(blocks) == 0 {
+		if sigma, ok := gappyNoise(m); ok {
+			return sigma, 0
+		}
 		return differenceNoise(m), 0
 	}
 	slices.SortFunc(blocks, func(a, b blockEnergy) int { return cmp.Compare(a.low, b.low) })
@@ -245,4 +249,49 @@ func differenceNoise(m operators.Image) float64 {
 	}
 	slices.Sort(d)
 	return d[len(d)/2] / (0.6744897501960817 * math.Sqrt2)
+}
+
+const (
+	gapTile  = 16   // side of the tiles
+	gapFew   = 32   // second differences that a tile must have
+	gapTiles = 20   // tiles that there must be
+	gapNear  = 0.05 // the share of the tiles that is taken for flat
+	gapBias  = 1.1  // what choosing the flattest takes away
+)
+
+// gappyNoise estimates white noise from pictures in which samples are missing here and
+// there: the second difference a - 2b + c of three neighbours in a row or a column has
+// 6 times its variance. Of tiles of 16x16 samples, those with the least median of it are
+// flat. ok is false where there are too few tiles.
+func gappyNoise(m operators.Image) (sigma float64, ok bool) {
+	var tiles, d []float64
+	for c := range m.C {
+		p := m.Plane(c)
+		for y0 := 0; y0 < m.H; y0 += gapTile {
+			for x0 := 0; x0 < m.W; x0 += gapTile {
+				d = d[:0]
+				for y := y0; y < min(y0+gapTile, m.H); y++ {
+					for x := x0; x < min(x0+gapTile, m.W); x++ {
+						i := y*m.W + x
+						if x > x0+1 {
+							d = append(d, math.Abs(float64(p[i])-2*float64(p[i-1])+float64(p[i-2])))
+						}
+						if y > y0+1 {
+							d = append(d, math.Abs(float64(p[i])-2*float64(p[i-m.W])+float64(p[i-2*m.W])))
+						}
+					}
+				}
+				d = slices.DeleteFunc(d, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+				if len(d) >= gapFew {
+					slices.Sort(d)
+					tiles = append(tiles, d[len(d)/2]/(0.6744897501960817*math.Sqrt(6)))
+				}
+			}
+		}
+	}
+	if len(tiles) < gapTiles {
+		return 0, false
+	}
+	slices.Sort(tiles)
+	return gapBias * tiles[int(gapNear*float64(len(tiles)))], true
 }

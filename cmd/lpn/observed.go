@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/urfave/cli/v2"
+)
+
+// An observation says what the samples of an input are: which count, and how much
+// (--weights, --missing), and whether they stand for light (--light).
+type observation struct {
+	light   restore.Light
+	path    string          // of the weights, "" for none
+	weights operators.Image // of which open reads them
+	missing string          // "", nan or alpha
+}
+
+func observationFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "weights", Usage: "the inverse variance of each sample or pixel, a `FILE` of the input's size; 0: the sample is missing. With --noise S a weight of 1 has noise S; a mask says nothing of the noise"},
+		&cli.StringFlag{Name: "light", Value: "auto", Usage: "what blur and sr act on: `L` is linear, the light that sRGB stands for, as in a camera; srgb, the numbers as they are; or auto, for a picture of integers that is blurred the one that explains it better"},
+		&cli.StringFlag{Name: "missing", Usage: "what marks missing samples, which the prior fills: `nan`, numbers that the file does not have, or alpha, transparent pixels"},
+	}
+}
+
+func observationFrom(c *cli.Context) (observation, error) {
+	o := observation{path: c.String("weights"), missing: c.String("missing")}
+	if o.missing != "" && o.missing != "nan" && o.missing != "alpha" {
+		return o, usagef("--missing: %q%s; want nan or alpha", o.missing, suggest(o.missing, []string{"nan", "alpha"}))
+	}
+	lights := map[string]restore.Light{"auto": restore.LightAuto, "linear": restore.LightLinear, "srgb": restore.LightNumbers}
+	light, ok := lights[c.String("light")]
+	if !ok {
+		return o, usagef("--light: %q%s; want linear, srgb or auto", c.String("light"), suggest(c.String("light"), []string{"linear", "srgb", "auto"}))
+	}
+	o.light = light
+	return o, nil
+}
+
+// open reads the weights. A picture of two integers, one of them 0, is a mask.
+func (o *observation) open() error {
+	if o.path == "" {
+		return nil
+	}
+	p, err := imageio.Read(o.path)
+	var bad *imageio.Error
+	switch {
+	case errors.As(err, &bad):
+		if o.weights, err = openOperatorFile(o.path); err != nil {
+			return err
+		}
+	case err != nil:
+		return missing(err)
+	case hasHoles(p):
+		o.weights = opacity(p)
+	default:
+		if p.C > 1 && p.Bits < 32 {
+			p = p.Luma()
+		}
+		o.weights = p.Image
+		for i, gone := range p.Missing {
+			if gone {
+				o.weights.Pix[i] = 0
+			}
+		}
+		if p.Bits < 32 {
+			maskToOne(o.weights.Pix)
+		}
+	}
+	return nil
+}
+
+// maskToOne makes the larger of two values 1 where the other is 0.
+func maskToOne(x []float32) {
+	top := float32(0)
+	for _, v := range x {
+		top = max(top, v)
+	}
+	for _, v := range x {
+		if v != 0 && v != top {
+			return
+		}
+	}
+	for i, v := range x {
+		if v != 0 {
+			x[i] = 1
+		}
+	}
+}
+
+// apply gives a problem read from a picture its missing samples and weights, and takes
+// the marks of the former off the picture.
+func (o observation) apply(m *restore.Problem, p *imageio.Picture) error {
+	m.Light = o.light
+	if o.light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "" || m.Operator.Name() != "blur") {
+		m.Light = restore.LightNumbers // of a detector
+	}
+	switch o.missing {
+	case "nan":
+		m.Missing, p.Missing = p.Missing, nil
+	case "alpha":
+		if hasHoles(p) {
+			m.Missing = make([]bool, len(m.Y.Pix))
+			n := p.H * p.W
+			for i := range m.Missing {
+				m.Missing[i] = p.Alpha[i%n] == 0
+			}
+			p.Alpha = nil
+		}
+	}
+	if o.path == "" {
+		return nil
+	}
+	sigma := 0.0
+	if m.Noise != nil {
+		w, white := m.Noise.(noise.White)
+		if !white {
+			return usagef("--weights goes with --noise auto or a number: another model says the variances itself")
+		}
+		sigma = w.Sigma
+	}
+	var err error
+	*m, err = m.Weighted(o.weights, sigma)
+	return asUsage(err)
+}
+
+// none says that every sample counts alike.
+func (o observation) none() bool { return o.path == "" && o.missing == "" }

@@ -1,0 +1,136 @@
+package restore_test
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/lpn/priors"
+	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// lamps is a dark scene with bright spots, where light and numbers differ most.
+func lamps(h, w int) operators.Image {
+	m := blobs(h, w)
+	for i := range m.Pix {
+		y, x := float64(i/w), float64(i%w)
+		m.Pix[i] *= 0.5
+		if math.Mod(x, 17) < 4 && math.Mod(y, 19) < 5 {
+			m.Pix[i] = 0.95
+		}
+	}
+	return m
+}
+
+// TestLight: of a scene blurred in linear light and of one blurred in its numbers, each
+// is found out, and restored better than by the other.
+func TestLight(t *testing.T) {
+	spec, err := operators.ParseSpec("blur:gaussian,sigma=1.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	truth := lamps(64, 72)
+	a, err := spec.Build(truth.Shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, light := range []restore.Light{restore.LightNumbers, restore.LightLinear} {
+		x, y := truth.Clone(), operators.NewImage(truth.Shape)
+		if light == restore.LightLinear {
+			solvers.Decode(x.Pix, x.Pix)
+		}
+		a.Apply(y.Pix, x.Pix)
+		if light == restore.LightLinear {
+			solvers.Encode(y.Pix, y.Pix)
+		}
+		operators.AddGaussian(y.Pix, y.Pix, 0.01, rand.New(rand.NewPCG(1, 2)))
+		p := restore.Problem{Y: y, Operator: spec, Noise: noise.White{Sigma: 0.01}, Range: restore.Unit}
+		got := map[restore.Light]float64{}
+		for _, as := range []restore.Light{restore.LightNumbers, restore.LightLinear, restore.LightAuto} {
+			p.Light = as
+			plan, err := restore.New(p, restore.Options{Choose: priors.For, Threads: 1, Iters: 25})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if as == restore.LightAuto {
+				if plan.Light != light || plan.LightLine == "" {
+					t.Errorf("blurred in %q: found %q, %s", light, plan.Light, plan.LightLine)
+				}
+				continue
+			}
+			r, err := plan.Solve(context.Background(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if as == restore.LightLinear && r.Certified {
+				t.Error("linear light is certified")
+			}
+			for k := range r.Trace[1:] {
+				if r.Trace[k+1].Objective > r.Trace[k].Objective*(1+1e-6) {
+					t.Errorf("the objective rises at %d", k+1)
+				}
+			}
+			got[as] = restore.Compare(truth, r.Image).PSNR
+		}
+		other := restore.LightLinear
+		if light == other {
+			other = restore.LightNumbers
+		}
+		if got[light] < got[other]+1 {
+			t.Errorf("blurred in %q: %.2f dB, by the other %.2f", light, got[light], got[other])
+		}
+	}
+	for text, says := range map[string]string{"denoise": "not with denoise", "inpaint:ratio=0.5": "not with inpaint"} {
+		other, err := operators.ParseSpec(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = restore.New(restore.Problem{Y: truth, Operator: other, Light: restore.LightLinear, Noise: noise.White{Sigma: 0.01}, Range: restore.Unit}, restore.Options{Choose: priors.For})
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestVarying: a blur that varies is undone better as what it is than by its middle.
+func TestVarying(t *testing.T) {
+	truth := lamps(48, 64)
+	mosaic := operators.NewImage(operators.Shape{C: 1, H: 11, W: 33})
+	for q, sigma := range []float64{0.7, 1.4, 2.1} {
+		k, err := operators.GaussianKernel(sigma, 11)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range k.Taps {
+			mosaic.Pix[i/11*33+q*11+i%11] = float32(v)
+		}
+	}
+	spec, err := operators.ParseSpec("blur:kernel=m,grid=3x1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := restore.Simulate(truth, spec.WithData(mosaic), noise.White{Sigma: 0.005}, rand.New(rand.NewPCG(3, 4)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := psnrOf(t, e.Problem, truth)
+	if e.Problem.Operator, err = operators.ParseSpec("blur:gaussian,sigma=1.4"); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := restore.New(e.Problem, restore.Options{Choose: priors.For, Threads: 1, Iters: 60})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := plan.Solve(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other := restore.Compare(truth, r.Image).PSNR; got < other+1 {
+		t.Errorf("varying: %.2f dB, one kernel %.2f", got, other)
+	}
+}

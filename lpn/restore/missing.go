@@ -1,0 +1,160 @@
+package restore
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+)
+
+// This file prepares measurements of which samples are missing or weighted.
+
+// Weighted returns the problem with the inverse variances w of Y's samples, in units
+// of Y: one for each, or for each pixel where Y has several channels. A sample of
+// weight 0 is missing. With sigma = 0 the weights are absolute, the deviation of a
+// sample being 1/sqrt(w); else they are relative, and it is sigma/sqrt(w). Weights
+// of 0 and 1 alone, and sigma = 0, are a mask that says nothing of the noise. The
+// error is one line about a weight that is none, or an *OptionError about the number
+// of weights.
+func (p Problem) Weighted(w operators.Image, sigma float64) (Problem, error) {
+	n, repeat := len(p.Y.Pix), 1
+	if w.C == 1 && w.H == p.Y.H && w.W == p.Y.W {
+		repeat = p.Y.C
+	}
+	if len(w.Pix)*repeat != n {
+		return p, &OptionError{"weights", fmt.Sprintf("%v for a measurement %v; want one for each sample or pixel", w.Shape, p.Y.Shape)}
+	}
+	missing := make([]bool, n)
+	deviation := operators.NewImage(p.Y.Shape)
+	mask, some := true, false
+	for i := range missing {
+		v := float64(w.Pix[i%len(w.Pix)])
+		if !(v >= 0) || math.IsInf(v, 0) {
+			return p, &OptionError{"weights", fmt.Sprintf("%v of sample %d; want finite numbers of at least 0", v, i)}
+		}
+		missing[i] = v == 0
+		some = some || v == 0
+		mask = mask && (v == 0 || v == 1)
+		if v > 0 {
+			deviation.Pix[i] = float32(1 / math.Sqrt(v))
+		}
+	}
+	if some {
+		if p.Missing != nil {
+			for i, gone := range p.Missing {
+				missing[i] = missing[i] || gone
+			}
+		}
+		p.Missing = missing
+	}
+	switch {
+	case mask && sigma > 0:
+		p.Noise = noise.White{Sigma: sigma}
+		return p, nil
+	case mask:
+		return p, nil
+	case sigma == 0:
+		sigma = 1
+	}
+	for i := range deviation.Pix {
+		deviation.Pix[i] *= float32(sigma)
+	}
+	p.Noise = noise.Map{Deviation: deviation}
+	return p, nil
+}
+
+// decideMissing finds out which samples are not known, from the problem and from an
+// inpaint, and sets them to 0. Missing samples of what is only noisy make it an
+// inpainting.
+func (p *Plan) decideMissing() error {
+	m := p.problem.Missing
+	if m != nil && len(m) != len(p.problem.Y.Pix) {
+		return &OptionError{"missing", fmt.Sprintf("%d for a measurement of %d samples; want one for each", len(m), len(p.problem.Y.Pix))}
+	}
+	if !slices.Contains(m, true) {
+		p.problem.Missing = nil
+		return nil
+	}
+	if p.policy.rounded {
+		return &OptionError{"missing", "samples of a JPEG file are not missing: want another operator"}
+	}
+	p.Missing = count(m)
+	if p.Missing == len(m) {
+		return &OptionError{"missing", "every sample is; want some that are known"}
+	}
+	p.problem.Y = p.problem.Y.Clone()
+	for i, gone := range m {
+		if gone {
+			p.problem.Y.Pix[i] = 0
+		}
+	}
+	if p.policy.alone {
+		p.policy = policies["inpaint"]
+		p.Start = string(p.policy.start)
+	}
+	p.policy.windows = false
+	return nil
+}
+
+// fills reports whether the prior fills gaps: there the measurement itself is no
+// estimate of the scene.
+func (p *Plan) fills() bool { return p.Missing > 0 || p.Operator.Name() == "inpaint" }
+
+func count(m []bool) int {
+	n := 0
+	for _, v := range m {
+		if v {
+			n++
+		}
+	}
+	return n
+}
+
+// known is the measurement with NaN for samples that are not known, the measurement
+// itself where all are.
+func (p *Plan) known() operators.Image {
+	y, gone := p.problem.Y, p.problem.Missing
+	if gone == nil {
+		if p.Operator.Name() != "inpaint" {
+			return y
+		}
+		a, err := p.problem.build(p.Scene)
+		if err != nil {
+			return y
+		}
+		mask := a.(*operators.Mask)
+		gone = make([]bool, y.Len())
+		for i := range gone {
+			at := i % (y.H * y.W)
+			gone[i] = !mask.Kept(at/y.W, at%y.W)
+		}
+	}
+	y = y.Clone()
+	for i := range y.Pix {
+		if gone[i] {
+			y.Pix[i] = float32(math.NaN())
+		}
+	}
+	return y
+}
+
+// fitMap gives a map of deviations of one channel to all channels, and refuses one of
+// another size.
+func (p *Plan) fitMap() error {
+	m, ok := p.problem.Noise.(noise.Map)
+	if !ok || m.Deviation.Shape == p.problem.Y.Shape {
+		return nil
+	}
+	d, y := m.Deviation, p.problem.Y.Shape
+	if len(d.Pix)*y.C != y.Len() && len(d.Pix) != y.Len() {
+		return &OptionError{"noise", fmt.Sprintf("a map of %v deviations for a measurement %v; want one for each sample or pixel", d.Shape, y)}
+	}
+	all := operators.NewImage(y)
+	for i := range all.Pix {
+		all.Pix[i] = d.Pix[i%len(d.Pix)]
+	}
+	p.problem.Noise = noise.Map{Deviation: all}
+	return nil
+}
