@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"image"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/blind"
+	"github.com/lpn-imaging/lpn/lpn/priors"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
@@ -70,6 +73,10 @@ func main() {
 		ids = []int{239, 259, 279, 319}
 	}
 	files, _ := filepath.Glob(flag.Arg(1) + "/*.jpg")
+	if os.Getenv("FAM") != "" {
+		fam(files, *sigma)
+		return
+	}
 	var grid []operators.Kernel
 	mean := 0.0
 	n := 0
@@ -98,6 +105,9 @@ func main() {
 			e := blind.Free(y, noise.FindWhite(y), 27)
 			s := similarity(e, k)
 			fmt.Printf(" %.3f(%.1fs)", s, time.Since(t).Seconds())
+			if os.Getenv("ER") != "" {
+				fmt.Printf("[%.2f]", ratio(x, y, k, e, *sigma))
+			}
 			grid = append(grid, k, e)
 			mean += s
 			n++
@@ -120,4 +130,38 @@ func main() {
 	f, _ := os.Create("/tmp/blind-grid.png")
 	png.Encode(f, m)
 	f.Close()
+}
+
+// ratio is the error ratio.
+func ratio(x, y operators.Image, k, e operators.Kernel, sigma float64) float64 {
+	truth := crop(x, y.H, y.W)
+	errorOf := func(k operators.Kernel) float64 {
+		spec, err := operators.ParseSpec("blur:kernel=psf.npy")
+		check(err)
+		m := operators.NewImage(operators.Shape{C: 1, H: k.H, W: k.W})
+		for i, t := range k.Taps {
+			m.Pix[i] = float32(t)
+		}
+		spec = spec.WithBoundary(operators.Valid).WithData(m)
+		plan, err := restore.New(restore.Problem{Y: y, Operator: spec, Noise: noise.White{Sigma: sigma}, Range: restore.Unit}, restore.Options{Choose: priors.For, Iters: 40, Threads: 1})
+		check(err)
+		r, err := plan.Solve(context.Background(), nil)
+		check(err)
+		best := math.Inf(1)
+		const reach, edge = 8, 20
+		for dy := -reach; dy <= reach; dy++ {
+			for dx := -reach; dx <= reach; dx++ {
+				s := 0.0
+				for i := edge; i < truth.H-edge; i++ {
+					for j := edge; j < truth.W-edge; j++ {
+						d := float64(r.Image.Pix[(i+dy)*truth.W+j+dx] - truth.Pix[i*truth.W+j])
+						s += d * d
+					}
+				}
+				best = min(best, s)
+			}
+		}
+		return best
+	}
+	return errorOf(e) / errorOf(k)
 }
