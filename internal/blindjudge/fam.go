@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"time"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/blind"
@@ -14,15 +15,8 @@ import (
 
 func fam(files []string, _ float64) {
 	ids := []int{5, 45, 85, 125, 165, 205, 245, 285, 325, 365, 405, 425}
-	if os.Getenv("ALPHA") != "" {
-		for id := 3; id < 430; id += 12 {
-			p, err := imageio.Read(files[id])
-			check(err)
-			x := crop(p.Luma().Image, 255, 255)
-			v, _, _, m := blind.Spectral(x.Pix, x.H, x.W, noise.FindWhite(x), "alpha")
-			fmt.Printf("%.2f(%.0f) ", v, m)
-		}
-		fmt.Println()
+	if os.Getenv("SEL") != "" {
+		sel(files)
 		return
 	}
 	for _, kind := range []string{"gaussian", "disk"} {
@@ -70,5 +64,30 @@ func fam(files []string, _ float64) {
 			}
 		}
 		fmt.Println(kind, "within 5%", float64(n5)/float64(n), "10%", float64(n10)/float64(n), "in interval", float64(in)/float64(n))
+	}
+}
+
+func sel(files []string) {
+	for _, spec := range []string{"denoise", "blur:gaussian,sigma=1", "blur:gaussian,sigma=2.5", "blur:disk,radius=3", "blur:motion,length=9,angle=30", "blur:motion,length=20,angle=70"} {
+		for _, id := range []int{5, 85, 165, 245} {
+			p, err := imageio.Read(files[id])
+			check(err)
+			sp, err := operators.ParseSpec(spec)
+			check(err)
+			sp = sp.WithBoundary(operators.Valid)
+			kh, kw, _ := sp.Support()
+			x := crop(p.Luma().Image, 255+kh-1, 255+kw-1)
+			a, err := sp.Build(x.Shape)
+			check(err)
+			y := operators.NewImage(a.Codomain())
+			a.Apply(y.Pix, x.Pix)
+			rng := rand.New(rand.NewPCG(uint64(id), 5))
+			for i := range y.Pix {
+				y.Pix[i] += float32(.01 * rng.NormFloat64())
+			}
+			t := time.Now()
+			e, err := blind.Find(y, blind.Options{})
+			fmt.Println(spec, id, e, err, time.Since(t).Seconds())
+		}
 	}
 }

@@ -65,7 +65,7 @@ func similarity(a, b operators.Kernel) float64 {
 func main() {
 	sigma := flag.Float64("noise", 0.01, "")
 	flag.Parse()
-	ids := []int{259, 319}
+	ids := []int{259, 279}
 	if os.Getenv("ONE") != "" {
 		ids = []int{319}
 	}
@@ -98,11 +98,10 @@ func main() {
 			for i := range y.Pix {
 				y.Pix[i] += float32(*sigma * rng.NormFloat64())
 			}
-			if os.Getenv("TRUE") != "" {
-				blind.True0 = &k
-			}
 			t := time.Now()
-			e := blind.Free(y, noise.FindWhite(y), 27)
+			est, err := blind.Find(y, blind.Options{Kind: blind.Free})
+			check(err)
+			e := est.Kernel
 			s := similarity(e, k)
 			fmt.Printf(" %.3f(%.1fs)", s, time.Since(t).Seconds())
 			if os.Getenv("ER") != "" {

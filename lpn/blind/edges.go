@@ -12,17 +12,17 @@ package blind
 //	(K'K + beta D'D) x = K'y + beta D'g,
 //
 // for beta = 2 mu, 4 mu, ... . y continues around the canvas without a jump.
-func (s *scale) sharpened(x []float32, mu float64) {
+func (s *scale) sharpened(x []float32, c continuation, mu float64) {
 	gain := s.gain(s.k)
 	ky := make([]complex64, len(gain))
 	kk := make([]float32, len(gain))
 	for i, g := range gain {
-		y := s.whole[i]
+		y := c.freq[i]
 		ky[i] = complex(real(g), -imag(g)) * y
 		kk[i] = real(g)*real(g) + imag(g)*imag(g)
 	}
 	b := make([]float32, s.len())
-	copy(x, s.wholeY)
+	copy(x, c.pix)
 	for beta := 2 * mu; beta < 1e3; beta *= 2 {
 		clear(b)
 		least := float32(mu / beta)
@@ -46,7 +46,7 @@ func (s *scale) sharpened(x []float32, mu float64) {
 		s.fft.Forward(s.freq, b)
 		t := float32(beta)
 		for i, f := range s.freq {
-			d := 1 / (kk[i] + t*s.laplace[i])
+			d := 1 / (kk[i] + t*c.laplace[i])
 			s.freq[i] = (ky[i] + complex(t, 0)*f) * complex(d, 0)
 		}
 		s.fft.Inverse(x, s.freq)
@@ -65,38 +65,43 @@ func (s *scale) edges(x []float32) {
 	}
 }
 
-// continued prepares sharpened: the picture on the canvas, blended beyond its
-// frame from one end to the other.
-func (s *scale) continued(p plane) {
+// A continuation is the picture on the canvas, without a jump where that wraps
+// around.
+type continuation struct {
+	pix     []float32
+	freq    []complex64
+	laplace []float32 // the transform of D'D
+}
+
+// continued blends a plane, beyond its frame, from one end to the other.
+func (s *scale) continued(p plane) continuation {
 	m := s.side / 2
-	s.wholeY = make([]float32, s.len())
+	pix := make([]float32, s.len())
+	blend := func(i, n int, a, b float32) float32 {
+		t := float32(i+1) / float32(n+1)
+		return a + t*t*(3-2*t)*(b-a)
+	}
 	for i := range p.h {
-		row := s.wholeY[(i+m)*s.w : (i+m+1)*s.w]
+		row := pix[(i+m)*s.w : (i+m+1)*s.w]
 		copy(row[m:], p.pix[i*p.w:(i+1)*p.w])
 		a, b := row[m+p.w-1], row[m]
-		n := s.w - p.w
-		for j := range n {
-			t := float32(j+1) / float32(n+1)
-			t = t * t * (3 - 2*t)
-			row[(m+p.w+j)%s.w] = a + t*(b-a)
+		for j := range s.w - p.w {
+			row[(m+p.w+j)%s.w] = blend(j, s.w-p.w, a, b)
 		}
 	}
-	n := s.h - p.h
-	for i := range n {
-		t := float32(i+1) / float32(n+1)
-		t = t * t * (3 - 2*t)
-		row := s.wholeY[(m+p.h+i)%s.h*s.w:][:s.w]
+	for i := range s.h - p.h {
+		row := pix[(m+p.h+i)%s.h*s.w:][:s.w]
 		for j := range row {
-			a, b := s.wholeY[(m+p.h-1)*s.w+j], s.wholeY[m*s.w+j]
-			row[j] = a + t*(b-a)
+			row[j] = blend(i, s.h-p.h, pix[(m+p.h-1)*s.w+j], pix[m*s.w+j])
 		}
 	}
-	s.whole = s.transform(s.wholeY)
+	c := continuation{pix: pix, freq: s.transform(pix)}
 	d := make([]float32, s.len())
 	d[0], d[1], d[s.w-1], d[s.w], d[(s.h-1)*s.w] = 4, -1, -1, -1, -1
 	l := s.transform(d)
-	s.laplace = make([]float32, len(l))
+	c.laplace = make([]float32, len(l))
 	for i, v := range l {
-		s.laplace[i] = max(real(v), 0)
+		c.laplace[i] = max(real(v), 0)
 	}
+	return c
 }

@@ -6,85 +6,112 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// tuning are the numbers of the free estimate.
-type tuning struct {
-	rounds, last int // rounds at a scale, and at the last one
-	cg           int
-	ratio        float64
-	share        float64
-	lam          float64
-}
+// The numbers of the free estimate, fitted on training photographs of bsds500 blurred by
+// the kernels of Levin et al. (2009).
+const (
+	ratio      = math.Sqrt2 // of neighbouring scales
+	edgeRounds = 8          // of strong edges at every scale
+	edgePrice  = 4e-3       // of a pixel with a gradient, in the first round
+	edgeRidge  = 10         // on ||k||^2 there
+	leastTap   = 0.05       // share of the largest tap that is kept there
+	rounds     = 20         // of the variational estimate at the last scale
+	cg         = 15         // conjugate gradients in a round
+	caution    = 1.5        // the noise is taken to be so many times the estimate
+	finalTap   = 0.03       // share of the largest tap that is kept in the end
+	lightest   = 0.02       // weight of a group of taps that is kept in the end
+)
 
-var tuned = tuning{rounds: 12, last: 20, cg: 10, ratio: math.Sqrt2, share: 0.03, lam: 1}
-
-// free estimates a kernel of side taps, coarse to fine.
-func free(p plane, side int) (operators.Kernel, *scale) {
-	var sides []int
-	var factors []float64
-	for f := 1.0; ; f *= tuned.ratio {
-		n := max(3, odd(float64(side)/f))
-		if len(sides) > 0 && n == sides[len(sides)-1] {
-			if n == 3 {
-				break
-			}
-			continue
-		}
-		sides, factors = append(sides, n), append(factors, f)
-		if n == 3 {
-			break
+// free estimates a kernel of side taps, coarse to fine: at every scale by strong
+// edges, at the last one by the variational estimate, which starts there. A start
+// that is given takes the place of the coarser scales.
+func free(p plane, side int, start *operators.Kernel) (operators.Kernel, *scale) {
+	sides, factors := []int{side}, []float64{1}
+	for f := ratio; start == nil && sides[len(sides)-1] > 3; f *= ratio {
+		if n := max(3, odd(float64(side)/f)); n < sides[len(sides)-1] {
+			sides, factors = append(sides, n), append(factors, f)
 		}
 	}
-	k := newKernel(3)
-	k.Taps[4], k.Taps[3], k.Taps[5] = 0.5, 0.25, 0.25
+	last := len(sides) - 1
+	k := newKernel(sides[last])
+	if start != nil {
+		k = padded(*start, side)
+	} else { // not a point: that is a solution at every scale
+		m := sides[last] / 2
+		k.Taps[m*k.W+m], k.Taps[m*k.W+m-1], k.Taps[m*k.W+m+1] = 0.5, 0.25, 0.25
+	}
 	var s *scale
-	for i := len(sides) - 1; i >= 0; i-- {
+	for i := last; i >= 0; i-- {
 		q := p.reduced(factors[i])
-		s = newScale(q.pix, q.ok, q.h, q.w, sides[i], square(q.noise*tuned.lam))
-		if i < len(sides)-1 {
-			k = enlarged(k, sides[i], factors[i+1]/factors[i])
-			k = centred(k)
+		s = newScale(q, sides[i])
+		if i < last {
+			k = centred(enlarged(k, sides[i], factors[i+1]/factors[i]))
 		}
 		s.k = k
-		rounds := tuned.rounds
-		if i == 0 {
-			rounds = tuned.last
-		}
-		if i == 0 && True0 != nil {
-			s.k = enlarged(*True0, side, 1)
-		}
-		if env("L0", 1) > 0 && True0 == nil {
-			s.continued(q)
-			x := make([]float32, s.len())
-			mu := env("MU", 4e-3)
-			for range int(env("L0ROUNDS", 5)) {
-				s.sharpened(x, mu)
-				s.edges(x)
-				s.kernel(1, 60, env("RIDGE", 2))
-				s.k = cleaned(s.k, env("L0SHARE", 0.05), 0)
-				mu = max(mu/1.1, 1e-4)
-			}
-			if i == 0 || env("VBALL", 0) > 0 {
-				for f := range s.fields {
-					clear(s.fields[f].x)
-				}
-				s.lambda = s.least
-			}
-		}
-		if i == 0 || env("VBALL", 0) > 0 || env("L0", 1) == 0 {
-			s.latent(tuned.cg)
-			s.latent(tuned.cg)
-			for range rounds {
-				s.latent(tuned.cg)
-				s.kernel(1, 40, 0)
-				s.level()
-			}
+		if start == nil {
+			s.byEdges(q)
 		}
 		k = s.k
-		if i > 0 {
-			k = cleaned(k, tuned.share, 0)
-		}
 	}
-	return k, s
+	s.byVariance(rounds)
+	return cleaned(s.k, finalTap, lightest), s
+}
+
+// byEdges alternates between the scene with strong edges and the kernel that blurs its
+// gradients to those of the picture.
+func (s *scale) byEdges(p plane) {
+	c := s.continued(p)
+	x := make([]float32, s.len())
+	price := edgePrice
+	for range edgeRounds {
+		s.sharpened(x, c, price)
+		s.edges(x)
+		s.kernel(60, edgeRidge)
+		s.k = cleaned(s.k, leastTap, 0)
+		price /= 1.1
+	}
+}
+
+// byVariance alternates between the posterior of the scene, the kernel and the level
+// of the noise.
+func (s *scale) byVariance(rounds int) {
+	s.reset()
+	s.latent()
+	s.latent()
+	for range rounds {
+		s.latent()
+		s.kernel(40, 0)
+		s.level()
+	}
+}
+
+// halves is how many rounds the two halves of a picture have to come to kernels of
+// their own.
+const halves = 3
+
+// alike is the likeness of the kernels that the left and the right half of the
+// picture ask for, found from k.
+func (s *scale) alike(k operators.Kernel) float64 {
+	var found [2]operators.Kernel
+	for half := range found {
+		q := *s
+		q.k = padded(k, s.side)
+		for f := range q.fields {
+			e := s.fields[f]
+			e.y, e.mask = make([]float32, s.len()), make([]float32, s.len())
+			e.x, e.z, e.gamma, e.d = make([]float32, s.len()), make([]float32, s.len()), make([]float32, s.len()), make([]float32, s.len())
+			e.seen = 0
+			for i, m := range s.fields[f].mask {
+				if left := i%s.w < s.w/2; m > 0 && left == (half == 0) {
+					e.y[i], e.mask[i] = s.fields[f].y[i], 1
+					e.seen++
+				}
+			}
+			q.fields[f] = e
+		}
+		q.byVariance(halves)
+		found[half] = cleaned(q.k, finalTap, lightest)
+	}
+	return Likeness(found[0], found[1])
 }
 
 // A plane is one channel with the pixels that count and the deviation of its noise.
@@ -95,71 +122,72 @@ type plane struct {
 	noise float64
 }
 
-// reduced is the plane on a coarser grid.
+// reduced is the plane on a grid coarser by the factor f: Gaussian means of
+// deviation f/2.
 func (p plane) reduced(f float64) plane {
 	if f == 1 {
 		return p
 	}
 	h, w := int(float64(p.h)/f), int(float64(p.w)/f)
+	rows, cols := means(p.h, h, f), means(p.w, w, f)
 	out := plane{h: h, w: w, pix: make([]float32, h*w), ok: make([]bool, h*w)}
-	// Along rows, then columns, with a Gaussian of deviation f/2.
-	sigma := 0.5 * f
-	r := int(math.Ceil(2.5 * sigma))
-	mid := make([]float32, p.h*w)
-	bad := make([]bool, p.h*w)
-	gain := 0.0
-	taps := func(centre float64, n int, each func(i int, t float64)) {
-		c := int(math.Round(centre))
-		total := 0.0
-		for i := c - r; i <= c+r; i++ {
-			total += math.Exp(-square(float64(i)-centre) / (2 * sigma * sigma))
-		}
-		for i := c - r; i <= c+r; i++ {
-			each(min(max(i, 0), n-1), math.Exp(-square(float64(i)-centre)/(2*sigma*sigma))/total)
-		}
-	}
-	for j := range w {
-		c := (float64(j)+0.5)*f - 0.5
-		sq := 0.0
-		taps(c, p.w, func(a int, t float64) {
-			sq += t * t
-			for i := range p.h {
-				mid[i*w+j] += float32(t) * p.pix[i*p.w+a]
-				if !p.ok[i*p.w+a] && t > 0.05 {
-					bad[i*w+j] = true
-				}
+	mid, bad := make([]float32, p.h*w), make([]bool, p.h*w)
+	for i := range p.h {
+		for j, c := range cols {
+			for n, t := range c.taps {
+				at := i*p.w + c.at[n]
+				mid[i*w+j] += t * p.pix[at]
+				bad[i*w+j] = bad[i*w+j] || !p.ok[at] && t > 0.05
 			}
-		})
-		gain = sq
+		}
 	}
-	for i := range h {
-		c := (float64(i)+0.5)*f - 0.5
+	for i, c := range rows {
 		row := out.pix[i*w : (i+1)*w]
 		for j := range row {
 			out.ok[i*w+j] = true
 		}
-		taps(c, p.h, func(a int, t float64) {
+		for n, t := range c.taps {
 			for j := range row {
-				row[j] += float32(t) * mid[a*w+j]
-				if bad[a*w+j] && t > 0.05 {
+				row[j] += t * mid[c.at[n]*w+j]
+				if bad[c.at[n]*w+j] && t > 0.05 {
 					out.ok[i*w+j] = false
 				}
 			}
-		})
+		}
 	}
-	out.noise = p.noise * math.Pow(gain, env("COARSE", 1))
+	gain := 0.0 // of the variance along a line
+	for _, t := range rows[h/2].taps {
+		gain += float64(t) * float64(t)
+	}
+	out.noise = p.noise * gain
 	return out
 }
 
-// Free is for the time being.
-func Free(y operators.Image, noise float64, side int) operators.Kernel {
-	p := plane{h: y.H, w: y.W, pix: y.Pix[:y.H*y.W], ok: make([]bool, y.H*y.W), noise: noise}
-	for i := range p.ok {
-		p.ok[i] = true
-	}
-	k, _ := free(p, side)
-	return centred(cleaned(k, tuned.share, 0.02))
+// A mean is a weighted sum of samples of a line.
+type mean struct {
+	at   []int
+	taps []float32
 }
 
-// True0 is
-var True0 *operators.Kernel
+// means are the m Gaussian means of a line of n samples, f apart; at the ends
+// samples are repeated.
+func means(n, m int, f float64) []mean {
+	sigma := f / 2
+	r := int(math.Ceil(2.5 * sigma))
+	out := make([]mean, m)
+	for i := range out {
+		centre := (float64(i)+0.5)*f - 0.5
+		c := int(math.Round(centre))
+		total := 0.0
+		for j := c - r; j <= c+r; j++ {
+			t := math.Exp(-square(float64(j)-centre) / (2 * sigma * sigma))
+			total += t
+			out[i].at = append(out[i].at, min(max(j, 0), n-1))
+			out[i].taps = append(out[i].taps, float32(t))
+		}
+		for j := range out[i].taps {
+			out[i].taps[j] /= float32(total)
+		}
+	}
+	return out
+}

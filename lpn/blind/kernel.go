@@ -191,3 +191,18 @@ func cleaned(k operators.Kernel, share, least float64) operators.Kernel {
 	normalise(out)
 	return out
 }
+
+// padded is a kernel in the middle of side x side taps; what does not fit is cut.
+func padded(k operators.Kernel, side int) operators.Kernel {
+	out := newKernel(side)
+	for i := range k.H {
+		for j := range k.W {
+			y, x := i-k.H/2+side/2, j-k.W/2+side/2
+			if y >= 0 && x >= 0 && y < side && x < side {
+				out.Taps[y*side+x] = k.Taps[i*k.W+j]
+			}
+		}
+	}
+	normalise(out)
+	return out
+}

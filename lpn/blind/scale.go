@@ -15,10 +15,6 @@ type scale struct {
 	least  float64 // lambda is at least that
 	lambda float64 // variance of n
 	k      operators.Kernel
-
-	wholeY  []float32 // the picture on the canvas
-	whole   []complex64
-	laplace []float32 // transform of D'D
 }
 
 // A field is one derivative of the scene.
@@ -31,10 +27,9 @@ type field struct {
 	d       []float32 // sum of k^2 over what was measured of a pixel
 }
 
-// newScale takes a plane of h x w samples with the pixels that count, and the
-// variance of its noise.
-func newScale(p []float32, ok []bool, h, w, side int, variance float64) *scale {
-	s := &scale{canvas: newCanvas(h, w, side), side: side, least: 2 * variance}
+// newScale is the problem of a plane and a kernel of side taps.
+func newScale(p plane, side int) *scale {
+	s := &scale{canvas: newCanvas(p.h, p.w, side), side: side, least: 2 * square(caution*p.noise)}
 	m := side / 2
 	for f := range s.fields {
 		q := &s.fields[f]
@@ -43,26 +38,34 @@ func newScale(p []float32, ok []bool, h, w, side int, variance float64) *scale {
 		q.x, q.z, q.gamma, q.d = make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
 		step, dy, dx := 1, 0, 1
 		if f == 1 {
-			step, dy, dx = w, 1, 0
+			step, dy, dx = p.w, 1, 0
 		}
-		for i := range h - dy {
-			for j := range w - dx {
-				at := i*w + j
-				if !ok[at] || !ok[at+step] {
+		for i := range p.h - dy {
+			for j := range p.w - dx {
+				at := i*p.w + j
+				if !p.ok[at] || !p.ok[at+step] {
 					continue
 				}
 				to := (i+m)*s.w + j + m
-				q.y[to], q.mask[to] = p[at+step]-p[at], 1
+				q.y[to], q.mask[to] = p.pix[at+step]-p.pix[at], 1
 				q.seen++
 			}
 		}
-		v := float32(dot(q.y, q.y) / max(q.seen, 1))
-		for i := range q.gamma {
-			q.gamma[i] = v
+	}
+	return s
+}
+
+// reset forgets the scene: every variance is that of the measured gradients.
+func (s *scale) reset() {
+	s.lambda = s.least
+	for f := range s.fields {
+		e := &s.fields[f]
+		clear(e.x)
+		v := float32(max(dot(e.y, e.y)/max(e.seen, 1), 1e-12))
+		for i := range e.gamma {
+			e.gamma[i] = v
 		}
 	}
-	s.lambda = max(s.least, env("TOP", 0.1)*(dot(s.fields[0].y, s.fields[0].y)+dot(s.fields[1].y, s.fields[1].y))/(s.fields[0].seen+s.fields[1].seen))
-	return s
 }
 
 // latent is the step in the scene: with the kernel and the variances gamma fixed
@@ -73,7 +76,7 @@ func newScale(p []float32, ok []bool, h, w, side int, variance float64) *scale {
 // M the mask, by conjugate gradients with the diagonal as preconditioner; the
 // posterior variances are z = lambda/(d + lambda/gamma), d the diagonal of K'MK;
 // and then gamma = x^2 + z.
-func (s *scale) latent(iters int) {
+func (s *scale) latent() {
 	gain := s.gain(s.k)
 	sq := operators.Kernel{H: s.side, W: s.side, Taps: make([]float64, len(s.k.Taps))}
 	for i, t := range s.k.Taps {
@@ -110,7 +113,7 @@ func (s *scale) latent(iters int) {
 		copy(q, p)
 		rz := dot(r, p)
 		start := rz
-		for range iters {
+		for range cg {
 			if rz <= 1e-6*start || rz == 0 {
 				break
 			}
@@ -148,11 +151,12 @@ func (s *scale) residual(dst []float32, f int, gain []complex64) {
 
 // kernel is the step in the kernel: on the simplex it minimises
 //
-//	sum_f ||M(k*x_f - y_f)||^2 + (sum z) ||k||^2,
+//	sum_f ||M(k*x_f - y_f)||^2 + ridge ||k||^2,
 //
-// by two Newton steps whose matrix is the correlation of the fields, the
-// constraint kept by accelerated projected gradients inside.
-func (s *scale) kernel(rounds, inner int, ridge float64) {
+// by a Newton step whose matrix is the correlation of the fields, the constraint
+// kept by accelerated projected gradients inside. A ridge of 0 stands for the sum
+// of the posterior variances z.
+func (s *scale) kernel(iters int, ridge float64) {
 	n := s.len()
 	power := make([]complex64, len(s.freq))
 	spectra := [2][]complex64{}
@@ -172,23 +176,21 @@ func (s *scale) kernel(rounds, inner int, ridge float64) {
 	s.fft.Inverse(corr, power)
 	t := newToeplitz(s.side, corr, s.h, s.w)
 	res := make([]float32, n)
-	for range rounds {
-		gain := s.gain(s.k)
-		g := make([]float64, len(s.k.Taps))
-		for f := range s.fields {
-			s.residual(res, f, gain)
-			s.correlate(res, res, spectra[f])
-			for i := range s.side {
-				for j := range s.side {
-					g[i*s.side+j] += float64(res[wrap(i-s.side/2, s.h)*s.w+wrap(j-s.side/2, s.w)])
-				}
+	gain := s.gain(s.k)
+	g := make([]float64, len(s.k.Taps))
+	for f := range s.fields {
+		s.residual(res, f, gain)
+		s.correlate(res, res, spectra[f])
+		for i := range s.side {
+			for j := range s.side {
+				g[i*s.side+j] += float64(res[wrap(i-s.side/2, s.h)*s.w+wrap(j-s.side/2, s.w)])
 			}
 		}
-		for i, v := range s.k.Taps {
-			g[i] += zsum * v
-		}
-		s.k.Taps = projectedNewton(t, g, s.k.Taps, zsum, inner)
 	}
+	for i, v := range s.k.Taps {
+		g[i] += zsum * v
+	}
+	s.k.Taps = projectedNewton(t, g, s.k.Taps, zsum, iters)
 }
 
 // projectedNewton minimises g'(k-k0) + 1/2 (k-k0)'(T + ridge)(k-k0) on the
@@ -237,5 +239,5 @@ func (s *scale) level() {
 		e += dot(res, res) + dot(s.fields[f].d, s.fields[f].z)
 		n += s.fields[f].seen
 	}
-	s.lambda = max(s.least, e/n)
+	s.lambda = max(s.least, e/max(n, 1))
 }

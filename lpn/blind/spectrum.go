@@ -13,6 +13,7 @@ type spectrum struct {
 	noise float64 // power of white noise
 	cells []cell
 	h, w  int
+	index []int16 // the cell of each frequency, -1 for none
 	fft   *kernel.FFT2
 }
 
@@ -60,10 +61,12 @@ func powerOf(p plane) spectrum {
 	f := make([]complex64, h*(w/2+1))
 	out := spectrum{noise: square(p.noise), h: h, w: w, fft: kernel.NewFFT2(h, w)}
 	out.fft.Forward(f, x)
+	out.index = make([]int16, len(f))
 	var total, logs, counts [sectors * rings]float64
 	for u := range h {
 		for v := range w/2 + 1 {
 			at := cellOf(u, v, h, w)
+			out.index[u*(w/2+1)+v] = int16(at)
 			if at < 0 {
 				continue
 			}
@@ -98,13 +101,6 @@ func (s spectrum) misfit(k operators.Kernel) float64 {
 	return best
 }
 
-// Alpha is.
-func (s spectrum) Alpha(k operators.Kernel) float64 {
-	h := s.gain(k)
-	a, _ := golden(func(alpha float64) float64 { return s.misfitAt(h, alpha) }, 1, 4, 12)
-	return a
-}
-
 // gain is the mean of |K|^2 in each cell, times |H|^2.
 func (s spectrum) gain(k operators.Kernel) []float64 {
 	x := make([]float32, s.h*s.w)
@@ -116,13 +112,10 @@ func (s spectrum) gain(k operators.Kernel) []float64 {
 	f := make([]complex64, s.h*(s.w/2+1))
 	s.fft.Forward(f, x)
 	var total, counts [sectors * rings]float64
-	for u := range s.h {
-		for v := range s.w/2 + 1 {
-			if at := cellOf(u, v, s.h, s.w); at >= 0 {
-				z := f[u*(s.w/2+1)+v]
-				total[at] += float64(real(z))*float64(real(z)) + float64(imag(z))*float64(imag(z))
-				counts[at]++
-			}
+	for i, at := range s.index {
+		if at >= 0 {
+			total[at] += float64(real(f[i]))*float64(real(f[i])) + float64(imag(f[i]))*float64(imag(f[i]))
+			counts[at]++
 		}
 	}
 	out := make([]float64, len(s.cells))
@@ -244,29 +237,34 @@ func (s spectrum) fitted(family func(float64) operators.Kernel, lo, hi float64) 
 	out := fit{value: math.Exp(t), misfit: best}
 	// The misfit over its least value is chi-squared over its degrees of freedom.
 	limit := best * (1 + 4/float64(max(len(s.cells)-sectors-2, 1)))
-	out.lo, out.hi = lo, hi
-	for i := at; i >= 0; i-- {
-		if values[i] > limit {
-			out.lo = math.Exp(math.Log(lo) + float64(i)*step)
-			break
-		}
-	}
-	for i := at; i <= n; i++ {
-		if values[i] > limit {
-			out.hi = math.Exp(math.Log(lo) + float64(i)*step)
-			break
-		}
-	}
+	out.lo = math.Exp(crossing(f, t, -step, math.Log(lo), limit))
+	out.hi = math.Exp(crossing(f, t, step, math.Log(hi), limit))
 	return out
+}
+
+// crossing is where f, going from t by steps, first exceeds a limit, or the end.
+func crossing(f func(float64) float64, t, step, end, limit float64) float64 {
+	for inside := func(t float64) bool { return (end-t)*step > 0 }; inside(t + step); t += step {
+		if f(t+step) <= limit {
+			continue
+		}
+		in, out := t, t+step
+		for range 6 {
+			if mid := (in + out) / 2; f(mid) <= limit {
+				in = mid
+			} else {
+				out = mid
+			}
+		}
+		return (in + out) / 2
+	}
+	return end
 }
 
 // Spectral is for the time being.
 func Spectral(pix []float32, h, w int, noise float64, kind string) (value, lo, hi, misfit float64) {
 	s := powerOf(plane{h: h, w: w, pix: pix, noise: noise})
 	var f fit
-	if kind == "alpha" {
-		return s.Alpha(gaussianOf(0.05)), 0, 0, s.misfit(gaussianOf(0.05))
-	}
 	if kind == "disk" {
 		f = s.fitted(diskOf, 0.3, 12)
 	} else {
