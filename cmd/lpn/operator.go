@@ -22,6 +22,7 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"- denoise\n" +
 	"- blur:gaussian,sigma=S[,size=N], blur:uniform,size=N, blur:motion,length=L[,angle=DEGREES],\n" +
 	"  blur:disk,radius=R or blur:kernel=FILE (.npy or an image)\n" +
+	"- blur:auto[,kind=free|gaussian|disk|motion][,size=N], found in the picture (restore only)\n" +
 	"- sr:factor=N[,kernel=gaussian|uniform|motion|disk|FILE][,the kernel's keys], of a Gaussian\n" +
 	"  with sigma=N/2 by default\n" +
 	"- inpaint:mask=FILE (white is known) or inpaint:ratio=R[,seed=N] (the fraction kept)\n" +

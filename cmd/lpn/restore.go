@@ -19,6 +19,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/internal/sysmem"
+	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
@@ -37,7 +38,9 @@ type restoreOptions struct {
 	plot      string
 	sheet     string
 	gray      bool
-	plan      bool          // only say what was decided
+	plan      bool // only say what was decided
+	psfOut    string
+	psfStart  string
 	scale     restore.Range // what is black and white; zero: found out
 	page      pageChoice
 	out       outputOptions
@@ -63,10 +66,13 @@ func restoreCommand() *cli.Command {
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
 			"lpn restore photo.jpg -o better.png\n" +
 			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
+			"lpn restore --operator blur:auto shaken.jpg -o sharp.png\n" +
 			"lpn restore --boundary valid --operator blur:kernel=psf.npy photos/ -o restored/",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), []cli.Flag{
 			memoryFlag(),
 			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
+			&cli.StringFlag{Name: "psf-out", Usage: "write the kernel that blur:auto finds to `FILE`.npy"},
+			&cli.StringFlag{Name: "psf-start", Usage: "begin the search of blur:auto with the kernel in `FILE`"},
 			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png or .svg"},
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png or .svg"},
@@ -88,6 +94,9 @@ func restoreCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if spec.Auto() && !c.IsSet("boundary") {
+				spec = spec.WithBoundary(operators.Valid) // nothing is known beyond the frame of a photograph
+			}
 			o := restoreOptions{
 				inputs:    c.Args().Slice(),
 				spec:      spec,
@@ -100,6 +109,8 @@ func restoreCommand() *cli.Command {
 				gray:      c.Bool("gray"),
 				plan:      c.Bool("plan"),
 				page:      pageChoice{number: c.Int("page")},
+				psfOut:    c.String("psf-out"),
+				psfStart:  c.String("psf-start"),
 				scale:     scale,
 				out:       outputFrom(c),
 			}
@@ -127,8 +138,10 @@ type restored struct {
 	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
 	// Choice says why the operator is what it is, where the file decided.
-	Choice   string `json:"choice,omitempty"`
-	Strength number `json:"strength"`
+	Choice string `json:"choice,omitempty"`
+	// Blur is what blur:auto found.
+	Blur     *blind.Estimate `json:"blur,omitempty"`
+	Strength number          `json:"strength"`
 	// NoiseModel is what --noise takes, as JSON.
 	NoiseModel json.RawMessage `json:"noise_model"`
 	// Suspect is null, or why the result should not be trusted.
@@ -168,6 +181,9 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		return err
 	}
 	if err := o.solver.open(); err != nil {
+		return err
+	}
+	if err := o.checkPSF(jobs, batch); err != nil {
 		return err
 	}
 	if o.plan {
@@ -346,7 +362,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		Iterations: s.Iterations, Seconds: number(s.Seconds), Objective: number(s.Objective),
 		Converged: s.Converged, Certified: s.Certified, Noise: number(plan.Noise),
 		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
-		Strength: number(s.Strength), Choice: choice,
+		Strength: number(s.Strength), Choice: choice, Blur: m.Blur,
 	}
 	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
 		return restored{}, named(err)
@@ -461,11 +477,7 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 		m, err = o.readJPEG(path, p)
 		return p, m, choice, err
 	}
-	scene, err := o.spec.Scene(p.Shape)
-	if err != nil {
-		return nil, m, "", fmt.Errorf("%s: %w", path, err)
-	}
-	m = restore.Problem{Y: p.Image, Operator: o.spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
+	m = restore.Problem{Y: p.Image, Operator: o.spec, Noise: o.solver.noise, Range: o.scale}
 	if p.JPEG != nil {
 		m.Hints.Quality = p.JPEG.Format.Quality()
 	}
@@ -474,6 +486,14 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 		m.Range = restore.Range{Lo: o.scale.Lo / p.Scale, Hi: o.scale.Hi / p.Scale}
 	case p.Bits < 32:
 		m.Range = restore.Unit // integers have a full scale
+	}
+	if o.spec.Auto() {
+		m, err = o.findBlur(con, path, m)
+	} else {
+		m.Scene, err = o.spec.Scene(p.Shape)
+	}
+	if err != nil {
+		return nil, m, "", fmt.Errorf("%s: %w", path, err)
 	}
 	return p, m, choice, nil
 }
@@ -519,6 +539,9 @@ func (r restored) line() string {
 	choice := ""
 	if r.Choice != "" {
 		choice = r.Choice + "; "
+	}
+	if r.Blur != nil {
+		choice = fmt.Sprintf("blur: %v; ", r.Blur)
 	}
 	s := fmt.Sprintf("%s -> %s: %snoise %.4g, %s with %s, %d iterations in %.1f s",
 		r.Input, r.Output, choice, r.Noise, r.Solver, r.Prior, r.Iterations, r.Seconds)

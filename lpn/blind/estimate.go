@@ -1,6 +1,7 @@
 package blind
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -44,9 +45,8 @@ const leastSide = 48
 
 // A Parameter is a number of a family with its interval of confidence (95%).
 type Parameter struct {
-	Name   string  `json:"name"`
-	Value  float64 `json:"value"`
-	Lo, Hi float64 `json:"-"`
+	Name          string
+	Value, Lo, Hi float64
 }
 
 // An Estimate is the blur of a picture.
@@ -94,11 +94,6 @@ func Find(y operators.Image, o Options) (Estimate, error) {
 	var parts []part
 	for _, w := range p.windows() {
 		parts = append(parts, look(w, o))
-	}
-	if env("DEBUG", 0) > 0 {
-		for _, p := range parts {
-			fmt.Println(p.misfit, p.fits, p.alike)
-		}
 	}
 	e := settle(parts, o)
 	e.Noise = p.noise * unit
@@ -396,6 +391,65 @@ func (e Estimate) Width() float64 {
 		}
 	}
 	return math.Sqrt(s)
+}
+
+// A Found is what JSON shows of an Estimate.
+type Found struct {
+	Kind Kind `json:"kind"`
+	// Size is the number of taps of a side of the kernel, which is square, or that of
+	// the longer side.
+	Size int `json:"size"`
+	// Parameters are those of the family by name, Intervals their 95% intervals.
+	Parameters map[string]float64    `json:"parameters"`
+	Intervals  map[string][2]float64 `json:"intervals"`
+	// Centroid is in rows and columns from the middle tap, Width in pixels.
+	Centroid   [2]float64 `json:"centroid"`
+	Width      float64    `json:"width"`
+	Confidence float64    `json:"confidence"`
+	Sharp      bool       `json:"sharp"`
+	Varies     bool       `json:"varies"`
+}
+
+// Found is the estimate in the form that JSON shows.
+func (e Estimate) Found() Found {
+	y, x := e.Centroid()
+	f := Found{
+		Kind: e.Kind, Size: max(e.Kernel.H, e.Kernel.W),
+		Parameters: map[string]float64{}, Intervals: map[string][2]float64{}, Centroid: [2]float64{y, x},
+		Width: e.Width(), Confidence: e.Confidence, Sharp: e.Kind == Sharp, Varies: e.Varies,
+	}
+	for _, p := range e.Parameters {
+		f.Parameters[p.Name], f.Intervals[p.Name] = p.Value, [2]float64{p.Lo, p.Hi}
+	}
+	return f
+}
+
+// MarshalJSON writes Found.
+func (e Estimate) MarshalJSON() ([]byte, error) { return json.Marshal(e.Found()) }
+
+// Operator is the blur as an operator: that of the family, blur:auto with the
+// kernel for its data where it is free, and denoise for a sharp picture.
+func (e Estimate) Operator(b operators.Boundary) operators.Spec {
+	text := "blur:auto,kind=free"
+	switch e.Kind {
+	case Sharp:
+		return operators.Spec{}
+	case Gaussian:
+		text = fmt.Sprintf("blur:gaussian,sigma=%.4g", e.Parameters[0].Value)
+	case Disk:
+		text = fmt.Sprintf("blur:disk,radius=%.4g", e.Parameters[0].Value)
+	case Motion:
+		text = fmt.Sprintf("blur:motion,length=%.4g,angle=%.4g", e.Parameters[0].Value, e.Parameters[1].Value)
+	}
+	s, err := operators.ParseSpec(text)
+	if err != nil {
+		panic(err)
+	}
+	s = s.WithBoundary(b)
+	if e.Kind == Free {
+		s = s.WithData(e.Image())
+	}
+	return s
 }
 
 // Image is the kernel as a picture of one channel that sums to 1.

@@ -29,6 +29,14 @@ const (
 	rings   = 28
 	slowest = 0.1 // radians a pixel
 	fastest = 3.0
+
+	// usual is the power with which the spectra of photographs fall, steadiness how
+	// strongly others are doubted, native the deviation in pixels of the Gaussian that
+	// sharp photographs seem to be blurred by: 36 training photographs have 1.0 to 3.0,
+	// mean 2.1, and 0.18 to 0.59, mean 0.33.
+	usual      = 2.1
+	steadiness = 10
+	native     = 0.3
 )
 
 // powerOf measures the spectrum through a Blackman window, whose leakage falls
@@ -96,7 +104,7 @@ func powerOf(p plane) spectrum {
 func (s spectrum) misfit(k operators.Kernel) float64 {
 	h := s.gain(k)
 	_, best := golden(func(alpha float64) float64 {
-		return s.misfitAt(h, alpha) + env("STEADY", 0)*square(alpha-env("USUAL", 2.4))
+		return s.misfitAt(h, alpha) + steadiness*square(alpha-usual)
 	}, 1, 4, 12)
 	return best
 }
@@ -119,10 +127,9 @@ func (s spectrum) gain(k operators.Kernel) []float64 {
 		}
 	}
 	out := make([]float64, len(s.cells))
-	native := square(env("NATIVE", 0.3))
 	for i, c := range s.cells {
 		out[i] = total[c.at] / counts[c.at]
-		out[i] *= math.Exp(-native * c.w * c.w)
+		out[i] *= math.Exp(-square(native * c.w))
 	}
 	return out
 }
@@ -259,16 +266,4 @@ func crossing(f func(float64) float64, t, step, end, limit float64) float64 {
 		return (in + out) / 2
 	}
 	return end
-}
-
-// Spectral is for the time being.
-func Spectral(pix []float32, h, w int, noise float64, kind string) (value, lo, hi, misfit float64) {
-	s := powerOf(plane{h: h, w: w, pix: pix, noise: noise})
-	var f fit
-	if kind == "disk" {
-		f = s.fitted(diskOf, 0.3, 12)
-	} else {
-		f = s.fitted(gaussianOf, 0.2, 12)
-	}
-	return f.value, f.lo, f.hi, f.misfit
 }
