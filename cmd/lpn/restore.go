@@ -137,11 +137,11 @@ type restored struct {
 	Lambda     number  `json:"lambda"`
 	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
-	// Choice says why the operator is what it is, where the file decided.
+	// Choice says why the operator is what it is, where the file or the picture decided.
 	Choice string `json:"choice,omitempty"`
 	// Blur is what blur:auto found.
-	Blur     *blind.Estimate `json:"blur,omitempty"`
-	Strength number          `json:"strength"`
+	Blur     *blind.Found `json:"blur,omitempty"`
+	Strength number       `json:"strength"`
 	// NoiseModel is what --noise takes, as JSON.
 	NoiseModel json.RawMessage `json:"noise_model"`
 	// Suspect is null, or why the result should not be trusted.
@@ -362,7 +362,11 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		Iterations: s.Iterations, Seconds: number(s.Seconds), Objective: number(s.Objective),
 		Converged: s.Converged, Certified: s.Certified, Noise: number(plan.Noise),
 		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
-		Strength: number(s.Strength), Choice: choice, Blur: m.Blur,
+		Strength: number(s.Strength), Choice: choice,
+	}
+	if m.Blur != nil {
+		f := m.Blur.Found()
+		r.Blur, r.Choice = &f, "blur: "+m.Blur.String()
 	}
 	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
 		return restored{}, named(err)
@@ -539,9 +543,6 @@ func (r restored) line() string {
 	choice := ""
 	if r.Choice != "" {
 		choice = r.Choice + "; "
-	}
-	if r.Blur != nil {
-		choice = fmt.Sprintf("blur: %v; ", r.Blur)
 	}
 	s := fmt.Sprintf("%s -> %s: %snoise %.4g, %s with %s, %d iterations in %.1f s",
 		r.Input, r.Output, choice, r.Noise, r.Solver, r.Prior, r.Iterations, r.Seconds)

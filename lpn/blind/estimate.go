@@ -56,8 +56,8 @@ type Estimate struct {
 	Kernel operators.Kernel
 	// Parameters are those of the family; none of a free kernel.
 	Parameters []Parameter
-	// Confidence, from 0 to 1, is for a free kernel how much the kernels of parts
-	// of the picture are alike (1: the same), for a family 1 - (hi-lo)/(hi+lo) of its
+	// Confidence, from 0 to 1, is for a free kernel the Likeness of the kernels that
+	// parts of the picture give on their own, for a family 1 - (hi-lo)/(hi+lo) of its
 	// first parameter.
 	Confidence float64
 	// Varies says that parts of the picture have different blurs: the kernel is that
@@ -92,10 +92,14 @@ func Find(y operators.Image, o Options) (Estimate, error) {
 		return Estimate{}, &PictureError{y.H, y.W, "no edges above the noise to find its blur by; give the kernel"}
 	}
 	var parts []part
-	for _, w := range p.windows() {
+	windows := p.windows()
+	for _, w := range windows {
 		parts = append(parts, look(w, o))
 	}
 	e := settle(parts, o)
+	if e.Kind == Free && len(windows) == 1 {
+		e.Confidence = p.alike(e.Kernel.H+2, o)
+	}
 	e.Noise = p.noise * unit
 	return e, nil
 }
@@ -106,7 +110,6 @@ type part struct {
 	misfit  map[Kind]float64
 	fits    map[Kind][]fit
 	kernels map[Kind]operators.Kernel
-	alike   float64 // of the free kernels of two halves
 }
 
 // look tries the kinds on a window.
@@ -132,8 +135,7 @@ func look(p plane, o Options) part {
 		add(Disk, diskOf(f.value), f)
 	}
 	if wanted(Free) || wanted(Motion) {
-		k, sc := grown(p, o)
-		out.alike = sc.alike(k)
+		k := grown(p, o)
 		add(Free, k)
 		if wanted(Motion) {
 			m, fits := s.line(k)
@@ -147,7 +149,7 @@ func look(p plane, o Options) part {
 const mostRadius = 16
 
 // grown is the free kernel on a support that holds it.
-func grown(p plane, o Options) (operators.Kernel, *scale) {
+func grown(p plane, o Options) operators.Kernel {
 	side := o.Size
 	if side == 0 {
 		side = 27
@@ -155,12 +157,25 @@ func grown(p plane, o Options) (operators.Kernel, *scale) {
 	most := min(MaxSize, odd(float64(min(p.h, p.w))/3))
 	side = min(side, most)
 	for {
-		k, s := free(p, side, o.Start)
+		k := free(p, side, o.Start)
 		if o.Size != 0 || side == most || rim(k) < 0.03 {
-			return trimmed(k), s
+			return trimmed(k)
 		}
 		side = min(odd(1.5*float64(side)), most)
 	}
+}
+
+// alike is the likeness of the free kernels of two parts of a plane, each three
+// fifths of its longer side.
+func (p plane) alike(side int, o Options) float64 {
+	h, w := p.h, p.w
+	if h > w {
+		h = h * 3 / 5
+	} else {
+		w = w * 3 / 5
+	}
+	side = min(max(side, 3), odd(float64(min(h, w))/3))
+	return Likeness(free(p.cut(0, 0, h, w), side, o.Start), free(p.cut(p.h-h, p.w-w, h, w), side, o.Start))
 }
 
 // rim is the weight of the two outermost rings.
@@ -331,7 +346,7 @@ const differ = 0.55
 // medoid is the free kernel that is most like those of the other windows.
 func medoid(parts []part) (k operators.Kernel, alike float64, varies bool) {
 	if len(parts) == 1 {
-		return parts[0].kernels[Free], parts[0].alike, false
+		return parts[0].kernels[Free], 1, false
 	}
 	best := -1.0
 	for i, p := range parts {

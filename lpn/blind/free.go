@@ -24,7 +24,7 @@ const (
 // free estimates a kernel of side taps, coarse to fine: at every scale by strong
 // edges, at the last one by the variational estimate, which starts there. A start
 // that is given takes the place of the coarser scales.
-func free(p plane, side int, start *operators.Kernel) (operators.Kernel, *scale) {
+func free(p plane, side int, start *operators.Kernel) operators.Kernel {
 	sides, factors := []int{side}, []float64{1}
 	for f := ratio; start == nil && sides[len(sides)-1] > 3; f *= ratio {
 		if n := max(3, odd(float64(side)/f)); n < sides[len(sides)-1] {
@@ -53,7 +53,7 @@ func free(p plane, side int, start *operators.Kernel) (operators.Kernel, *scale)
 		k = s.k
 	}
 	s.byVariance(rounds)
-	return cleaned(s.k, finalTap, lightest), s
+	return cleaned(s.k, finalTap, lightest)
 }
 
 // byEdges alternates between the scene with strong edges and the kernel that blurs its
@@ -82,36 +82,6 @@ func (s *scale) byVariance(rounds int) {
 		s.kernel(40, 0)
 		s.level()
 	}
-}
-
-// halves is how many rounds the two halves of a picture have to come to kernels of
-// their own.
-const halves = 3
-
-// alike is the likeness of the kernels that the left and the right half of the
-// picture ask for, found from k.
-func (s *scale) alike(k operators.Kernel) float64 {
-	var found [2]operators.Kernel
-	for half := range found {
-		q := *s
-		q.k = padded(k, s.side)
-		for f := range q.fields {
-			e := s.fields[f]
-			e.y, e.mask = make([]float32, s.len()), make([]float32, s.len())
-			e.x, e.z, e.gamma, e.d = make([]float32, s.len()), make([]float32, s.len()), make([]float32, s.len()), make([]float32, s.len())
-			e.seen = 0
-			for i, m := range s.fields[f].mask {
-				if left := i%s.w < s.w/2; m > 0 && left == (half == 0) {
-					e.y[i], e.mask[i] = s.fields[f].y[i], 1
-					e.seen++
-				}
-			}
-			q.fields[f] = e
-		}
-		q.byVariance(halves)
-		found[half] = cleaned(q.k, finalTap, lightest)
-	}
-	return Likeness(found[0], found[1])
 }
 
 // A plane is one channel with the pixels that count and the deviation of its noise.

@@ -37,6 +37,9 @@ const (
 	usual      = 2.1
 	steadiness = 10
 	native     = 0.3
+
+	// departure widens the intervals: scenes are no random noise of their spectrum.
+	departure = 5
 )
 
 // powerOf measures the spectrum through a Blackman window, whose leakage falls
@@ -242,8 +245,10 @@ func (s spectrum) fitted(family func(float64) operators.Kernel, lo, hi float64) 
 	centre := math.Log(lo) + float64(at)*step
 	t, best := golden(f, centre-step, centre+step, 10)
 	out := fit{value: math.Exp(t), misfit: best}
-	// The misfit over its least value is chi-squared over its degrees of freedom.
-	limit := best * (1 + 4/float64(max(len(s.cells)-sectors-2, 1)))
+	// The misfit over its least value would be chi-squared over its degrees of freedom,
+	// and 4 their 95%, if the spectra of scenes were powers of the frequency; they are only
+	// nearly, and the true parameters of photographs lie within the limit that follows.
+	limit := best * (1 + departure*4/float64(max(len(s.cells)-sectors-2, 1)))
 	out.lo = math.Exp(crossing(f, t, -step, math.Log(lo), limit))
 	out.hi = math.Exp(crossing(f, t, step, math.Log(hi), limit))
 	return out
