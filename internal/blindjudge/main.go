@@ -1,7 +1,7 @@
 // Command blindjudge prints how well a blur is found where the truth is known:
 //
 //	blindjudge levin KERNELS DIR    the kernels levin0.npy to levin7.npy, noise of 0.01, boundary
-//	                                valid: likeness of the kernels, and the error
+//	                                valid, free kernels: likeness of the kernels, and the error
 //	                                ratio of Levin et al. (2009), squared error with the kernel that
 //	                                was found over that with the true one, shifts aligned
 //	blindjudge families DIR         Gaussians and disks of 0.8 to 6 pixels, noise of
@@ -124,7 +124,7 @@ func levin(kernels string, pictures []operators.Image, side int, ratios bool) er
 				return err
 			}
 			start := time.Now()
-			e, err := blind.Find(y, blind.Options{})
+			e, err := blind.Find(y, blind.Options{Kind: blind.Free})
 			if err != nil {
 				return err
 			}
@@ -133,7 +133,7 @@ func levin(kernels string, pictures []operators.Image, side int, ratios bool) er
 			l := blind.Likeness(e.Kernel, k)
 			likeness += l
 			n++
-			fmt.Printf("picture %d, kernel %d: %s, confidence %.3f, %.1f s, likeness %.3f", i, j, e.Kind, e.Confidence, seconds, l)
+			fmt.Printf("picture %d, kernel %d: confidence %.3f, %.1f s, likeness %.3f", i, j, e.Confidence, seconds, l)
 			if ratios {
 				r, err := ratio(x, y, k, e.Kernel, sigma)
 				if err != nil {
