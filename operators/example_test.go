@@ -44,7 +44,7 @@ func ExampleParseSpec() {
 	// Output:
 	// blur:gaussian,sigma=1.6,size=11
 	// 3x64x80 -> 3x54x70
-	// operator "blur:gausian,sigma=1.6": unknown kind of blur "gausian" (did you mean "gaussian"?); want gaussian, uniform, motion, disk or kernel=FILE
+	// operator "blur:gausian,sigma=1.6": unknown kind of blur "gausian" (did you mean "gaussian"?); want gaussian, uniform, motion, disk, auto or kernel=FILE
 }
 
 func ExampleCompose() {

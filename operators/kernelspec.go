@@ -47,6 +47,34 @@ func kernelForms() []*form {
 	}
 }
 
+// autoForm is a blur whose kernel is to be found in the picture: the spec's data.
+var autoForm = &form{
+	variant: "auto",
+	fields: []field{
+		{key: "kind", kind: choice, choices: []string{"free", "gaussian", "disk", "motion"}},
+		{key: "size", kind: count, lo: 3, hi: 101},
+	},
+	complete: func(v values) error {
+		if size, given := v["size"]; given {
+			if n, _ := strconv.Atoi(size); n%2 == 0 {
+				return fmt.Errorf("size=%s is even; want an odd number of taps", size)
+			}
+			if kind := v["kind"]; kind != "" && kind != "free" {
+				return fmt.Errorf("size=%s goes with kind=free; a %s has the size of its parameters", size, kind)
+			}
+		}
+		return nil
+	},
+	kernel: func(sp Spec) (Kernel, error) { return NewKernel(sp.Data()) },
+	tables: func(Spec) bool { return true },
+}
+
+// Auto reports whether the operator is a blur whose kernel is still to be found in
+// the picture: blur:auto without data. The kernel that is found is WithData.
+func (sp Spec) Auto() bool {
+	return sp.orDenoise().form == autoForm && sp.data == nil
+}
+
 // completeGaussian fills in the size.
 func completeGaussian(v values) error {
 	if size, given := v["size"]; given {
@@ -213,7 +241,7 @@ func blurForms() []*form {
 
 func init() {
 	register(&family{
-		name: "blur", place: 2, forms: blurForms(), boundary: true,
+		name: "blur", place: 2, forms: append(blurForms(), autoForm), boundary: true,
 		check: checkFile,
 		build: func(sp Spec, s Shape) (Linear, error) {
 			if x, y, ok := sp.grid(); ok {

@@ -34,6 +34,7 @@ type Spec struct {
 //	                                         its centre: see Kernel.Report
 //	blur:kernel=FILE,grid=CxR[,...]          varies: the file is a mosaic of C by R
 //	                                         kernels; see NewVaryingBlur
+//	blur:auto[,kind=free|gaussian|disk|motion][,size=N]  found in the picture, N odd
 //	cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian]
 //	inpaint:mask=FILE                        white is known
 //	inpaint:ratio=R[,seed=N]                 the fraction of pixels kept
@@ -165,7 +166,7 @@ func (sp Spec) Load(open func(path string) (Image, error)) (Spec, error) {
 	return sp.WithData(m), nil
 }
 
-// Data is what File held, or the tables of a JPEG file; an image without samples
+// Data is what File held, the tables of a JPEG file, or a kernel that was found; an image without samples
 // where nothing is loaded. The samples are the spec's own and must not be
 // changed.
 func (sp Spec) Data() Image {
@@ -176,7 +177,8 @@ func (sp Spec) Data() Image {
 }
 
 // TakesData says whether the spec alone does not make the operator: it names a
-// file, or is that of a JPEG file whose tables come with it.
+// file, is that of a JPEG file whose tables come with it, or a blur whose kernel is
+// found in the picture.
 func (sp Spec) TakesData() bool {
 	sp = sp.orDenoise()
 	return sp.File() != "" || sp.form.tables != nil && sp.form.tables(sp)
@@ -205,6 +207,9 @@ func (sp Spec) loaded() error {
 		return nil
 	case sp.File() != "":
 		return fmt.Errorf("%s is not loaded", sp.File())
+	}
+	if sp.Auto() {
+		return fmt.Errorf("the kernel is not found yet; want a picture to find it in")
 	}
 	return fmt.Errorf("there are no tables; want a JPEG file, or %s:quality=Q", sp.Name())
 }

@@ -8,7 +8,7 @@ import (
 // specTable has a spec of every form, "FILE" standing for a kernel or a mask.
 var specTable = []string{
 	"denoise",
-	"blur:gaussian,sigma=1,size=5", "blur:uniform,size=4", "blur:motion,length=5,angle=30", "blur:disk,radius=1.7", "blur:kernel=FILE",
+	"blur:gaussian,sigma=1,size=5", "blur:uniform,size=4", "blur:motion,length=5,angle=30", "blur:disk,radius=1.7", "blur:kernel=FILE", "blur:auto,kind=free",
 	"cs:ratio=0.5", "cs:ratio=0.5,kind=hadamard", "cs:ratio=0.5,kind=fourier", "cs:ratio=0.5,kind=gaussian",
 	"inpaint:ratio=0.5", "inpaint:mask=FILE",
 	"sr:factor=2", "sr:factor=2,kernel=box", "sr:factor=3x2,kernel=bilinear", "sr:factor=2,kernel=bicubic", "sr:factor=2,kernel=lanczos3", "sr:factor=2,kernel=gaussian",
@@ -72,6 +72,14 @@ func TestSpecTable(t *testing.T) {
 			}
 		} else if loaded != sp || reads > 0 {
 			t.Errorf("%s: Load of no file changes the spec", text)
+		}
+		if sp.Auto() {
+			if _, err := sp.Build(scene); err == nil {
+				t.Errorf("%s: builds before its kernel is found", text)
+			}
+			if loaded = sp.WithData(tableFile(sp, scene)); loaded.Auto() {
+				t.Errorf("%s: still to be found", text)
+			}
 		}
 		for b := Symmetric; b <= Valid; b++ {
 			under := loaded.WithBoundary(b)

@@ -125,6 +125,7 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 			priorsCommand(),
 			infoCommand(),
 			applyCommand(),
+			psfCommand(),
 			importCommand(),
 			exportCommand(),
 			doctorCommand(),

@@ -24,6 +24,7 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"  blur:disk,radius=R or blur:kernel=FILE (.npy or an image) with [,background=B|auto][,centre]\n" +
 	"  for what was measured with it, and [,grid=CxR] where the file is a mosaic of kernels, and\n" +
 	"  the blur varies over the field\n" +
+	"- blur:auto[,kind=free|gaussian|disk|motion][,size=N], found in the picture (restore only)\n" +
 	"- sr:factor=F or sr:to=WxH, with F as 2, 1.5 or, along x and y, 1.5x2: a picture made smaller by\n" +
 	"  [,kernel=area|box|bilinear|bicubic|lanczos3|gaussian], area by default, as programs do it; by\n" +
 	"  another kernel of blur and its keys; or with align=corner by every F-th sample of a blur, as\n" +

@@ -19,6 +19,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/internal/sysmem"
+	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
@@ -39,7 +40,9 @@ type restoreOptions struct {
 	sheet     string
 	style     plot.Style
 	gray      bool
-	plan      bool          // only say what was decided
+	plan      bool // only say what was decided
+	psfOut    string
+	psfStart  string
 	scale     restore.Range // what is black and white; zero: found out
 	page      pageChoice
 	out       outputOptions
@@ -65,11 +68,14 @@ func restoreCommand() *cli.Command {
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
 			"lpn restore photo.jpg -o better.png\n" +
 			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
+			"lpn restore --operator blur:auto shaken.jpg -o sharp.png\n" +
 			"lpn restore --boundary valid --operator blur:kernel=psf.npy photos/ -o restored/",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), figureFlags(), []cli.Flag{
 			memoryFlag(),
 		}, observationFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
+			&cli.StringFlag{Name: "psf-out", Usage: "write the kernel that blur:auto finds to `FILE`.npy"},
+			&cli.StringFlag{Name: "psf-start", Usage: "begin the search of blur:auto with the kernel in `FILE`"},
 			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png, .svg or .pdf"},
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png, .svg or .pdf"},
@@ -99,6 +105,9 @@ func restoreCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if spec.Auto() && !c.IsSet("boundary") {
+				spec = spec.WithBoundary(operators.Valid) // nothing is known beyond the frame of a photograph
+			}
 			o := restoreOptions{
 				inputs:    c.Args().Slice(),
 				spec:      spec,
@@ -113,6 +122,8 @@ func restoreCommand() *cli.Command {
 				gray:      c.Bool("gray"),
 				plan:      c.Bool("plan"),
 				page:      pageChoice{number: c.Int("page"), gaps: observed.missing == "nan"},
+				psfOut:    c.String("psf-out"),
+				psfStart:  c.String("psf-start"),
 				scale:     scale,
 				out:       outputFrom(c),
 			}
@@ -139,9 +150,11 @@ type restored struct {
 	Lambda     number  `json:"lambda"`
 	Scale      number  `json:"scale"`
 	Reason     string  `json:"reason"`
-	// Choice says why the operator is what it is, where the file decided.
-	Choice   string `json:"choice,omitempty"`
-	Strength number `json:"strength"`
+	// Choice says why the operator is what it is, where the file or the picture decided.
+	Choice string `json:"choice,omitempty"`
+	// Blur is what blur:auto found.
+	Blur     *blind.Found `json:"blur,omitempty"`
+	Strength number       `json:"strength"`
 	// NoiseModel is what --noise takes, as JSON.
 	NoiseModel json.RawMessage `json:"noise_model"`
 	// Suspect is null, or why the result should not be trusted.
@@ -187,6 +200,9 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		return err
 	}
 	if err := o.observed.open(); err != nil {
+		return err
+	}
+	if err := o.checkPSF(jobs, batch); err != nil {
 		return err
 	}
 	if o.plan {
@@ -363,6 +379,10 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
 		Strength: number(s.Strength), Choice: choice,
 	}
+	if m.Blur != nil {
+		f := m.Blur.Found()
+		r.Blur, r.Choice = &f, "blur: "+m.Blur.String()
+	}
 	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
 		return restored{}, named(err)
 	}
@@ -485,11 +505,7 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 	if err != nil {
 		return nil, m, "", fmt.Errorf("%s: %w", path, err)
 	}
-	scene, err := spec.Scene(p.Shape)
-	if err != nil {
-		return nil, m, "", fmt.Errorf("%s: %w", path, err)
-	}
-	m = restore.Problem{Y: p.Image, Operator: spec, Scene: scene, Noise: o.solver.noise, Range: o.scale}
+	m = restore.Problem{Y: p.Image, Operator: spec, Noise: o.solver.noise, Range: o.scale}
 	if p.JPEG != nil {
 		m.Hints.Quality = p.JPEG.Format.Quality()
 	}
@@ -503,6 +519,14 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 		if m.Range, err = o.priorRange(con, path, p, m.Range); err != nil {
 			return nil, m, "", err
 		}
+	}
+	if o.spec.Auto() {
+		m, err = o.findBlur(con, path, m)
+	} else {
+		m.Scene, err = spec.Scene(p.Shape)
+	}
+	if err != nil {
+		return nil, m, "", fmt.Errorf("%s: %w", path, err)
 	}
 	err = o.observed.apply(&m, p)
 	return p, m, choice, err

@@ -37,7 +37,8 @@ var rooms = map[string][]string{
 	"internal/imageio":       {"internal/atomicfile", "internal/npy", "operators"},
 	"lpn/train":              {"internal/arena", "internal/checkpoint", "internal/imageio", "internal/kernel", "internal/network", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn"},
 	"lpn/priors":             {"assets", "lpn"},
-	"lpn/restore":            {"internal/sysmem", "lpn", "lpn/priors", "operators", "operators/noise", "solvers", "solvers/metrics"},
+	"lpn/blind":              {"internal/kernel", "operators", "operators/noise"},
+	"lpn/restore":            {"internal/sysmem", "lpn", "lpn/blind", "lpn/priors", "operators", "operators/noise", "solvers", "solvers/metrics"},
 	"operators/noise":        {"internal/kernel", "internal/spell", "operators"},
 	"internal/docstest":      {"operators"},
 	"assets":                 {},
@@ -48,6 +49,7 @@ var rooms = map[string][]string{
 	"lpn/explore":            {"operators", "solvers", "lpn"},
 	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/noisejudge":    {"internal/imageio", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn", "lpn/priors"},
+	"internal/blindjudge":    {"internal/imageio", "operators", "operators/noise", "lpn/blind", "lpn/priors", "lpn/restore"},
 	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
 	"internal/measured":      {"internal/imageio", "lpn/restore", "operators", "operators/noise"},
 	"lpn/serve":              {"internal/imageio", "internal/measured", "internal/plot", "internal/sysmem", "lpn", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise", "solvers"},
@@ -65,7 +67,7 @@ var fences = []struct {
 	{"github.com/urfave/cli/v2", []string{"cmd/..."}, []string{"cmd/..."}},
 	{"gonum.org/v1/plot", []string{"cmd/...", "internal/plot"}, []string{"cmd/...", "internal/plot", "lpn/serve"}},
 	// lpn/train and lpn/serve read photographs, so they reach imaging through imageio.
-	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/measured", "internal/noisejudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
+	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/measured", "internal/noisejudge", "internal/blindjudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
 }
 
 // A pkg is what go list says of a package.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
@@ -24,6 +25,8 @@ type Plan struct {
 	// Operator and Boundary are what the camera did.
 	Operator operators.Spec `json:"operator"`
 	Boundary string         `json:"boundary,omitempty"`
+	// Blur is how the operator was found in the picture; nil where it was given.
+	Blur *blind.Estimate `json:"blur,omitempty"`
 	// Scene is the shape of x; FrameH x FrameW pixels of it are the result.
 	Scene  operators.Shape `json:"scene"`
 	FrameH int             `json:"frame_h"`
@@ -110,12 +113,16 @@ func New(p Problem, o Options) (*Plan, error) {
 	}
 	free := o.Strength == 0 && !o.Discrepancy
 	o = o.withDefaults()
+	p, err := FindBlur(p, nil)
+	if err != nil {
+		return nil, err
+	}
 	scene, err := p.scene()
 	if err != nil {
 		return nil, err
 	}
 	plan := &Plan{
-		Operator: p.Operator, Scene: scene,
+		Operator: p.Operator, Scene: scene, Blur: p.Blur,
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
 		problem: p, options: o, policy: policyOf(p.Operator),
 	}
@@ -412,6 +419,9 @@ func (p *Plan) String() string {
 	line("operator", "%s of a scene of %dx%d pixels, %d channels", p.Operator, p.Scene.W, p.Scene.H, p.Scene.C)
 	if p.Boundary != "" {
 		line("boundary", "%s", p.Boundary)
+	}
+	if p.Blur != nil {
+		line("blur", "%s, found in the picture", p.Blur)
 	}
 	from := "given"
 	if p.Estimated {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 
+	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
@@ -14,8 +15,10 @@ type Problem struct {
 	// operator's codomain.
 	Y operators.Image
 	// Operator is A, with its boundary and the content of its file. The zero
-	// Spec is the identity: y is a noisy image.
+	// Spec is the identity: y is a noisy image. blur:auto is found in Y: see FindBlur.
 	Operator operators.Spec
+	// Blur is what FindBlur found of the operator; nil where it was given.
+	Blur *blind.Estimate
 	// Scene is the shape of x. Default: what the operator says of Y's shape
 	// (Spec.Scene).
 	Scene operators.Shape

@@ -183,8 +183,11 @@ func (p *Plan) verdict(e examination, before Range) string {
 
 // blame names what a residual speaks against.
 func (p *Plan) blame() string {
-	if p.policy.alone {
+	switch {
+	case p.policy.alone:
 		return "the noise level"
+	case p.Blur != nil:
+		return "the blur that was found, or the noise level,"
 	}
 	return "the operator or the noise level"
 }

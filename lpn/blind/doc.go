@@ -1,0 +1,65 @@
+// Package blind finds how a picture was blurred, from the picture alone.
+//
+//	e, err := blind.Find(y, blind.Options{})
+//	fmt.Println(e)              // disk radius 3.02 (2.95 to 3.1), confidence 0.97
+//	a := e.Operator(operators.Valid) // what undoes it: lpn/restore
+//
+// A blurred picture is y = k * x + n, and neither the kernel k nor the scene x is
+// known. An [Estimate] says which kind of kernel it is, sharp, [Gaussian], [Disk], [Motion] or
+// [Free], with its numbers, their intervals and a confidence.
+//
+// # The trap
+//
+// The scene and the kernel that together minimise 1/2||k*x-y||^2 + lambda R(x) are
+// the blurred picture and a point (Levin, Weiss, Durand & Freeman, CVPR 2009): a
+// blurred picture is smoother than its scene, so nearly every R prefers it. Two ways
+// around are taken here. Neither uses the priors of this project, whose R is for
+// the restoration, when the kernel is known.
+//
+// # Families, by the spectrum
+//
+// The power of a photograph falls with the frequency w like a_s w^-alpha, in every
+// direction s with another amplitude, and what is measured of it is
+//
+//	P(w) = a_s w^-alpha |H(w)|^2 |K(w)|^2 + noise,
+//
+// H the little blur of sharp photographs. The misfit of a kernel is the weighted sum
+// of squares of log P over cells of a polar grid, least over a and alpha; the scene
+// itself is never estimated, so there is nothing to be trapped in. A disk of 3 pixels or
+// more shows by the zeros of its K and is found to a percent; a Gaussian has none and
+// is told from a steep scene only by the way its K falls. The interval of a parameter holds what
+// raises the misfit by no more than scenes make it depart. See fitted in spectrum.go.
+//
+// # Free kernels, by edges and then by variances
+//
+// At every scale from coarse to fine the scene is replaced by the one with few strong
+// edges that explains the picture, by L0 gradients (Xu, Zheng & Jia, CVPR 2013; Anger,
+// Facciolo & Delbracio, IPOL 2019), and the kernel follows from gradients alone: min ||k * grad x -
+// grad y||^2 + ridge ||k||^2 on the simplex k >= 0, sum k = 1. A picture with few edges
+// of one step each is no blurred picture: the start lies beyond the trap. At the
+// last scale the kernel is refined by a variational estimate (Levin, Weiss,
+// Durand & Freeman, CVPR 2011; Wipf & Zhang, JMLR 15, 2014): every gradient of
+// the scene has a variance gamma of its own, the scene is not chosen but described by its
+// posterior mean x and variance z, and the step in k is
+//
+//	min sum_f ||k*x_f - y_f||^2 + (sum z) ||k||^2.
+//
+// What is unsure of the scene thus speaks for wide kernels, where the joint
+// minimum speaks for a point.
+//
+// Outside the frame nothing is assumed: the scene reaches half a kernel further, and
+// only samples that were measured are compared. Samples that were clipped, and what
+// is not finite, are left out.
+//
+// # Which kind
+//
+// Every candidate, the free kernel too, has a misfit of the spectrum. The family with the least is taken
+// if it is not much worse than the free kernel; a picture is sharp where
+// no blur at all is about as good and the Gaussian that fits best is one that sharp
+// photographs have.
+//
+// # Large photographs
+//
+// Three windows with most edges in both directions are looked at, each on its own. Where
+// they disagree, the blur varies over the picture, and Estimate.Varies says so.
+package blind

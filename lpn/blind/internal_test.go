@@ -1,0 +1,182 @@
+package blind
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+// TestOntoSimplex: the projection is the nearest point: no random point of
+// the simplex is nearer, and the conditions of Karush, Kuhn and Tucker hold.
+func TestOntoSimplex(t *testing.T) {
+	rng := rand.New(rand.NewPCG(0, 1))
+	for range 50 {
+		v := make([]float64, 1+rng.IntN(12))
+		for i := range v {
+			v[i] = 2 * rng.NormFloat64()
+		}
+		p := slices.Clone(v)
+		ontoSimplex(p)
+		sum, shift := 0.0, math.NaN()
+		for i, u := range p {
+			sum += u
+			if u > 0 {
+				if s := v[i] - u; !math.IsNaN(shift) && math.Abs(s-shift) > 1e-9 {
+					t.Fatalf("%v -> %v: not one multiplier", v, p)
+				}
+				shift = v[i] - u
+			}
+		}
+		for i, u := range p {
+			if u < 0 || u == 0 && v[i] > shift+1e-9 {
+				t.Fatalf("%v -> %v", v, p)
+			}
+		}
+		if math.Abs(sum-1) > 1e-9 {
+			t.Fatalf("%v -> %v of sum %v", v, p, sum)
+		}
+	}
+}
+
+// TestKernelStep: with the scene known and no noise the kernel step finds the
+// kernel.
+func TestKernelStep(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	const n, side = 48, 5
+	k := newKernel(side)
+	for i := range k.Taps {
+		k.Taps[i] = max(rng.NormFloat64(), 0)
+	}
+	normalise(k)
+	scene := operators.NewImage(operators.Shape{C: 1, H: n + side - 1, W: n + side - 1})
+	for i := range scene.Pix {
+		scene.Pix[i] = float32(rng.Float64())
+	}
+	a, err := operators.NewBlur(scene.Shape, k, operators.Valid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plane{h: n, w: n, pix: make([]float32, n*n), ok: slices.Repeat([]bool{true}, n*n), noise: 1e-4}
+	a.Apply(p.pix, scene.Pix)
+	s := newScale(p, side)
+	for i := range scene.H {
+		for j := range scene.W - 1 {
+			s.fields[0].x[i*s.w+j] = scene.Pix[i*scene.W+j+1] - scene.Pix[i*scene.W+j]
+			if i < scene.H-1 {
+				s.fields[1].x[i*s.w+j] = scene.Pix[(i+1)*scene.W+j] - scene.Pix[i*scene.W+j]
+			}
+		}
+	}
+	s.k = newKernel(side)
+	for i := range s.k.Taps {
+		s.k.Taps[i] = 1. / side / side
+	}
+	for range 6 {
+		s.kernel(200, 1e-9)
+	}
+	for i, v := range s.k.Taps {
+		if math.Abs(v-k.Taps[i]) > 2e-3 { // the canvas reaches beyond what was measured, the Newton matrix is not exact
+			t.Errorf("tap %d: %v, want %v", i, v, k.Taps[i])
+		}
+	}
+}
+
+// TestLatent: the posterior mean solves its equation, checked by a dense matrix.
+func TestLatent(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 1))
+	const n, side = 8, 3
+	p := plane{h: n, w: n, pix: make([]float32, n*n), ok: slices.Repeat([]bool{true}, n*n), noise: 0.05}
+	for i := range p.pix {
+		p.pix[i] = float32(rng.Float64())
+	}
+	s := newScale(p, side)
+	s.k = newKernel(side)
+	for i := range s.k.Taps {
+		s.k.Taps[i] = rng.Float64()
+	}
+	normalise(s.k)
+	s.reset()
+	gamma := slices.Clone(s.fields[0].gamma)
+	for range 8 { // gamma is restored: the same equation from a better start
+		s.latent()
+		copy(s.fields[0].gamma, gamma)
+	}
+	// K'M(Kx - y) + lambda x/gamma = 0, by direct sums.
+	e := s.fields[0]
+	at := func(i, j int) int { return wrap(i, s.h)*s.w + wrap(j, s.w) }
+	r := make([]float64, s.len())
+	for i := range s.h {
+		for j := range s.w {
+			v := -float64(e.y[at(i, j)])
+			for a := range side {
+				for b := range side {
+					v += s.k.Taps[a*side+b] * float64(e.x[at(i-a+1, j-b+1)])
+				}
+			}
+			r[at(i, j)] = v * float64(e.mask[at(i, j)])
+		}
+	}
+	for i := range s.h {
+		for j := range s.w {
+			v := s.lambda * float64(e.x[at(i, j)]) / float64(gamma[at(i, j)])
+			for a := range side {
+				for b := range side {
+					v += s.k.Taps[a*side+b] * r[at(i+a-1, j+b-1)]
+				}
+			}
+			if math.Abs(v) > 1e-4 {
+				t.Fatalf("the equation at (%d,%d) is off by %v", i, j, v)
+			}
+		}
+	}
+}
+
+// TestSpectrumGain: the mean of |K|^2 in cells of a Gaussian is that of its
+// closed form.
+func TestSpectrumGain(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 1))
+	const n = 64
+	p := plane{h: n, w: n, pix: make([]float32, n*n)}
+	for i := range p.pix {
+		p.pix[i] = float32(rng.NormFloat64())
+	}
+	s := powerOf(p)
+	mean := 0.0
+	for _, c := range s.cells {
+		mean += c.power / float64(len(s.cells))
+	}
+	if math.Abs(mean-1) > 0.1 {
+		t.Errorf("white noise of variance 1 has the power %v", mean)
+	}
+	for i, g := range s.gain(gaussianOf(1.2)) {
+		w := s.cells[i].w
+		want := math.Exp(-square(1.2*w) - square(native*w))
+		if math.Abs(g-want) > 0.02 { // cells have a width
+			t.Errorf("gain %v at %v, want %v", g, w, want)
+		}
+	}
+}
+
+// TestReduced: a ramp stays a ramp, and noise falls as it should.
+func TestReduced(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 1))
+	const n = 90
+	p := plane{h: n, w: n, pix: make([]float32, n*n), ok: slices.Repeat([]bool{true}, n*n), noise: 0.1}
+	for i := range p.pix {
+		p.pix[i] = float32(0.01*float64(i%n) + 0.1*rng.NormFloat64())
+	}
+	q := p.reduced(3)
+	mean, sq, m := 0.0, 0.0, 0.0
+	for i := 3; i < q.h-3; i++ {
+		for j := 3; j < q.w-3; j++ {
+			d := float64(q.pix[i*q.w+j]) - 0.01*(3*float64(j)+1)
+			mean, sq, m = mean+d, sq+d*d, m+1
+		}
+	}
+	if d := math.Sqrt(sq / m); math.Abs(mean/m) > 0.003 || math.Abs(d/q.noise-1) > 0.2 {
+		t.Errorf("offset %v, deviation %v; want 0, %v", mean/m, d, q.noise)
+	}
+}

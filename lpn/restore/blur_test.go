@@ -1,0 +1,58 @@
+package restore_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/lpn/blind"
+	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+// TestFindBlur: blur:auto gives way to what the picture shows, with its boundary
+// and scene; other operators stay.
+func TestFindBlur(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 7))
+	x := operators.NewImage(operators.Shape{C: 1, H: 120, W: 130})
+	for range 300 {
+		i0, j0, v := rng.IntN(x.H), rng.IntN(x.W), rng.Float32()
+		for i := i0; i < min(i0+12, x.H); i++ {
+			for j := j0; j < min(j0+15, x.W); j++ {
+				x.Pix[i*x.W+j] = v
+			}
+		}
+	}
+	k, err := operators.DiskKernel(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := operators.NewBlur(x.Shape, k, operators.Valid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := operators.NewImage(a.Codomain())
+	a.Apply(y.Pix, x.Pix)
+	for i := range y.Pix {
+		y.Pix[i] += float32(0.01 * rng.NormFloat64())
+	}
+	auto, err := operators.ParseSpec("blur:auto,kind=disk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := restore.FindBlur(restore.Problem{Y: y, Operator: auto.WithBoundary(operators.Valid)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kh, kw, local := p.Operator.Support()
+	if p.Blur == nil || p.Blur.Kind != blind.Disk || !local || p.Operator.Boundary() != operators.Valid ||
+		p.Scene != (operators.Shape{C: 1, H: y.H + kh - 1, W: y.W + kw - 1}) {
+		t.Errorf("%v, %v of a scene %v", p.Blur, p.Operator, p.Scene)
+	}
+	same, err := restore.FindBlur(restore.Problem{Y: y}, nil)
+	if err != nil || same.Blur != nil || same.Operator != (operators.Spec{}) {
+		t.Errorf("%+v, %v; want the problem as it was", same.Operator, err)
+	}
+	if _, err := restore.FindBlur(restore.Problem{Y: operators.NewImage(operators.Shape{C: 1, H: 9, W: 9}), Operator: auto}, nil); err == nil {
+		t.Error("no error of a picture of 9x9 pixels")
+	}
+}
