@@ -43,6 +43,8 @@ type family struct {
 	// or say what the spec leaves open; nil: they do not. The spec's files are
 	// loaded.
 	settle func(m Measurement) (Measurement, []string, error)
+	// noise is Spec.FindNoise; nil: the numbers do not tell it.
+	noise func(sp Spec, y Image, scene Shape, weights []float32) (float64, bool)
 }
 
 // A form is one way to write an operator.

@@ -200,6 +200,40 @@ func (s Shape) dims() []int {
 	return []int{s.W}
 }
 
+// ParseMeasurement reads the JSON of a measurement file's array operator; Y is still to
+// be set.
+func ParseMeasurement(text string) (Measurement, error) { return parseOperatorJSON(text) }
+
+// ReadArrays reads the arrays of numbers in a .npz of size bytes, by name, as ReadArray
+// does; what is text is left out. Sizes are checked as by ReadMeasurement.
+func ReadArrays(r io.ReaderAt, size int64) (map[string]Image, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, errors.New("not a .npz archive")
+	}
+	all := map[string]Image{}
+	for _, e := range z.File {
+		name := strings.TrimSuffix(e.Name, ".npy")
+		if _, twice := all[name]; twice {
+			return nil, fmt.Errorf("two arrays %q", clip(name))
+		}
+		var m Image
+		err := withArray(z, name, func(h npy.Header, n int, r io.Reader) error {
+			if h.Kind == npy.Text || h.Kind == npy.Bytes {
+				return nil
+			}
+			return readInto(&m)(h, n, r)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(m.Pix) > 0 {
+			all[name] = m
+		}
+	}
+	return all, nil
+}
+
 // ReadMeasurement reads a .npz of size bytes. Arrays may be of any number
 // type and order, compressed or not. Sizes are checked before memory is
 // taken: at most MaxSamples numbers, and no entry that unpacks to more than

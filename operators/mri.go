@@ -23,6 +23,7 @@ func init() {
 		}},
 		build:  buildMRI,
 		settle: settleMRI,
+		noise:  mriNoise,
 	})
 }
 

@@ -41,7 +41,14 @@ type contents map[string]Image
 //	sr:factor=N[,kernel=gaussian|uniform|motion|disk|FILE][,the kernel's keys]
 //	                                         default gaussian, sigma=N/2
 //	tomo:angles=N[,detectors=N][,span=DEGREES]  default: all rays that meet the scene
-//	mri:accel=A[,seed=N][,center=FRACTION]
+//	tomo:angles=N|FILE[,detectors=N][,spacing=S][,offset=O][,centre=C|auto][,pixel=P]
+//	    [,geometry=parallel|fan-flat|fan-curved,source=D,detector=D]
+//	                                         see Geometry; FILE lists degrees, centre is
+//	                                         the detector that sees the axis
+//	mri:accel=A[,seed=N][,center=FRACTION]   rows drawn at random: see NewMRI
+//	mri:mask=FILE|detect[,coils=FILE|estimate][,centred=true|false][,phase=none|smooth|free]
+//	                                         see NewSENSE; what is left out, detect and
+//	                                         estimate are found by Measurement.Settle
 //	jpeg                                     the tables are Data: see JPEGFormat.Table
 //	jpeg:quality=Q[,subsampling=420|444|422|440|411]
 //

@@ -38,6 +38,7 @@ func init() {
 			return NewTomograph(s, g)
 		},
 		settle: settleTomo,
+		noise:  tomoNoise,
 	})
 }
 

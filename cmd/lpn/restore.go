@@ -293,11 +293,12 @@ func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, bat
 		jobs[i].to = "" // nothing is written
 	}
 	return con.each(ctx, jobs, batch, false, "planning", func(_ context.Context, j job) (any, string, error) {
-		_, m, choice, err := o.read(con, j.path)
+		in, err := o.read(con, j.path)
 		if err != nil {
 			return nil, "", err
 		}
-		plan, err := newPlan(m, o.solver.Options)
+		choice := in.choice
+		plan, err := newPlan(in.problem, o.solver.Options)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", j.path, err)
 		}
@@ -317,10 +318,11 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		}
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
-	p, m, choice, err := o.read(con, j.path)
+	in, err := o.read(con, j.path)
 	if err != nil {
 		return restored{}, err
 	}
+	p, m := in.picture, in.problem
 	truth, err := o.truth(con, j, p, &m)
 	if err != nil {
 		return restored{}, err
@@ -346,7 +348,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		Iterations: s.Iterations, Seconds: number(s.Seconds), Objective: number(s.Objective),
 		Converged: s.Converged, Certified: s.Certified, Noise: number(plan.Noise),
 		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
-		Strength: number(s.Strength), Choice: choice,
+		Strength: number(s.Strength), Choice: in.choice,
 	}
 	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
 		return restored{}, named(err)
@@ -358,6 +360,9 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if isJPEG(m.Operator) && p.JPEG != nil {
 		s.Image = p.JPEG.Upright(s.Image)
 		shown.Operator, shown.Y = operators.Spec{}, p.Image
+	}
+	if in.result != nil {
+		s.Image = in.result(s.Image)
 	}
 	result := withShape(p, s.Image, !m.Operator.Resamples())
 	if truth != nil {
@@ -432,20 +437,52 @@ func solveWindows(ctx context.Context, con *console, p *restore.Plan) (restore.R
 	})
 }
 
-// read reads an input as the problem that it is, together with the picture
-// whose alpha, depth and profile the result keeps, and what decided where the file
-// did.
-func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
+// A reading is an input as the problem that it is.
+type reading struct {
+	picture *imageio.Picture // whose alpha, depth and profile the result keeps
+	problem restore.Problem
+	choice  string // what decided, where the file did
+	// result makes what is written of a restored scene; nil: it is written as it is.
+	result func(operators.Image) operators.Image
+}
+
+// read reads an input.
+func (o restoreOptions) read(con *console, path string) (reading, error) {
 	if isMeasurement(path) {
 		m, err := readMeasurement(path)
-		if m.Noise = o.solver.noiseOr(m.Noise); err != nil {
-			return nil, m, "", missing(err)
+		if err != nil {
+			return reading{}, missing(err)
 		}
-		m.Range = o.scale
-		return &imageio.Picture{Image: m.Y, Bits: 16}, m, "", nil
+		p := problemOf(m)
+		p.Noise = o.solver.noiseOr(p.Noise)
+		if !o.scale.IsZero() {
+			p.Range = o.scale
+		}
+		return reading{&imageio.Picture{Image: m.Y, Bits: 16}, p, "", func(x operators.Image) operators.Image { return inUnits(m, x) }}, nil
 	}
+	p, m, choice, err := o.readPicture(con, path)
+	return reading{picture: p, problem: m, choice: choice}, err
+}
+
+// inUnits is a restored scene in the measurement's units; a complex one, its magnitude.
+func inUnits(m operators.Measurement, x operators.Image) operators.Image {
+	if m.Spec.Complex() {
+		out := operators.NewImage(operators.Shape{C: 1, H: x.H, W: x.W})
+		for i := range out.Pix {
+			out.Pix[i] = float32(math.Hypot(float64(x.Plane(0)[i]), float64(x.Plane(1)[i])))
+		}
+		x = out
+	}
+	m.Result(x.Pix)
+	return x
+}
+
+// readPicture reads a picture.
+func (o restoreOptions) readPicture(con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
 	if !o.spec.ImageShaped() && !isJPEG(o.spec) {
-		return nil, m, "", usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
+		stem := strings.TrimSuffix(path, filepath.Ext(path))
+		return nil, m, "", usagef("%s: a measurement of %s is no picture: pack the numbers first, lpn measure --operator %s %s -o %s%s, and restore that",
+			path, o.spec.Name(), o.spec, path, stem, measurementExt)
 	}
 	if p, err = o.page.read(con, path); err != nil {
 		return nil, m, "", err

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
@@ -21,6 +22,10 @@ type Problem struct {
 	// Noise is the model of the noise in units of Y; nil asks for an estimate from
 	// Y.
 	Noise noise.Model
+	// Weights are the precisions of Y's samples up to a common factor, 1/variance, 0
+	// where nothing was measured; the deviation of Noise is that of a sample of weight
+	// 1. nil: all are 1. They go with measurements that are no pictures.
+	Weights []float32
 	// Hints are what is known of Y's file, for the estimate.
 	Hints noise.Hints
 	// Range is what the prior sees as black and white, in units of the scene. The
@@ -49,7 +54,51 @@ func (p Problem) build(scene operators.Shape) (operators.Linear, error) {
 	if n := a.Codomain().Len(); n != len(p.Y.Pix) {
 		return nil, fmt.Errorf("a measurement of %d numbers: %s of a scene %v gives %d", len(p.Y.Pix), p.Operator, scene, n)
 	}
+	if p.Weights != nil {
+		return operators.Weigh(a, p.Weights)
+	}
 	return a, nil
+}
+
+// weighed is the problem with W^1/2 y for its measurement and noise of one deviation,
+// the weights scaled to a mean of 1: whatever is done with A and y from here on is done
+// with W^1/2 A and W^1/2 y.
+func (p Problem) weighed() (Problem, error) {
+	if p.Weights == nil {
+		return p, nil
+	}
+	if p.Operator.ImageShaped() || len(p.Weights) != len(p.Y.Pix) {
+		return p, &OptionError{"weights", fmt.Sprintf("%d weights for %d samples of %s; want one for each of a measurement that is no picture", len(p.Weights), len(p.Y.Pix), p.Operator.Name())}
+	}
+	sum := 0.0
+	for _, w := range p.Weights {
+		sum += float64(w)
+	}
+	mean := sum / float64(len(p.Weights))
+	if !(mean > 0) || math.IsInf(mean, 1) {
+		return p, &OptionError{"weights", "none is above 0"}
+	}
+	y, w := operators.NewImage(p.Y.Shape), make([]float32, len(p.Weights))
+	for i, v := range p.Weights {
+		w[i] = float32(float64(v) / mean)
+		y.Pix[i] = float32(math.Sqrt(float64(w[i]))) * p.Y.Pix[i]
+	}
+	p.Y, p.Weights = y, w
+	if p.Noise != nil {
+		p.Noise = p.Noise.Scaled(0, math.Sqrt(mean))
+	}
+	return p, nil
+}
+
+// measured is the number of samples that say something.
+func (p Problem) measured() int {
+	n := len(p.Y.Pix)
+	for _, w := range p.Weights {
+		if w == 0 {
+			n--
+		}
+	}
+	return n
 }
 
 // Centre cuts the middle h x w pixels out of an image: the part of a scene that
