@@ -118,6 +118,15 @@ func (sp Spec) seed() uint64 {
 	return v
 }
 
+// Unit is the length in which line integrals count: the side of a pixel, where the spec
+// gives it, else 1.
+func (sp Spec) Unit() float64 {
+	if sp.Name() != "tomo" || sp.Get("pixel") == "" {
+		return 1
+	}
+	return sp.float("pixel")
+}
+
 // TakesBoundary says whether what lies beyond the frame matters.
 func (sp Spec) TakesBoundary() bool { return sp.orDenoise().form.boundary }
 

@@ -107,7 +107,7 @@ func New(p Problem, o Options) (*Plan, error) {
 			p.Noise = noise.White{Sigma: found}
 		}
 	}
-	p, err := p.weighed()
+	p, err := p.plain()
 	if err != nil {
 		return nil, err
 	}
