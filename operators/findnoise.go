@@ -61,7 +61,7 @@ func tomoNoise(sp Spec, y Image, scene Shape, weights []float32) (float64, bool)
 }
 
 func mriNoise(sp Spec, y Image, scene Shape, _ []float32) (float64, bool) {
-	mask, err := sp.measured(scene)
+	mask, err := sp.Places(scene)
 	if err != nil {
 		return 0, false
 	}

@@ -95,8 +95,9 @@ func places(m Image, s Shape) ([]bool, error) {
 	return out, nil
 }
 
-// measured are the places of k-space that a spec's operator measures.
-func (sp Spec) measured(s Shape) ([]bool, error) {
+// Places are the places of k-space, row by row, that a spec of mri measures of scenes of
+// shape s.
+func (sp Spec) Places(s Shape) ([]bool, error) {
 	if m, have := sp.Content("mask"); have {
 		return places(m, s)
 	}
@@ -128,7 +129,7 @@ func buildMRI(sp Spec, s Shape) (Linear, error) {
 	if want := sp.sceneChannels(); s.C != want {
 		return nil, fmt.Errorf("a scene of %d channels; want %d", s.C, want)
 	}
-	mask, err := sp.measured(s)
+	mask, err := sp.Places(s)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +192,7 @@ func settleMRI(m Measurement) (Measurement, []string, error) {
 		}
 		sp = sp.WithContent("mask", mask)
 	}
-	mask, err := sp.measured(scene)
+	mask, err := sp.Places(scene)
 	if err != nil {
 		return m, nil, err
 	}

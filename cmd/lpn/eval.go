@@ -65,7 +65,7 @@ func evalCommand() *cli.Command {
 			if !c.IsSet("noise") {
 				solver.noise = noise.White{Sigma: 25. / 255}
 			}
-			if err := simulable(solver.noise, "eval adds the noise, so auto is no answer:"); err != nil {
+			if err := simulable(solver.noise, spec, "eval adds the noise, so auto is no answer:"); err != nil {
 				return err
 			}
 			names, err := parseBaselines(c.String("baseline"))

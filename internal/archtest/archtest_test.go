@@ -48,6 +48,7 @@ var rooms = map[string][]string{
 	"lpn/explore":            {"operators", "solvers", "lpn"},
 	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/noisejudge":    {"internal/imageio", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn", "lpn/priors"},
+	"internal/scanjudge":     {"internal/imageio", "operators", "operators/noise", "solvers/metrics", "lpn/priors", "lpn/restore"},
 	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
 	"cmd/lpn":                {"..."},
 }
@@ -62,7 +63,7 @@ var fences = []struct {
 	{"github.com/urfave/cli/v2", []string{"cmd/..."}, []string{"cmd/..."}},
 	{"gonum.org/v1/plot", []string{"cmd/...", "internal/plot"}, []string{"cmd/...", "internal/plot"}},
 	// lpn/train reads photographs, so it reaches imaging through imageio.
-	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/noisejudge", "lpn/train", "cmd/...", "internal/peerbench"}},
+	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/noisejudge", "internal/scanjudge", "lpn/train", "cmd/...", "internal/peerbench"}},
 }
 
 // A pkg is what go list says of a package.
