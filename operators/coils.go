@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"gonum.org/v1/gonum/mat"
 )
 
 // A grid is k-space on its whole grid, measured at the places of mask.
@@ -102,12 +103,20 @@ func (g grid) smooth() ([][]complex64, error) {
 }
 
 // EstimateCoils estimates the sensitivities of coils from k-space, 2 coils x H x W,
-// measured at the places of mask, in the layout of NewSENSE: the largest eigenvector of
-// the coils' covariance in a window of 5 x 5 pixels of the images of the calibration
-// region (Walsh, Gmitro, Marcellin, Magn. Reson. Med. 43, 2000). The maps have a sum of
-// squares of 1, and the smooth part of the scene's phase is in them: the scene is then
-// its magnitude, times what is left of the phase. An error says where there is no
-// calibration region: frequencies around 0 that were all measured.
+// measured at the places of mask, in the layout of NewSENSE, by ESPIRiT (Uecker et al.,
+// Magn. Reson. Med. 71, 2014): the windows of w x w places of the calibration region, all
+// coils in one vector, lie in a space of few dimensions. With P the projection to it,
+// averaged over the windows that cover a place, k-space satisfies
+//
+//	y_i(q) = 1/w^2 sum over j,d,e of P((i,d),(j,e)) y_j(q + e - d),
+//
+// so that at pixel x the maps are the eigenvector, of eigenvalue 1, of the matrix
+//
+//	G_ij(x) = 1/w^2 sum over d,e of P((i,d),(j,e)) exp(-2 pi i (e-d) x).
+//
+// The maps have a sum of squares of 1, and the smooth part of the scene's phase is in
+// them: the scene is then its magnitude, times what is left of the phase. An error says
+// where there is no calibration region: frequencies around 0 that were all measured.
 func EstimateCoils(y Image, mask []bool, centred bool) (Image, error) {
 	if y.C%2 != 0 || len(mask) != y.H*y.W {
 		panic("operators: EstimateCoils: want pairs of channels, and a mask of their size")
@@ -117,48 +126,147 @@ func EstimateCoils(y Image, mask []bool, centred bool) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	const half, steps = 2, 4
-	h, w, k := y.H, y.W, g.coils()
-	// cov[i*k+j] is the covariance of coils i and j, a pixel.
-	cov := make([][]complex64, k*k)
-	for i := range k {
-		for j := range k {
-			z := make([]complex64, h*w)
-			for p := range z {
-				a, b := low[i][p], low[j][p]
-				z[p] = a * complex(real(b), -imag(b))
-			}
-			cov[i*k+j] = boxSum(z, h, w, half)
-		}
+	taps, reach, err := g.relations()
+	if err != nil {
+		return Image{}, err
 	}
+	const steps = 12
+	h, w, k := y.H, y.W, g.coils()
 	out := NewImage(y.Shape)
+	side := 2*reach + 1
+	row := make([][]complex128, k*k) // of G, a sum over columns still to be taken
+	m := make([]complex128, k*k)
 	v, next := make([]complex128, k), make([]complex128, k)
-	for p := range h * w {
-		for c := range k {
-			v[c] = complex128(low[c][p])
+	turnY, turnX := make([]complex128, side), make([]complex128, side)
+	for i := range h {
+		turns(turnY, i, h, centred)
+		for ij, t := range taps {
+			row[ij] = make([]complex128, side)
+			for n, z := range t {
+				row[ij][n%side] += z * turnY[n/side]
+			}
 		}
-		for range steps {
-			for i := range k {
-				next[i] = 0
-				for j := range k {
-					next[i] += complex128(cov[i*k+j][p]) * v[j]
+		for j := range w {
+			turns(turnX, j, w, centred)
+			for ij, t := range row {
+				m[ij] = 0
+				for n, z := range t {
+					m[ij] += z * turnX[n]
 				}
 			}
-			v, next = next, v
-			unit(v)
-		}
-		// The phase that makes the scene real there.
-		z := complex128(0)
-		for c := range k {
-			z += conj128(v[c]) * complex128(low[c][p])
-		}
-		turn := phaseOf(z)
-		for c := range k {
-			s := v[c] * turn
-			out.Plane(2 * c)[p], out.Plane(2*c + 1)[p] = float32(real(s)), float32(imag(s))
+			p := i*w + j
+			for c := range k {
+				v[c] = complex128(low[c][p])
+			}
+			for range steps {
+				for a := range k {
+					next[a] = 0
+					for b := range k {
+						next[a] += m[a*k+b] * v[b]
+					}
+				}
+				v, next = next, v
+				unit(v)
+			}
+			// The phase that makes the scene real there.
+			z := complex128(0)
+			for c := range k {
+				z += conj128(v[c]) * complex128(low[c][p])
+			}
+			turn := phaseOf(z)
+			for c := range k {
+				s := v[c] * turn
+				out.Plane(2 * c)[p], out.Plane(2*c + 1)[p] = float32(real(s)), float32(imag(s))
+			}
 		}
 	}
 	return out, nil
+}
+
+// turns are exp(-2 pi i d x/n) for d from -reach to reach, x the place of pixel i from
+// the image's origin.
+func turns(dst []complex128, i, n int, centred bool) {
+	x := float64(i)
+	if centred {
+		x -= float64(n / 2)
+	}
+	reach := len(dst) / 2
+	for k := range dst {
+		sin, cos := math.Sincos(-2 * math.Pi * float64(k-reach) * x / float64(n))
+		dst[k] = complex(cos, sin)
+	}
+}
+
+// explained is the least singular value, relative to the largest, of a direction that
+// counts as signal.
+const explained = 0.02
+
+// relations are the sums of P((i,d),(j,e))/w^2 over d and e with the same e - d, from
+// -reach to reach along both axes, for each pair of coils i and j.
+func (g grid) relations() (taps [][]complex128, reach int, err error) {
+	a, b, err := g.calibration()
+	if err != nil {
+		return nil, 0, err
+	}
+	// As wide as keeps the eigenproblem below 300 and some windows in the region.
+	k, w := g.coils(), 6
+	for w > 2 && (k*w*w > 300 || w > a+1 || w > b+1) {
+		w--
+	}
+	n := k * w * w
+	// The Hermitian matrix of the windows' products, X + iY, as the symmetric [X -Y; Y X].
+	cov := mat.NewSymDense(2*n, nil)
+	at := make([]complex128, n)
+	for u := -a; u+w-1 <= a; u++ {
+		for v := -b; v+w-1 <= b; v++ {
+			for c := range k {
+				re, im := g.y.Plane(2*c), g.y.Plane(2*c+1)
+				for d := range w * w {
+					p := g.place(u+d/w, v+d%w)
+					at[c*w*w+d] = complex(float64(re[p]), float64(im[p]))
+				}
+			}
+			re, im := mat.NewVecDense(2*n, nil), mat.NewVecDense(2*n, nil)
+			for i, z := range at {
+				re.SetVec(i, real(z))
+				re.SetVec(n+i, imag(z))
+				im.SetVec(i, -imag(z)) // i z
+				im.SetVec(n+i, real(z))
+			}
+			cov.SymRankOne(cov, 1, re)
+			cov.SymRankOne(cov, 1, im)
+		}
+	}
+	var e mat.EigenSym
+	if !e.Factorize(cov, true) {
+		return nil, 0, fmt.Errorf("the calibration region has no eigenvectors")
+	}
+	values := e.Values(nil)
+	var vectors mat.Dense
+	e.VectorsTo(&vectors)
+	first := 0
+	for first < 2*n && values[first] < explained*explained*values[2*n-1] {
+		first++
+	}
+	kept := vectors.Slice(0, 2*n, first, 2*n)
+	var p mat.Dense
+	p.Mul(kept, kept.T())
+	side := 2*w - 1
+	taps = make([][]complex128, k*k)
+	for i := range k {
+		for j := range k {
+			t := make([]complex128, side*side)
+			for d := range w * w {
+				for q := range w * w {
+					r, c := i*w*w+d, j*w*w+q
+					dy, dx := q/w-d/w+w-1, q%w-d%w+w-1
+					t[dy*side+dx] += complex(p.At(r, c)/float64(w*w), p.At(n+r, c)/float64(w*w))
+				}
+			}
+			taps[i*k+j] = t
+		}
+	}
+	return taps, w - 1, nil
 }
 
 func conj128(z complex128) complex128 { return complex(real(z), -imag(z)) }
@@ -185,28 +293,6 @@ func unit(v []complex128) {
 	for i := range v {
 		v[i] *= k
 	}
-}
-
-// boxSum sums over windows of 2 half + 1 squared, cut off at the frame.
-func boxSum(z []complex64, h, w, half int) []complex64 {
-	rows, out := make([]complex64, len(z)), make([]complex64, len(z))
-	for i := range h {
-		for j := range w {
-			var s complex64
-			for d := max(0, j-half); d <= min(w-1, j+half); d++ {
-				s += z[i*w+d]
-			}
-			rows[i*w+j] = s
-		}
-	}
-	for i := range h {
-		for d := max(0, i-half); d <= min(h-1, i+half); d++ {
-			for j := range w {
-				out[i*w+j] += rows[d*w+j]
-			}
-		}
-	}
-	return out
 }
 
 // realShare is the part of the energy that the imaginary part of a real scene may have.
