@@ -34,7 +34,7 @@ func (b Beam) String() string {
 // s(d) e; in a fan from the source at -Source u to the point Detector u + s(d) e,
 // or on a curved detector to the point of the arc around the source at the angle
 // s(d)/(Source+Detector) from u. So a fan of a distant source is a parallel beam.
-// Docs/measure.md translates the conventions of other programs.
+// The file docs/measure.md translates the conventions of other programs.
 type Geometry struct {
 	Beam Beam
 	// Angles are the views' theta in degrees, in any order.
