@@ -108,8 +108,14 @@ type scaledNormal struct {
 	solver NormalSolver
 }
 
-// Scaled returns k A, for a finite k. It is a NormalSolver if a is one and k
-// is not 0.
+// scaledPreconditioned is k A where A preconditions its normal equations.
+type scaledPreconditioned struct {
+	scaled
+	solver NormalPreconditioner
+}
+
+// Scaled returns k A, for a finite k. It is a NormalSolver or a NormalPreconditioner if
+// a is one and k is not 0.
 func Scaled(k float64, a Linear) (Linear, error) {
 	if math.IsNaN(k) || math.IsInf(k, 0) {
 		return nil, fmt.Errorf("operators: scale %v; want a finite number", k)
@@ -117,6 +123,9 @@ func Scaled(k float64, a Linear) (Linear, error) {
 	s := scaled{a, float32(k)}
 	if n, ok := a.(NormalSolver); ok && s.k != 0 {
 		return &scaledNormal{s, n}, nil
+	}
+	if p, ok := a.(NormalPreconditioner); ok && s.k != 0 {
+		return &scaledPreconditioned{s, p}, nil
 	}
 	return &s, nil
 }
@@ -149,7 +158,17 @@ func (s *scaledNormal) SolveNormal(dst, b []float32, rho float64) {
 	}
 }
 
+// PreconditionNormal uses the same.
+func (s *scaledPreconditioned) PreconditionNormal(dst, b []float32, rho float64) {
+	kk := float64(s.k) * float64(s.k)
+	s.solver.PreconditionNormal(dst, b, rho/kk)
+	for i := range dst {
+		dst[i] = float32(float64(dst[i]) / kk)
+	}
+}
+
 var (
-	_ Normer       = (*scaled)(nil)
-	_ NormalSolver = (*scaledNormal)(nil)
+	_ Normer               = (*scaled)(nil)
+	_ NormalSolver         = (*scaledNormal)(nil)
+	_ NormalPreconditioner = (*scaledPreconditioned)(nil)
 )

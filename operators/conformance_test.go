@@ -15,7 +15,8 @@ func TestConformance(t *testing.T) {
 		"blur:motion,length=9,angle=30", "blur:motion,length=40,angle=-70", "blur:disk,radius=2.5",
 		"inpaint:ratio=0.4,seed=3",
 		"cs:ratio=0.3", "cs:ratio=1/16,kind=hadamard,seed=2", "cs:ratio=0.2,kind=fourier", "cs:ratio=0.1,kind=gaussian", "mri:accel=3",
-		"tomo:angles=20", "tomo:angles=11,detectors=30,span=100",
+		"tomo:angles=20", "tomo:angles=11,detectors=30,span=100", "tomo:angles=7,detectors=40,centre=17.3,spacing=0.7,pixel=0.5",
+		"tomo:angles=9,geometry=fan-flat,source=100,detector=50", "tomo:angles=9,detectors=33,offset=2,geometry=fan-curved,source=50,detector=0",
 		"sr:factor=2", "sr:factor=1.5x7/3", "sr:factor=2,kernel=bicubic", "sr:factor=3,kernel=lanczos3", "sr:factor=2.5,kernel=gaussian",
 		"sr:factor=3,kernel=motion,length=5,angle=20", "sr:factor=2,align=corner", "sr:factor=4,kernel=uniform,size=4,align=corner",
 	}
@@ -38,6 +39,29 @@ func TestConformance(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Run(text+"/"+b.String()+"/"+s.String(), func(t *testing.T) { operatortest.TestLinear(t, a) })
+			}
+		}
+	}
+}
+
+func TestSENSEConformance(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 9))
+	for _, s := range []operators.Shape{{C: 1, H: 24, W: 17}, {C: 2, H: 13, W: 20}} {
+		maps := operators.NewImage(operators.Shape{C: 6, H: s.H, W: s.W})
+		for i := range maps.Pix {
+			maps.Pix[i] = float32(rng.NormFloat64())
+		}
+		mask := make([]bool, s.H*s.W)
+		for i := range mask {
+			mask[i] = rng.IntN(3) == 0
+		}
+		for _, m := range []operators.Image{{}, maps} {
+			for _, centred := range []bool{false, true} {
+				a, err := operators.NewSENSE(s, m, mask, centred)
+				if err != nil {
+					t.Fatal(err)
+				}
+				operatortest.TestLinear(t, a)
 			}
 		}
 	}

@@ -29,7 +29,9 @@
 //	NewCirculant, NewHadamard, NewPartialFourier, NewGaussianSensing
 //	                 compressed sensing
 //	NewMRI           rows of k-space, complex numbers as pairs of channels
-//	NewRadon         tomography, with filtered back-projection in NewFBP
+//	NewSENSE         k-space of own masks and coils, whose maps EstimateCoils finds
+//	NewTomograph     tomography of any Geometry; NewRadon of equal angles
+//	Weigh            any of them with a precision for each number
 //	Compose, Stack, Scaled
 //	                 one operator after another, several measurements of one
 //	                 scene, multiples

@@ -29,14 +29,15 @@ func (w Window) String() string {
 //
 //	t = (j-cx) cos(theta) - (i-cy) sin(theta),
 //
-// linearly interpolated, times the angle between views. Over a span above 180
-// degrees rays are seen twice and count half, which is exact for 360. Pixels
-// further from the centre than the first ray are 0: some views miss them.
+// linearly interpolated, times the part of the half circle that the view stands for:
+// half of the way to its neighbours, modulo 180 degrees, on either side. Pixels
+// further from the centre than any ray are 0.
 type FBP struct {
 	r    *Radon
 	fft  *kernel.RowFFT
 	n    int       // length of a padded view
 	gain []float32 // n/2+1
+	arc  []float32 // what a view stands for, in radians
 }
 
 // NewFBP prepares the filter for r.
@@ -54,9 +55,11 @@ func NewFBP(r *Radon, w Window) *FBP {
 	}
 	freq := make([]complex64, n/2+1)
 	f.fft.Forward(freq, h, 1)
-	dtheta := min(r.span, 180) * math.Pi / 180 / float64(r.codomain.H)
+	for _, a := range arcs(r.g.Angles, 180) {
+		f.arc = append(f.arc, float32(a*math.Pi/180))
+	}
 	for k, z := range freq {
-		g := dtheta / r.pitch * float64(real(z))
+		g := float64(real(z)) / r.g.Spacing
 		if w == Hann {
 			g *= (1 + math.Cos(2*math.Pi*float64(k)/float64(n))) / 2
 		}
@@ -77,7 +80,7 @@ func (f *FBP) Reconstruct(dst, y []float32) {
 	for c := range s.C {
 		clear(b.padded)
 		for a := range views {
-			copy(b.padded[a*f.n+1:], y[(c*views+a)*n:(c*views+a+1)*n])
+			kernel.Scale(b.padded[a*f.n+1:][:n], y[(c*views+a)*n:(c*views+a+1)*n], f.arc[a])
 		}
 		f.fft.Forward(freq, b.padded, views)
 		for i := range freq {
@@ -99,7 +102,7 @@ type backprojection struct {
 
 // rows computes one block of rows.
 func (b *backprojection) rows(part int) {
-	s, n := b.f.r.domain, b.f.r.codomain.W
+	s, n, g := b.f.r.domain, b.f.r.codomain.W, b.f.r.g
 	first := part * radonBlock
 	last := min(first+radonBlock, s.H)
 	clear(b.dst[first*s.W : last*s.W])
@@ -109,8 +112,8 @@ func (b *backprojection) rows(part int) {
 		// needed, as the circle reaches from detector 0 to n if n is even.
 		line := b.padded[a*b.f.n:][:b.f.n]
 		// Pixel j of row i sees detector origin + i*shift + j*step.
-		step, shift := v.cos/b.f.r.pitch, -v.sin/b.f.r.pitch
-		origin := float64(n/2) - float64(s.W/2)*step - float64(s.H/2)*shift
+		step, shift := v.cos*g.Pixel/g.Spacing, -v.sin*g.Pixel/g.Spacing
+		origin := g.Centre() - float64(s.W/2)*step - float64(s.H/2)*shift
 		if math.Abs(step) < 1e-9 {
 			step = 1e-9 // nothing of a pixel, but divisible
 		}
@@ -122,7 +125,7 @@ func (b *backprojection) rows(part int) {
 			}
 		}
 	}
-	radius := -b.f.r.Offset(0)
+	radius := max(math.Abs(g.s(0)), math.Abs(g.s(float64(n-1)))) / g.Pixel
 	for i := first; i < last; i++ {
 		for j := range s.W {
 			if math.Hypot(float64(i-s.H/2), float64(j-s.W/2)) > radius {

@@ -35,6 +35,15 @@ type MRI struct {
 // repetition (Zbontar et al., arXiv 1811.08839). accel is at least 1, center in
 // [0,1]; an error says where the centre alone has more rows than there may be.
 func NewMRI(s Shape, accel, center float64, seed uint64) (*MRI, error) {
+	rows, err := drawRows(s, accel, center, seed)
+	if err != nil {
+		return nil, err
+	}
+	return NewMRIRows(s, rows)
+}
+
+// drawRows are the rows of NewMRI.
+func drawRows(s Shape, accel, center float64, seed uint64) ([]int32, error) {
 	if err := checkShape(s); err != nil {
 		return nil, err
 	}
@@ -60,7 +69,7 @@ func NewMRI(s Shape, accel, center float64, seed uint64) (*MRI, error) {
 	rng := rand.New(rand.NewPCG(seed, 0x6d7269))
 	rest := near[middle:]
 	rng.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
-	return NewMRIRows(s, near[:total])
+	return near[:total], nil
 }
 
 // NewMRIRows returns the operator that measures the given rows of k-space, each
@@ -185,17 +194,3 @@ var (
 	_ NormalSolver = (*GaussianSensing)(nil)
 	_ Linear       = (*Circulant)(nil)
 )
-
-func init() {
-	register(&family{
-		name: "mri", place: 7,
-		forms: []*form{{fields: []field{
-			{key: "accel", kind: number, lo: 1, hi: 64, need: true},
-			seedField,
-			{key: "center", kind: number, hi: 1, def: "0.08"},
-		}}},
-		build: func(sp Spec, s Shape) (Linear, error) {
-			return NewMRI(s, sp.float("accel"), sp.float("center"), sp.seed())
-		},
-	})
-}

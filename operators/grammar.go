@@ -40,6 +40,12 @@ type family struct {
 	scene func(sp Spec, measured Shape) (Shape, error)
 	// support is Spec.Support where it is local; nil: it is not.
 	support func(sp Spec) (h, w int, err error)
+	// settle is Measurement.Settle where the numbers may come in several layouts,
+	// or say what the spec leaves open; nil: they do not. The spec's files are
+	// loaded.
+	settle func(m Measurement) (Measurement, []string, error)
+	// noise is Spec.FindNoise; nil: the numbers do not tell it.
+	noise func(sp Spec, y Image, scene Shape, weights []float32) (float64, bool)
 }
 
 // A form is one way to write an operator.
@@ -102,7 +108,24 @@ type field struct {
 	word    string   // what may stand for a number, and what a key alone stands for
 	need    bool     // must be given
 	choices []string // of a choice
+	words   []string // taken instead of a value: the measurement tells it
+	files   bool     // takes a file's name instead of a count
+	// check says whether what the file held will do; nil: family.check does.
+	check func(m Image) error
 }
+
+// names says whether a value names a file.
+func (d field) names(value string) bool {
+	if d.files {
+		_, err := strconv.Atoi(value)
+		return err != nil
+	}
+	return d.kind == file && !slices.Contains(d.words, value)
+}
+
+// held says whether a value stands for what the spec's text does not hold: a file, or
+// what the measurement tells.
+func (d field) held(value string) bool { return d.kind == file || d.names(value) }
 
 // seedField is the key of what is drawn at random.
 var seedField = field{key: "seed", kind: seed, hi: 1 << 53, def: "0"}
@@ -258,6 +281,10 @@ func (f *form) usage() string {
 		case choice:
 			v = strings.Join(d.choices, "|")
 		}
+		if d.files {
+			v += "|FILE"
+		}
+		v = strings.Join(append([]string{v}, d.words...), "|")
 		parts = append(parts, d.key+"="+v)
 	}
 	sep := ","
@@ -326,7 +353,10 @@ func (f *form) field(key string) (field, error) {
 // read checks one value and returns it in canonical form.
 func (d field) read(value string) (string, error) {
 	bad := func() error { return fmt.Errorf("%s=%q; want %s", d.key, clip(value), d.want()) }
-	if value == d.word && value != "" {
+	if value == d.word && value != "" || slices.Contains(d.words, value) {
+		return value, nil
+	}
+	if _, err := strconv.ParseFloat(value, 64); d.files && err != nil && value != "" {
 		return value, nil
 	}
 	switch d.kind {
@@ -387,6 +417,17 @@ func (d field) readPair(value string) (x, y float64, err error) {
 
 // want says what would be right.
 func (d field) want() string {
+	text := d.wantValue()
+	if d.files {
+		text += ", or a file name"
+	}
+	for _, w := range d.words {
+		text += ", or " + w
+	}
+	return text
+}
+
+func (d field) wantValue() string {
 	switch d.kind {
 	case factors:
 		return fmt.Sprintf("a number from %g to %g, or two as 1.5x2, along x and y", d.lo, d.hi)
@@ -436,7 +477,7 @@ func (f *form) spec(all values) Spec {
 		if !ok {
 			continue
 		}
-		if d.kind == file {
+		if d.names(v) {
 			v = quoteFile(v)
 		}
 		parts = append(parts, d.key+"="+v)

@@ -57,8 +57,8 @@ func (sp Spec) JPEG(channels int) (f JPEGFormat, ok bool) {
 }
 
 func (sp Spec) jpegFormat(channels int) (JPEGFormat, error) {
-	if sp.data != nil {
-		return ReadJPEGTable(*sp.data)
+	if table, have := sp.Content(""); have {
+		return ReadJPEGTable(table)
 	}
 	return StandardJPEG(channels, sp.int("quality"), sp.int("subsampling"))
 }

@@ -2,7 +2,6 @@ package operators
 
 import (
 	"archive/zip"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/lpn-imaging/lpn/internal/npy"
 )
@@ -23,29 +23,83 @@ const MaxSamples = 1 << 28
 //
 //	{"spec": "cs:ratio=0.25", "scene": [1, 256, 256], "boundary": "symmetric", "noise": 0.01}
 //
-// in which boundary (default symmetric) and noise may be missing. A third
+// in which boundary (default symmetric) and noise may be missing; for what they are,
+// see the fields below, also of range, units, gain and offset. A third
 // array, file, holds the kernel or mask where the spec names one by a file, without
-// which that file is needed to restore the measurement, or the tables of a JPEG. From Python:
+// which that file is needed to restore the measurement, or the tables of a JPEG; those
+// of tomo and mri are called angles, mask and coils. The array weights may be missing.
+// Complex numbers become pairs of channels, real and imaginary parts. From Python:
 //
 //	np.savez("y.npz", y=y.astype(np.float32), operator=json.dumps({...}))
 //
 // and np.load("y.npz") reads what WriteMeasurement wrote.
 type Measurement struct {
-	// Y is the measured data. Its shape is the operator's codomain, though
-	// only the number of samples must agree with it.
+	// Y is the measured data, in one of the layouts that Settle takes; then of the
+	// operator's codomain.
 	Y Image
-	// Spec is the operator, with its boundary and, where it names a kernel or
-	// mask file, the content of that file.
+	// Spec is the operator, with its boundary and, where it names files, their
+	// content.
 	Spec Spec
-	// Scene is the operator's domain.
+	// Scene is the operator's domain. Default: what Settle finds.
 	Scene Shape
 	// Noise is the standard deviation of the noise in the units of Y; NaN
-	// where it is not known.
+	// where it is not known. Where there are Weights it is that of a sample of weight
+	// 1.
 	Noise float64
+	// Weights are the precisions of Y's samples, in its order, up to a common factor:
+	// 1/variance, 0 where nothing was measured. nil: all are 1.
+	Weights []float32
+	// Black and White are the range of the scene where it is known. Both 0: it is not.
+	Black, White float64
+	// Units is what a scene's samples are in; a result is Gain x + Offset in them.
+	// Gain 0 stands for 1.
+	Units        string
+	Gain, Offset float64
+}
+
+// Result takes a restored scene to m's Units, in place.
+func (m Measurement) Result(x []float32) {
+	if m.Gain == 0 || m.Gain == 1 && m.Offset == 0 {
+		return
+	}
+	for i, v := range x {
+		x[i] = float32(m.Gain*float64(v) + m.Offset)
+	}
+}
+
+// Settle returns the measurement in the layout of its operator's codomain, with
+// what the spec and the scene leave open, such as centre=auto or mask=detect, found
+// in the numbers, and a line of plain words for each finding. Numbers in a layout that
+// the operator does not have are refused by name. The files that the spec names must
+// have been loaded. What is settled stays as it is.
+func (m Measurement) Settle() (Measurement, []string, error) {
+	sp := m.Spec.orDenoise()
+	if sp.form.settle == nil {
+		if m.Scene.Len() == 0 {
+			scene, err := m.Spec.Scene(m.Y.Shape)
+			if err != nil {
+				return m, nil, err
+			}
+			m.Scene = scene
+		}
+		return m, nil, nil
+	}
+	for _, d := range sp.held() {
+		if v := sp.Get(d.key); d.names(v) {
+			if _, have := sp.Content(d.key); !have {
+				return m, nil, sp.wrap(fmt.Errorf("%s is not loaded", v))
+			}
+		}
+	}
+	out, notes, err := sp.form.settle(m)
+	if err != nil {
+		return m, nil, sp.wrap(err)
+	}
+	return out, notes, nil
 }
 
 // Build makes the operator and checks that Y is a measurement of it. Where the
-// file came without the kernel or mask, Spec.Load is to be called before.
+// file came without the kernel or mask, Spec.Load and Settle are to be called before.
 func (m Measurement) Build() (Linear, error) {
 	a, err := m.Spec.Build(m.Scene)
 	if err != nil {
@@ -63,6 +117,12 @@ type operatorJSON struct {
 	Scene    [3]int   `json:"scene"`
 	Boundary string   `json:"boundary,omitempty"`
 	Noise    *float64 `json:"noise,omitempty"`
+	// Range is black and white of the scene; Units, Gain and Offset say what a result
+	// is in.
+	Range  *[2]float64 `json:"range,omitempty"`
+	Units  string      `json:"units,omitempty"`
+	Gain   float64     `json:"gain,omitempty"`
+	Offset float64     `json:"offset,omitempty"`
 }
 
 // A fileSpec is a spec in a file. An sr with a kernel but no alignment is on the
@@ -85,13 +145,19 @@ func (s *fileSpec) UnmarshalText(b []byte) error {
 // be restored wherever it goes.
 func WriteMeasurement(w io.Writer, m Measurement) error {
 	checkLen("WriteMeasurement", len(m.Y.Pix), m.Y.Len())
-	file := m.Spec.Data()
-	if m.Spec.TakesData() && file.Pix == nil {
-		return fmt.Errorf("operators: measurement of %s without the content of %s", m.Spec, cmp.Or(m.Spec.File(), "its tables"))
+	if err := m.Spec.loaded(); err != nil {
+		return fmt.Errorf("operators: measurement of %s without the content of its file: %w", m.Spec, err)
 	}
-	o := operatorJSON{Spec: fileSpec{m.Spec}, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Spec.Boundary().String()}
+	if m.Weights != nil {
+		checkLen("WriteMeasurement weights", len(m.Weights), m.Y.Len())
+	}
+	o := operatorJSON{Spec: fileSpec{m.Spec}, Scene: [3]int{m.Scene.C, m.Scene.H, m.Scene.W}, Boundary: m.Spec.Boundary().String(),
+		Units: m.Units, Gain: m.Gain, Offset: m.Offset}
 	if !math.IsNaN(m.Noise) {
 		o.Noise = &m.Noise
+	}
+	if m.Black != 0 || m.White != 0 {
+		o.Range = &[2]float64{m.Black, m.White}
 	}
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -109,8 +175,14 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 	if err := floats("y.npy", m.Y); err != nil {
 		return err
 	}
-	if file.Pix != nil {
-		if err := floats("file.npy", file); err != nil {
+	if m.Weights != nil {
+		if err := floats("weights.npy", Image{m.Y.Shape, m.Weights}); err != nil {
+			return err
+		}
+	}
+	for _, key := range m.Spec.Contents() {
+		content, _ := m.Spec.Content(key)
+		if err := floats(m.Spec.array(key)+".npy", content); err != nil {
 			return err
 		}
 	}
@@ -124,6 +196,14 @@ func WriteMeasurement(w io.Writer, m Measurement) error {
 	return z.Close()
 }
 
+// array is the name of the array that holds the content of a key.
+func (sp Spec) array(key string) string {
+	if sp.orDenoise().form.settle != nil {
+		return key
+	}
+	return "file"
+}
+
 // dims leaves leading ones out.
 func (s Shape) dims() []int {
 	switch {
@@ -133,6 +213,40 @@ func (s Shape) dims() []int {
 		return []int{s.H, s.W}
 	}
 	return []int{s.W}
+}
+
+// ParseMeasurement reads the JSON of a measurement file's array operator; Y is still to
+// be set.
+func ParseMeasurement(text string) (Measurement, error) { return parseOperatorJSON(text) }
+
+// ReadArrays reads the arrays of numbers in a .npz of size bytes, by name, as ReadArray
+// does; what is text is left out. Sizes are checked as by ReadMeasurement.
+func ReadArrays(r io.ReaderAt, size int64) (map[string]Image, error) {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, errors.New("not a .npz archive")
+	}
+	all := map[string]Image{}
+	for _, e := range z.File {
+		name := strings.TrimSuffix(e.Name, ".npy")
+		if _, twice := all[name]; twice {
+			return nil, fmt.Errorf("two arrays %q", clip(name))
+		}
+		var m Image
+		err := withArray(z, name, func(h npy.Header, n int, r io.Reader) error {
+			if h.Kind == npy.Text || h.Kind == npy.Bytes {
+				return nil
+			}
+			return readInto(&m)(h, n, r)
+		})
+		if err != nil {
+			return nil, err
+		}
+		if len(m.Pix) > 0 {
+			all[name] = m
+		}
+	}
+	return all, nil
 }
 
 // ReadMeasurement reads a .npz of size bytes. Arrays may be of any number
@@ -167,13 +281,57 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 	if err != nil {
 		return Measurement{}, fmt.Errorf("operator: %w", err)
 	}
-	err = withArray(z, "y", readInto(&m.Y))
-	if err == nil && m.Spec.TakesData() && hasArray(z, "file") {
-		var file Image
-		err = withArray(z, "file", readInto(&file))
-		m.Spec = m.Spec.WithData(file)
+	if err := withArray(z, "y", readInto(&m.Y)); err != nil {
+		return m, err
 	}
+	if hasArray(z, "weights") {
+		var w Image
+		if err := withArray(z, "weights", readInto(&w)); err != nil {
+			return m, err
+		}
+		if err := checkWeights(w.Pix, m.Y); err != nil {
+			return m, err
+		}
+		m.Weights = w.Pix
+	}
+	missing := false
+	for _, key := range m.Spec.Contents() {
+		name := m.Spec.array(key)
+		if !hasArray(z, name) {
+			value := m.Spec.Get(key)
+			d, _ := m.Spec.form.field(key)
+			missing = missing || key == "" || d.names(value)
+			continue
+		}
+		var content Image
+		if err := withArray(z, name, readInto(&content)); err != nil {
+			return m, err
+		}
+		m.Spec = m.Spec.WithContent(key, content)
+	}
+	if missing { // the caller may have the file
+		return m, nil
+	}
+	m, _, err = m.Settle()
 	return m, err
+}
+
+// checkWeights refuses what are no precisions of y's samples.
+func checkWeights(w []float32, y Image) error {
+	if len(w) != len(y.Pix) {
+		return fmt.Errorf("%d weights for %d samples; want one for each", len(w), len(y.Pix))
+	}
+	some := false
+	for i, v := range w {
+		if !(v >= 0) || math.IsInf(float64(v), 1) {
+			return fmt.Errorf("weight %d is %v; want 1/variance, at least 0", i, v)
+		}
+		some = some || v > 0
+	}
+	if !some {
+		return errors.New("all weights are 0: nothing was measured")
+	}
+	return nil
 }
 
 // readInto reads an array of finite numbers into an image.
@@ -182,18 +340,60 @@ func readInto(m *Image) func(h npy.Header, n int, r io.Reader) error {
 		if n == 0 || len(h.Shape) > 3 {
 			return fmt.Errorf("shape %v; want numbers in one, two or three dimensions", h.Shape)
 		}
+		if h.Kind == npy.Complex {
+			z, err := h.Complexes(r, n)
+			if err != nil {
+				return err
+			}
+			if *m = channelPairs(shapeOf(h.Shape), z); m.Len() > MaxSamples {
+				return fmt.Errorf("%d complex numbers; want at most %d", n, MaxSamples/2)
+			}
+			return checkFinite(m.Pix)
+		}
 		v, err := h.Floats(r, n)
 		if err != nil {
 			return err
 		}
-		for i, x := range v {
-			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-				return fmt.Errorf("number %d is %v; want finite numbers", i, x)
-			}
-		}
 		*m = Image{shapeOf(h.Shape), v}
-		return nil
+		return checkFinite(v)
 	}
+}
+
+// checkFinite refuses NaN and infinity.
+func checkFinite(v []float32) error {
+	for i, x := range v {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			return fmt.Errorf("number %d is %v; want finite numbers", i, x)
+		}
+	}
+	return nil
+}
+
+// channelPairs keeps complex numbers of shape s as real ones: channel 2c has the real
+// and 2c+1 the imaginary parts of channel c.
+func channelPairs(s Shape, z []complex64) Image {
+	m := NewImage(Shape{2 * s.C, s.H, s.W})
+	n := s.H * s.W
+	for i, v := range z {
+		c, k := i/n, i%n
+		m.Pix[2*c*n+k], m.Pix[(2*c+1)*n+k] = real(v), imag(v)
+	}
+	return m
+}
+
+// ReadArray reads a NumPy .npy array of finite numbers, in one to three dimensions and
+// of any number type and order. Complex numbers become pairs of channels: those of H x
+// W an image of 2 x H x W, real and imaginary parts.
+func ReadArray(r io.Reader) (Image, error) {
+	var m Image
+	err := readHead(r, math.MaxInt64, readInto(&m))
+	switch {
+	case errors.Is(err, npy.ErrMagic):
+		return m, errors.New("not a .npy array")
+	case errors.Is(err, npy.ErrShort):
+		return m, errShortArray
+	}
+	return m, err
 }
 
 func parseOperatorJSON(text string) (Measurement, error) {
@@ -212,8 +412,8 @@ func parseOperatorJSON(text string) (Measurement, error) {
 	if o.Spec.form == nil {
 		return Measurement{}, errors.New(`the JSON has no "spec"`)
 	}
-	m := Measurement{Spec: o.Spec.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Noise: math.NaN()}
-	if err := checkScene(m.Scene); err != nil {
+	m := Measurement{Spec: o.Spec.Spec, Scene: Shape{o.Scene[0], o.Scene[1], o.Scene[2]}, Noise: math.NaN(), Units: o.Units}
+	if err := checkScene(m.Scene); err != nil && (m.Scene != Shape{} || o.Spec.Spec.form.settle == nil) {
 		return Measurement{}, err
 	}
 	b, err := ParseBoundary(o.Boundary)
@@ -221,8 +421,16 @@ func parseOperatorJSON(text string) (Measurement, error) {
 		return Measurement{}, err
 	}
 	m.Spec = m.Spec.WithBoundary(b)
+	if o.Range != nil {
+		if m.Black, m.White = o.Range[0], o.Range[1]; !(m.Black < m.White) {
+			return Measurement{}, fmt.Errorf("range %v; want black and white, the first below the second", *o.Range)
+		}
+	}
+	if m.Gain, m.Offset = o.Gain, o.Offset; len(m.Units) > 32 || strings.ContainsFunc(m.Units, unicode.IsControl) {
+		return Measurement{}, fmt.Errorf("units %q; want a word", clip(m.Units))
+	}
 	if o.Noise != nil {
-		if m.Noise = *o.Noise; !(m.Noise >= 0) || m.Noise > 1e6 {
+		if m.Noise = *o.Noise; !(m.Noise >= 0) || m.Noise > math.MaxFloat32 {
 			return Measurement{}, fmt.Errorf("noise %v; want a standard deviation of at least 0", m.Noise)
 		}
 	}

@@ -14,11 +14,11 @@ import (
 //
 //	y(a,d) = integral over s of x(cy + s cos(theta) - t sin(theta), cx + s sin(theta) + t cos(theta)) ds
 //
-// with x(row, column), theta = a span/angles, t = pitch (d - detectors/2) with
-// half the detectors rounded down and the centre (cy,cx) = (H/2, W/2) rounded
-// down; lengths in pixels, the pixel's value standing at its index. With pitch 1
-// these are the conventions of scikit-image's radon, whose sinogram is the
-// transpose. A scene of C x H x W gives C x angles x detectors.
+// with x(row, column), theta the angle of view a, t = Spacing (d - detectors/2) +
+// Offset with half the detectors rounded down, and the centre (cy,cx) = (H/2, W/2)
+// rounded down; the pixel's value stands at its index. With equal angles and a
+// spacing of 1 these are the conventions of scikit-image's radon, whose sinogram is
+// the transpose. A scene of C x H x W gives C x angles x detectors.
 //
 // A ray is sampled once in every row, or once in every column, whichever it
 // crosses more steeply, with linear interpolation between the two pixels there
@@ -27,7 +27,7 @@ import (
 // bits on any number of them.
 type Radon struct {
 	domain, codomain Shape
-	span, pitch      float64
+	g                Geometry
 	views            []view
 	byRow, byCol     []int32   // the views sampled in rows, and in columns
 	scratch          sync.Pool // of *radonWork
@@ -52,27 +52,37 @@ type view struct {
 // spaced over span degrees from 0 (end excluded), with detectors rays each, a
 // pixel apart. Where so few would not even span the circle inscribed in the
 // scene, min(H,W), they are spread over its diagonal and so measure all of it.
-// detectors = 0 means as many as the diagonal is long.
+// detectors = 0 means as many as the diagonal is long. NewTomograph takes any
+// geometry.
 func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
-	if err := checkShape(s); err != nil {
+	g, err := equalGeometry(s, angles, detectors, span)
+	if err != nil {
 		return nil, err
 	}
+	return newRadon(s, g), nil
+}
+
+// equalGeometry is the geometry of NewRadon.
+func equalGeometry(s Shape, angles, detectors int, span float64) (Geometry, error) {
 	if angles < 1 || detectors < 0 {
-		return nil, fmt.Errorf("operators: %d angles and %d detectors; want at least 1 and 0", angles, detectors)
+		return Geometry{}, fmt.Errorf("operators: %d angles and %d detectors; want at least 1 and 0", angles, detectors)
 	}
 	if !(span > 0 && span <= 360) {
-		return nil, fmt.Errorf("operators: span of %v degrees; want a number in (0,360]", span)
+		return Geometry{}, fmt.Errorf("operators: span of %v degrees; want a number in (0,360]", span)
 	}
-	diagonal, pitch := math.Hypot(float64(s.H), float64(s.W)), 1.
-	switch {
-	case detectors == 0:
-		detectors = int(math.Ceil(diagonal))
-	case detectors < min(s.H, s.W):
-		pitch = diagonal / float64(detectors)
+	g := Geometry{Angles: equalAngles(angles, span), Detectors: detectors, Spacing: 1}
+	if detectors > 0 && detectors < min(s.H, s.W) {
+		g.Spacing = math.Hypot(float64(s.H), float64(s.W)) / float64(detectors)
 	}
-	r := &Radon{domain: s, codomain: Shape{s.C, angles, detectors}, span: span, pitch: pitch}
-	for a := range angles {
-		v := newView(s, r.Offset(0), r.pitch, span*float64(a)/float64(angles))
+	return g.complete(s)
+}
+
+// newRadon takes a complete geometry.
+func newRadon(s Shape, g Geometry) *Radon {
+	r := &Radon{domain: s, codomain: Shape{s.C, len(g.Angles), g.Detectors}, g: g}
+	for a, angle := range g.Angles {
+		v := newView(s, g.s(0)/g.Pixel, g.Spacing/g.Pixel, angle)
+		v.weight *= float32(g.Pixel)
 		r.views = append(r.views, v)
 		if v.columns {
 			r.byCol = append(r.byCol, int32(a))
@@ -82,11 +92,11 @@ func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
 	}
 	r.scratch.New = func() any { return newRadonWork(r) }
 	r.norm = sync.OnceValue(r.planeNorm)
-	r.ramp = onceRamp(s, float64(angles)/r.pitch)
-	return r, nil
+	r.ramp = onceRamp(s, g)
+	return r
 }
 
-// newView is the view at an angle of rays at t0, t0+pitch, and on.
+// newView is the view at an angle of rays at t0, t0+pitch, and on, in pixels.
 func newView(s Shape, t0, pitch, degrees float64) view {
 	sin, cos := math.Sincos(degrees * math.Pi / 180)
 	cy, cx := float64(s.H/2), float64(s.W/2)
@@ -115,17 +125,22 @@ func (r *Radon) Codomain() Shape { return r.codomain }
 func (r *Radon) Norm() float64 { return r.norm() }
 
 func (r *Radon) planeNorm() float64 {
-	p := &Radon{domain: r.domain, codomain: r.codomain, span: r.span, pitch: r.pitch, views: r.views, byRow: r.byRow, byCol: r.byCol}
-	p.domain.C, p.codomain.C = 1, 1
-	p.scratch.New = func() any { return newRadonWork(p) }
-	return positiveNorm(p, 100, 1e-3)
+	s := r.domain
+	s.C = 1
+	return positiveNorm(newRadon(s, r.g), 100, 1e-3)
 }
 
-// Angle returns the angle of view a in degrees.
-func (r *Radon) Angle(a int) float64 { return r.span * float64(a) / float64(r.codomain.H) }
+// Geometry is where the rays run.
+func (r *Radon) Geometry() Geometry { return r.g }
 
-// Offset returns t of detector d, in pixels from the centre.
-func (r *Radon) Offset(d int) float64 { return r.pitch * float64(d-r.codomain.W/2) }
+// Angle returns the angle of view a in degrees.
+func (r *Radon) Angle(a int) float64 { return r.g.Angles[a] }
+
+// Offset returns t of detector d, from the centre.
+func (r *Radon) Offset(d int) float64 { return r.g.s(float64(d)) }
+
+// Reconstruct is NewFBP(r, w).Reconstruct.
+func (r *Radon) Reconstruct(dst, y []float32, w Window) { NewFBP(r, w).Reconstruct(dst, y) }
 
 // Apply writes the sinogram of x to dst.
 func (r *Radon) Apply(dst, x []float32) {
@@ -331,18 +346,4 @@ func (c *crew) drain() {
 		}
 		c.part(int(i))
 	}
-}
-
-func init() {
-	register(&family{
-		name: "tomo", place: 6,
-		forms: []*form{{fields: []field{
-			{key: "angles", kind: count, lo: 1, hi: 1 << 14, need: true},
-			{key: "detectors", kind: count, lo: 1, hi: 1 << 15},
-			{key: "span", kind: number, hi: 360, open: true, def: "180"},
-		}}},
-		build: func(sp Spec, s Shape) (Linear, error) {
-			return NewRadon(s, sp.int("angles"), sp.int("detectors"), sp.float("span"))
-		},
-	})
 }

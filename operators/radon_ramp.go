@@ -27,9 +27,10 @@ func newRadonRamp(s Shape, density float64) *radonRamp {
 	return p
 }
 
-// onceRamp makes the ramp when it is first asked for; density is the views times
-// the rays a pixel.
-func onceRamp(s Shape, density float64) func() *radonRamp {
+// onceRamp makes the ramp when it is first asked for. Its density is the views times
+// the rays a pixel of the scene's, each of which counts in g's length.
+func onceRamp(s Shape, g Geometry) func() *radonRamp {
+	density := float64(len(g.Angles)) * g.magnification() * g.Pixel / g.Spacing * g.Pixel * g.Pixel
 	return sync.OnceValue(func() *radonRamp { return newRadonRamp(s, density) })
 }
 
@@ -38,13 +39,17 @@ func onceRamp(s Shape, density float64) func() *radonRamp {
 // and to come from all directions; where they do not it is still definite, but
 // further from the inverse.
 func (r *Radon) PreconditionNormal(dst, b []float32, rho float64) {
-	checkLen("Radon.PreconditionNormal dst", len(dst), r.domain.Len())
-	checkLen("Radon.PreconditionNormal b", len(b), r.domain.Len())
-	p := r.ramp()
+	r.ramp().precondition(dst, b, r.domain, rho)
+}
+
+// precondition divides by the gain plus rho.
+func (p *radonRamp) precondition(dst, b []float32, s Shape, rho float64) {
+	checkLen("PreconditionNormal dst", len(dst), s.Len())
+	checkLen("PreconditionNormal b", len(b), s.Len())
 	w := p.plans.get()
 	defer p.plans.put(w)
-	n := r.domain.H * r.domain.W
-	for c := range r.domain.C {
+	n := s.H * s.W
+	for c := range s.C {
 		w.fft.Forward(w.freq, b[c*n:(c+1)*n])
 		for i, g := range p.gain {
 			k := 1 / (g + float32(rho))

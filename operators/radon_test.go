@@ -99,7 +99,7 @@ func TestRadonGaussians(t *testing.T) {
 		for _, w := range []Window{Ramp, Hann} {
 			back := make([]float32, len(x))
 			NewFBP(r, w).Reconstruct(back, y)
-			if e := relDiff(back, x); span >= 180 && e > 0.02*r.pitch*r.pitch {
+			if e := relDiff(back, x); span >= 180 && e > 0.02*r.g.Spacing*r.g.Spacing {
 				t.Errorf("%v, %v: reconstruction is off by %.2g", c, w, e)
 			}
 		}

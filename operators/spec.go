@@ -2,6 +2,7 @@ package operators
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,8 +20,12 @@ type Spec struct {
 	form     *form
 	text     string // canonical
 	boundary Boundary
-	data     *Image // what the file held; nil: not loaded
+	data     *contents // nil: nothing is loaded
 }
+
+// contents are what a spec's text does not hold, by key: what its files held, what
+// the measurement told; the tables of a JPEG file have the key "".
+type contents map[string]Image
 
 // ParseSpec reads an operator spec, NAME[:VARIANT][,key=value...]:
 //
@@ -49,7 +54,14 @@ type Spec struct {
 //	                                         papers have it: see NewDownsample;
 //	                                         default gaussian, sigma=N/2
 //	tomo:angles=N[,detectors=N][,span=DEGREES]  default: all rays that meet the scene
-//	mri:accel=A[,seed=N][,center=FRACTION]
+//	tomo:angles=N|FILE[,detectors=N][,spacing=S][,offset=O][,centre=C|auto][,pixel=P]
+//	    [,geometry=parallel|fan-flat|fan-curved,source=D,detector=D]
+//	                                         see Geometry; FILE lists degrees, centre is
+//	                                         the detector that sees the axis
+//	mri:accel=A[,seed=N][,center=FRACTION]   rows drawn at random: see NewMRI
+//	mri:mask=FILE|detect[,coils=FILE|estimate][,centred=true|false][,phase=none|smooth|free]
+//	                                         see NewSENSE; what is left out, detect and
+//	                                         estimate are found by Measurement.Settle
 //	jpeg                                     the tables are Data: see JPEGFormat.Table
 //	jpeg:quality=Q[,subsampling=420|444|422|440|411]
 //
@@ -119,6 +131,15 @@ func (sp Spec) seed() uint64 {
 	return v
 }
 
+// Unit is the length in which line integrals count: the side of a pixel, where the spec
+// gives it, else 1.
+func (sp Spec) Unit() float64 {
+	if sp.Name() != "tomo" || sp.Get("pixel") == "" {
+		return 1
+	}
+	return sp.float("pixel")
+}
+
 // TakesBoundary says whether what lies beyond the frame matters.
 func (sp Spec) TakesBoundary() bool {
 	f := sp.orDenoise().form
@@ -138,81 +159,165 @@ func (sp Spec) WithBoundary(b Boundary) Spec {
 	return sp
 }
 
-// File is the kernel or mask file that the spec names, "" where it names none.
+// File is the file that the spec names, such as a kernel or mask; the first of
+// several, "" where it names none.
 func (sp Spec) File() string {
-	if key := sp.orDenoise().form.file(); key != "" {
-		return sp.Get(key)
+	for _, d := range sp.held() {
+		if v := sp.Get(d.key); d.names(v) {
+			return v
+		}
 	}
 	return ""
 }
 
-// Load reads File with open, which takes pictures, .npy arrays or what else
-// the program likes, and returns the spec that holds what was read. It returns
-// open's error as it is, and one of its own where a kernel or mask is none. A
-// spec that names no file, or holds its data already, is returned as it is
-// without a call of open.
-func (sp Spec) Load(open func(path string) (Image, error)) (Spec, error) {
-	path := sp.File()
-	if path == "" || sp.data != nil {
-		return sp, nil
+// held lists the fields whose values the text does not hold.
+func (sp Spec) held() (all []field) {
+	sp = sp.orDenoise()
+	for _, d := range sp.form.fields {
+		if v := sp.Get(d.key); v != "" && d.held(v) {
+			all = append(all, d)
+		}
 	}
-	m, err := open(path)
-	if err != nil {
-		return sp, err
-	}
-	if err := sp.form.check(m); err != nil {
-		return sp, sp.wrap(err)
-	}
-	return sp.WithData(m), nil
+	return all
 }
 
-// Data is what File held, the tables of a JPEG file, or a kernel that was found; an image without samples
-// where nothing is loaded. The samples are the spec's own and must not be
-// changed.
+// Load reads every file that the spec names with open, which takes pictures,
+// .npy arrays or what else the program likes, and returns the spec that holds
+// what was read. It returns open's error as it is, and one of its own where a
+// kernel, mask or list is none. What the spec holds already is not read again.
+func (sp Spec) Load(open func(path string) (Image, error)) (Spec, error) {
+	for _, d := range sp.held() {
+		path := sp.Get(d.key)
+		if _, have := sp.Content(d.key); have || !d.names(path) {
+			continue
+		}
+		m, err := open(path)
+		if err != nil {
+			return sp, err
+		}
+		check := d.check
+		if check == nil {
+			check = sp.form.check
+		}
+		if err := check(m); err != nil {
+			return sp, sp.wrap(err)
+		}
+		sp = sp.WithContent(d.key, m)
+	}
+	return sp, nil
+}
+
+// Content is what the file of a key held, or what the measurement told for it. The
+// samples are the spec's own and must not be changed.
+func (sp Spec) Content(key string) (m Image, ok bool) {
+	if sp.data != nil {
+		m, ok = (*sp.data)[key]
+	}
+	return m, ok
+}
+
+// WithContent returns the spec that holds m for the file of a key, as from a
+// measurement file that carries it. Build says whether it will do. A spec without
+// a file there is returned as it is.
+func (sp Spec) WithContent(key string, m Image) Spec {
+	checkLen("WithContent", len(m.Pix), m.Len())
+	if !slices.Contains(sp.Contents(), key) {
+		return sp
+	}
+	held := contents{key: m}
+	if sp.data != nil {
+		for k, v := range *sp.data {
+			if k != key {
+				held[k] = v
+			}
+		}
+	}
+	sp.data = &held
+	return sp
+}
+
+// Contents lists the keys of what the spec holds, or must hold before it builds,
+// beside its text.
+func (sp Spec) Contents() (keys []string) {
+	for _, d := range sp.held() {
+		keys = append(keys, d.key)
+	}
+	if sp = sp.orDenoise(); sp.form.tables != nil && sp.form.tables(sp) {
+		keys = append(keys, "")
+	}
+	return keys
+}
+
+// Data is the Content of the first of Contents; an image without samples where
+// nothing is loaded.
 func (sp Spec) Data() Image {
-	if sp.data == nil {
+	keys := sp.Contents()
+	if len(keys) == 0 {
 		return Image{}
 	}
-	return *sp.data
+	m, _ := sp.Content(keys[0])
+	return m
 }
 
 // TakesData says whether the spec alone does not make the operator: it names a
 // file, is that of a JPEG file whose tables come with it, or a blur whose kernel is
 // found in the picture.
-func (sp Spec) TakesData() bool {
-	sp = sp.orDenoise()
-	return sp.File() != "" || sp.form.tables != nil && sp.form.tables(sp)
-}
+func (sp Spec) TakesData() bool { return len(sp.Contents()) > 0 }
 
-// WithData returns the spec that holds m for the content of File, as from a
-// measurement file that carries it. Build says whether it will do. Without
-// samples it is the spec that holds nothing; a spec that takes no data is
-// returned as it is.
+// WithData is WithContent of the first of Contents. Without samples it is the spec
+// that holds nothing; a spec that takes no data is returned as it is.
 func (sp Spec) WithData(m Image) Spec {
 	checkLen("WithData", len(m.Pix), m.Len())
-	switch {
-	case !sp.TakesData():
+	switch keys := sp.Contents(); {
+	case len(keys) == 0:
 	case len(m.Pix) == 0:
 		sp.data = nil
 	default:
-		sp.data = &m
+		return sp.WithContent(keys[0], m)
 	}
 	return sp
 }
 
 // loaded is an error where Load is still to be called.
 func (sp Spec) loaded() error {
-	switch {
-	case !sp.TakesData() || sp.data != nil:
-		return nil
-	case sp.File() != "":
-		return fmt.Errorf("%s is not loaded", sp.File())
+	for _, key := range sp.Contents() {
+		if _, have := sp.Content(key); have {
+			continue
+		}
+		value := sp.Get(key)
+		d, _ := sp.form.field(key)
+		switch {
+		case key == "" && sp.Auto():
+			return fmt.Errorf("the kernel is not found yet; want a picture to find it in")
+		case key == "":
+			return fmt.Errorf("there are no tables; want a JPEG file, or %s:quality=Q", sp.Name())
+		case d.names(value):
+			return fmt.Errorf("%s is not loaded", value)
+		}
+		return fmt.Errorf("%s=%s wants a measurement that tells it", key, value)
 	}
-	if sp.Auto() {
-		return fmt.Errorf("the kernel is not found yet; want a picture to find it in")
-	}
-	return fmt.Errorf("there are no tables; want a JPEG file, or %s:quality=Q", sp.Name())
+	return nil
 }
+
+// with is the spec with another value of a key; what it holds stays.
+func (sp Spec) with(key, value string) Spec {
+	all := values{}
+	for _, d := range sp.form.fields {
+		if v := sp.Get(d.key); v != "" {
+			all[d.key] = v
+		}
+	}
+	all[key] = value
+	if value == "" {
+		delete(all, key)
+	}
+	out := sp.form.spec(all)
+	out.boundary, out.data = sp.boundary, sp.data
+	return out
+}
+
+// without is the spec without a key.
+func (sp Spec) without(key string) Spec { return sp.with(key, "") }
 
 // wrap puts the spec before an error.
 func (sp Spec) wrap(err error) error {

@@ -113,6 +113,7 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			restoreCommand(),
 			degradeCommand(),
+			measureCommand(),
 			trainCommand(),
 			evalCommand(),
 			tuneCommand(),

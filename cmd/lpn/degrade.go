@@ -40,7 +40,7 @@ func degradeCommand() *cli.Command {
 			}
 			model, err := parseNoise(c.String("noise"))
 			if err == nil {
-				err = simulable(model, "auto is for restore; degrade adds the noise:")
+				err = simulable(model, spec, "auto is for restore; degrade adds the noise:")
 			}
 			if err != nil {
 				return err
@@ -121,6 +121,9 @@ func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
 	}
 	if isMeasurement(j.to) {
 		m := operators.Measurement{Y: y.Image, Spec: o.spec, Scene: p.Shape, Noise: whiteLevel(o.noise)}
+		if lo, hi := p.Extent(); lo >= 0 && hi <= 1 && (p.Bits < 32 || hi > 0.2) {
+			m.White = 1 // as pictures have it
+		}
 		return writeFile(j.to, func(w io.Writer) error { return operators.WriteMeasurement(w, m) })
 	}
 	o.remarkClipped(con, j, y)

@@ -73,7 +73,7 @@ func evalCommand() *cli.Command {
 			if !c.IsSet("noise") {
 				solver.noise = noise.White{Sigma: 25. / 255}
 			}
-			if err := simulable(solver.noise, "eval adds the noise, so auto is no answer:"); err != nil {
+			if err := simulable(solver.noise, spec, "eval adds the noise, so auto is no answer:"); err != nil {
 				return err
 			}
 			names, err := parseBaselines(c.String("baseline"))
@@ -137,8 +137,10 @@ func studyFrom(c *cli.Context, o evalOptions) (*study, error) {
 		if !c.IsSet("noise") {
 			model, text = o.solver.noise, "25/255"
 		}
-		if err := simulable(model, "eval adds the noise, so auto is no answer:"); err != nil {
-			return nil, err
+		for _, spec := range s.operators {
+			if err := simulable(model, spec, "eval adds the noise, so auto is no answer:"); err != nil {
+				return nil, err
+			}
 		}
 		s.noises, s.levels = append(s.noises, model), append(s.levels, text)
 	}

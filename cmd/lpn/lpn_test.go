@@ -206,7 +206,7 @@ func TestBadInput(t *testing.T) {
 		{"restore --operator blur:kernel=DIR/absent.npy G -o OUT", 2, "absent.npy: no such file"},
 		{"restore --operator blur:kernel=DIR/kernel.txt G -o OUT", 1, "line 2 has 2 numbers, the lines before it 3"},
 		{"restore --operator blur:kernel=DIR/text.png G -o OUT", 1, "not an image that lpn reads"},
-		{"restore --operator cs:ratio=0.5 G -o OUT", 2, "is measured into a .npz file"},
+		{"restore --operator cs:ratio=0.5 G -o OUT", 2, "lpn measure --operator cs:ratio=0.5"},
 		{"restore --boundary mirror G -o OUT", 2, `unknown boundary "mirror"`},
 		{"restore DIR/absent.png -o OUT", 2, "absent.png: no such file or directory"},
 		{"restore DIR/*.gif -o OUT", 2, "no file matches"},

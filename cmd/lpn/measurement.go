@@ -18,30 +18,37 @@ const measurementExt = ".npz"
 
 func isMeasurement(path string) bool { return strings.EqualFold(filepath.Ext(path), measurementExt) }
 
-// readMeasurement reads a measurement file.
-func readMeasurement(path string) (restore.Problem, error) {
+// readMeasurement reads a measurement file, and the files that it names.
+func readMeasurement(path string) (operators.Measurement, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return restore.Problem{}, fmt.Errorf("%s: %w", path, cause(err))
+		return operators.Measurement{}, fmt.Errorf("%s: %w", path, cause(err))
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return restore.Problem{}, err
+		return operators.Measurement{}, err
 	}
 	m, err := operators.ReadMeasurement(f, st.Size())
-	if err != nil {
-		return restore.Problem{}, fmt.Errorf("%s: %w", path, err)
+	if err == nil {
+		m.Spec, err = m.Spec.Load(openOperatorFile)
 	}
-	spec, err := m.Spec.Load(fileOpener(m.Spec))
-	if err != nil {
-		return restore.Problem{}, fmt.Errorf("%s: %w", path, err)
+	if err == nil {
+		m, _, err = m.Settle()
 	}
-	p := restore.Problem{Y: m.Y, Operator: spec, Scene: m.Scene}
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// problemOf is what a measurement file asks for.
+func problemOf(m operators.Measurement) restore.Problem {
+	p := restore.Problem{Y: m.Y, Operator: m.Spec, Scene: m.Scene, Weights: m.Weights, Range: restore.Range{Lo: m.Black, Hi: m.White}}
 	if !math.IsNaN(m.Noise) {
 		p.Noise = noise.White{Sigma: m.Noise}
 	}
-	return p, nil
+	return p
 }
 
 // referenceFor finds the true picture of an input: the file itself, or the

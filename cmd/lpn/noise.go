@@ -94,10 +94,11 @@ func (o noiseOptions) run(_ context.Context, con *console, path string) error {
 	if isMeasurement(path) {
 		return usagef("%s is a measurement: noise is estimated in pictures", path)
 	}
-	_, m, _, err := o.read(con, path)
+	in, err := o.read(con, path)
 	if err != nil {
 		return err
 	}
+	m := in.problem
 	plan, err := restore.New(m, restore.Options{Choose: priors.For})
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

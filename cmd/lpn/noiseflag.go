@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
@@ -19,13 +20,13 @@ func parseNoise(s string) (noise.Model, error) {
 	return m, nil
 }
 
-// simulable refuses noise that cannot be added to samples in [0,1]; auto is no
-// answer there, as the command in whose words says.
-func simulable(m noise.Model, why string) error {
+// simulable refuses noise that cannot be added to what spec measures of samples in
+// [0,1]; auto is no answer there, as the command in whose words says.
+func simulable(m noise.Model, spec operators.Spec, why string) error {
 	if m == nil {
 		return usagef("--noise: %s want a number in [0,1] or a fraction like 25/255", why)
 	}
-	if w, white := m.(noise.White); white && w.Sigma > 1 {
+	if w, white := m.(noise.White); white && w.Sigma > 1 && spec.ImageShaped() {
 		return usagef("--noise: %q is not a number in [0,1], a fraction like 25/255, or auto", w)
 	}
 	return nil

@@ -33,7 +33,12 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"- cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian], compressed sensing\n" +
 	"- tomo:angles=N[,detectors=N][,span=DEGREES], parallel beams: detectors are a pixel apart, or\n" +
 	"  spread over the diagonal where there are fewer than the shorter side has pixels\n" +
+	"- tomo:angles=N|FILE[,detectors=N][,spacing=S][,offset=O][,centre=C|auto][,pixel=P]\n" +
+	"  [,geometry=parallel|fan-flat|fan-curved,source=D,detector=D], angles in degrees, lengths\n" +
+	"  in the unit of pixel, the side of one: as scanners have it; docs/measure.md says more\n" +
 	"- mri:accel=A[,seed=N][,center=FRACTION], single-coil Cartesian\n" +
+	"- mri:mask=FILE|detect[,coils=FILE|estimate][,centred=true|false][,phase=none|smooth|free],\n" +
+	"  k-space of one's own: a mask of places or rows, complex coil maps\n" +
 	"- jpeg, of the tables in a JPEG file itself, or jpeg:quality=Q[,subsampling=420|444|422|440|411]\n\n" +
 	"A number may be a fraction, 1/4. go doc operators.ParseSpec says more."
 
@@ -86,9 +91,13 @@ func opacity(p *imageio.Picture) operators.Image {
 	return m
 }
 
-// openOperatorFile reads the kernel or mask that a spec names: an image, a
-// .npy array or a table of numbers in text. Colour becomes luma.
+// openOperatorFile reads a file that a spec names, such as a kernel, a mask, angles or
+// coil maps: an image, a .npy array or a table of numbers in text. Colour becomes luma,
+// complex numbers pairs of channels.
 func openOperatorFile(path string) (operators.Image, error) {
+	if noPicture(path) {
+		return readRaw(path)
+	}
 	p, err := imageio.Read(path)
 	var bad *imageio.Error
 	switch {

@@ -319,11 +319,12 @@ func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, bat
 		jobs[i].to = "" // nothing is written
 	}
 	return con.each(ctx, jobs, batch, false, "planning", func(_ context.Context, j job) (any, string, error) {
-		_, m, choice, err := o.read(con, j.path)
+		in, err := o.read(con, j.path)
 		if err != nil {
 			return nil, "", err
 		}
-		plan, err := newPlan(m, o.solver.Options)
+		choice := in.choice
+		plan, err := newPlan(in.problem, o.solver.Options)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", j.path, err)
 		}
@@ -343,10 +344,11 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		}
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
-	p, m, choice, err := o.read(con, j.path)
+	in, err := o.read(con, j.path)
 	if err != nil {
 		return restored{}, err
 	}
+	p, m, choice := in.picture, in.problem, in.choice
 	if line, err := o.undoJPEG(ctx, j.path, p, &m); err != nil {
 		return restored{}, named(err)
 	} else if line != "" {
@@ -393,6 +395,9 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if isJPEG(m.Operator) && p.JPEG != nil {
 		s.Image = p.JPEG.Upright(s.Image)
 		shown.Operator, shown.Y = operators.Spec{}, p.Image
+	}
+	if in.result != nil {
+		s.Image = in.result(s.Image)
 	}
 	result := p.With(s.Image, !m.Operator.Resamples())
 	if truth != nil {
@@ -470,22 +475,54 @@ func solveWindows(ctx context.Context, con *console, p *restore.Plan) (restore.R
 	})
 }
 
-// read reads an input as the problem that it is, together with the picture
-// whose alpha, depth and profile the result keeps, and what decided where the file
-// did.
-func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
+// A reading is an input as the problem that it is.
+type reading struct {
+	picture *imageio.Picture // whose alpha, depth and profile the result keeps
+	problem restore.Problem
+	choice  string // what decided, where the file did
+	// result makes what is written of a restored scene; nil: it is written as it is.
+	result func(operators.Image) operators.Image
+}
+
+// read reads an input.
+func (o restoreOptions) read(con *console, path string) (reading, error) {
 	if isMeasurement(path) {
 		m, err := readMeasurement(path)
-		if m.Noise = o.solver.noiseOr(m.Noise); err != nil {
-			return nil, m, "", missing(err)
+		if err != nil {
+			return reading{}, missing(err)
 		}
-		m.Range = o.scale
-		p = &imageio.Picture{Image: m.Y, Bits: 16}
-		err = o.observed.apply(&m, p)
-		return p, m, "", err
+		p := problemOf(m)
+		p.Noise = o.solver.noiseOr(p.Noise)
+		if !o.scale.IsZero() {
+			p.Range = o.scale
+		}
+		picture := &imageio.Picture{Image: m.Y, Bits: 16}
+		err = o.observed.apply(&p, picture)
+		return reading{picture, p, "", func(x operators.Image) operators.Image { return inUnits(m, x) }}, err
 	}
+	p, m, choice, err := o.readPicture(con, path)
+	return reading{picture: p, problem: m, choice: choice}, err
+}
+
+// inUnits is a restored scene in the measurement's units; a complex one, its magnitude.
+func inUnits(m operators.Measurement, x operators.Image) operators.Image {
+	if m.Spec.Complex() {
+		out := operators.NewImage(operators.Shape{C: 1, H: x.H, W: x.W})
+		for i := range out.Pix {
+			out.Pix[i] = float32(math.Hypot(float64(x.Plane(0)[i]), float64(x.Plane(1)[i])))
+		}
+		x = out
+	}
+	m.Result(x.Pix)
+	return x
+}
+
+// readPicture reads a picture.
+func (o restoreOptions) readPicture(con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
 	if !o.spec.ImageShaped() && !isJPEG(o.spec) {
-		return nil, m, "", usagef("%s: --operator %s is measured into a %s file, not a picture", path, o.spec.Name(), measurementExt)
+		stem := strings.TrimSuffix(path, filepath.Ext(path))
+		return nil, m, "", usagef("%s: a measurement of %s is no picture: pack the numbers first, lpn measure --operator %s %s -o %s%s, and restore that",
+			path, o.spec.Name(), o.spec, path, stem, measurementExt)
 	}
 	if p, err = o.page.read(con, path); err != nil {
 		return nil, m, "", err

@@ -167,7 +167,7 @@ func tuneCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if err := simulable(solver.noise, "tune adds the noise:"); err != nil {
+			if err := simulable(solver.noise, spec, "tune adds the noise:"); err != nil {
 				return err
 			}
 			set, err := tuneSetFrom(c, spec)

@@ -111,10 +111,20 @@ func New(p Problem, o Options) (*Plan, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	found := 0.0 // the deviation that a measurement shows which is no picture
+	if p.Noise == nil && !p.Operator.ImageShaped() {
+		found, _ = p.Operator.FindNoise(p.Y, p.Scene, p.Weights)
+		if found > 0 {
+			p.Noise = noise.White{Sigma: found}
+		}
+	}
+	p, err := p.plain()
+	if err != nil {
+		return nil, err
+	}
 	free := o.Strength == 0 && !o.Discrepancy
 	o = o.withDefaults()
-	p, err := FindBlur(p, nil)
-	if err != nil {
+	if p, err = FindBlur(p, nil); err != nil {
 		return nil, err
 	}
 	scene, err := p.scene()
@@ -129,6 +139,7 @@ func New(p Problem, o Options) (*Plan, error) {
 	plan.free = free && !plan.policy.whole && !plan.policy.alone && !plan.policy.rounded
 	plan.gentle = free
 	plan.careful = free && plan.policy.rounded
+	plan.Estimated = found > 0
 	if o.Discrepancy && plan.policy.rounded {
 		return nil, &OptionError{"strength", "discrepancy wants a noise level; the error of rounding is not one: give a number"}
 	}
@@ -191,9 +202,12 @@ func (p *Plan) decideNoise() error {
 		return p.decideNoiseBefore()
 	case p.problem.Noise != nil:
 		p.NoiseModel, p.Confidence = p.problem.Noise.Scaled(p.Range.Lo, p.Range.Hi), -1
+		if p.Estimated {
+			p.Confidence = 0
+		}
 		p.Level = deviation(p.NoiseModel, y)
 		p.Noise = p.Level * p.Range.span()
-		if p.Range == Unit && !(p.Level <= 1) {
+		if p.Range == Unit && !(p.Level <= 1) && p.Operator.ImageShaped() {
 			return &OptionError{"noise", fmt.Sprintf("%q is not a number in [0,1], a fraction like 25/255, or auto", p.problem.Noise)}
 		}
 		p.doubt()
@@ -425,7 +439,7 @@ func (p *Plan) String() string {
 	}
 	from := "given"
 	if p.Estimated {
-		from = "estimated from the image"
+		from = "estimated from the measurement"
 	}
 	line("noise", "%.4g, %s", p.Noise, from)
 	if p.NoiseLine != "" {

@@ -3,6 +3,7 @@ package restore
 import (
 	"fmt"
 	"image"
+	"math"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/operators"
@@ -31,6 +32,10 @@ type Problem struct {
 	// has there counts for nothing, and the prior fills the gap. With the identity that
 	// is inpainting.
 	Missing []bool
+	// Weights are the precisions of Y's samples up to a common factor, 1/variance, 0
+	// where nothing was measured; the deviation of Noise is that of a sample of weight
+	// 1. nil: all are 1. They go with measurements that are no pictures.
+	Weights []float32
 	// Hints are what is known of Y's file, for the estimate.
 	Hints noise.Hints
 	// Range is what the prior sees as black and white, in units of the scene. The
@@ -39,6 +44,8 @@ type Problem struct {
 	// Truth is x where it is known, cropped to the frame. It changes nothing but
 	// the PSNR in the trace.
 	Truth *operators.Image
+
+	unit float64 // what y was divided by; 0: nothing
 }
 
 // scene is Scene or its default.
@@ -72,7 +79,70 @@ func (p Problem) complete(scene operators.Shape) (operators.Linear, error) {
 	if n := a.Codomain().Len(); n != len(p.Y.Pix) {
 		return nil, fmt.Errorf("a measurement of %d numbers: %s of a scene %v gives %d", len(p.Y.Pix), p.Operator, scene, n)
 	}
+	if p.unit != 0 {
+		if a, err = operators.Scaled(1/p.unit, a); err != nil {
+			return nil, err
+		}
+	}
+	if p.Weights != nil {
+		return operators.Weigh(a, p.Weights)
+	}
 	return a, nil
+}
+
+// plain is the problem with line integrals that count in pixels, not in millimetres, and
+// with W^1/2 y for its measurement and noise of one deviation, the weights scaled to a
+// mean of 1: whatever is done with A and y from here on is done with W^1/2 A and W^1/2 y.
+func (p Problem) plain() (Problem, error) {
+	mean := 1.
+	if p.Weights != nil {
+		if p.Operator.ImageShaped() || len(p.Weights) != len(p.Y.Pix) {
+			return p, &OptionError{"weights", fmt.Sprintf("%d weights for %d samples of %s; want one for each of a measurement that is no picture", len(p.Weights), len(p.Y.Pix), p.Operator.Name())}
+		}
+		sum := 0.0
+		for _, w := range p.Weights {
+			sum += float64(w)
+		}
+		if mean = sum / float64(len(p.Weights)); !(mean > 0) || math.IsInf(mean, 1) {
+			return p, &OptionError{"weights", "none is above 0"}
+		}
+	}
+	unit := p.Operator.Unit()
+	if unit == 1 && p.Weights == nil {
+		return p, nil
+	}
+	y, w := operators.NewImage(p.Y.Shape), make([]float32, len(p.Weights))
+	for i, v := range p.Weights {
+		w[i] = float32(float64(v) / mean)
+	}
+	for i, v := range p.Y.Pix {
+		y.Pix[i] = v / float32(unit)
+		if p.Weights != nil {
+			y.Pix[i] *= float32(math.Sqrt(float64(w[i])))
+		}
+	}
+	p.Y = y
+	if p.Weights != nil {
+		p.Weights = w
+	}
+	if unit != 1 {
+		p.unit = unit
+	}
+	if p.Noise != nil {
+		p.Noise = p.Noise.Scaled(0, unit*math.Sqrt(mean))
+	}
+	return p, nil
+}
+
+// measured is the number of samples that say something.
+func (p Problem) measured() int {
+	n := len(p.Y.Pix)
+	for _, w := range p.Weights {
+		if w == 0 {
+			n--
+		}
+	}
+	return n
 }
 
 // Centre cuts the middle h x w pixels out of an image: the part of a scene that

@@ -74,7 +74,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	for i := range res {
 		e.energy += float64(res[i]) * float64(res[i])
 	}
-	e.samples = float64(len(res) - p.Missing)
+	e.samples = float64(p.problem.measured() - p.Missing)
 	if p.Operator.ImageShaped() && y.Len() == len(y.Pix) {
 		for row := range y.C * y.H {
 			line := res[row*y.W:][:y.W]

@@ -120,34 +120,13 @@ func (p *Plan) findRange() error {
 		return err
 	}
 	p.Range = Unit
-	if mean := constantFit(a, p.problem.Y.Pix); mean >= 0.02 && mean <= 1 {
-		return nil
-	}
 	x := make([]float32, p.Scene.Len())
 	norm := operators.Norm(a)
 	solvers.Tikhonov{A: a, Mu: 1e-2 * norm * norm, Tol: 1e-2}.Solve(x, p.problem.Y.Pix)
-	if r := robust(x); !r.IsZero() && !r.likeUnit() {
+	if r := robust(x); !r.IsZero() {
 		p.Range = r
 	}
 	return nil
-}
-
-// constantFit is the constant scene c 1 that explains y best: <y,A1>/||A1||^2.
-func constantFit(a operators.Linear, y []float32) float64 {
-	one, a1 := make([]float32, a.Domain().Len()), make([]float32, a.Codomain().Len())
-	for i := range one {
-		one[i] = 1
-	}
-	a.Apply(a1, one)
-	num, den := 0.0, 0.0
-	for i, v := range a1 {
-		num += float64(v) * float64(y[i])
-		den += float64(v) * float64(v)
-	}
-	if den == 0 {
-		return 0
-	}
-	return num / den
 }
 
 // normalise takes the measurement, and the truth, from the range to [0,1]:

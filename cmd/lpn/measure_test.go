@@ -1,0 +1,92 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/internal/othertest"
+)
+
+// TestMeasureDocs runs every example of docs/measure.md, from its Python to the
+// restored file.
+func TestMeasureDocs(t *testing.T) {
+	slow(t)
+	python := othertest.NumPy(t)
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "measure.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	sections := strings.Split(string(text), "```python\n")[1:]
+	commands := 0
+	for _, s := range sections {
+		program, rest, _ := strings.Cut(s, "```")
+		if said, err := exec.Command(python, "-c", program).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		for line := range strings.Lines(rest) {
+			words := strings.Fields(line)
+			if !strings.HasPrefix(line, "    lpn ") {
+				continue
+			}
+			commands++
+			args := words[1:]
+			if args[0] == "restore" {
+				args = append(args, "--iters", "8")
+			}
+			must(t, args...)
+		}
+	}
+	if commands < 6 {
+		t.Errorf("only %d commands", commands)
+	}
+}
+
+// TestMeasure: what the numbers are is found in them, a wrong layout is refused, and the
+// unit of the result is the one that was asked for.
+func TestMeasure(t *testing.T) {
+	dir := t.TempDir()
+	truth := save(t, filepath.Join(dir, "truth.png"), picture(1, 32, 32, 8))
+	degradedTo := filepath.Join(dir, "d.npz")
+	must(t, "degrade", "--operator", "tomo:angles=40", "--noise", "0.1", truth, "-o", degradedTo)
+	y := filepath.Join(dir, "y.npz")
+	out := must(t, "measure", "--json", "--operator", "tomo:angles=40", "--scene", "32x32", degradedTo, "-o", y)
+	r := asJSON[measuredFile](t, out)
+	if r.Scene != [3]int{1, 32, 32} || !strings.HasPrefix(r.Operator, "tomo:angles=40,detectors=46") || r.Noise == nil || *r.Noise < 0.05 || *r.Noise > 0.3 {
+		t.Errorf("%+v", r)
+	}
+	plain := filepath.Join(dir, "x.npy")
+	must(t, "restore", "--iters", "5", y, "-o", plain)
+	hu := filepath.Join(dir, "hu.npz")
+	must(t, "measure", "--operator", "tomo:angles=40", "--scene", "32x32", "--units", "HU", "--water", "0.5", degradedTo, "-o", hu)
+	must(t, "restore", "--iters", "5", hu, "-o", filepath.Join(dir, "hu.npy"))
+	a, b := load(t, plain), load(t, filepath.Join(dir, "hu.npy"))
+	for i, v := range a.Pix {
+		if d := 1000*(v/0.5-1) - b.Pix[i]; d > 0.1 || d < -0.1 {
+			t.Fatalf("pixel %d: %v in the scene's unit, %v HU", i, v, b.Pix[i])
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"measure", degradedTo}, "what was measured?"},
+		{[]string{"measure", "--operator", "tomo:angles=46", degradedTo}, "transposed"},
+		{[]string{"measure", "--operator", "tomo:angles=40", "--counts", degradedTo}, "--flat"},
+		{[]string{"measure", "--operator", "tomo:angles=40", "--units", "HU", degradedTo}, "--water"},
+		{[]string{"measure", "--operator", "tomo:angles=40", "--scene", "32", degradedTo}, "--scene"},
+		{[]string{"measure", "--operator", "tomo:angles=40", "--array", "z", degradedTo}, "--array"},
+		{[]string{"restore", "--operator", "tomo:angles=40", truth, "-o", plain + ".png"}, "lpn measure --operator tomo:angles=40"},
+	} {
+		if c.args[0] == "measure" {
+			c.args = append(c.args, "-o", filepath.Join(dir, "no.npz"))
+		}
+		code, _, stderr := call(t, c.args...)
+		if code == exitOK || !strings.Contains(stderr, c.want) {
+			t.Errorf("lpn %v: exit %d: %q; want %q", c.args, code, stderr, c.want)
+		}
+	}
+}

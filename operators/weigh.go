@@ -1,0 +1,70 @@
+package operators
+
+import (
+	"fmt"
+	"math"
+	"sync"
+)
+
+// weighed is diag(sqrt w) A.
+type weighed struct {
+	Linear
+	root []float32
+	mid  sync.Pool // of *[]float32, the codomain
+	norm func() float64
+}
+
+// weighedPreconditioned is one where A preconditions its normal equations.
+type weighedPreconditioned struct {
+	*weighed
+	NormalPreconditioner
+}
+
+// Weigh returns W^1/2 A, W = diag(w) the precisions of A's numbers: of y measured with
+// noise of variance 1/w, W^1/2 y is a measurement of it with noise of variance 1, and
+// numbers of weight 0 say nothing. w has as many entries as the codomain; it is not
+// copied. Where A is a NormalPreconditioner so is the result; that serves best where
+// the mean of w is 1.
+func Weigh(a Linear, w []float32) (Linear, error) {
+	if len(w) != a.Codomain().Len() {
+		return nil, fmt.Errorf("operators: %d weights for %d numbers; want one for each", len(w), a.Codomain().Len())
+	}
+	v := &weighed{Linear: a, root: make([]float32, len(w))}
+	for i, x := range w {
+		if !(x >= 0) || math.IsInf(float64(x), 1) {
+			return nil, fmt.Errorf("operators: weight %d is %v; want 1/variance, at least 0", i, x)
+		}
+		v.root[i] = float32(math.Sqrt(float64(x)))
+	}
+	v.mid.New = func() any { p := make([]float32, len(w)); return &p }
+	v.norm = sync.OnceValue(func() float64 { return lanczosNorm(v, 30, 1) })
+	if p, ok := a.(NormalPreconditioner); ok {
+		return &weighedPreconditioned{v, p}, nil
+	}
+	return v, nil
+}
+
+// Norm is ||W^1/2 A||, by 30 steps of the Lanczos method at the first call.
+func (v *weighed) Norm() float64 { return v.norm() }
+
+func (v *weighed) Apply(dst, x []float32) {
+	v.Linear.Apply(dst, x)
+	for i, r := range v.root {
+		dst[i] *= r
+	}
+}
+
+func (v *weighed) Adjoint(dst, y []float32) {
+	checkLen("Weigh.Adjoint y", len(y), len(v.root))
+	p := v.mid.Get().(*[]float32)
+	defer v.mid.Put(p)
+	for i, r := range v.root {
+		(*p)[i] = r * y[i]
+	}
+	v.Linear.Adjoint(dst, *p)
+}
+
+var (
+	_ Normer               = (*weighed)(nil)
+	_ NormalPreconditioner = (*weighedPreconditioned)(nil)
+)
