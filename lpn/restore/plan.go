@@ -353,8 +353,11 @@ func (p *Plan) frame(x []float32) operators.Image {
 	if x == nil { // the solver failed
 		return operators.Image{}
 	}
-	out := Centre(operators.Image{Shape: p.Scene, Pix: slices.Clone(x)}, p.FrameH, p.FrameW)
-	return p.given(out)
+	scene := operators.Image{Shape: p.Scene, Pix: x}
+	if p.policy.rounded || p.treatment != nil && p.treatment.Stabiliser != nil || p.Range != Unit {
+		scene.Pix = slices.Clone(x) // given works in place
+	}
+	return p.given(Centre(scene, p.FrameH, p.FrameW))
 }
 
 // GivenNoise is the model of the noise in units of the measurement, as a Problem
