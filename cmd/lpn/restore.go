@@ -325,6 +325,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, err
 	}
+	defer collectOften(m.Y.Len())()
 	plan, err := newPlan(m, o.solver.Options)
 	if err != nil {
 		return restored{}, named(err)
@@ -380,6 +381,18 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		return restored{}, err
 	}
 	return r, o.put(con, j.to, result)
+}
+
+// collectOften makes the garbage collector run at a tenth more than what lives,
+// where that is much, until the function that it returns is called. A large picture
+// makes few objects, so it costs next to nothing.
+func collectOften(samples int) (before func()) {
+	const large = 1 << 22
+	if samples < large {
+		return func() {}
+	}
+	old := debug.SetGCPercent(10)
+	return func() { debug.SetGCPercent(old) }
 }
 
 // remarkPlan says what a plan takes that nobody asked for.
