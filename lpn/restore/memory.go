@@ -112,6 +112,13 @@ func (p *Plan) decideMemory() error {
 	return nil
 }
 
+// MostMemory is about the most that solving for an image of so many samples takes,
+// in bytes, whatever the operator.
+func MostMemory(samples int) int64 {
+	n := int64(samples)
+	return n*(solverBytes+roundedBytes) + min(arenaBytes, n*1024)
+}
+
 // affordable reports whether a problem that was planned as one evaluation, and
 // turned out to want a solver, fits the memory.
 func (p *Plan) affordable(scene operators.Shape) bool {
