@@ -54,6 +54,9 @@ type scaled struct {
 }
 
 func (p scaled) Eval(dst, y []float32) float64 {
+	if b, ok := p.psi.(*Bound); ok { // without a scaled copy of y
+		return b.evalScaled(dst, y, p.s)
+	}
 	scaleTo(dst, y, p.s)
 	v := p.psi.Eval(dst, dst)
 	scaleTo(dst, dst, 1/p.s)

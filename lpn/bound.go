@@ -90,24 +90,27 @@ func (b *Bound) len() int { return b.n * b.shape.Len() }
 
 // Eval writes f(y) to dst and returns psi(y), with
 // psi(y) = Unit^2 psi_net(y/Unit) so that f = grad psi. dst may equal y.
-func (b *Bound) Eval(dst, y []float32) float64 {
-	s := 0.0
-	b.evaluate(dst, y, func(_ int, psi float64) { s += psi })
-	return s
+func (b *Bound) Eval(dst, y []float32) float64 { return b.evalScaled(dst, y, 1) }
+
+// evalScaled writes f(s y)/s to dst and returns psi(s y)/s^2 (see Scaled).
+func (b *Bound) evalScaled(dst, y []float32, s float64) float64 {
+	sum := 0.0
+	b.evaluate(dst, y, s, func(_ int, psi float64) { sum += psi })
+	return sum / (s * s)
 }
 
 // EvalEach is Eval for a batch, writing psi of each picture to psi.
 func (b *Bound) EvalEach(dst, y []float32, psi []float64) {
-	b.evaluate(dst, y, func(i int, v float64) { psi[i] = v })
+	b.evaluate(dst, y, 1, func(i int, v float64) { psi[i] = v })
 }
 
-func (b *Bound) evaluate(dst, y []float32, psi func(i int, v float64)) {
+func (b *Bound) evaluate(dst, y []float32, scale float64, psi func(i int, v float64)) {
 	b.check(dst)
 	b.check(y)
 	l := b.eval()
 	s := l.session(b.threads)
 	u := b.net.cfg.Unit
-	l.run(s, b.shape, dst, float32(1/u), y)
+	l.run(s, b.shape, dst, float32(scale/u), y)
 	for i, v := range s.psi {
 		psi(i, u*u*v)
 	}

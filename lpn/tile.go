@@ -132,6 +132,7 @@ func (b *Bound) newLayout(record func(*engine.Recorder) network.Value) *layout {
 					core = nil
 				}
 				l.plans = append(l.plans, build(kind.h, kind.w, core))
+				l.plans[i].Share(l.plans[0])
 			}
 			l.tiles = append(l.tiles, tile{y, x, i})
 		}

@@ -223,6 +223,9 @@ func arrange(app *cli.App, args []string) ([]string, error) {
 			words, rest = append(words, cmd.Name), rest[1:]
 		}
 	}
+	if cmd.SkipFlagParsing { // another program's
+		return append(words, rest...), nil
+	}
 	flags, arguments, err := splitFlags(cmd, rest)
 	if err != nil {
 		return nil, err

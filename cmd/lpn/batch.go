@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync"
+	"time"
 )
 
 // A failure is an input that could not be worked on, as JSON shows it.
@@ -20,83 +22,174 @@ type batchResult struct {
 	Failed  []failure `json:"failed"`
 }
 
-// each runs work on every job, one after the other, so memory holds one
-// picture at a time. In a batch a failure is named and passed over; work
-// returns what JSON shows of its job, and the line that people see.
-func (con *console) each(ctx context.Context, jobs []job, batch, skip bool, what string,
+// A run of jobs is how each goes through them.
+type runOfJobs struct {
+	what  string // in the progress
+	batch bool   // of more than one input, or of what may be
+	skip  bool   // jobs whose output exists
+	batchOptions
+}
+
+// An outcome is what became of a job.
+type outcome struct {
+	result  any    // what JSON shows
+	line    string // what people see
+	err     error
+	skipped bool
+}
+
+// each runs work on every job, several at a time if the options say so, and tells
+// of them in the order of the inputs. In a batch a failure is named and passed over.
+// Nothing is kept of a job that is done, but what --json prints at the end.
+func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 	work func(ctx context.Context, j job) (result any, line string, err error)) error {
 	all := batchResult{Results: []any{}, Failed: []failure{}}
+	log, err := r.openManifest()
+	if err != nil {
+		return err
+	}
+	defer log.close()
 	var bar *progress
-	if batch {
-		bar = con.progress(what, len(jobs))
+	if r.batch {
+		bar = con.progress(r.what, len(jobs))
 		defer bar.end()
 	}
-	skipped := 0
+	skipped, failed := 0, 0
 	var done []job
-	for i, j := range jobs {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, err := os.Stat(j.to); err == nil && skip && j.err == nil && isRegular(j.to) {
-			skipped++
-			continue
-		}
-		result, line, err := any(nil), "", j.err
-		if err == nil {
-			result, line, err = work(ctx, j)
-		}
+	one := func(i int) outcome {
+		j := jobs[i]
 		switch {
-		case err != nil && ctx.Err() != nil:
+		case ctx.Err() != nil:
+			return outcome{err: ctx.Err()}
+		case j.err != nil:
+			return log.record(j, 0, outcome{err: j.err})
+		case r.skip && log.made(j):
+			return outcome{skipped: true}
+		}
+		start := time.Now()
+		limited, stop := r.limit(ctx)
+		defer stop()
+		var o outcome
+		o.result, o.line, o.err = work(limited, j)
+		if o.err != nil && limited.Err() != nil && ctx.Err() == nil {
+			o.err = fmt.Errorf("%s: took longer than %s (--timeout)", j.path, r.timeout)
+		}
+		if ctx.Err() != nil && o.err != nil {
+			return o
+		}
+		return log.record(j, time.Since(start), o)
+	}
+	err = inOrder(len(jobs), r.workers(), one, func(i int, o outcome) error {
+		j := jobs[i]
+		switch {
+		case o.skipped:
+			skipped++
+		case o.err != nil && ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil && !batch:
-			return err
-		case err != nil:
-			con.complain("%v", err)
-			all.Failed = append(all.Failed, failure{j.path, err.Error()})
+		case o.err != nil && !r.batch:
+			return o.err
+		case o.err != nil:
+			con.complain("%v", o.err)
+			failed++
+			f := failure{j.path, o.err.Error()}
+			switch {
+			case r.jsonLines:
+				if err := con.printJSON(f); err != nil {
+					return err
+				}
+			case con.json:
+				all.Failed = append(all.Failed, f)
+			}
 		default:
 			done = append(done, j)
-			all.Results = append(all.Results, result)
-			if !con.json && line != "" {
-				if con.bar != nil {
-					con.bar.Clear()
+			switch {
+			case r.jsonLines:
+				if err := con.printJSON(o.result); err != nil {
+					return err
 				}
-				w := con.out
-				if j.to == "-" {
-					w = con.err
-				}
-				switch {
-				case w == con.out:
-					fmt.Fprintln(w, line)
-				case con.log != nil && !con.quiet:
-					con.log.Info(line)
-				case !con.quiet:
-					fmt.Fprintln(w, line)
-				}
+			case con.json:
+				all.Results = append(all.Results, o.result)
+			case o.line != "":
+				con.tell(o.line, j.to == "-")
 			}
 		}
-		if batch {
-			bar.at(i+1, "")
+		if r.batch {
+			bar.batch(i+1, skipped)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if skipped > 0 {
 		con.remark("%d of %d skipped: their outputs exist", skipped, len(jobs))
 	}
-	if batch {
-		all.Failed = append(all.Failed, con.vanished(done)...)
+	if r.batch {
+		gone := con.vanished(done)
+		failed += len(gone)
+		all.Failed = append(all.Failed, gone...)
 	}
-	if con.json {
+	if con.json && !r.jsonLines {
 		var v any = all
-		if !batch && len(all.Results) == 1 {
+		if !r.batch && len(all.Results) == 1 {
 			v = all.Results[0]
 		}
 		if err := con.printJSON(v); err != nil {
 			return err
 		}
 	}
-	if len(all.Failed) > 0 {
-		return partlyError{len(all.Failed), len(jobs)}
+	if failed > 0 {
+		return partlyError{failed, len(jobs)}
 	}
-	return nil
+	return log.close()
+}
+
+// inOrder calls work(0..n-1) on so many goroutines, and emit on the results in
+// their order, on the caller's. At most a few results a worker wait for their turn.
+// It stops at the first error of emit, and returns when no work is under way.
+func inOrder[T any](n, workers int, work func(i int) T, emit func(i int, v T) error) error {
+	if workers = min(workers, n); workers <= 1 {
+		for i := range n {
+			if err := emit(i, work(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	depth := 8 * workers
+	slots := make([]chan T, depth) // result i goes to slot i%depth
+	for i := range slots {
+		slots[i] = make(chan T, 1)
+	}
+	next := make(chan int, depth)
+	var under sync.WaitGroup
+	for range workers {
+		under.Go(func() {
+			for i := range next {
+				slots[i%depth] <- work(i)
+			}
+		})
+	}
+	for i := range min(depth, n) {
+		next <- i
+	}
+	var err error
+	for i := 0; i < n && err == nil; i++ {
+		if err = emit(i, <-slots[i%depth]); err == nil && i+depth < n {
+			next <- i + depth
+		}
+	}
+	if err != nil { // what nobody began is left
+		for len(next) > 0 {
+			select {
+			case <-next:
+			default:
+			}
+		}
+	}
+	close(next)
+	under.Wait()
+	return err
 }
 
 // vanished names the outputs that something else has removed since they were
@@ -113,4 +206,54 @@ func (con *console) vanished(done []job) (gone []failure) {
 		}
 	}
 	return gone
+}
+
+// A gate lets jobs in as long as cores and memory are left for them, in the order
+// in which they ask: a large one is not overtaken for ever. The nil gate is open.
+type gate struct {
+	all  claim // what there is
+	mu   sync.Mutex
+	move *sync.Cond
+	free claim
+	// Tickets: the next to give out, and whose turn it is.
+	next, turn int
+}
+
+// A claim is what a job takes of the machine.
+type claim struct {
+	cores int
+	bytes int64
+}
+
+func newGate(all claim) *gate {
+	g := &gate{all: all, free: all}
+	g.move = sync.NewCond(&g.mu)
+	return g
+}
+
+// enter waits until the claim fits, and returns what ends it. A job larger than all
+// there is goes alone.
+func (g *gate) enter(want claim) (leave func()) {
+	if g == nil {
+		return func() {}
+	}
+	want = claim{min(want.cores, g.all.cores), min(want.bytes, g.all.bytes)}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ticket := g.next
+	g.next++
+	for g.turn != ticket || g.free.cores < want.cores || g.free.bytes < want.bytes {
+		g.move.Wait()
+	}
+	g.turn++
+	g.free.cores -= want.cores
+	g.free.bytes -= want.bytes
+	g.move.Broadcast()
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.free.cores += want.cores
+		g.free.bytes += want.bytes
+		g.move.Broadcast()
+	}
 }

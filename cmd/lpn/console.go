@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -25,6 +26,7 @@ type console struct {
 	bar      *progressbar.ProgressBar
 	said     map[string]bool // what remarkOnce has said
 	log      *slog.Logger    // where what goes to err is structured, else nil
+	mu       sync.Mutex      // of all that writes to err, and of bar and said
 }
 
 func newConsole(c *cli.Context) *console {
@@ -59,17 +61,22 @@ func (con *console) remark(format string, args ...any) {
 // remarkOnce is remark, but for what has been said before.
 func (con *console) remarkOnce(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
+	con.mu.Lock()
 	if con.said == nil {
 		con.said = map[string]bool{}
 	}
-	if !con.said[line] {
-		con.said[line] = true
+	before := con.said[line]
+	con.said[line] = true
+	con.mu.Unlock()
+	if !before {
 		con.remark("%s", line)
 	}
 }
 
 // complain prints a line on stderr, quiet or not.
 func (con *console) complain(format string, args ...any) {
+	con.mu.Lock()
+	defer con.mu.Unlock()
 	if con.log != nil {
 		con.log.Warn(fmt.Sprintf(format, args...))
 		return
@@ -78,6 +85,23 @@ func (con *console) complain(format string, args ...any) {
 		con.bar.Clear()
 	}
 	fmt.Fprintf(con.err, "lpn: "+format+"\n", args...)
+}
+
+// tell prints the line of a job on stdout, or on stderr where its picture goes there.
+func (con *console) tell(line string, aside bool) {
+	con.mu.Lock()
+	defer con.mu.Unlock()
+	if con.bar != nil {
+		con.bar.Clear()
+	}
+	switch {
+	case !aside:
+		fmt.Fprintln(con.out, line)
+	case con.log != nil && !con.quiet:
+		con.log.Info(line)
+	case !con.quiet:
+		fmt.Fprintln(con.err, line)
+	}
 }
 
 // printJSON writes v as the command's one JSON object.
@@ -104,6 +128,7 @@ type progress struct {
 	what  string
 	total int
 	first int // done when it was first told: a resumed training begins late
+	idle  int // of those done, how many took no work
 	start time.Time
 	last  time.Time
 }
@@ -111,6 +136,8 @@ type progress struct {
 const progressEvery = 5 * time.Second
 
 func (con *console) progress(what string, total int) *progress {
+	con.mu.Lock()
+	defer con.mu.Unlock()
 	now := time.Now()
 	p := &progress{con: con, what: what, total: total, first: -1, start: now, last: now}
 	if con.terminal && !con.quiet {
@@ -125,11 +152,19 @@ func (con *console) progress(what string, total int) *progress {
 	return p
 }
 
+// batch reports how many inputs are done, and how many of them were passed over.
+func (p *progress) batch(done, skipped int) {
+	p.idle, p.first = skipped, 0
+	p.at(done, rate(done-skipped, time.Since(p.start)))
+}
+
 // at reports that done of the total are finished; detail follows the count.
 func (p *progress) at(done int, detail string) {
 	if p.first < 0 {
 		p.first, p.start = done, time.Now()
 	}
+	p.con.mu.Lock()
+	defer p.con.mu.Unlock()
 	switch {
 	case p.con.quiet:
 	case p.con.bar != nil:
@@ -144,8 +179,8 @@ func (p *progress) at(done int, detail string) {
 			return
 		}
 		left := ""
-		if done > p.first && done < p.total {
-			eta := time.Duration(float64(time.Since(p.start)) / float64(done-p.first) * float64(p.total-done))
+		if worked := done - p.first - p.idle; worked > 0 && done < p.total {
+			eta := time.Duration(float64(time.Since(p.start)) / float64(worked) * float64(p.total-done))
 			left = fmt.Sprintf(", about %s left", eta.Round(time.Second))
 		}
 		if detail != "" {
@@ -157,6 +192,8 @@ func (p *progress) at(done int, detail string) {
 
 // end removes the bar.
 func (p *progress) end() {
+	p.con.mu.Lock()
+	defer p.con.mu.Unlock()
 	if p.con.bar != nil {
 		p.con.bar.Finish()
 		p.con.bar = nil

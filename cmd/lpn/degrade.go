@@ -19,6 +19,7 @@ type degradeOptions struct {
 	noise  noise.Model
 	seed   uint64
 	out    outputOptions
+	batch  batchOptions
 }
 
 func degradeCommand() *cli.Command {
@@ -32,7 +33,7 @@ func degradeCommand() *cli.Command {
 			"Example: lpn degrade --operator blur:gaussian,sigma=1.6 --noise 0.01 photo.png -o blurred.png",
 		Flags: common(append(append(operatorFlags(),
 			&cli.StringFlag{Name: "noise", Value: "0", Usage: "standard deviation `S` of Gaussian noise, as 0.1 or 25/255"}),
-			outputFlags("_degraded")...)...),
+			append(batchFlags(), outputFlags("_degraded")...)...)...),
 		Action: action(func(c *cli.Context, con *console) error {
 			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
 			if err != nil {
@@ -51,6 +52,9 @@ func degradeCommand() *cli.Command {
 				noise:  model,
 				seed:   c.Uint64("seed"),
 				out:    outputFrom(c),
+			}
+			if o.batch, err = batchFrom(c, con, spec.File()); err != nil {
+				return err
 			}
 			return o.run(c.Context, con)
 		}),
@@ -71,7 +75,7 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if err := o.out.check(con); err != nil {
 		return err
 	}
-	inputs, batch, err := expand(o.inputs, o.out.recurse, imageio.Extensions, o.out.to)
+	inputs, batch, err := o.batch.inputs(con, o.inputs, o.out.recurse, imageio.Extensions, o.out.to)
 	if err != nil {
 		return err
 	}
@@ -79,14 +83,14 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 	if !o.spec.ImageShaped() {
 		ext = func(input) string { return measurementExt }
 	}
-	jobs, err := o.out.plan(inputs, batch, "_degraded", ext, o.fits)
+	jobs, err := o.out.plan(inputs, batch, o.batch.shard, "_degraded", ext, o.fits)
 	if err != nil {
 		return err
 	}
 	if o.spec, err = o.spec.Load(fileOpener(o.spec)); err != nil {
 		return err
 	}
-	return con.each(ctx, jobs, batch, o.out.skip, "degrading", func(ctx context.Context, j job) (any, string, error) {
+	return con.each(ctx, jobs, runOfJobs{"degrading", batch, o.out.skip, o.batch}, func(ctx context.Context, j job) (any, string, error) {
 		p, err := readPicture(con, j.path)
 		if err != nil {
 			return nil, "", err

@@ -10,7 +10,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/lpn-imaging/lpn/lpn"
-	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/urfave/cli/v2"
 )
 
@@ -40,15 +39,17 @@ func runInfo(con *console, name string, card bool) error {
 	if err != nil {
 		return err
 	}
-	record, complete, err := train.RecordOf(n)
+	record, err := recordOf(n)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, strip(err, "train: "))
 	}
 	switch {
 	case con.json && card:
 		return usagef("--card and --json exclude each other")
+	case card && record.card == nil:
+		return usagef("--card: this lpn was built without training (-tags notrain)")
 	case card:
-		_, err := io.WriteString(con.out, record.Card(strings.TrimSuffix(filepath.Base(name), priorExt), n))
+		_, err := io.WriteString(con.out, record.card(strings.TrimSuffix(filepath.Base(name), priorExt)))
 		return err
 	case con.json:
 		out := struct {
@@ -56,11 +57,8 @@ func runInfo(con *console, name string, card bool) error {
 			Config      lpn.Config       `json:"config"`
 			Certificate *lpn.Certificate `json:"certificate"`
 			Plan        string           `json:"plan,omitempty"`
-			Record      *train.Record    `json:"record,omitempty"`
-		}{priorInfo: info, Config: n.Config(), Certificate: cert, Plan: record.Recipe.Plan.String()}
-		if complete {
-			out.Record = &record
-		}
+			Record      any              `json:"record,omitempty"`
+		}{priorInfo: info, Config: n.Config(), Certificate: cert, Plan: record.plan, Record: record.whole}
 		return con.printJSON(out)
 	}
 	c := n.Config()
@@ -82,7 +80,7 @@ func runInfo(con *console, name string, card bool) error {
 	if st, err := os.Stat(name); err == nil {
 		fmt.Fprintf(w, "file\t%d bytes\n", st.Size())
 	}
-	recordRows(w, record)
+	record.rows(w)
 	if cert != nil {
 		fmt.Fprintf(w, "\nstored certificate\t(lpn verify measures it anew)\n")
 		certificateRows(w, *cert)
@@ -92,50 +90,12 @@ func runInfo(con *console, name string, card bool) error {
 	return w.Flush()
 }
 
-// recordRows prints how a prior was trained, what is known of it.
-func recordRows(w io.Writer, r train.Record) {
-	row := func(what, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t"+format+"\n", append([]any{what}, args...)...)
-	}
-	if r.Preset != "" {
-		row("preset", "%s", r.Preset)
-	}
-	if len(r.Recipe.Plan) > 0 {
-		row("plan", "%s", r.Recipe.Plan)
-	}
-	if r.Steps > 0 {
-		row("trained", "%d steps, seed %d", r.Steps, r.Seed)
-	}
-	if r.Recipe.From != "" {
-		row("started from", "%s", r.Recipe.From)
-	}
-	if d := r.Data; d.Training > 0 {
-		row("data", "%s: %d pictures, %d held back", d.Path, d.Training, d.Held)
-		row("data SHA-256", "%s", d.Hash)
-		if d.Range != "" {
-			row("black to white", "%s", d.Range)
-		}
-		if len(d.Noise) > 0 {
-			row("noise of the data", "%s", d.Noise)
-		}
-		for _, f := range d.Findings {
-			row("found in the data", "%s: %d pictures", f.Kind, f.Count)
-		}
-	}
-	if r.Command != "" {
-		row("command", "%s", r.Command)
-		row("time", "%.0f s on %s, %s", r.Seconds, r.Machine, r.Date)
-		row("version", "%s, %s", r.Version, r.Go)
-	}
-	if n := len(r.Curve); n > 1 {
-		row("PSNR on the way", "%.2f dB after %d steps, %.2f dB after %d", r.Curve[0].PSNR, r.Curve[0].Step, r.Curve[n-1].PSNR, r.Curve[n-1].Step)
-	}
-	if r.Licence != "" {
-		row("licence", "%s", r.Licence)
-	}
-	if r.Note != "" {
-		row("note", "%s", r.Note)
-	}
+// A trainingRecord is what a prior's file says of its training.
+type trainingRecord struct {
+	plan  string
+	whole any // the record for JSON, nil where the file has none
+	card  func(name string) string
+	rows  func(w io.Writer)
 }
 
 // stored is the certificate in a prior's file, nil without one. One from before

@@ -14,6 +14,7 @@ import (
 type input struct {
 	path string // as it is opened and named; "-" for stdin
 	rel  string // its place below the folder that was named; its base otherwise
+	to   string // where it goes if -o does not say, "" for beside it
 }
 
 // expand turns the arguments - files, folders, patterns, "-" - into files.
@@ -26,7 +27,7 @@ func expand(args []string, recurse bool, exts []string, skip string) (inputs []i
 			if batch {
 				return nil, false, usagef("- (stdin) goes alone, not with other inputs")
 			}
-			return []input{{"-", "-"}}, false, nil
+			return []input{{path: "-", rel: "-"}}, false, nil
 		}
 		st, err := os.Stat(a)
 		switch {
@@ -40,7 +41,7 @@ func expand(args []string, recurse bool, exts []string, skip string) (inputs []i
 			}
 			inputs = append(inputs, found...)
 		case err == nil:
-			inputs = append(inputs, input{a, filepath.Base(a)})
+			inputs = append(inputs, input{path: a, rel: filepath.Base(a)})
 		case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(a, "*?["):
 			batch = true
 			found, gerr := filepath.Glob(a)
@@ -49,7 +50,7 @@ func expand(args []string, recurse bool, exts []string, skip string) (inputs []i
 			}
 			for _, f := range found {
 				if st, err := os.Stat(f); err == nil && !st.IsDir() {
-					inputs = append(inputs, input{f, filepath.Base(f)})
+					inputs = append(inputs, input{path: f, rel: filepath.Base(f)})
 				}
 			}
 		default:
@@ -75,7 +76,7 @@ func folder(dir string, recurse bool, exts []string, skip string) ([]input, erro
 			return nil
 		}
 		rel, err := filepath.Rel(dir, path)
-		found = append(found, input{path, rel})
+		found = append(found, input{path: path, rel: rel})
 		return err
 	})
 	if err != nil {

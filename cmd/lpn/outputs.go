@@ -21,6 +21,7 @@ type outputOptions struct {
 	quality int
 	// compression of PNG and TIFF is fast or small.
 	compression string
+	workers     int // goroutines that compress; 0: all cores
 	force       bool
 	skip        bool
 	recurse     bool
@@ -71,7 +72,7 @@ func (o outputOptions) check(con *console) error {
 }
 
 func (o outputOptions) write() imageio.Options {
-	return imageio.Options{Format: o.format, Bits: o.bits, Quality: o.quality, Compression: o.compression}
+	return imageio.Options{Format: o.format, Bits: o.bits, Quality: o.quality, Compression: o.compression, Workers: o.workers}
 }
 
 // folder is the folder that -o names, "" when it names something else.
@@ -108,10 +109,11 @@ type job struct {
 
 // plan gives every input its output. suffix marks outputs that land beside
 // their inputs, ext is the extension that an input asks for, and fits refuses
-// files that cannot hold the output.
-func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(input) string, fits func(to string) error) ([]job, error) {
+// files that cannot hold the output. Jobs are made of the inputs of the shard; the
+// others are looked at only for names that clash.
+func (o outputOptions) plan(inputs []input, batch bool, mine shard, suffix string, ext func(input) string, fits func(to string) error) ([]job, error) {
 	var jobs []job
-	var infos []os.FileInfo
+	var known inodes
 	taken := map[string]string{}
 	dir := o.folder(batch)
 	if batch && o.namesFile() {
@@ -123,6 +125,12 @@ func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(
 	}
 	for i, in := range inputs {
 		to := places[i]
+		if !mine.has(i) {
+			if _, twice := taken[to]; !twice {
+				taken[to] = in.path
+			}
+			continue
+		}
 		if to != "-" {
 			if err := fits(to); err != nil {
 				return nil, err
@@ -132,7 +140,7 @@ func (o outputOptions) plan(inputs []input, batch bool, suffix string, ext func(
 				continue
 			}
 			taken[to] = in.path
-			if err := noInput(to, in, inputs, &infos); err != nil {
+			if err := known.noInput(to, in, inputs); err != nil {
 				return nil, err
 			}
 			if _, err := os.Lstat(to); err == nil && !o.force && !o.skip && isRegular(to) {
@@ -170,30 +178,43 @@ func (o outputOptions) places(inputs []input, dir, suffix string, ext func(input
 	return places, nil
 }
 
-// noInput refuses an output that is one of the inputs, by name or by link:
-// that of in, or one that another input still waits in. infos are the inputs'
-// as they are found out.
-func noInput(to string, in input, inputs []input, infos *[]os.FileInfo) error {
+// inodes finds the inputs that a file is, by any name. Files that are one have one
+// size and one time, so that only few need comparing.
+type inodes struct{ bySize map[[2]int64][]inode }
+
+type inode struct {
+	in   input
+	info os.FileInfo
+}
+
+func sizeAndTime(st os.FileInfo) [2]int64 { return [2]int64{st.Size(), st.ModTime().UnixNano()} }
+
+// noInput refuses an output that is one of the inputs, by name or by link: that of
+// in, or one that another input still waits in.
+func (n *inodes) noInput(to string, in input, inputs []input) error {
 	if in.path != "-" && filepath.Clean(in.path) == filepath.Clean(to) {
 		return usagef("%s would overwrite itself: choose another -o", in.path)
 	}
 	st, err := os.Stat(to)
-	if err != nil {
+	if err != nil || !st.Mode().IsRegular() {
 		return nil
 	}
-	if len(*infos) == 0 {
+	if n.bySize == nil {
+		n.bySize = map[[2]int64][]inode{}
 		for _, o := range inputs {
-			info, _ := os.Stat(o.path) // nil for stdin
-			*infos = append(*infos, info)
+			if info, err := os.Stat(o.path); err == nil {
+				k := sizeAndTime(info)
+				n.bySize[k] = append(n.bySize[k], inode{o, info})
+			}
 		}
 	}
-	for i, o := range inputs {
+	for _, o := range n.bySize[sizeAndTime(st)] {
 		switch {
-		case (*infos)[i] == nil || !st.Mode().IsRegular() || !os.SameFile(st, (*infos)[i]):
-		case o == in:
+		case !os.SameFile(st, o.info):
+		case o.in == in:
 			return usagef("%s would overwrite itself: choose another -o", in.path)
 		default:
-			return usagef("%s would overwrite the input %s: choose another -o", in.path, o.path)
+			return usagef("%s would overwrite the input %s: choose another -o", in.path, o.in.path)
 		}
 	}
 	return nil
@@ -223,6 +244,8 @@ func (o outputOptions) place(in input, dir, suffix string, ext func(input) strin
 	switch {
 	case o.to == "-":
 		return "-", nil
+	case o.to == "" && in.to != "":
+		return in.to, nil
 	case o.to == "" && in.path == "-":
 		return "", usagef("an input from stdin wants -o")
 	case o.to == "":

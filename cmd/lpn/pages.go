@@ -99,7 +99,7 @@ type restoredPages struct {
 // restorePages restores an input: its picture, the page that --page names, or
 // every page, which go into one file again.
 func (o restoreOptions) restorePages(ctx context.Context, con *console, j job, batch bool) (any, string, error) {
-	single := func() (any, string, error) {
+	single := func(o restoreOptions) (any, string, error) {
 		r, err := o.restore(ctx, con, j, batch)
 		if err != nil {
 			return nil, "", err
@@ -107,7 +107,9 @@ func (o restoreOptions) restorePages(ctx context.Context, con *console, j job, b
 		return r, r.line(), nil
 	}
 	if isMeasurement(j.path) {
-		return single()
+		_, leave := o.enter(nil)
+		defer leave()
+		return single(o)
 	}
 	f, err := openPages(con, j.path)
 	if err != nil {
@@ -121,6 +123,8 @@ func (o restoreOptions) restorePages(ctx context.Context, con *console, j job, b
 		return nil, "", err
 	}
 	o.page.file = f
+	o, leave := o.enter(f)
+	defer leave()
 	n := f.Pages()
 	opts, err := o.out.writeTo(j.to)
 	if err != nil {
@@ -131,7 +135,7 @@ func (o restoreOptions) restorePages(ctx context.Context, con *console, j job, b
 	}
 	if n == 1 || o.page.number > 0 {
 		o.page.at = max(o.page.number, 1) - 1
-		return single()
+		return single(o)
 	}
 	if o.trace != "" || o.plot != "" || o.sheet != "" {
 		return nil, "", usagef("--trace, --plot and --sheet go with one picture, %s has %d pages: choose one by --page", j.path, n)

@@ -14,7 +14,6 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn/explore"
-	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
@@ -30,8 +29,8 @@ type pathOptions struct {
 	boxes    bool
 	recurse  bool
 	examples bool
-	images   int                      // of an idx file
-	stacks   map[string]*train.Images // idx files by path
+	images   int              // of an idx file
+	stacks   map[string]stack // idx files by path
 }
 
 func perturbationNames() []string {
@@ -290,6 +289,12 @@ func (o pathOptions) load(con *console, inputs []input, i, channels int) (operat
 	return x, o.kind, nil
 }
 
+// A stack is the images of an idx file.
+type stack interface {
+	Len() int
+	Image(i int) (operators.Image, error)
+}
+
 // unpack opens idx files and names their images FILE#0 and so on.
 func (o *pathOptions) unpack(inputs []input) ([]input, error) {
 	var out []input
@@ -298,15 +303,15 @@ func (o *pathOptions) unpack(inputs []input) ([]input, error) {
 			out = append(out, in)
 			continue
 		}
-		stack, err := train.OpenImages([]string{in.path}, train.DataOptions{Channels: 1})
+		images, err := openStack(in.path)
 		if err != nil {
 			return nil, err
 		}
 		if o.stacks == nil {
-			o.stacks = map[string]*train.Images{}
+			o.stacks = map[string]stack{}
 		}
-		o.stacks[in.path] = stack
-		for i := range min(o.images, stack.Len()) {
+		o.stacks[in.path] = images
+		for i := range min(o.images, images.Len()) {
 			out = append(out, input{path: fmt.Sprintf("%s#%d", in.path, i), rel: in.rel})
 		}
 	}

@@ -60,7 +60,7 @@ func (o priorValueOptions) run(ctx context.Context, con *console) error {
 	for _, in := range inputs {
 		jobs = append(jobs, job{input: in})
 	}
-	return con.each(ctx, jobs, batch, false, "evaluating", func(ctx context.Context, j job) (any, string, error) {
+	return con.each(ctx, jobs, runOfJobs{what: "evaluating", batch: batch}, func(ctx context.Context, j job) (any, string, error) {
 		v, err := o.value(ctx, con, j.path)
 		if err != nil {
 			return nil, "", err

@@ -107,7 +107,7 @@ func (o psfOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	return con.each(ctx, jobs, batch, false, "looking", func(_ context.Context, j job) (any, string, error) {
+	return con.each(ctx, jobs, runOfJobs{what: "looking", batch: batch}, func(_ context.Context, j job) (any, string, error) {
 		p, err := readPicture(con, j.path)
 		if err != nil {
 			return nil, "", err

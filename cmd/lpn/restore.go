@@ -46,6 +46,8 @@ type restoreOptions struct {
 	scale     restore.Range // what is black and white; zero: found out
 	page      pageChoice
 	out       outputOptions
+	batch     batchOptions
+	gate      *gate // of the jobs that run at a time
 }
 
 func restoreCommand() *cli.Command {
@@ -83,7 +85,7 @@ func restoreCommand() *cli.Command {
 			&cli.IntFlag{Name: "page", Usage: "restore page `N` alone of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
 			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats"},
 			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
-		}, outputFlags("_lpn"))...),
+		}, batchFlags(), outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
 			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
 			if err != nil {
@@ -126,6 +128,9 @@ func restoreCommand() *cli.Command {
 				psfStart:  c.String("psf-start"),
 				scale:     scale,
 				out:       outputFrom(c),
+			}
+			if o.batch, err = batchFrom(c, con, spec.File(), solver.prior, c.String("params"), strings.TrimPrefix(c.String("noise"), "map:")); err != nil {
+				return err
 			}
 			return o.run(c.Context, con)
 		}),
@@ -173,16 +178,16 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		return err
 	}
 	exts := append(slices.Clone(imageio.Extensions), measurementExt)
-	inputs, batch, err := expand(o.inputs, o.out.recurse, exts, o.out.to)
+	inputs, batch, err := o.batch.inputs(con, o.inputs, o.out.recurse, exts, o.out.to)
 	if err != nil {
 		return err
 	}
-	if o.reference != "" {
+	if o.reference != "" && len(inputs) > 0 {
 		if _, err := referenceFor(o.reference, inputs[0]); err != nil && !batch {
 			return usagef("--reference: %s: %v", o.reference, cause(err))
 		}
 	}
-	jobs, err := o.out.plan(inputs, batch, "_lpn", pictureExt, o.out.fitsPicture)
+	jobs, err := o.out.plan(inputs, batch, o.batch.shard, "_lpn", pictureExt, o.out.fitsPicture)
 	if err != nil {
 		return err
 	}
@@ -208,9 +213,58 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 	if o.plan {
 		return o.plans(ctx, con, jobs, batch)
 	}
-	return con.each(ctx, jobs, batch, o.out.skip, "restoring", func(ctx context.Context, j job) (any, string, error) {
+	if batch && o.out.to != "-" {
+		o.batch = o.batch.byCores()
+		o.gate = newGate(claim{runtime.GOMAXPROCS(0), o.memory()})
+	} else {
+		o.batch.jobs = 1
+	}
+	return con.each(ctx, jobs, runOfJobs{"restoring", batch, o.out.skip, o.batch}, func(ctx context.Context, j job) (any, string, error) {
 		return o.restorePages(ctx, con, j, batch)
 	})
+}
+
+// memory is what all jobs together may take.
+func (o restoreOptions) memory() int64 {
+	if o.solver.Memory > 0 {
+		return o.solver.Memory
+	}
+	if r := sysmem.Available(); r.Bound != "" {
+		return r.Available / 4 * 3
+	}
+	return 3 << 30
+}
+
+// smallPixels and smallFile bound the pictures of which several are restored at a
+// time, on a core each. On larger ones all cores work together.
+const smallPixels, smallFile = 1 << 20, 1 << 19
+
+// enter waits until there is room for a file, and returns the options for it and
+// what ends its stay. f is nil for a measurement.
+func (o restoreOptions) enter(f *imageio.File) (restoreOptions, func()) {
+	if o.gate == nil {
+		return o, func() {}
+	}
+	want := o.gate.all
+	if samples, ok := smallSamples(f); ok && o.batch.jobs > 1 {
+		want = claim{max(1, want.cores/o.batch.jobs), restore.MostMemory(samples)}
+		if want.bytes <= o.gate.all.bytes { // the gate sees to the memory
+			o.solver.Memory = math.MaxInt64 / 4
+			o.solver.Threads, o.out.workers = want.cores, want.cores
+		}
+	}
+	return o, o.gate.enter(want)
+}
+
+// smallSamples is about how many samples a small picture has; ok is false for others.
+func smallSamples(f *imageio.File) (n int, ok bool) {
+	if f == nil || f.Pages() > 1 {
+		return 0, false
+	}
+	if h, w, ok := f.Size(); ok {
+		return 3 * h * w, h*w <= smallPixels
+	}
+	return int(f.Bytes()), f.Bytes() <= smallFile
 }
 
 // checkRecords checks where the trace, the plot and the sheet go.
@@ -318,7 +372,7 @@ func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, bat
 	for i := range jobs {
 		jobs[i].to = "" // nothing is written
 	}
-	return con.each(ctx, jobs, batch, false, "planning", func(_ context.Context, j job) (any, string, error) {
+	return con.each(ctx, jobs, runOfJobs{what: "planning", batch: batch}, func(_ context.Context, j job) (any, string, error) {
 		in, err := o.read(con, j.path)
 		if err != nil {
 			return nil, "", err
@@ -358,6 +412,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, err
 	}
+	defer collectOften(m.Y.Len())()
 	plan, err := newPlan(m, o.solver.Options)
 	if err != nil {
 		return restored{}, named(err)
@@ -422,6 +477,18 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	return r, o.put(con, j.to, result)
 }
 
+// collectOften makes the garbage collector run at a tenth more than what lives,
+// where that is much, until the function that it returns is called. A large picture
+// makes few objects, so it costs next to nothing.
+func collectOften(samples int) (before func()) {
+	const large = 1 << 22
+	if samples < large {
+		return func() {}
+	}
+	old := debug.SetGCPercent(10)
+	return func() { debug.SetGCPercent(old) }
+}
+
 // remarkPlan says what a plan takes that nobody asked for.
 func (con *console) remarkPlan(name string, p *restore.Plan) {
 	if p.PerChannel {
@@ -443,7 +510,7 @@ func (con *console) remarkPlan(name string, p *restore.Plan) {
 // solve carries a plan out, with a progress bar unless a batch has its own.
 func solve(ctx context.Context, con *console, p *restore.Plan, batch bool) (restore.Result, error) {
 	if p.Windows != nil {
-		return solveWindows(ctx, con, p)
+		return solveWindows(ctx, con, p, batch)
 	}
 	if batch {
 		return p.Solve(ctx, nil)
@@ -460,12 +527,15 @@ func solve(ctx context.Context, con *console, p *restore.Plan, batch bool) (rest
 }
 
 // solveWindows carries out a plan in windows within its memory.
-func solveWindows(ctx context.Context, con *console, p *restore.Plan) (restore.Result, error) {
+func solveWindows(ctx context.Context, con *console, p *restore.Plan, batch bool) (restore.Result, error) {
 	if old := debug.SetMemoryLimit(-1); old == math.MaxInt64 {
 		var heap runtime.MemStats
 		runtime.ReadMemStats(&heap)
 		debug.SetMemoryLimit(p.Memory.CollectorLimit(p.Scene, int64(heap.HeapAlloc)))
 		defer debug.SetMemoryLimit(old)
+	}
+	if batch {
+		return p.Solve(ctx, nil)
 	}
 	const parts = 100 // of the progress of one window
 	bar := con.progress("restoring", p.Windows.Count*parts)

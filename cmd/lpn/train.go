@@ -1,14 +1,14 @@
+//go:build !notrain
+
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -572,22 +572,6 @@ func parseConfig(text []byte) (lpn.Config, error) {
 		return c, strip(err, "lpn: ")
 	}
 	return c, nil
-}
-
-// decodeStrictly decodes the one JSON value that text must be. A name that
-// stands for nothing is most likely a typo.
-func decodeStrictly(text []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	switch err := d.Decode(v); {
-	case err == io.EOF:
-		return errors.New("the file is empty")
-	case err != nil:
-		return strip(err, "json: ")
-	case len(bytes.TrimSpace(text[d.InputOffset():])) > 0:
-		return errors.New("the file goes on after its JSON value")
-	}
-	return nil
 }
 
 // sameNetwork compares what decides the weights' shapes.

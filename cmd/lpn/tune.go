@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -342,4 +344,20 @@ func parseBaselines(list string) ([]string, error) {
 		names = append(names, n)
 	}
 	return names, nil
+}
+
+// decodeStrictly decodes the one JSON value that text must be. A name that
+// stands for nothing is most likely a typo.
+func decodeStrictly(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	switch err := d.Decode(v); {
+	case err == io.EOF:
+		return errors.New("the file is empty")
+	case err != nil:
+		return strip(err, "json: ")
+	case len(bytes.TrimSpace(text[d.InputOffset():])) > 0:
+		return errors.New("the file goes on after its JSON value")
+	}
+	return nil
 }

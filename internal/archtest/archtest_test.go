@@ -153,3 +153,17 @@ func TestLibrariesStayFenced(t *testing.T) {
 		}
 	}
 }
+
+// The command built with -tags notrain links neither the trainer nor gorgonia.
+func TestSmallCommand(t *testing.T) {
+	out, err := exec.Command("go", "list", "-tags", "notrain", "-deps", module+"/cmd/lpn").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path := strings.TrimSpace(line)
+		if path == module+"/lpn/train" || strings.HasPrefix(path, "gorgonia.org/") {
+			t.Errorf("it links %s", path)
+		}
+	}
+}

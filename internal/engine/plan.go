@@ -81,6 +81,32 @@ func (p *Plan) prepare(o *op) {
 	}
 }
 
+// Share makes p use the packed filters of q where they are the same numbers, as of
+// one network on pictures of two sizes: only one copy of them stays in memory.
+func (p *Plan) Share(q *Plan) {
+	mine, theirs := p.terms(), q.terms()
+	if len(mine) != len(theirs) {
+		return
+	}
+	for i, t := range mine {
+		if f := theirs[i].filter; t.filter != nil && f != nil && t.filter.Equal(f) {
+			t.filter = f
+		}
+	}
+}
+
+// terms lists the convolutions of all stages.
+func (p *Plan) terms() (all []*term) {
+	for _, s := range p.stages {
+		s.all(func(o *op) {
+			for i := range o.terms {
+				all = append(all, &o.terms[i])
+			}
+		})
+	}
+	return all
+}
+
 // Len is the length of the arena, in float32s.
 func (p *Plan) Len() int { return p.arenaLen }
 

@@ -20,6 +20,7 @@ type File struct {
 	Format string
 
 	name   string
+	bytes  int64
 	src    source
 	closer io.Closer
 }
@@ -105,7 +106,7 @@ func newFile(r io.ReaderAt, size int64, name string) (*File, error) {
 	if err != nil {
 		return nil, &Error{name, err}
 	}
-	file := &File{Format: f.name, name: name}
+	file := &File{Format: f.name, name: name, bytes: size}
 	err = guarded(f.name, func() (err error) {
 		file.src, err = f.open(r, size)
 		return err
@@ -137,6 +138,24 @@ func (f *File) Close() error {
 
 // Pages is the number of pages, at least 1.
 func (f *File) Pages() int { return f.src.Pages() }
+
+// Bytes is the size of the file.
+func (f *File) Bytes() int64 { return f.bytes }
+
+// Size is the height and width of the picture as far as its header tells without
+// decoding it: of PNG, JPEG, BMP, WebP and GIF of one page.
+func (f *File) Size() (h, w int, ok bool) {
+	s, single := f.src.(*single)
+	if !single {
+		return 0, 0, false
+	}
+	err := guarded(f.Format, func() error {
+		c, err := s.config(bytes.NewReader(s.data))
+		h, w = c.Height, c.Width
+		return err
+	})
+	return h, w, err == nil
+}
 
 // Page reads page i, from 0. It panics when there is no such page; the error
 // is an [*Error].

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -33,6 +34,9 @@ func (s ConvShape) lenW() int { return s.K * s.K * s.Ci * s.Co }
 // A Filter holds the weights of one convolution in the order its plan reads
 // them. It belongs to the plan that packed it.
 type Filter struct{ w []float32 }
+
+// Equal reports whether both hold the same numbers in the same order.
+func (f *Filter) Equal(g *Filter) bool { return slices.Equal(f.w, g.w) }
 
 // grow makes the filter n long, reusing its memory when it fits. The contents
 // are undefined.

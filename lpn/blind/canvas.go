@@ -88,14 +88,6 @@ func dot(a, b []float32) float64 {
 	return s
 }
 
-func sum(x []float32) float64 {
-	s := 0.0
-	for _, v := range x {
-		s += float64(v)
-	}
-	return s
-}
-
 func square(x float64) float64 { return x * x }
 
 func odd(x float64) int { return 2*int(math.Round((x-1)/2)) + 1 }

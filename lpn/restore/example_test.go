@@ -66,7 +66,7 @@ func ExampleNew() {
 	// weight    lambda 1 = strength 1 x 1 of the operator x the statistical weight
 	// start     the measurement
 	// solver    bpg, at most 200 iterations, to a change of 0.0001
-	// memory    about 4.47 MiB
+	// memory    about 4.05 MiB
 }
 
 func ExampleEvaluate() {

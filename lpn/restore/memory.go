@@ -17,6 +17,12 @@ const (
 	// roundedBytes is what a JPEG file adds to it: the numbers, their steps and
 	// scales, and the conjugate gradients among them.
 	roundedBytes = 14 * 4
+	// proxBytes is the memory for one sample where one evaluation of the network is
+	// all there is to do: measurement, result, and some rows of either.
+	proxBytes = 3 * 4
+	// proxArenaBytes is what that evaluation takes: less than arenaBytes, for a little
+	// more work in margins.
+	proxArenaBytes = 256 << 20
 	// arenaBytes is what an evaluation of the network takes where memory
 	// allows; it cuts its own tiles to stay below.
 	arenaBytes = 768 << 20
@@ -64,17 +70,20 @@ func (e *MemoryError) Error() string {
 // decideMemory decides whether the problem is solved as a whole or in windows.
 func (p *Plan) decideMemory() error {
 	n := int64(p.Scene.Len())
-	perSample := int64(solverBytes)
-	if p.policy.rounded {
+	perSample, arena := int64(solverBytes), int64(arenaBytes)
+	switch {
+	case p.policy.rounded:
 		perSample += roundedBytes
+	case p.oneEvaluation() && !p.options.Discrepancy:
+		perSample, arena = proxBytes, proxArenaBytes
 	}
-	p.Memory.Need = n*perSample + min(arenaBytes, n*1024)
+	p.Memory.Need = n*perSample + min(arena, n*1024)
 	if p.options.Memory == 0 && p.Memory.Need < wholeBytes {
 		return nil
 	}
 	left := p.budget()
 	if p.Memory.Need <= left {
-		p.Memory.arena = max(64<<20, min(arenaBytes, left-n*perSample))
+		p.Memory.arena = max(64<<20, min(arena, left-n*perSample))
 		return nil
 	}
 	tooLarge := func(why string) error { return &MemoryError{p.Scene, p.Memory, why} }
@@ -104,6 +113,20 @@ func (p *Plan) decideMemory() error {
 	p.Memory.Window = wide*wide*int64(p.Scene.C)*perSample + p.Memory.arena
 	p.Windows = &Windows{Side: side, Halo: halo, Count: len(spans(p.Scene.H, side, halo)) * len(spans(p.Scene.W, side, halo))}
 	return nil
+}
+
+// MostMemory is about the most that solving for an image of so many samples takes,
+// in bytes, whatever the operator.
+func MostMemory(samples int) int64 {
+	n := int64(samples)
+	return n*(solverBytes+roundedBytes) + min(arenaBytes, n*1024)
+}
+
+// affordable reports whether a problem that was planned as one evaluation, and
+// turned out to want a solver, fits the memory.
+func (p *Plan) affordable(scene operators.Shape) bool {
+	need := int64(scene.Len())*solverBytes + p.Memory.arena
+	return p.oneEvaluation() || p.Memory.Available == 0 || need <= p.Memory.Available/4*3
 }
 
 // budget finds out what memory there is and returns how much of it the

@@ -391,7 +391,10 @@ func (p *Plan) frame(x []float32) operators.Image {
 	if x == nil { // the solver failed
 		return operators.Image{}
 	}
-	out := operators.Image{Shape: p.Scene, Pix: slices.Clone(x)}
+	out := operators.Image{Shape: p.Scene, Pix: x}
+	if p.policy.rounded || p.treatment != nil && p.treatment.Stabiliser != nil || p.Range != Unit {
+		out.Pix = slices.Clone(x) // given works in place
+	}
 	if p.part.Empty() {
 		out = Centre(out, p.FrameH, p.FrameW)
 	} else {

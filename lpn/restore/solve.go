@@ -37,7 +37,7 @@ func (p Progress) Image() operators.Image {
 
 // A Result is what a restoration came to.
 type Result struct {
-	// Image is the restored frame.
+	// Image is the restored frame. It may share memory with X.
 	Image operators.Image
 	// Seconds is the time that it took.
 	Seconds float64
@@ -171,6 +171,9 @@ func (p *Plan) solveGently(minimise func(*Plan) (solvers.Result, error), a opera
 		if err := lower.decideWeight(); err != nil {
 			return s, err
 		}
+		if !lower.affordable(a.Domain()) { // the measurement itself, after all
+			lower.Level, lower.Lambda, lower.treatment, lower.problem.Y = 0, 0, nil, p.untreated
+		}
 		q = &lower
 		note = "texture would go with the noise: "
 		if q.Level == 0 {
@@ -235,6 +238,9 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 		return unchanged(y, truth), ctx.Err()
 	}
 	h, method, exact := p.methodFor(a, y, psi)
+	if f, ok := h.(fidelity); ok && p.isProx(f) {
+		return p.evaluate(ctx, f, y, psi, truth, see)
+	}
 	stop := solvers.Stop{MaxIters: p.Iters, RelChange: p.Tol}
 	if p.Tol > 0 {
 		stop.Gradient = 1e-9 // a minimum that the first step finds needs no second
@@ -269,6 +275,53 @@ func (p *Plan) methodFor(a operators.Linear, y operators.Image, psi solvers.Pote
 	f := p.fidelity(a, y)
 	m, exact = p.method(f, psi)
 	return f, m, exact
+}
+
+// isProx reports whether the minimiser is the prox of R_Scale at the measurement,
+// h being the fidelity.
+func (p *Plan) isProx(h fidelity) bool {
+	l, ok := h.(*solvers.LeastSquares)
+	if !ok || !p.oneEvaluation() || float32(p.Lambda) != 1 {
+		return false
+	}
+	_, identity := l.A.(*operators.Identity)
+	return identity
+}
+
+// evaluate is minimise where the minimiser is x = f_Scale(y): what BPG comes to in
+// its first iteration, without its vectors. There
+//
+//	R(x) = <y,x> - 1/2||x||^2 - psi(y),  and the gradient of the objective is 0.
+func (p *Plan) evaluate(ctx context.Context, h fidelity, y operators.Image, psi solvers.Potential, truth *operators.Image, see func(solvers.Iterate)) (solvers.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return solvers.Result{}, err
+	}
+	start := time.Now()
+	r := solvers.Result{X: make([]float32, y.Len()), Iterations: 1, Kept: 1, Converged: true, Reason: "one evaluation of the prior is the minimum"}
+	r.Certified, r.Uncertified = solvers.BPG{H: h, Psi: psi, Lambda: p.Lambda}.Certificate()
+	r.Prior = -psi.Eval(r.X, y.Pix)
+	size := 0.0
+	for i, v := range r.X {
+		x, d := float64(v), float64(y.Pix[i])-float64(v)
+		size += x * x
+		r.Data += d * d / 2
+		r.Prior += x * (x/2 + d)
+	}
+	r.Prior *= p.Lambda
+	r.Objective = r.Data + r.Prior
+	at := solvers.TracePoint{
+		K: 1, Seconds: time.Since(start).Seconds(), Objective: r.Objective, Data: r.Data, Prior: r.Prior, PSNR: math.NaN(),
+		Change: math.Sqrt(2 * r.Data / max(size, math.SmallestNonzeroFloat64)),
+	}
+	if truth != nil && truth.Len() == y.Len() {
+		at.PSNR = metrics.PSNR(truth.Pix, r.X)
+	}
+	r.Trace = []solvers.TracePoint{at}
+	if math.IsNaN(r.Objective) || math.IsInf(r.Objective, 0) {
+		return r, fmt.Errorf("solvers: no finite iterate: the objective is %g", r.Objective)
+	}
+	see(solvers.Iterate{K: 1, X: r.X, Objective: r.Objective, Data: r.Data, Prior: r.Prior})
+	return r, ctx.Err()
 }
 
 // unchanged is the result without noise: the fidelity alone is minimal at the

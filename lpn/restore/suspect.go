@@ -53,43 +53,37 @@ const quantum = 1. / 255 / 3.4641016
 func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potential, r solvers.Result) examination {
 	e := newExamination()
 	level := max(p.level(), quantum)
-	res := make([]float32, len(y.Pix))
-	x := r.X
-	if p.policy.rounded {
-		x = slices.Clone(x)
-		clip(x)
-	}
-	if p.Light == LightLinear {
-		p.developed(a, y).Measure(res, x)
-	} else {
-		a.Apply(res, x)
-	}
-	if q, ok := a.(operators.Quantiser); ok {
-		e.moved, e.kept = p.beyondSteps(res, y.Pix, q)
-	} else {
-		for i, v := range y.Pix {
-			res[i] = (res[i] - v) / float32(level)
+	ax := r.X // A x
+	if _, ok := a.(*operators.Identity); !ok {
+		x := r.X
+		if p.policy.rounded {
+			x = slices.Clone(x)
+			clip(x)
+		}
+		ax = make([]float32, len(y.Pix))
+		if p.Light == LightLinear {
+			p.developed(a, y).Measure(ax, x)
+		} else {
+			a.Apply(ax, x)
 		}
 	}
-	for i := range res {
-		e.energy += float64(res[i]) * float64(res[i])
+	residual := func(dst []float32, at int) {
+		for i := range dst {
+			dst[i] = (ax[at+i] - y.Pix[at+i]) / float32(level)
+		}
+	}
+	if q, ok := a.(operators.Quantiser); ok {
+		e.moved, e.kept = p.beyondSteps(ax, y.Pix, q)
+		residual = func(dst []float32, at int) { copy(dst, ax[at:]) }
 	}
 	e.samples = float64(p.problem.measured() - p.Missing)
 	if p.Operator.ImageShaped() && y.Len() == len(y.Pix) {
-		for row := range y.C * y.H {
-			line := res[row*y.W:][:y.W]
-			for i := 1; i < len(line); i++ {
-				e.along += float64(line[i]) * float64(line[i-1])
-			}
-			e.neighbours += float64(y.W - 1)
-			if row%y.H == 0 {
-				continue
-			}
-			above := res[(row-1)*y.W:][:y.W]
-			for i, v := range line {
-				e.along += float64(v) * float64(above[i])
-			}
-			e.neighbours += float64(y.W)
+		e.images(y.Shape, residual)
+	} else {
+		line := make([]float32, len(y.Pix))
+		residual(line, 0)
+		for _, v := range line {
+			e.energy += float64(v) * float64(v)
 		}
 	}
 	for _, v := range r.X {
@@ -98,30 +92,67 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	e.prior, e.plain = math.NaN(), math.NaN()
 	if n := len(r.Trace); n > 0 && p.Lambda > 0 {
 		e.prior = r.Trace[n-1].Prior / p.Lambda
-		e.plain = flatValue(psi, r.X, p.Scene.C)
+		e.plain = p.flatValue(psi, r.X, a.Domain())
 	}
 	return e
 }
 
+// images adds up the residual of an image, row by row.
+func (e *examination) images(s operators.Shape, residual func(dst []float32, at int)) {
+	line, above := make([]float32, s.W), make([]float32, s.W)
+	for row := range s.C * s.H {
+		residual(line, row*s.W)
+		for i, v := range line {
+			e.energy += float64(v) * float64(v)
+			if i > 0 {
+				e.along += float64(v) * float64(line[i-1])
+			}
+			if row%s.H > 0 {
+				e.along += float64(v) * float64(above[i])
+			}
+		}
+		e.neighbours += float64(s.W - 1)
+		if row%s.H > 0 {
+			e.neighbours += float64(s.W)
+		}
+		line, above = above, line
+	}
+}
+
+// flatSide bounds the sides of the flat scene that a result is compared with.
+const flatSide = 256
+
 // flatValue is R at f(m), m the scene with each plane of x at its mean: a flat
-// image or nearly.
-func flatValue(psi solvers.Potential, x []float32, planes int) float64 {
-	m, f := make([]float32, len(x)), make([]float32, len(x))
-	n := len(x) / planes
-	for c := range planes {
+// image or nearly. R of a large flat scene is that of a smaller one, by area, but
+// for its frame.
+func (p *Plan) flatValue(psi solvers.Potential, x []float32, scene operators.Shape) float64 {
+	small := scene
+	if p.net.Config().Height == 0 {
+		small.H, small.W = min(scene.H, flatSide), min(scene.W, flatSide)
+	}
+	if small != scene {
+		if q, err := p.potential(small); err == nil {
+			psi = q
+		} else {
+			small = scene
+		}
+	}
+	m, f := make([]float32, small.Len()), make([]float32, small.Len())
+	n, k := scene.H*scene.W, small.H*small.W
+	for c := range scene.C {
 		sum := 0.0
 		for _, v := range x[c*n:][:n] {
 			sum += float64(v)
 		}
-		for i := range n {
-			m[c*n+i] = float32(sum / float64(n))
+		for i := range k {
+			m[c*k+i] = float32(sum / float64(n))
 		}
 	}
 	value := -psi.Eval(f, m)
 	for i, v := range m {
 		value += float64(v)*float64(f[i]) - float64(f[i])*float64(f[i])/2
 	}
-	return value
+	return value * float64(n) / float64(k)
 }
 
 const (

@@ -84,9 +84,7 @@ func patches(m operators.Image, zeros bool) []patch {
 		}
 	}
 	dead := make([]*counts, m.C)
-	for c := range dead {
-		dead[c] = silent(m.Plane(c), m.H, m.W, zeros)
-	}
+	eachPlane(m, func(c int, p []float32) { dead[c] = silent(p, m.H, m.W, zeros) })
 	plan := kernel.NewDCT2(Side, Side)
 	var out []patch
 	rows, cols := (m.H-Side)/stride+1, (m.W-Side)/stride+1

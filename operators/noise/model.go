@@ -309,6 +309,9 @@ func (m Map) Scaled(lo, hi float64) Model {
 // RMS is the root mean square of the deviations that a model has at a mean: the
 // one number for "how much noise".
 func RMS(m Model, mean []float32, s operators.Shape) float64 {
+	if w, ok := m.(White); ok {
+		return w.Sigma
+	}
 	v := make([]float32, len(mean))
 	m.Variance(v, mean, s)
 	sum := 0.0

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -117,36 +118,50 @@ func blockEnergies(m operators.Image, telling bool) []blockEnergy {
 		return nil
 	}
 	step := max(1, int(math.Ceil(math.Sqrt(float64(rows)*float64(cols)/estBlocks))))
+	planes := make([][]blockEnergy, m.C)
+	eachPlane(m, func(c int, p []float32) { planes[c] = planeEnergies(p, m.H, m.W, step, telling) })
+	return slices.Concat(planes...)
+}
+
+// eachPlane calls f on all planes of a picture at once.
+func eachPlane(m operators.Image, f func(c int, p []float32)) {
+	var all sync.WaitGroup
+	for c := range m.C {
+		all.Go(func() { f(c, m.Plane(c)) })
+	}
+	all.Wait()
+}
+
+// planeEnergies is blockEnergies of one plane, with the first block of every step
+// rows and columns.
+func planeEnergies(p []float32, h, w, step int, telling bool) []blockEnergy {
 	basis := highCosines()
 	var lines [estSide][]lineBands // of the last eight rows
 	for i := range lines {
-		lines[i] = make([]lineBands, (cols+step-1)/step)
+		lines[i] = make([]lineBands, (w-estSide+step)/step)
 	}
-	out := make([]blockEnergy, 0, m.C*((rows+step-1)/step)*len(lines[0]))
-	for c := range m.C {
-		p := m.Plane(c)
-		var dead *counts
-		if telling {
-			dead = silent(p, m.H, m.W, false)
-		}
-		for y := range m.H {
-			if y%step < estSide {
-				for k := range lines[y%estSide] {
-					x := k * step
-					lines[y%estSide][k].read(p[y*m.W+x:y*m.W+x+estSide], basis)
-				}
+	out := make([]blockEnergy, 0, (h-estSide+step)/step*len(lines[0]))
+	var dead *counts
+	if telling {
+		dead = silent(p, h, w, false)
+	}
+	for y := range h {
+		if y%step < estSide {
+			for k := range lines[y%estSide] {
+				x := k * step
+				lines[y%estSide][k].read(p[y*w+x:y*w+x+estSide], basis)
 			}
-			top := y - estSide + 1
-			if top < 0 || top%step != 0 {
+		}
+		top := y - estSide + 1
+		if top < 0 || top%step != 0 {
+			continue
+		}
+		for k := range lines[0] {
+			if telling && (dead.in(top, k*step) > 0 || repeated(p[top*w+k*step:], w)) {
 				continue
 			}
-			for k := range lines[0] {
-				if telling && (dead.in(top, k*step) > 0 || repeated(p[top*m.W+k*step:], m.W)) {
-					continue
-				}
-				if b, ok := energy(&lines, y+1, k, basis); ok {
-					out = append(out, b)
-				}
+			if b, ok := energy(&lines, y+1, k, basis); ok {
+				out = append(out, b)
 			}
 		}
 	}
