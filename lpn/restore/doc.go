@@ -16,7 +16,7 @@
 // and reports what came out: the image, the objective, whether the solver
 // converged and whether a theorem covers the run.
 //
-//	plan, err := restore.New(restore.Problem{Y: y, Noise: restore.Auto}, restore.Options{Choose: priors.For})
+//	plan, err := restore.New(restore.Problem{Y: y}, restore.Options{Choose: priors.For})
 //	...
 //	fmt.Print(plan)
 //	result, err := plan.Solve(ctx, func(p restore.Progress) { fmt.Println(p.K, p.Objective) })

@@ -4,7 +4,7 @@
 //
 //	images, err := train.OpenImages([]string{"photos"}, train.DataOptions{Channels: 1, Patch: 48})
 //	training, held := images.Split(20)
-//	preset, err := train.PresetNamed("quick")
+//	preset, err := train.PresetNamed("quick", 1)
 //	o := preset.Options()
 //	o.Source = &train.Sampler{Images: training, Patch: preset.Patch, Symmetries: true}
 //	result, err := train.Run(ctx, o)
