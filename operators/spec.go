@@ -47,10 +47,21 @@ type Spec struct {
 func ParseSpec(s string) (Spec, error) {
 	sp, err := parseSpec(s)
 	if err != nil {
-		return Spec{}, fmt.Errorf("operator %q: %w", clip(s), err)
+		return Spec{}, &SpecError{Text: clip(s), Reason: err}
 	}
 	return sp, nil
 }
+
+// A SpecError is a text that names no operator.
+type SpecError struct {
+	Text   string // the spec, cut where it is long
+	Reason error  // the bad value and what would be right
+}
+
+func (e *SpecError) Error() string { return fmt.Sprintf("operator %q: %v", e.Text, e.Reason) }
+
+// Unwrap returns Reason.
+func (e *SpecError) Unwrap() error { return e.Reason }
 
 func (sp Spec) orDenoise() Spec {
 	if sp.form == nil {

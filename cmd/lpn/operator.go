@@ -35,12 +35,12 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 // parseOperator reads --operator and --boundary.
 func parseOperator(spec, boundary string) (operators.Spec, error) {
 	s, err := operators.ParseSpec(spec)
-	if err != nil {
-		return s, usagef("--operator: %w", strip(err, "operator "))
+	if bad := (*operators.SpecError)(nil); errors.As(err, &bad) {
+		return s, usagef("--operator: %q: %w", bad.Text, bad.Reason)
 	}
 	b, err := operators.ParseBoundary(boundary)
 	if err != nil {
-		return s, usagef("--boundary: %w", strip(err, "boundary "))
+		return s, usagef("--boundary: %w", err)
 	}
 	return s.WithBoundary(b), nil
 }
