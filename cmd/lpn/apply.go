@@ -141,7 +141,7 @@ func samples(c lpn.Config, dims []int) (n int, s operators.Shape, err error) {
 		return 0, s, fmt.Errorf("an array of shape %v holds nothing", dims)
 	}
 	if s.C != c.Channels {
-		return 0, s, fmt.Errorf("%d channels: the prior is for %d", s.C, c.Channels)
+		return 0, s, fmt.Errorf("channels: the array has %d, the prior wants %d", s.C, c.Channels)
 	}
 	return n, s, nil
 }

@@ -63,6 +63,6 @@ func (o importOptions) run(_ context.Context, con *console) error {
 	if con.json {
 		return con.printJSON(info)
 	}
-	con.remark("%s -> %s: %d parameters, %d channels", o.model, o.out, info.Parameters, info.Channels)
+	con.remark("%s -> %s: %d parameters, for %d-channel images", o.model, o.out, info.Parameters, info.Channels)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/explore"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/urfave/cli/v2"
 )
 
@@ -86,7 +87,7 @@ func (o priorValueOptions) value(ctx context.Context, con *console, path string)
 		return priorValue{}, err
 	}
 	if channels != 1 && channels != p.C {
-		return priorValue{}, usagef("%s: prior %s: it is for %d channels, the picture has %d", path, prior.Name, channels, p.C)
+		return priorValue{}, usagef("%s: %w", path, &restore.ChannelsError{Prior: prior.Name, Want: channels, Have: p.C})
 	}
 	v, err := explore.Value(ctx, prior, p.Image)
 	return priorValue{
