@@ -39,17 +39,17 @@ type evalOptions struct {
 func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
-		Usage:     "degrade and restore every image, table of PSNR and SSIM",
+		Usage:     "degrade and restore every image, print a table of PSNR and SSIM",
 		ArgsUsage: "DIR...",
-		Description: "The noise is known to the solver (--noise is what is added).\n\n" +
+		Description: "--noise is the noise that is added; the solver knows it.\n\n" +
 			"Examples:\n" +
 			"lpn eval --noise 25/255 --gray set12/\n" +
 			"lpn eval --operator sr:factor=2 --noise 0.01 --baseline tv,wavelet --tune-on train/ set12/",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
-			&cli.StringFlag{Name: "baseline", Usage: "also by these methods, a `LIST` of " + strings.Join(restore.Baselines(), ", ")},
-			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strengths of these methods on the clean images in `DIR`; the prior's stays as it is"},
+			&cli.StringFlag{Name: "baseline", Usage: "also restore with these methods, a `LIST` of " + strings.Join(restore.Baselines(), ", ")},
+			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strengths of these methods on the clean images in `DIR`; the prior keeps its own"},
 			&cli.StringFlag{Name: "csv", Usage: "also write the table to `FILE`.csv"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		})...),

@@ -12,8 +12,8 @@ import (
 
 func operatorFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "`SPEC` of what the camera did: denoise, blur:gaussian,sigma=1.6, sr:factor=2, inpaint:mask=FILE, ...; restore chooses jpeg or denoise for a JPEG file"},
-		&cli.StringFlag{Name: "boundary", Value: "symmetric", Usage: "what a blur sees beyond the frame: `B` is circular, symmetric, reflect, replicate, zero or valid"},
+		&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "what the camera did, `SPEC`: denoise, blur:gaussian,sigma=1.6, sr:factor=2, inpaint:mask=FILE, ...; restore chooses jpeg or denoise for a JPEG file"},
+		&cli.StringFlag{Name: "boundary", Value: "symmetric", Usage: "how a blur continues the image beyond the frame: `B` is circular, symmetric, reflect, replicate, zero or valid"},
 	}
 }
 
@@ -27,7 +27,7 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"- inpaint:mask=FILE (white is known) or inpaint:ratio=R[,seed=N] (the fraction kept)\n" +
 	"- cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian], compressed sensing\n" +
 	"- tomo:angles=N[,detectors=N][,span=DEGREES], parallel beams: detectors are a pixel apart, or\n" +
-	"  spread over the diagonal where there are fewer than the shorter side has pixels\n" +
+	"  spread over the diagonal if there are fewer than pixels on the shorter side\n" +
 	"- mri:accel=A[,seed=N][,center=FRACTION], single-coil Cartesian\n" +
 	"- jpeg, of the tables in a JPEG file itself, or jpeg:quality=Q[,subsampling=420|444|422|440|411]\n\n" +
 	"A number may be a fraction, 1/4. go doc operators.ParseSpec says more."

@@ -151,7 +151,7 @@ func tuneCommand() *cli.Command {
 			"also rho. The same seed gives the same file, which restore and eval take as --params.\n\n" +
 			"Example: lpn tune --operator blur:gaussian,sigma=1.6 --noise 0.01 clean/ -o deblur.json",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
-			&cli.IntFlag{Name: "trials", Value: 30, Usage: "look at `N` sets of parameters at most"},
+			&cli.IntFlag{Name: "trials", Value: 30, Usage: "try at most `N` sets of parameters"},
 			&cli.StringFlag{Name: "baseline", Usage: "also tune the strength of these methods, a `LIST` of " + strings.Join(tunableBaselines(), ", ")},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
