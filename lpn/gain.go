@@ -26,7 +26,7 @@ const (
 // GainBound returns the largest eigenvalue g of the operator Q of
 // gainOperator: psi(y) <= g/2 ||y||^2 + C(1 + ||y||). Below 1, R is bounded
 // below (Toland's duality, inf R = inf 1/2||y||^2 - psi(y)).
-// For the softplus networks psi grows linearly but for its quadratic term,
+// For the softplus networks psi grows linearly except for its quadratic term,
 // and the bound is Alpha.
 func (n *Network) GainBound() float64 { return n.gain() }
 

@@ -17,7 +17,7 @@ type PriorValue struct {
 	// <y,x> - 1/2||x||^2 - psi(y): a lower bound, by at most Gap. NaN where
 	// InRange is false.
 	R float64 `json:"value"`
-	// Residual is ||f(y)-x|| / max(||x||, 0.1 sqrt(n)): relative, but for
+	// Residual is ||f(y)-x|| / max(||x||, 0.1 sqrt(n)): relative, except for
 	// pictures so dark that rounding would decide.
 	Residual float64 `json:"residual"`
 	// Gap is Weight ||f(y)-x||^2/(2m), m the modulus of psi; +Inf where m is

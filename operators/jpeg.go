@@ -9,7 +9,7 @@ import (
 )
 
 // A JPEGFormat is how a JPEG file keeps a picture: which planes it has, how
-// coarse they are, and how roughly their cosines are rounded. It is all that a
+// coarse they are, and how coarsely their DCT coefficients are rounded. It is all that a
 // file says of the encoder.
 type JPEGFormat struct {
 	// Planes has one entry for a gray picture, three for colour.
@@ -502,7 +502,7 @@ func (a *JPEG) Steps() []float32 {
 
 // RowSquares are the squared lengths of the rows of A inside the frame: the
 // variance of each coefficient where the picture has white noise of variance 1.
-// Within a plane rows are orthogonal, but for blocks that reach beyond the
+// Within a plane rows are orthogonal, except for blocks that reach beyond the
 // frame; between luma and chroma the cosine of their angle is at most 0.45.
 func (a *JPEG) RowSquares() []float32 { return a.squares() }
 

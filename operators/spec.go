@@ -13,7 +13,7 @@ import (
 // that set something return another.
 //
 // Text stands for the operator alone: String and MarshalText leave out the
-// boundary, which files and command lines give beside it, and the data. Specs
+// boundary, which files and command lines give separately, and the data. Specs
 // can be compared with ==, where data that was loaded twice is not the same.
 type Spec struct {
 	form     *form
@@ -71,7 +71,7 @@ func (sp Spec) orDenoise() Spec {
 }
 
 // String is the canonical text: keys in a fixed order, defaults written out,
-// so that ParseSpec(sp.String()) is sp, but for its boundary and data.
+// so that ParseSpec(sp.String()) is sp, except for its boundary and data.
 func (sp Spec) String() string { return sp.orDenoise().text }
 
 // MarshalText writes String.
@@ -120,7 +120,7 @@ func (sp Spec) seed() uint64 {
 // TakesBoundary says whether what lies beyond the frame matters.
 func (sp Spec) TakesBoundary() bool { return sp.orDenoise().form.boundary }
 
-// Boundary is what a blur sees beyond the frame; Symmetric for operators that
+// Boundary is how a blur continues the image beyond the frame; Symmetric for operators that
 // take no boundary.
 func (sp Spec) Boundary() Boundary { return sp.boundary }
 

@@ -227,7 +227,7 @@ func (o tuneOptions) run(ctx context.Context, con *console) error {
 	if o.to == "" {
 		return nil
 	}
-	con.remark("%s: strength %.3g, scale %.3g: %.2f dB on %d images", o.to, p.Strength, p.Scale, p.PSNR, p.Images)
+	con.remark("%s: strength %.3g, scale %.3g: %.2f dB, images tuned on: %d", o.to, p.Strength, p.Scale, p.PSNR, p.Images)
 	return writeFile(o.to, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")

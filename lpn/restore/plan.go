@@ -27,7 +27,7 @@ type Plan struct {
 	Scene  operators.Shape `json:"scene"`
 	FrameH int             `json:"frame_h"`
 	FrameW int             `json:"frame_w"`
-	// Range is what the prior sees as black and white. Level, Lambda and the
+	// Range holds the samples that are black and white. Level, Lambda and the
 	// objective count in units of it.
 	Range Range `json:"range"`
 	// Saturated says that samples lie at the ends of the range, and are taken to say
