@@ -5,6 +5,8 @@ import _ "embed"
 // The shipped priors, one safetensors file each. They are variables of their
 // own, not one file system, so that a program carries those that it names.
 var (
+	//go:embed priors/colour-02.safetensors
+	Colour02 string
 	//go:embed priors/colour-05.safetensors
 	Colour05 string
 	//go:embed priors/colour-15.safetensors
@@ -17,6 +19,8 @@ var (
 	CT string
 	//go:embed priors/digits.safetensors
 	Digits string
+	//go:embed priors/gray-01.safetensors
+	Gray01 string
 	//go:embed priors/gray-02.safetensors
 	Gray02 string
 	//go:embed priors/gray-05.safetensors

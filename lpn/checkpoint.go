@@ -146,6 +146,19 @@ func (n *Network) WithMeta(key, value string) *Network {
 	return &c
 }
 
+// MetaRange is the note of a network that was trained on pictures in numbers of their
+// own, such as counts: what they have for black and white, as LO:HI.
+const MetaRange = "range"
+
+// Range is what the pictures that the network was trained on have for black and white,
+// in the numbers of their files; ok is false where they were image files, from 0 to 1.
+func (n *Network) Range() (lo, hi float64, ok bool) {
+	a, b, _ := strings.Cut(n.meta[MetaRange], ":")
+	lo, err1 := strconv.ParseFloat(a, 64)
+	hi, err2 := strconv.ParseFloat(b, 64)
+	return lo, hi, err1 == nil && err2 == nil && hi > lo
+}
+
 // ImportTorch reads a checkpoint of the reference PyTorch code. Sharpness and
 // strong convexity are not in the file: beta and alpha (in the reference
 // code's units, alpha ||x||^2) override the code's defaults where they are

@@ -389,6 +389,23 @@ func (t *WaveSearch) Worst(rng *rand.Rand, n, climbs, steps int) (worst Wave, ga
 // dampings bounds how often Damped measures and scales.
 const dampings = 6
 
+// searches is the number of searches, each from other random waves, that Damped
+// believes.
+const searches = 3
+
+// worstOfSearches returns the largest gain and the lowest margin of a few searches.
+func (n *Network) worstOfSearches(seed uint64) (gain, margin float64, err error) {
+	margin = math.Inf(1)
+	for k := range uint64(searches) {
+		c := Certificate{Seed: seed + k}
+		if err := n.MeasureStripes(&c); err != nil {
+			return 0, 0, err
+		}
+		gain, margin = max(gain, *c.StripeGain), min(margin, *c.StripeMargin)
+	}
+	return gain, margin, nil
+}
+
 // Damped returns the network with its gates scaled until f amplifies no wave that
 // the search of Verify finds: a factor of a percent or less for one trained under
 // the gain penalty, which comes close to 1 but rarely below. What is scaled is
@@ -398,16 +415,16 @@ func (n *Network) Damped(seed uint64) (*Network, error) {
 	if n.cfg.Pyramid == nil || n.cfg.Height > 0 {
 		return n, nil
 	}
-	room := 5e-4
+	room := 3e-4
 	for range dampings {
-		c := Certificate{Seed: seed}
-		if err := n.MeasureStripes(&c); err != nil {
+		gain, margin, err := n.worstOfSearches(seed)
+		if err != nil {
 			return n, err
 		}
-		if *c.StripeGain <= 1 && *c.StripeMargin > 0 {
+		if gain <= 1 && margin >= 0 {
 			break
 		}
-		n = n.gatesScaled(1 / (max(1, *c.StripeGain) + room))
+		n = n.gatesScaled(1 / (max(1, gain) + room))
 		room *= 2 // slow waves pass by other ways than the gates, too
 	}
 	return n, nil

@@ -117,6 +117,7 @@ func newApp(in io.Reader, out, errOut io.Writer) *cli.App {
 			evalCommand(),
 			tuneCommand(),
 			compareCommand(),
+			noiseCommand(),
 			priorCommand(),
 			verifyCommand(),
 			priorsCommand(),

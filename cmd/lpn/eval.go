@@ -41,16 +41,24 @@ func evalCommand() *cli.Command {
 		Name:      "eval",
 		Usage:     "degrade and restore every image, print a table of PSNR and SSIM",
 		ArgsUsage: "DIR...",
-		Description: "--noise is the noise that is added; the solver knows it.\n\n" +
+		Description: "--noise is the noise that is added; the solver knows it. With more than one prior,\n" +
+			"operator or noise level, or results of other programs, the table compares: paired differences\n" +
+			"from the first method with 95% intervals by the bootstrap over pictures. Other programs\n" +
+			"restore what lpn degrade makes with the same --seed.\n\n" +
 			"Examples:\n" +
 			"lpn eval --noise 25/255 --gray set12/\n" +
+			"lpn eval --noise 15/255 --noise 25/255 --prior gray-25 --prior mine" + priorExt + " --table t.tex set12/\n" +
+			"lpn eval --noise 25/255 --results bm3d=out/ --plot t.png set12/\n" +
 			"lpn eval --operator sr:factor=2 --noise 0.01 --baseline tv,wavelet --tune-on train/ set12/",
-		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
+		Flags: common(slices.Concat(repeatable(slices.Concat(operatorFlags(), solverFlags()), "operator", "noise", "prior"), tuneSetFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
 			&cli.StringFlag{Name: "baseline", Usage: "also restore with these methods, a `LIST` of " + strings.Join(restore.Baselines(), ", ")},
 			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strengths of these methods on the clean images in `DIR`; the prior keeps its own"},
+			&cli.GenericFlag{Name: "results", Value: &many{}, Usage: "also the pictures of the same names in a folder, `NAME=DIR`, restored by another program; may be repeated"},
 			&cli.StringFlag{Name: "csv", Usage: "also write the table to `FILE`.csv"},
+			&cli.StringFlag{Name: "table", Usage: "of a comparison: write its table to `FILE`.txt, .md, .tex or .csv"},
+			&cli.StringFlag{Name: "plot", Usage: "of a comparison: draw it to `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		})...),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -90,9 +98,51 @@ func evalCommand() *cli.Command {
 				csv:       c.String("csv"),
 				force:     c.Bool("force"),
 			}
+			if s, err := studyFrom(c, o); err != nil || s != nil {
+				if err != nil {
+					return err
+				}
+				return s.run(c.Context, con)
+			}
 			return o.run(c.Context, con)
 		}),
 	}
+}
+
+// studyFrom is the comparison that the flags ask for, nil for none.
+func studyFrom(c *cli.Context, o evalOptions) (*study, error) {
+	s := &study{evalOptions: o, priors: valuesOf(c, "prior"), table: c.String("table"), plot: c.String("plot")}
+	if c.IsSet("results") {
+		s.results = valuesOf(c, "results")
+	}
+	operators, noises := valuesOf(c, "operator"), valuesOf(c, "noise")
+	if len(s.priors) < 2 && len(operators) < 2 && len(noises) < 2 && len(s.results) == 0 && s.table == "" && s.plot == "" {
+		return nil, nil
+	}
+	if o.tuneOn != "" {
+		return nil, usagef("--tune-on goes with one prior, operator and noise level, without --table, --plot and --results")
+	}
+	for _, text := range operators {
+		spec, err := parseOperator(text, c.String("boundary"))
+		if err != nil {
+			return nil, err
+		}
+		s.operators = append(s.operators, spec)
+	}
+	for _, text := range noises {
+		model, err := parseNoise(text)
+		if err != nil {
+			return nil, err
+		}
+		if !c.IsSet("noise") {
+			model, text = o.solver.noise, "25/255"
+		}
+		if err := simulable(model, "eval adds the noise, so auto is no answer:"); err != nil {
+			return nil, err
+		}
+		s.noises, s.levels = append(s.noises, model), append(s.levels, text)
+	}
+	return s, nil
 }
 
 // An evalRow is one image of the table.

@@ -475,7 +475,34 @@ func (o restoreOptions) read(con *console, path string) (p *imageio.Picture, m r
 	case p.Bits < 32:
 		m.Range = restore.Unit // integers have a full scale
 	}
+	if o.scale.IsZero() {
+		if m.Range, err = o.priorRange(con, path, p, m.Range); err != nil {
+			return nil, m, "", err
+		}
+	}
 	return p, m, choice, nil
+}
+
+// priorRange is the range of the pictures that the prior was trained on, where it has one
+// that suits the picture; else the one that is otherwise taken.
+func (o restoreOptions) priorRange(con *console, path string, p *imageio.Picture, otherwise restore.Range) (restore.Range, error) {
+	if o.solver.Prior.IsZero() {
+		return otherwise, nil
+	}
+	net, err := o.solver.Prior.Network()
+	if err != nil {
+		return otherwise, err
+	}
+	lo, hi, ok := net.Range()
+	if !ok {
+		return otherwise, nil
+	}
+	r := restore.Range{Lo: lo / p.Scale, Hi: hi / p.Scale}
+	if !r.Suits(p.Pix) {
+		con.remark("%s: its numbers are not those of the prior, trained on %.6g to %.6g: they are mapped by themselves (--range LO:HI for others)", path, lo, hi)
+		return otherwise, nil
+	}
+	return r, nil
 }
 
 // truth reads the reference of a job, nil when none is given, and gives it to the

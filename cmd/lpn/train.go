@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -21,149 +22,159 @@ import (
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/lpn/train"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/urfave/cli/v2"
 )
 
-// An architecture is a network that --arch names, with the recipe that suits
-// it.
-type architecture struct {
-	config func(channels int, sigma float64) lpn.Config
-	batch  int
-	patch  int // 0: the network's own size
-	lr     float64
-	steps  int
-	plan   func(steps int, lr float64) train.Plan
-	tune   func(o *train.Options)
-	// laplace says that the samples are drawn, not read; upright that pictures
-	// are not to be flipped and turned.
-	laplace, upright bool
-}
-
-var architectures = map[string]architecture{
-	"pyramid": {lpn.Pyramid, 4, 48, 3e-3, 25000, cosinePlan, pyramidRecipe, false, false},
-	"natural": {lpn.Natural, 4, 48, 4e-3, 30000, cosinePlan, pyramidRecipe, false, false},
-	"softplus": {func(channels int, sigma float64) lpn.Config { return lpn.SoftplusAny(channels, 64, 4, sigma) },
-		16, 48, 1e-3, 20000, paperPlan, nil, false, false},
-	"mnist": {func(_ int, sigma float64) lpn.Config {
-		c := lpn.MNIST(64)
-		c.Sigma = sigma
-		return c
-	}, 200, 0, 1e-3, 40000, paperPlan, nil, false, true},
-	"paper128": {func(channels int, sigma float64) lpn.Config {
-		c := lpn.Paper128(channels, 256)
-		c.Sigma = sigma
-		return c
-	}, 64, 0, 1e-3, 40000, paperPlan, nil, false, false},
-	"laplace": {func(_ int, sigma float64) lpn.Config {
-		c := lpn.Dense(1, 50, 4)
-		c.Sigma = sigma
-		return c
-	}, 2000, 0, 1e-3, 40000, paperPlan, nil, true, false},
-}
-
-// recipe is the architecture that the flags name, or the preset as one.
-func (o *trainOptions) recipe() (architecture, error) {
-	if o.preset == "" {
-		a, known := architectures[o.arch]
-		if !known {
-			return a, usagef("--arch: unknown network %q%s; want %s", o.arch, suggest(o.arch, architectureNames), strings.Join(architectureNames, ", "))
+// recipe is the preset, or what suits the network that --arch, --config or --start names,
+// for pictures of the given channels and noise.
+func (o *trainOptions) recipe(channels int, model noise.Model) (p train.Preset, err error) {
+	if o.record != nil {
+		return o.record.Recipe, nil
+	}
+	sigma := o.sigma
+	if sigma == 0 && model != nil {
+		sigma = train.LevelOf(model, channels)
+		if o.recorrupt {
+			sigma *= math.Sqrt2
 		}
-		return a, nil
 	}
-	p, err := train.PresetNamed(o.preset, o.channels)
+	switch sigma = cmp.Or(sigma, 25./255); {
+	case o.preset != "":
+		if p, err = train.PresetNamed(o.preset, channels); err != nil {
+			return p, usagef("--preset: unknown recipe %q%s; want %s", o.preset, suggest(o.preset, train.PresetNames()), strings.Join(train.PresetNames(), ", "))
+		}
+	case o.config != "":
+		c, err := readConfig(o.config)
+		if err != nil {
+			return p, err
+		}
+		p = arch("pyramid", channels, c.Sigma).For(c)
+	case o.arch == "":
+		net, err := openPrior(o.start)
+		if err != nil {
+			return p, err
+		}
+		c := net.Config()
+		if o.sigma > 0 || model != nil {
+			c.Sigma = sigma
+		}
+		p = arch("pyramid", channels, sigma).For(c)
+		p.Plan = p.Plan.Stretched(tuneSteps, tuneRate)
+	default:
+		if p, err = train.ArchNamed(o.arch, channels, sigma); err != nil {
+			return p, usagef("--arch: unknown network %q%s; want %s", o.arch, suggest(o.arch, train.ArchNames()), strings.Join(train.ArchNames(), ", "))
+		}
+	}
+	p.From = cmp.Or(o.start, p.From)
+	p.Batch = cmp.Or(o.batch, p.Batch)
+	switch {
+	case o.plan != "":
+		if p.Plan, err = train.LoadPlan(o.plan); err != nil {
+			return p, usagef("--plan: %w", strip(err, "train: "))
+		}
+	case o.steps > 0 || o.lr > 0:
+		p.Plan = p.Plan.Stretched(cmp.Or(o.steps, p.Plan.Steps()), cmp.Or(o.lr, p.Plan[0].Rate))
+	}
+	return p, nil
+}
+
+// tuneSteps and tuneRate are the plan of a training that begins with a prior, if nothing
+// else is said: minutes.
+const (
+	tuneSteps = 1500
+	tuneRate  = 1.5e-3
+)
+
+// arch is a recipe that exists.
+func arch(name string, channels int, sigma float64) train.Preset {
+	p, err := train.ArchNamed(name, channels, sigma)
 	if err != nil {
-		return architecture{}, usagef("--preset: unknown recipe %q%s; want %s", o.preset, suggest(o.preset, train.PresetNames()), strings.Join(train.PresetNames(), ", "))
-	}
-	o.channels = p.Config.Channels
-	if o.start == "" {
-		o.start = p.From
-	}
-	return architecture{
-		config: func(int, float64) lpn.Config { return p.Config },
-		batch:  p.Batch, patch: p.Patch, lr: p.Plan[0].Rate, steps: p.Plan.Steps(),
-		plan: func(steps int, lr float64) train.Plan { return p.Plan.Stretched(steps, lr) },
-		tune: func(t *train.Options) {
-			q := p.Options()
-			t.Beta2, t.Clip, t.EMA, t.GainPenalty = q.Beta2, q.Clip, q.EMA, q.GainPenalty
-		},
-		laplace: p.Laplace, upright: p.Upright,
-	}, nil
-}
-
-var architectureNames = []string{"pyramid", "natural", "softplus", "mnist", "paper128", "laplace"}
-
-// cosinePlan is squared error at a rate that warms up and falls to zero.
-func cosinePlan(steps int, lr float64) train.Plan {
-	return train.Plan{{Loss: train.L2, Steps: steps, Rate: lr, Warmup: 0.05, Cosine: true}}
-}
-
-// paperPlan is the paper's, its rates scaled so that the first is lr.
-func paperPlan(steps int, lr float64) train.Plan {
-	p := train.Paper(steps)
-	for i := range p {
-		p[i].Rate *= lr / 1e-3
+		panic(err)
 	}
 	return p
 }
 
-// pyramidRecipe is what the pyramid of gated energies trains with; the
-// penalty keeps it from amplifying strong waves.
-func pyramidRecipe(o *train.Options) {
-	o.Beta2, o.Clip, o.EMA, o.GainPenalty = 0.99, 0.5, 0.995, 50
-}
-
 type trainOptions struct {
-	data, valid string
-	arch        string
-	preset      string
-	config      string
-	sigma       float64
-	channels    int
-	patch       int
-	batch       int
-	steps       int
-	lr          float64
-	plan        string
-	start       string
-	checkpoint  string
-	every       int
-	resume      string
-	log         string
-	plot        string
-	seed        uint64
-	threads     int
-	out         string
-	half        bool
-	force       bool
+	data, valid, pairs string
+	split              string
+	scale              restore.Range // black and white of the data; zero: found out
+	noisy              string        // the noise of the data, "" for none
+	recorrupt          bool
+
+	arch       string
+	preset     string
+	config     string
+	sigma      float64 // 0: by the noise of the data, else 25/255
+	channels   int     // 0: by the data
+	patch      int
+	batch      int
+	steps      int
+	lr         float64
+	plan       string
+	start      string
+	checkpoint string
+	every      int
+	patience   int
+	resume     string
+	log        string
+	plot       string
+	seed       uint64
+	threads    int
+	out        string
+	half       bool
+	force      bool
+	licence    string
+	note       string
+	command    string
+
+	record *train.Record // to train again
 }
 
 func trainCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "train",
 		Usage: "train a prior on a folder of images",
-		Description: "A plan is stages of loss:steps@rate, such as\n" +
+		Description: "Pictures are of any kind that lpn reads, all pages of a file, in any numbers: their range\n" +
+			"is found, and stored for restore. --check reports what they are like.\n" +
+			"A plan is stages of loss:steps@rate, such as\n" +
 			"'l2:20k@6e-3,warmup=0.05,cosine;pm:5k@1e-4,gamma=0.08', or a JSON file of them.\n" +
 			"Ctrl-C writes the checkpoint; --resume continues from it to the same weights.\n\n" +
-			"Example: lpn train --data photos/ --sigma 25/255 -o prior" + priorExt,
+			"Examples:\n" +
+			"lpn train --check photos/ -o sheet.png\n" +
+			"lpn train --data photos/ --sigma 25/255 -o prior" + priorExt + "\n" +
+			"lpn train --data noisy/ --noisy auto -o prior" + priorExt + "\n" +
+			"lpn train --start gray-25 --steps 1500 --data mine/ -o prior" + priorExt,
 		Flags: common(
 			&cli.StringFlag{Name: "data", Usage: "`DIR` of images, an image, or an idx file; with --arch laplace none"},
-			&cli.StringFlag{Name: "valid", Usage: "`DIR` of images to validate on", DefaultText: "every 20th of the data"},
-			&cli.StringFlag{Name: "arch", Value: "pyramid", Usage: "`NAME` of the network: " + strings.Join(architectureNames, ", ")},
+			&cli.StringFlag{Name: "valid", Usage: "`DIR` of clean images to validate on", DefaultText: "every 20th of the data"},
+			&cli.StringFlag{Name: "split", Value: "picture", Usage: "hold back every 20th `UNIT`: picture, file (with all its pages) or folder; or the names in a text file, list:FILE"},
+			&cli.StringFlag{Name: "check", Usage: "only report what the images in `DIR` are like; with -o FILE.png or .svg also as a contact sheet"},
+			&cli.StringFlag{Name: "range", Usage: "`LO:HI`, what the prior sees as black and white, in the numbers of the files", DefaultText: "found out"},
+			&cli.StringFlag{Name: "noisy", Usage: "the images have `NOISE` themselves, as restore's --noise, or auto: learn from them as they are"},
+			&cli.BoolFlag{Name: "recorrupt", Usage: "with --noisy: from pairs made of each image instead of Stein's estimate, half the work, less exact"},
+			&cli.StringFlag{Name: "pairs", Usage: "second exposures of the same scenes, with noise of their own, in `DIR`"},
+			&cli.StringFlag{Name: "arch", Value: "pyramid", Usage: "`NAME` of the network: " + strings.Join(train.ArchNames(), ", ")},
 			&cli.StringFlag{Name: "preset", Usage: "recipe `NAME` of a shipped prior, or quick: network, plan and all; --plan, --steps and --lr still count"},
 			&cli.StringFlag{Name: "config", Usage: "network described by `FILE`.json, as info --json shows it, instead of --arch"},
-			&cli.StringFlag{Name: "sigma", Value: "25/255", Usage: "noise level `S` to train for, as 0.1 or 25/255"},
-			&cli.IntFlag{Name: "channels", Value: 1, Usage: "`N` is 1 (gray) or 3 (colour)"},
+			&cli.StringFlag{Name: "sigma", Usage: "noise level `S` to train for, as 0.1 or 25/255", DefaultText: "25/255, or that of the data"},
+			&cli.IntFlag{Name: "channels", Usage: "`N` is 1 (gray) or 3 (colour)", DefaultText: "by the data"},
 			&cli.IntFlag{Name: "patch", Usage: "side `N` of the training patches", DefaultText: "by the network"},
 			&cli.IntFlag{Name: "batch", Usage: "`N` patches a step", DefaultText: "by the network"},
 			&cli.IntFlag{Name: "steps", Usage: "`N` steps", DefaultText: "by the network"},
 			&cli.Float64Flag{Name: "lr", Usage: "learning rate `E`", DefaultText: "by the network"},
 			&cli.StringFlag{Name: "plan", Usage: "`FILE`.json or stages, instead of --steps and --lr"},
-			&cli.StringFlag{Name: "start", Usage: "begin from the weights of a `PRIOR` of the same network"},
+			&cli.StringFlag{Name: "find-lr", Usage: "only try learning rates, and draw the loss over them to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "start", Usage: "begin from the weights of a `PRIOR`, and train its network if no other is named"},
+			&cli.StringFlag{Name: "from-record", Usage: "train again as `PRIOR` says that it was trained; --data, if the pictures have moved"},
 			&cli.StringFlag{Name: "checkpoint", Usage: "keep the state of training in `FILE`", DefaultText: "the output with .checkpoint added, removed at the end"},
 			&cli.IntFlag{Name: "every", Value: 1000, Usage: "validate, log and write the checkpoint every `N` steps"},
+			&cli.IntFlag{Name: "patience", Usage: "end when `N` validations were no better than the best, which is then the result", DefaultText: "never"},
 			&cli.StringFlag{Name: "resume", Usage: "continue from the checkpoint `FILE`; the other flags must be those it was begun with"},
 			&cli.StringFlag{Name: "log", Usage: "write a row at each validation to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the learning curve, from --log, to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "licence", Usage: "`WORDS` for the file: what others may do with the prior"},
+			&cli.StringFlag{Name: "note", Usage: "`WORDS` for the file: what the prior is for, who made it"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`" + priorExt},
 			&cli.BoolFlag{Name: "half", Usage: "store the weights in half precision"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"}),
@@ -171,28 +182,66 @@ func trainCommand() *cli.Command {
 			if err := wantArgs(c, 0, "flags only"); err != nil {
 				return err
 			}
-			sigma, ok := parseLevel(c.String("sigma"))
-			if !ok || !(sigma > 0) {
-				return usagef("--sigma: %q is not a number in (0,1] or a fraction like 25/255", c.String("sigma"))
+			o, err := trainFrom(c)
+			if err != nil {
+				return err
 			}
-			if c.IsSet("arch") && c.IsSet("config") {
-				return usagef("--arch and --config exclude each other")
-			}
-			for _, other := range []string{"arch", "config", "sigma"} {
-				if c.IsSet("preset") && c.IsSet(other) {
-					return usagef("--preset and --%s exclude each other", other)
-				}
-			}
-			o := trainOptions{
-				preset: c.String("preset"), data: c.String("data"), valid: c.String("valid"), arch: c.String("arch"), config: c.String("config"),
-				sigma: sigma, channels: c.Int("channels"), patch: c.Int("patch"), batch: c.Int("batch"),
-				steps: c.Int("steps"), lr: c.Float64("lr"), plan: c.String("plan"), start: c.String("start"),
-				checkpoint: c.String("checkpoint"), every: c.Int("every"), resume: c.String("resume"), log: c.String("log"), plot: c.String("plot"),
-				seed: c.Uint64("seed"), threads: c.Int("threads"), out: c.String("output"), half: c.Bool("half"), force: c.Bool("force"),
+			switch {
+			case c.IsSet("check"):
+				return o.reportData(con, c.String("check"))
+			case c.IsSet("find-lr"):
+				return o.findRate(c.Context, con, c.String("find-lr"))
 			}
 			return o.run(c.Context, con)
 		}),
 	}
+}
+
+// trainFrom reads the flags.
+func trainFrom(c *cli.Context) (trainOptions, error) {
+	o := trainOptions{
+		data: c.String("data"), valid: c.String("valid"), pairs: c.String("pairs"), split: c.String("split"),
+		noisy: c.String("noisy"), recorrupt: c.Bool("recorrupt"),
+		preset: c.String("preset"), arch: c.String("arch"), config: c.String("config"),
+		channels: c.Int("channels"), patch: c.Int("patch"), batch: c.Int("batch"),
+		steps: c.Int("steps"), lr: c.Float64("lr"), plan: c.String("plan"), start: c.String("start"),
+		checkpoint: c.String("checkpoint"), every: c.Int("every"), patience: c.Int("patience"), resume: c.String("resume"), log: c.String("log"), plot: c.String("plot"),
+		seed: c.Uint64("seed"), threads: c.Int("threads"), out: c.String("output"), half: c.Bool("half"), force: c.Bool("force"),
+		licence: c.String("licence"), note: c.String("note"), command: commandLine(c),
+	}
+	if c.IsSet("sigma") {
+		var ok bool
+		if o.sigma, ok = parseLevel(c.String("sigma")); !ok || !(o.sigma > 0) {
+			return o, usagef("--sigma: %q is not a number in (0,1] or a fraction like 25/255", c.String("sigma"))
+		}
+	}
+	var err error
+	if o.scale, err = parseRange(c.String("range")); err != nil {
+		return o, err
+	}
+	if c.IsSet("channels") && o.channels != 1 && o.channels != 3 {
+		return o, usagef("--channels: %d; want 1 or 3", o.channels)
+	}
+	if path := c.String("from-record"); path != "" {
+		for _, f := range c.FlagNames() {
+			if !slices.Contains(recordFlags, f) && c.IsSet(f) {
+				return o, usagef("--from-record says all but where files are: leave out --%s", f)
+			}
+		}
+		return o, o.repeat(path)
+	}
+	if c.IsSet("arch") && c.IsSet("config") {
+		return o, usagef("--arch and --config exclude each other")
+	}
+	for _, other := range []string{"arch", "config", "sigma"} {
+		if c.IsSet("preset") && c.IsSet(other) {
+			return o, usagef("--preset and --%s exclude each other", other)
+		}
+	}
+	if !c.IsSet("arch") && o.start != "" {
+		o.arch = ""
+	}
+	return o, nil
 }
 
 // mostBatch bounds the memory that one step takes.
@@ -200,19 +249,17 @@ const mostBatch = 4096
 
 // check refuses flags that make no sense, before any work.
 func (o *trainOptions) check() error {
-	arch, err := o.recipe()
+	p, err := o.recipe(max(1, o.channels), nil)
 	if err != nil {
 		return err
 	}
 	switch {
 	case o.out == "":
 		return usagef("train wants -o PRIOR%s", priorExt)
-	case o.data == "" && !arch.laplace:
+	case o.data == "" && !p.Laplace:
 		return usagef("train wants --data DIR")
-	case o.channels != 1 && o.channels != 3:
-		return usagef("--channels: %d; want 1 or 3", o.channels)
-	case o.patch < 0 || o.batch < 0 || o.steps < 0 || o.every < 1:
-		return usagef("--patch, --batch, --steps, --every: want at least 1")
+	case o.patch < 0 || o.batch < 0 || o.steps < 0 || o.patience < 0 || o.every < 1:
+		return usagef("--patch, --batch, --steps, --patience, --every: want at least 1")
 	case !(o.lr >= 0 && o.lr <= 10):
 		return usagef("--lr: %v; want a positive number up to 10", o.lr)
 	case o.batch > mostBatch:
@@ -225,9 +272,10 @@ func (o *trainOptions) check() error {
 		return usagef("--plot draws what --log records: name both")
 	case o.resume != "" && o.start != "":
 		return usagef("--resume and --start exclude each other")
-	}
-	if o.batch == 0 {
-		o.batch = arch.batch
+	case o.recorrupt && o.noisy == "":
+		return usagef("--recorrupt goes with --noisy")
+	case o.recorrupt && o.pairs != "":
+		return usagef("--recorrupt and --pairs exclude each other")
 	}
 	if err := mayWrite(o.out, o.force); err != nil {
 		return err
@@ -247,7 +295,7 @@ func (o *trainOptions) check() error {
 func (o *trainOptions) checkFiles() error {
 	seen := map[string]string{}
 	for _, f := range []struct{ flag, path string }{{"-o", o.out}, {"--checkpoint", o.checkpoint}, {"--log", o.log}, {"--plot", o.plot},
-		{"--start", o.start}, {"--config", o.config}, {"--plan", o.plan}, {"--data", o.data}, {"--valid", o.valid}} {
+		{"--start", o.start}, {"--config", o.config}, {"--plan", o.plan}, {"--data", o.data}, {"--valid", o.valid}, {"--pairs", o.pairs}} {
 		if f.path == "" {
 			continue
 		}
@@ -300,7 +348,7 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	t, err := o.options(con)
+	t, record, err := o.options(con)
 	if err != nil {
 		return err
 	}
@@ -339,10 +387,7 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	net := r.Network.WithMeta("plan", t.Plan.String()).WithMeta("preset", o.preset).WithMeta("seed", fmt.Sprint(o.seed)).WithMeta("steps", fmt.Sprint(r.Steps))
-	if !math.IsNaN(r.PSNR) {
-		net = net.WithMeta("psnr", fmt.Sprintf("%.4f", r.PSNR))
-	}
+	net := r.Network
 	if o.half {
 		net = net.Half()
 	}
@@ -351,6 +396,9 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	}
 	if o.half {
 		net = net.Half()
+	}
+	if net, err = record.Finished(r).Attach(net); err != nil {
+		return err
 	}
 	cert, err := net.Verify(probeShape(net.Config()), lpn.Probing{Seed: o.seed})
 	if err != nil {
@@ -380,7 +428,14 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	if con.json {
 		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), cert.OK})
 	}
-	con.remark("%s: %d steps in %.0f s, validation %.2f dB", o.out, r.Steps, r.Seconds, r.PSNR)
+	estimated := ""
+	if t.ValidNoise != nil {
+		estimated = ", estimated from noisy pictures"
+	}
+	con.remark("%s: %d steps in %.0f s, validation %.2f dB%s", o.out, r.Steps, r.Seconds, r.PSNR, estimated)
+	if untouched := -20 * math.Log10(net.Config().Sigma); r.PSNR < untouched && !record.Recipe.Laplace {
+		con.complain("%s: worse than doing nothing, which has %.2f dB: train longer, at another --lr (--find-lr), or look at the pictures (--check)", o.out, untouched)
+	}
 	return nil
 }
 
@@ -441,56 +496,61 @@ func (o *trainOptions) openLog() (*os.File, error) {
 	return f, nil
 }
 
-// options turns the flags into those of the library.
-func (o *trainOptions) options(con *console) (train.Options, error) {
-	arch, err := o.recipe()
+// options turns the flags into those of the library, and into the record of what was
+// asked for.
+func (o *trainOptions) options(con *console) (t train.Options, r train.Record, err error) {
+	p, err := o.recipe(max(1, o.channels), nil)
 	if err != nil {
-		return train.Options{}, err
+		return t, r, err
 	}
-	t := train.Options{Batch: o.batch, Seed: o.seed, Every: o.every, Checkpoint: o.checkpoint, Resume: o.resume != "", Threads: o.threads}
-	if t.Config, err = o.network(arch); err != nil {
-		return t, err
+	set := dataSet{}
+	if o.data != "" {
+		if set, err = o.open(con, p); err != nil {
+			return t, r, err
+		}
+		if p, err = o.recipe(set.training.Channels(), set.noise); err != nil {
+			return t, r, err
+		}
 	}
-	switch {
-	case arch.tune != nil && (o.config == "" || t.Config.Pyramid != nil):
-		arch.tune(&t)
-	case t.Config.Pyramid != nil:
-		pyramidRecipe(&t)
+	if p.Config.Channels != max(1, set.channels()) {
+		return t, r, usagef("the network is for %d channels, not for %d", p.Config.Channels, set.channels())
 	}
-	if t.Plan, err = o.stages(arch); err != nil {
-		return t, err
+	p.Patch = set.patch
+	t = p.Options()
+	t.Seed, t.Every, t.Patience, t.Checkpoint, t.Resume, t.Threads = o.seed, o.every, o.patience, o.checkpoint, o.resume != "", o.threads
+	if err := t.Plan.Validate(); err != nil {
+		return t, r, strip(err, "train: ")
 	}
-	if o.start != "" {
-		if t.Start, err = openPrior(o.start); err != nil {
-			return t, err
+	if p.From != "" && !t.Resume {
+		if t.Start, err = openPrior(p.From); err != nil {
+			return t, r, err
 		}
 		if !sameNetwork(t.Start.Config(), t.Config) {
-			return t, usagef("--start: %s is another network than the one to train", o.start)
+			return t, r, usagef("--start: %s is another network than the one to train", p.From)
 		}
 	}
 	if o.data == "" {
 		t.Source = train.Laplace{Seed: o.seed}
-		return t, nil
+	} else if err := o.feed(con, set, p, &t); err != nil {
+		return t, r, err
 	}
-	return t, o.pictures(con, arch, &t)
+	r = train.Record{Command: o.command, Preset: o.preset, Recipe: p, Seed: o.seed, Every: o.every, Patience: o.patience,
+		Half: o.half, Data: set.data, Licence: o.licence, Note: o.note}
+	if o.record != nil {
+		r.Command, r.Preset, r.Licence, r.Note = o.record.Command, o.record.Preset, o.record.Licence, o.record.Note
+	}
+	return t, r, nil
 }
 
-// network is the configuration to train.
-func (o *trainOptions) network(arch architecture) (lpn.Config, error) {
-	if o.config == "" {
-		c := arch.config(o.channels, o.sigma)
-		if c.Channels != o.channels {
-			return c, usagef("--arch %s is for %d channels", o.arch, c.Channels)
-		}
-		return c, nil
-	}
-	text, err := os.ReadFile(o.config)
+// readConfig reads a network's configuration from a file.
+func readConfig(path string) (lpn.Config, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		return lpn.Config{}, missing(fmt.Errorf("--config: %s: %w", o.config, cause(err)))
+		return lpn.Config{}, missing(fmt.Errorf("--config: %s: %w", path, cause(err)))
 	}
 	c, err := parseConfig(text)
 	if err != nil {
-		return c, usagef("--config: %s: %w", o.config, err)
+		return c, usagef("--config: %s: %w", path, err)
 	}
 	return c, nil
 }
@@ -534,80 +594,4 @@ func decodeStrictly(text []byte, v any) error {
 func sameNetwork(a, b lpn.Config) bool {
 	pa, pb := a.Definition().Params, b.Definition().Params
 	return slices.EqualFunc(pa, pb, func(x, y network.Param) bool { return x.Name == y.Name && slices.Equal(x.Dims, y.Dims) })
-}
-
-func (o *trainOptions) stages(arch architecture) (train.Plan, error) {
-	if o.plan != "" {
-		p, err := train.LoadPlan(o.plan)
-		if err != nil {
-			return nil, usagef("--plan: %w", strip(err, "train: "))
-		}
-		return p, nil
-	}
-	steps, lr := o.steps, o.lr
-	if steps == 0 {
-		steps = arch.steps
-	}
-	if lr == 0 {
-		lr = arch.lr
-	}
-	p := arch.plan(steps, lr)
-	p = slices.DeleteFunc(p, func(s train.Stage) bool { return s.Steps == 0 })
-	return p, p.Validate()
-}
-
-// pictures opens the data and what is held back for validation.
-func (o *trainOptions) pictures(con *console, arch architecture, t *train.Options) error {
-	patch := o.patch
-	switch {
-	case t.Config.Height != t.Config.Width:
-		return usagef("the network is for %dx%d pixels: training wants square patches", t.Config.Width, t.Config.Height)
-	case t.Config.Height > 0 && patch != 0 && patch != t.Config.Height:
-		return usagef("--patch: %d; the network is for %dx%d pixels", patch, t.Config.Width, t.Config.Height)
-	case t.Config.Height > 0:
-		patch = t.Config.Height
-	case patch == 0:
-		patch = max(arch.patch, 16)
-	}
-	if err := t.Config.Fits(patch, patch); err != nil {
-		return usagef("--patch: %w", strip(err, "lpn: "))
-	}
-	open := func(path string) (*train.Images, error) {
-		m, err := train.OpenImages([]string{path}, train.DataOptions{Channels: t.Config.Channels, Patch: patch})
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, usagef("%s: no such file or folder", path)
-		}
-		if err != nil {
-			return nil, strip(err, "train: ")
-		}
-		for _, s := range m.Skipped() {
-			con.remark("%s is left out: %s", s.Path, s.Reason)
-		}
-		return m, nil
-	}
-	data, err := open(o.data)
-	if err != nil {
-		return err
-	}
-	var held *train.Images
-	if o.valid != "" {
-		if held, err = open(o.valid); err != nil {
-			return err
-		}
-	} else {
-		data, held = data.Split(20)
-	}
-	t.Source = &train.Sampler{Images: data, Patch: patch, Seed: o.seed, Symmetries: !arch.upright}
-	for i := range min(held.Len(), 64) {
-		x, err := held.Image(i)
-		if err != nil {
-			return err
-		}
-		if h := t.Config.Height; h > 0 {
-			x = restore.Centre(x, h, h)
-		}
-		t.Valid = append(t.Valid, x)
-	}
-	con.remark("%d pictures to train on, %d to validate on, patches of %d pixels", data.Len(), len(t.Valid), patch)
-	return nil
 }

@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"solvers/proxtest":       {"solvers"},
 	"lpn":                    {"internal/atomicfile", "internal/checkpoint", "internal/engine", "internal/kernel", "internal/lanczos", "internal/network", "internal/onnx", "internal/scratch", "operators", "solvers"},
 	"internal/imageio":       {"internal/atomicfile", "internal/npy", "operators"},
-	"lpn/train":              {"internal/arena", "internal/checkpoint", "internal/imageio", "internal/kernel", "internal/network", "operators", "solvers", "solvers/metrics", "lpn"},
+	"lpn/train":              {"internal/arena", "internal/checkpoint", "internal/imageio", "internal/kernel", "internal/network", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn"},
 	"lpn/priors":             {"assets", "lpn"},
 	"lpn/restore":            {"internal/sysmem", "lpn", "lpn/priors", "operators", "operators/noise", "solvers", "solvers/metrics"},
 	"operators/noise":        {"internal/kernel", "internal/spell", "operators"},

@@ -184,16 +184,47 @@ func (ticks) Ticks(lo, hi float64) []plot.Tick {
 	return out
 }
 
+// logTicks are powers of ten with multiples between, of which 1, 2 and 5 are labelled
+// where there are less than two decades; even ones where less than three of those fit.
+type logTicks struct{}
+
+func (logTicks) Ticks(lo, hi float64) []plot.Tick {
+	labelled := func(k int) bool { return k == 1 }
+	if hi < 100*lo {
+		labelled = func(k int) bool { return k == 1 || k == 2 || k == 5 }
+	}
+	var out []plot.Tick
+	labels := 0
+	for e := math.Floor(math.Log10(lo)); e <= math.Log10(hi); e++ {
+		for k := 1; k < 10; k++ {
+			v := float64(k) * math.Pow(10, e)
+			if v < lo*(1-1e-9) || v > hi*(1+1e-9) {
+				continue
+			}
+			t := plot.Tick{Value: v}
+			if labelled(k) {
+				t.Label = strconv.FormatFloat(v, 'g', 6, 64)
+				labels++
+			}
+			out = append(out, t)
+		}
+	}
+	if labels < 3 && hi < 100*lo {
+		return ticks{}.Ticks(lo, hi)
+	}
+	return out
+}
+
 // axes is a plot with labels and a grid.
 func axes(title, x, y string, logX, logY bool) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
 	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
 	if logX {
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, logTicks{}
 	}
 	if logY {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, logTicks{}
 	}
 	g := plotter.NewGrid()
 	g.Vertical.Color, g.Horizontal.Color = color.Gray{225}, color.Gray{225}

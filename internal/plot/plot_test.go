@@ -105,6 +105,27 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// TestLogTicks: at least three labels are on a logarithmic axis of any length.
+func TestLogTicks(t *testing.T) {
+	for _, r := range [][2]float64{{0.28, 0.31}, {0.1, 0.9}, {1e-5, 0.3}, {3, 40}, {1e-3, 2e-3}, {7, 7.1}} {
+		var labels []string
+		for _, k := range (logTicks{}).Ticks(r[0], r[1]) {
+			if k.Value < r[0]*0.999 || k.Value > r[1]*1.001 {
+				t.Errorf("%v: a tick at %v", r, k.Value)
+			}
+			if k.Label != "" {
+				labels = append(labels, k.Label)
+				if v, err := strconv.ParseFloat(k.Label, 64); err != nil || math.Abs(v-k.Value) > 1e-6*k.Value {
+					t.Errorf("%v: %q stands at %v", r, k.Label, k.Value)
+				}
+			}
+		}
+		if len(labels) < 3 || len(labels) > 9 {
+			t.Errorf("%v: labels %q", r, labels)
+		}
+	}
+}
+
 // TestTicks: labels are few, even, inside, and say what they stand for.
 func TestTicks(t *testing.T) {
 	for _, r := range [][2]float64{{0, 1}, {-3, 3}, {0, 0.2}, {-8.6, -6.2}, {1234567, 9876543}, {-2e-7, 3e-7}, {0.5, 2.4}, {0, 1e-3}, {99.7, 100.2}} {

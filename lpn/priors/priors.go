@@ -78,6 +78,9 @@ func colour(level int, file string) Prior {
 	return shipped(fmt.Sprintf("colour-%02d", level), 3, float64(level)/255, true, file)
 }
 
+// Gray01 is the prior of gray natural images at noise 1/255.
+func Gray01() Prior { return gray(1, assets.Gray01) }
+
 // Gray02 is the prior of gray natural images at noise 2/255.
 func Gray02() Prior { return gray(2, assets.Gray02) }
 
@@ -92,6 +95,9 @@ func Gray25() Prior { return gray(25, assets.Gray25) }
 
 // Gray50 is the prior of gray natural images at noise 50/255.
 func Gray50() Prior { return gray(50, assets.Gray50) }
+
+// Colour02 is the prior of colour natural images at noise 2/255.
+func Colour02() Prior { return colour(2, assets.Colour02) }
 
 // Colour05 is the prior of colour natural images at noise 5/255.
 func Colour05() Prior { return colour(5, assets.Colour05) }
@@ -118,9 +124,9 @@ func Laplace() Prior { return shipped("laplace", 1, 1, false, assets.Laplace) }
 // All lists the shipped priors by name. It decodes none.
 func All() []Prior {
 	return []Prior{
-		Colour05(), Colour15(), Colour25(), Colour50(),
+		Colour02(), Colour05(), Colour15(), Colour25(), Colour50(),
 		CT(), Digits(),
-		Gray02(), Gray05(), Gray15(), Gray25(), Gray50(),
+		Gray01(), Gray02(), Gray05(), Gray15(), Gray25(), Gray50(),
 		Laplace(),
 	}
 }

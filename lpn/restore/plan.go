@@ -203,7 +203,7 @@ func (p *Plan) decideNoise() error {
 // an estimate says that there is no noise.
 const (
 	smallImage    = 64 * 64
-	leastEstimate = 0.3 / 255
+	leastEstimate = 0.6 / 255
 )
 
 // estimate finds the noise of an image, and how to take it away: on a scale of

@@ -71,6 +71,13 @@ func (r Range) likeUnit() bool {
 	return r.Lo >= -beyond && r.Hi <= 1+beyond && r.Hi >= least
 }
 
+// Suits reports whether samples, seen in the range, look like those of a picture in
+// [0,1]: nothing far outside, and not all of it in a small part.
+func (r Range) Suits(x []float32) bool {
+	s := robust(x)
+	return r.valid() && !s.IsZero() && Range{(s.Lo - r.Lo) / r.span(), (s.Hi - r.Lo) / r.span()}.likeUnit()
+}
+
 // decideRange finds the range of the scene where the problem does not tell, and
 // takes the problem to [0,1].
 func (p *Plan) decideRange() error {

@@ -29,7 +29,7 @@ func BenchmarkStep(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			m, err := newModel(c.cfg, net.Params(), modelShape{c.n, c.side, c.side}, c.chunks, c.thread)
+			m, err := newModel(c.cfg, net.Params(), modelShape{c.n, c.side, c.side, 1}, c.chunks, c.thread)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,11 +1,12 @@
 package train
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,14 +19,33 @@ import (
 )
 
 // Images are the pictures that a prior learns from, all with the same number
-// of channels, in a fixed order: that of the arguments and, in folders, of the
-// names. It is safe for concurrent use.
+// of channels and in one range, in a fixed order: that of the arguments and, in
+// folders, of the names. It is safe for concurrent use.
 type Images struct {
 	channels int
+	colour   int // how many of those that were looked at are in colour
+	looked   int
+	scale    Range
 	list     []*picture
 	skipped  *skipList
 	streamed bool // not all pictures are in memory
 	budget   int64
+}
+
+// A Range is what a set of pictures has for black and white, in the numbers of its
+// files: number v becomes the sample (v-Lo)/(Hi-Lo). The zero Range is that of image
+// files, [0,1] for floats and the full scale for integers.
+type Range struct{ Lo, Hi float64 }
+
+// IsZero reports whether r is that of image files.
+func (r Range) IsZero() bool { return r == Range{} }
+
+// String is LO:HI, as the command line has it, "" for the zero Range.
+func (r Range) String() string {
+	if r.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%.7g:%.7g", r.Lo, r.Hi)
 }
 
 // A Skip is a file that is not used, and why.
@@ -44,9 +64,15 @@ func (s *skipList) add(path string, err error) {
 
 // DataOptions say how OpenImages reads.
 type DataOptions struct {
-	// Channels is 1 (colour becomes BT.601 luma) or 3 (gray is repeated).
-	// Default 1.
+	// Channels is 1 (colour becomes BT.601 luma) or 3 (gray is repeated). 0 goes
+	// by the pictures: 3 if at least half of them are in colour. A picture whose
+	// channels are equal is gray.
 	Channels int
+	// Range is what the prior is to see as black and white. The zero Range goes by
+	// the pictures: those of 8 bits and numbers that lie about in [0,1] are taken as
+	// they are; of others - counts, Hounsfield units, 12 bits in 16 - the range
+	// is that of the set without its darkest and brightest thousandth.
+	Range Range
 	// Patch is the smallest width and height that is of use; smaller
 	// pictures are skipped. 0 keeps all.
 	Patch int
@@ -56,44 +82,37 @@ type DataOptions struct {
 	// Budget is the memory, in bytes, for decoded pictures. What does not
 	// fit is decoded while training goes on. Default 2 GiB.
 	Budget int64
+
+	like *Images // whose range the pictures are to have
 }
 
 // OpenImages opens the pictures in paths: files, and folders with all that is
-// below them. Files are PNG, JPEG, TIFF, BMP, WebP, GIF (first frame), NumPy
-// .npy (a picture as the command line takes it, or float32 stacks N x H x W,
-// N x C x H x W, N x H x W x C) and MNIST-style idx files (.gz or not). Broken
-// files and those of no use are left out and listed by Skipped; it is an error
-// when a path does not exist or nothing is left.
+// below them. Files are all that package imageio reads - PNG, JPEG, TIFF, BMP, WebP,
+// GIF, NumPy arrays, DICOM, FITS, PNM, of any type of number - with all of their
+// pages, and MNIST-style idx files (.gz or not). Broken files and those of no use are
+// left out and listed by Skipped; it is an error when a path does not exist or nothing
+// is left.
 //
 // Pictures are decoded once and kept in the depth of their file, as long as
-// they fit o.Budget; if they do not, only headers are read here (a file whose
-// data is broken is then found, and skipped, when it is its turn), and a
-// Sampler decodes a changing selection in the background.
+// they fit o.Budget; if they do not, only headers and a sample of the pictures are
+// read here (a file whose data is broken is then found, and skipped, when it is its
+// turn), and a Sampler decodes a changing selection in the background.
 func OpenImages(paths []string, o DataOptions) (*Images, error) {
-	if o.Channels == 0 {
-		o.Channels = 1
-	}
-	if o.Channels != 1 && o.Channels != 3 {
-		return nil, fmt.Errorf("train: channels is %d, want 1 or 3", o.Channels)
+	if o.Channels != 0 && o.Channels != 1 && o.Channels != 3 {
+		return nil, fmt.Errorf("train: channels is %d, want 1 or 3, or 0 to go by the pictures", o.Channels)
 	}
 	if o.Budget <= 0 {
 		o.Budget = 2 << 30
 	}
-	m := &Images{channels: o.Channels, skipped: &skipList{}, budget: o.Budget}
+	m := &Images{skipped: &skipList{}, budget: o.Budget}
 	files, err := findFiles(paths)
 	if err != nil {
 		return nil, err
 	}
-	if total := m.estimate(files); total > o.Budget {
-		m.streamed = true
-	}
+	m.streamed = estimate(files, o.Channels) > o.Budget
 	found := make([][]*picture, len(files))
 	inParallel(len(files), func(i int) {
-		ps, err := m.openFile(files[i], o)
-		if err != nil {
-			m.skipped.add(files[i], err)
-		}
-		found[i] = ps
+		found[i] = m.openFile(files[i], o)
 	})
 	for _, ps := range found {
 		m.list = append(m.list, ps...)
@@ -106,7 +125,105 @@ func OpenImages(paths []string, o DataOptions) (*Images, error) {
 		}
 		return nil, fmt.Errorf("train: %s: %s", strings.Join(paths, ", "), reason)
 	}
+	m.settle(o)
 	return m, nil
+}
+
+// Like opens the pictures in paths in the channels and the range of m, for validation
+// or as second exposures.
+func (m *Images) Like(paths []string, o DataOptions) (*Images, error) {
+	o.Channels, o.like = m.channels, m
+	return OpenImages(paths, o)
+}
+
+// settle decides on channels and range, and converts what is in memory.
+func (m *Images) settle(o DataOptions) {
+	shown := m.list
+	if m.streamed {
+		shown = nil
+		step := max(1, len(m.list)/surveyed)
+		for i := 0; i < len(m.list); i += step {
+			if r, err := m.list[i].load(); err == nil {
+				shown = append(shown, &picture{file: m.list[i].file, r: r})
+			}
+		}
+	}
+	for _, p := range shown {
+		if p.r.c == 3 && !p.r.gray() {
+			m.colour++
+		}
+	}
+	m.looked = len(shown)
+	m.channels = o.Channels
+	if o.Channels == 0 {
+		m.channels = 1
+		if 2*m.colour >= m.looked && m.colour > 0 {
+			m.channels = 3
+		}
+	}
+	switch {
+	case o.like != nil:
+		m.scale = o.like.scale
+	case !o.Range.IsZero():
+		m.scale = o.Range
+	default:
+		m.scale = rangeOf(shown)
+	}
+	inParallel(len(m.list), func(i int) {
+		p := m.list[i]
+		if p.r != nil {
+			p.r = p.r.settled(m)
+			return
+		}
+		raw := p.open
+		p.open = func() (*raster, error) {
+			r, err := raw()
+			if err != nil {
+				return nil, err
+			}
+			return r.settled(m), nil
+		}
+	})
+}
+
+// surveyed is how many pictures decide on channels and range where not all are in memory.
+const surveyed = 64
+
+// rangeOf finds the range of a set. One that looks like image files has none of
+// its own: all of 8 bits, or nothing far outside of [0,1] and not all of it in a small
+// part, as package restore decides for a measurement.
+func rangeOf(set []*picture) Range {
+	if !slices.ContainsFunc(set, func(p *picture) bool { return p.r.u8 == nil }) {
+		return Range{}
+	}
+	const most = 1 << 20
+	each := max(1024, most/max(1, len(set)))
+	gather := func(scaled bool) Range {
+		var v []float32
+		for _, p := range set {
+			k := float32(1)
+			if scaled {
+				k = float32(p.r.scale)
+			}
+			n := p.r.c * p.r.h * p.r.w
+			for i := 0; i < n; i += max(1, n/each) {
+				v = append(v, k*p.r.raw(i))
+			}
+		}
+		if len(v) == 0 {
+			return Range{}
+		}
+		slices.Sort(v)
+		k := len(v) / 1000
+		return Range{float64(v[k]), float64(v[len(v)-1-k])}
+	}
+	if r := gather(false); r.Lo >= -0.5 && r.Hi <= 1.5 && r.Hi >= 0.2 {
+		return Range{}
+	}
+	if r := gather(true); r.Hi > r.Lo {
+		return r
+	}
+	return Range{}
 }
 
 // Len is the number of pictures.
@@ -115,7 +232,13 @@ func (m *Images) Len() int { return len(m.list) }
 // Channels is the number of channels of every picture.
 func (m *Images) Channels() int { return m.channels }
 
-// Name is the file of picture i, with #k for the k-th of a stack.
+// Colour is how many pictures are in colour, of how many that were looked at.
+func (m *Images) Colour() (colour, looked int) { return m.colour, m.looked }
+
+// Range is what the pictures have for black and white; zero for image files.
+func (m *Images) Range() Range { return m.scale }
+
+// Name is the file of picture i, with #k for the page k, from 0, of several.
 func (m *Images) Name(i int) string { return m.list[i].name }
 
 // Skipped lists the files that are not used so far, sorted by path.
@@ -125,30 +248,98 @@ func (m *Images) Skipped() []Skip {
 	return slices.Clone(m.skipped.list)
 }
 
-// Image returns picture i in [0,1], decoding it if it is not in memory.
+// Image returns picture i in its range, decoding it if it is not in memory.
 func (m *Images) Image(i int) (operators.Image, error) {
 	r, err := m.list[i].load()
 	if err != nil {
 		return operators.Image{}, err
 	}
-	out := operators.NewImage(operators.Shape{C: r.c, H: r.h, W: r.w})
-	for k := range out.Pix {
-		out.Pix[k] = r.at(k)
+	return r.image(), nil
+}
+
+// Hash is the SHA-256 of the files that the pictures are in, one after the other, in
+// hexadecimal: the same for the same files in the same order, wherever they lie.
+func (m *Images) Hash() (string, error) {
+	var files []string
+	for _, p := range m.list {
+		if len(files) == 0 || files[len(files)-1] != p.file {
+			files = append(files, p.file)
+		}
 	}
-	return out, nil
+	sums := make([][]byte, len(files))
+	errs := make([]error, len(files))
+	inParallel(len(files), func(i int) {
+		f, err := os.Open(files[i])
+		if err != nil {
+			errs[i] = err
+			return
+		}
+		defer f.Close()
+		h := sha256.New()
+		_, errs[i] = io.Copy(h, f)
+		sums[i] = h.Sum(nil)
+	})
+	if err := errors.Join(errs...); err != nil {
+		return "", fmt.Errorf("train: %w", err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(slices.Concat(sums...))), nil
 }
 
 // Split divides the pictures: every n-th (the last of each run of n, and at
 // least one) is held back for validation, the others are for training. The
 // same pictures give the same split. With a single picture both are it.
 func (m *Images) Split(n int) (training, held *Images) {
+	return m.SplitBy(n, func(name string) string { return name })
+}
+
+// SplitBy is Split of groups of pictures: those of one group, a folder, a patient or
+// a stack, are all held back or none. group names that of a picture's Name.
+func (m *Images) SplitBy(n int, group func(name string) string) (training, held *Images) {
 	if n < 2 {
 		panic(fmt.Sprintf("train: Split every %d, want at least 2", n))
 	}
+	number := map[string]int{}
+	for _, p := range m.list {
+		if g := group(p.name); number[g] == 0 {
+			number[g] = len(number) + 1
+		}
+	}
+	last := len(number)
+	return m.divide(func(p *picture) bool {
+		k := number[group(p.name)]
+		return k%n == 0 || k == last && last < n
+	})
+}
+
+// SplitList holds back the pictures that are listed, by their names, the ends of those
+// from a / on, or their files'. It is an error, which names it, if one is not there.
+func (m *Images) SplitList(names []string) (training, held *Images, err error) {
+	matched := map[string]bool{}
+	training, held = m.divide(func(p *picture) bool {
+		hit := false
+		for _, name := range names {
+			for _, full := range []string{p.name, p.file} {
+				if full == name || strings.HasSuffix(filepath.ToSlash(full), "/"+filepath.ToSlash(name)) {
+					matched[name], hit = true, true
+				}
+			}
+		}
+		return hit
+	})
+	for _, name := range names {
+		if !matched[name] {
+			return nil, nil, fmt.Errorf("train: %s is on the list, but not among the %d pictures", name, len(m.list))
+		}
+	}
+	return training, held, nil
+}
+
+// divide holds back some of the pictures; all of them are for training if none is left.
+func (m *Images) divide(hold func(p *picture) bool) (training, held *Images) {
 	a, b := *m, *m
 	a.list, b.list = nil, nil
-	for i, p := range m.list {
-		if i%n == n-1 || i == len(m.list)-1 && len(b.list) == 0 {
+	for _, p := range m.list {
+		if hold(p) {
 			b.list = append(b.list, p)
 		} else {
 			a.list = append(a.list, p)
@@ -162,9 +353,10 @@ func (m *Images) Split(n int) (training, held *Images) {
 
 // A picture is one image of the set.
 type picture struct {
-	name string
-	r    *raster                 // nil when it is decoded on demand
-	open func() (*raster, error) // nil when r is set
+	name, file string
+	quality    int                     // of a JPEG file, 0 for others
+	r          *raster                 // nil when it is decoded on demand
+	open       func() (*raster, error) // nil when r is set
 }
 
 func (p *picture) load() (*raster, error) {
@@ -213,17 +405,20 @@ func findFiles(paths []string) ([]string, error) {
 // isIDX goes by MNIST's names, train-images-idx3-ubyte.gz; idx1 are labels.
 func isIDX(name string) bool { return strings.Contains(filepath.Base(name), "idx3") }
 
-// estimate is about how many bytes the decoded files take, from their headers.
-func (m *Images) estimate(files []string) int64 {
+// estimate is about how many bytes the decoded files take, from their headers; from
+// their sizes, where those tell nothing.
+func estimate(files []string, channels int) int64 {
 	sizes := make([]int64, len(files))
 	inParallel(len(files), func(i int) {
-		f, err := os.Open(files[i])
-		if err != nil {
-			return
+		if st, err := os.Stat(files[i]); err == nil {
+			sizes[i] = st.Size()
 		}
-		defer f.Close()
-		if c, _, err := image.DecodeConfig(f); err == nil {
-			sizes[i] = int64(c.Width) * int64(c.Height) * int64(m.channels)
+		if c, err := header(files[i]); err == nil {
+			planes := channels
+			if planes == 0 {
+				planes = 3
+			}
+			sizes[i] = max(sizes[i], int64(c.Width)*int64(c.Height)*int64(planes))
 		}
 	})
 	total := int64(0)
@@ -233,64 +428,115 @@ func (m *Images) estimate(files []string) int64 {
 	return total
 }
 
-// openFile returns the pictures of a file. Stacks are always kept in memory.
-func (m *Images) openFile(name string, o DataOptions) ([]*picture, error) {
+// openFile returns the pictures of a file and notes those of no use.
+func (m *Images) openFile(name string, o DataOptions) (out []*picture) {
 	ext := strings.ToLower(filepath.Ext(name))
-	var rs []*raster
-	var err error
-	switch {
-	case isIDX(name) || ext == ".gz" || ext == ".idx":
-		rs, err = openIDX(name, o.Channels)
-	case ext == ".npy":
-		rs, err = openNpy(name, o.Channels)
-	case m.streamed:
-		return m.openLater(name, o)
-	default:
-		var r *raster
-		r, err = decodeFile(name, o.Channels)
-		rs = []*raster{r}
+	if isIDX(name) || ext == ".gz" || ext == ".idx" {
+		rs, err := openIDX(name)
+		if err != nil {
+			m.skipped.add(name, err)
+		}
+		for i, r := range rs {
+			out = m.keep(out, &picture{name: fmt.Sprintf("%s#%d", name, i), file: name, r: r}, o)
+		}
+		return out
 	}
+	f, err := imageio.Open(name)
 	if err != nil {
-		return nil, err
+		m.skipped.add(name, cause(err))
+		return nil
 	}
-	var out []*picture
-	for i, r := range rs {
-		if r, err = r.fit(o); err != nil {
-			return nil, err
+	defer f.Close()
+	var later *raster // stands for the pages of a file that are decoded on demand
+	if m.streamed {
+		if later, err = outline(f, name); err != nil {
+			m.skipped.add(name, cause(err))
+			return nil
 		}
-		label := name
-		if len(rs) > 1 {
-			label = fmt.Sprintf("%s#%d", name, i)
-		}
-		out = append(out, &picture{name: label, r: r})
 	}
-	return out, nil
+	for i := range f.Pages() {
+		p := &picture{name: name, file: name, r: later}
+		if f.Pages() > 1 {
+			p.name = fmt.Sprintf("%s#%d", name, i)
+		}
+		if m.streamed {
+			p.open = func() (*raster, error) { return reopen(name, i, o) }
+		} else {
+			x, err := f.Page(i)
+			if err != nil {
+				m.skipped.add(p.name, cause(err))
+				continue
+			}
+			if p.r = pack(x); x.JPEG != nil {
+				p.quality = x.JPEG.Format.Quality()
+			}
+		}
+		out = m.keep(out, p, o)
+	}
+	return out
 }
 
-// openLater looks at the header alone.
-func (m *Images) openLater(name string, o DataOptions) ([]*picture, error) {
-	f, err := os.Open(name)
+// outline is a raster of the size of a file's pages, without samples: from the header,
+// else from the first page.
+func outline(f *imageio.File, name string) (*raster, error) {
+	if c, err := header(name); err == nil {
+		return &raster{c: 1, h: c.Height, w: c.Width}, nil
+	}
+	p, err := f.Page(0)
 	if err != nil {
 		return nil, err
+	}
+	return &raster{c: 1, h: p.H, w: p.W}, nil
+}
+
+func header(name string) (image.Config, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return image.Config{}, err
 	}
 	defer f.Close()
 	c, _, err := image.DecodeConfig(f)
-	if err != nil {
-		return nil, &imageio.Error{Name: name, Err: err}
-	}
-	if min(c.Height, c.Width) < o.Patch && !o.Extend {
-		return nil, tooSmall(c.Height, c.Width, o.Patch)
-	}
-	return []*picture{{name: name, open: func() (*raster, error) {
-		r, err := decodeFile(name, o.Channels)
-		if err != nil {
-			return nil, err
-		}
-		return r.fit(o)
-	}}}, nil
+	return c, err
 }
 
-func openIDX(name string, channels int) ([]*raster, error) {
+// keep adds a picture that is large enough.
+func (m *Images) keep(list []*picture, p *picture, o DataOptions) []*picture {
+	if !o.Extend && min(p.r.h, p.r.w) < o.Patch {
+		m.skipped.add(p.name, tooSmall(p.r.h, p.r.w, o.Patch))
+		return list
+	}
+	if p.open != nil {
+		p.r = nil
+	} else {
+		p.r = p.r.fit(o)
+	}
+	return append(list, p)
+}
+
+// reopen decodes a page of a file.
+func reopen(name string, page int, o DataOptions) (*raster, error) {
+	f, err := imageio.Open(name)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer f.Close()
+	x, err := f.Page(page)
+	if err != nil {
+		return nil, cause(err)
+	}
+	return pack(x).fit(o), nil
+}
+
+// cause is an error without the name of the file.
+func cause(err error) error {
+	var bad *imageio.Error
+	if errors.As(err, &bad) {
+		return bad.Err
+	}
+	return err
+}
+
+func openIDX(name string) ([]*raster, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -302,167 +548,9 @@ func openIDX(name string, channels int) ([]*raster, error) {
 	}
 	out := make([]*raster, n)
 	for i := range out {
-		plane := pix[i*h*w : (i+1)*h*w]
-		for range channels - 1 {
-			plane = append(plane[:len(plane):len(plane)], pix[i*h*w:(i+1)*h*w]...)
-		}
-		out[i] = &raster{c: channels, h: h, w: w, u8: plane}
+		out[i] = &raster{c: 1, h: h, w: w, scale: 255, u8: pix[i*h*w : (i+1)*h*w]}
 	}
 	return out, nil
-}
-
-// openNpy reads one picture or a stack of them.
-func openNpy(name string, channels int) ([]*raster, error) {
-	if a, err := imageio.ReadArray(name); err == nil {
-		if n, s, last := stackShape(a.Shape); n > 0 {
-			out := make([]*raster, n)
-			for i := range out {
-				x := operators.Image{Shape: s, Pix: a.Data[i*s.Len() : (i+1)*s.Len()]}
-				if last {
-					x = planar(x)
-				}
-				out[i] = pack(&imageio.Picture{Image: x, Bits: 32}, channels)
-			}
-			return out, nil
-		}
-	}
-	r, err := decodeFile(name, channels)
-	return []*raster{r}, err
-}
-
-// stackShape reads a shape as N pictures; n is 0 when it is one picture.
-func stackShape(d []int) (n int, s operators.Shape, channelsLast bool) {
-	colour := func(c int) bool { return c == 1 || c == 3 }
-	switch {
-	case len(d) == 3 && !colour(d[0]) && !colour(d[2]):
-		return d[0], operators.Shape{C: 1, H: d[1], W: d[2]}, false
-	case len(d) == 4 && colour(d[1]):
-		return d[0], operators.Shape{C: d[1], H: d[2], W: d[3]}, false
-	case len(d) == 4 && colour(d[3]):
-		return d[0], operators.Shape{C: d[3], H: d[1], W: d[2]}, true
-	}
-	return 0, operators.Shape{}, false
-}
-
-// planar turns interleaved samples into planes.
-func planar(x operators.Image) operators.Image {
-	out := operators.NewImage(x.Shape)
-	for i, v := range x.Pix {
-		out.Pix[i%x.C*x.H*x.W+i/x.C] = v
-	}
-	return out
-}
-
-func decodeFile(name string, channels int) (*raster, error) {
-	p, err := imageio.Read(name)
-	if err != nil {
-		var bad *imageio.Error
-		if errors.As(err, &bad) {
-			return nil, bad.Err
-		}
-		return nil, err
-	}
-	return pack(p, channels), nil
-}
-
-// A raster is a decoded picture of planes in the depth of its file: one of the
-// slices is set. Sample k is u8[k]/255, u16[k]/65535 or f32[k].
-type raster struct {
-	c, h, w int
-	u8      []uint8
-	u16     []uint16
-	f32     []float32
-}
-
-// pack converts to the wanted channels and the smallest depth that loses
-// nothing; the luma of an 8-bit picture needs 16.
-func pack(p *imageio.Picture, channels int) *raster {
-	bits := p.Bits
-	if channels == 1 && p.C != 1 {
-		p = p.Luma()
-		bits = max(bits, 16)
-	}
-	r := &raster{c: channels, h: p.H, w: p.W}
-	pix := p.Pix
-	for range channels/p.C - 1 {
-		pix = append(pix[:len(pix):len(pix)], p.Pix...)
-	}
-	switch bits {
-	case 8:
-		r.u8 = make([]uint8, len(pix))
-		for i, v := range pix {
-			r.u8[i] = uint8(math.Round(float64(v) * 255))
-		}
-	case 16:
-		r.u16 = make([]uint16, len(pix))
-		for i, v := range pix {
-			r.u16[i] = uint16(math.Round(float64(v) * 65535))
-		}
-	default:
-		r.f32 = pix
-	}
-	return r
-}
-
-var from8 = func() (t [256]float32) {
-	for i := range t {
-		t[i] = float32(i) / 255
-	}
-	return t
-}()
-
-func (r *raster) at(k int) float32 {
-	switch {
-	case r.u8 != nil:
-		return from8[r.u8[k]]
-	case r.u16 != nil:
-		return float32(r.u16[k]) / 65535
-	}
-	return r.f32[k]
-}
-
-// fit makes sure that a patch fits.
-func (r *raster) fit(o DataOptions) (*raster, error) {
-	if r.h >= o.Patch && r.w >= o.Patch {
-		return r, nil
-	}
-	if !o.Extend {
-		return nil, tooSmall(r.h, r.w, o.Patch)
-	}
-	out := &raster{c: r.c, h: max(r.h, o.Patch), w: max(r.w, o.Patch)}
-	n := out.c * out.h * out.w
-	from := func(k int) int {
-		y, x := mirror(k/out.w%out.h, r.h), mirror(k%out.w, r.w)
-		return (k/out.w/out.h*r.h+y)*r.w + x
-	}
-	switch {
-	case r.u8 != nil:
-		out.u8 = extend(make([]uint8, n), r.u8, from)
-	case r.u16 != nil:
-		out.u16 = extend(make([]uint16, n), r.u16, from)
-	default:
-		out.f32 = extend(make([]float32, n), r.f32, from)
-	}
-	return out, nil
-}
-
-func tooSmall(h, w, patch int) error {
-	return fmt.Errorf("%dx%d pixels are smaller than a patch of %dx%d", w, h, patch, patch)
-}
-
-func extend[T any](dst, src []T, from func(int) int) []T {
-	for k := range dst {
-		dst[k] = src[from(k)]
-	}
-	return dst
-}
-
-// mirror folds i >= 0 into [0,n) by half-sample symmetric reflection.
-func mirror(i, n int) int {
-	if i %= 2 * n; i >= n {
-		i = 2*n - 1 - i
-	}
-	return i
 }
 
 // inParallel calls f(0) ... f(n-1) on all cores.

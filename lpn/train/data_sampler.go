@@ -162,6 +162,11 @@ func (r *raster) patch(dst []float32, c, y, x, p, sym int) {
 				k += dx
 			}
 		}
+		if r.gain != 0 {
+			for j, v := range row {
+				row[j] = r.gain*v + r.bias
+			}
+		}
 	}
 }
 
@@ -348,6 +353,7 @@ const (
 	purposePatch = iota + 1
 	purposeNoise
 	purposeSelection
+	purposeProbe
 )
 
 // A stream is the generator of one use in one step. Streams are recycled; the

@@ -2,9 +2,10 @@
 //
 // # A training
 //
-//	images, err := train.OpenImages([]string{"photos"}, train.DataOptions{Channels: 1, Patch: 48})
+//	images, err := train.OpenImages([]string{"photos"}, train.DataOptions{Patch: 48})
+//	images, check, err := images.Check(0)
 //	training, held := images.Split(20)
-//	preset, err := train.PresetNamed("quick", 1)
+//	preset, err := train.PresetNamed("quick", images.Channels())
 //	o := preset.Options()
 //	o.Source = &train.Sampler{Images: training, Patch: preset.Patch, Symmetries: true}
 //	result, err := train.Run(ctx, o)
@@ -16,6 +17,17 @@
 // proximal operator after every step. Pyramids are also asked not to amplify
 // strong waves ([Options].GainPenalty).
 //
+// # Data as they are found
+//
+// [OpenImages] takes files of any kind and number with all their pages, finds out whether
+// they are in colour and which range they have, and [Images.Check] what is wrong with
+// them. [Images.Range] goes into the prior's file with the rest of a [Record], from
+// which the training can be repeated.
+//
+// Pictures without noise are not needed: a [Noisy] source learns from noisy ones by
+// Stein's estimate of the error, [Recorrupted] from pairs made of them, [Exposures] from
+// two of each scene.
+//
 // # Losses and plans
 //
 // L2 makes f the best denoiser in the mean square (the posterior mean), L1 the
@@ -26,7 +38,8 @@
 // with falling gamma, the maximum a posteriori, so that R/sigma^2 is the
 // negative log-prior (Fang, Buchanan & Sulam 2024, theorem 3.2). A [Plan] is a
 // list of stages, as data: in Go, JSON, or text such as
-// "l2:20k@6e-3,warmup=0.05,cosine".
+// "l2:20k@6e-3,warmup=0.05,cosine". A [LossFunc] is a loss of one's own; a [Source] or a
+// [Pairer] samples of one's own.
 //
 // # The graph
 //
@@ -38,9 +51,9 @@
 //
 // # Same result, whatever happens
 //
-// Samples, noise and probes are functions of the seed and the step. A batch is
+// Samples, noise and fresh probes are functions of the seed and the step. A batch is
 // cut into chunks that do not depend on the number of threads, and gradients
 // are added in their order. So a training gives the same bits on any number of
 // threads, and one that was interrupted continues from its checkpoint
-// (weights, optimiser, average, step) to the same bits as one that was not.
+// (weights, optimiser, average, remembered probes, step) to the same bits as one that was not.
 package train

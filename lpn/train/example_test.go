@@ -3,12 +3,16 @@ package train_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
 // edges is a Source of pictures of one edge each, at a random place.
@@ -58,6 +62,123 @@ func ExampleRun() {
 	// Output:
 	// 20 steps
 	// same bits: true
+}
+
+// A loss and a sampler of one's own: Charbonnier's sqrt(d^2 + e^2), between l1 and l2, on
+// edges. A program with pictures would take its samples from a Sampler of OpenImages.
+func ExampleLossFunc() {
+	charbonnier := func(grad, f, x []float32) float64 {
+		sum := 0.0
+		for i := range f {
+			d := float64(f[i] - x[i])
+			r := math.Sqrt(d*d + 1e-4)
+			sum, grad[i] = sum+r, float32(d/r)
+		}
+		return sum
+	}
+	r, err := train.Run(context.Background(), train.Options{
+		Config: lpn.SoftplusAny(1, 16, 2, 0.1), Source: edges{}, Batch: 4, Loss: charbonnier,
+		Plan: train.Plan{{Loss: train.Own, Steps: 40, Rate: 1e-3, Cosine: true}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(r.Steps, "steps; still an exact prox:", r.Network.Config().Channels == 1)
+	// Output:
+	// 40 steps; still an exact prox: true
+}
+
+// haze is a sampler of one's own: its inputs are not clean pictures and noise, but made in
+// another way; here the noise grows with the brightness.
+type haze struct{ edges }
+
+func (h haze) Pairs(y, x []float32, sigma float64, step int) error {
+	if err := h.Batch(x, step); err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(6, uint64(step)))
+	for i, v := range x {
+		y[i] = v + float32(sigma*math.Sqrt(float64(v))*rng.NormFloat64())
+	}
+	return nil
+}
+
+func ExamplePairer() {
+	r, err := train.Run(context.Background(), train.Options{
+		Config: lpn.SoftplusAny(1, 16, 2, 0.1), Source: haze{}, Batch: 4,
+		Plan: train.Plan{{Loss: train.L2, Steps: 20, Rate: 1e-3}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(r.Steps, "steps")
+	// Output:
+	// 20 steps
+}
+
+// Pictures that have noise themselves, and nothing else: the folder is opened, looked
+// at, and learned from as it is.
+func ExampleNoisy() {
+	folder, err := os.MkdirTemp("", "counts")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(folder)
+	photons(folder, 8) // counts of about 20 to 110 photons
+
+	images, err := train.OpenImages([]string{folder}, train.DataOptions{Patch: 16})
+	if err != nil {
+		panic(err)
+	}
+	images, check, err := images.Check(0)
+	if err != nil {
+		panic(err)
+	}
+	training, held := images.Split(4)
+	r := images.Range()
+	counts := noise.Poisson{Gain: 1}.Scaled(r.Lo, r.Hi)
+	options := train.Options{
+		Config: lpn.SoftplusAny(images.Channels(), 16, 2, train.LevelOf(counts, 1)),
+		Source: train.Noisy{Source: &train.Sampler{Images: training, Patch: 16}, Noise: counts},
+		Plan:   train.Plan{{Loss: train.L2, Steps: 20, Rate: 1e-3}}, Batch: 4, ValidNoise: counts,
+	}
+	for i := range held.Len() {
+		x, err := held.Image(i)
+		if err != nil {
+			panic(err)
+		}
+		options.Valid = append(options.Valid, x)
+	}
+	result, err := train.Run(context.Background(), options)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(check.Kept, "pictures,", len(options.Valid), "held back; an estimate of their PSNR:", result.PSNR > 5)
+	// Output:
+	// 8 pictures, 2 held back; an estimate of their PSNR: true
+}
+
+// photons writes pictures of counts.
+func photons(folder string, n int) {
+	shape := operators.Shape{C: 1, H: 24, W: 24}
+	for i := range n {
+		mean, y := operators.NewImage(shape), operators.NewImage(shape)
+		for k := range mean.Pix {
+			mean.Pix[k] = 60 + 30*float32(math.Sin(float64(k%24+3*i)/5))
+		}
+		noise.Poisson{Gain: 1}.Sample(y.Pix, mean.Pix, shape, rand.New(rand.NewPCG(1, uint64(i))))
+		f, err := os.Create(filepath.Join(folder, fmt.Sprintf("%d.pgm", i)))
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintf(f, "P2 24 24 65535\n")
+		for _, v := range y.Pix {
+			fmt.Fprintln(f, int(v))
+		}
+		if err := f.Close(); err != nil {
+			panic(err)
+		}
+	}
 }
 
 func ExampleParsePlan() {

@@ -108,7 +108,7 @@ func TestGoldenGradients(t *testing.T) {
 			t.Run(g.name+"/"+string(kind), func(t *testing.T) {
 				x, y := read(t, g.r, "x"), read(t, g.r, "y")
 				for _, chunks := range []int{1, g.n} {
-					m, err := newModel(g.cfg, g.params(t, "w."), modelShape{g.n, max(1, g.cfg.Height), max(1, g.cfg.Width)}, chunks, 1)
+					m, err := newModel(g.cfg, g.params(t, "w."), modelShape{g.n, max(1, g.cfg.Height), max(1, g.cfg.Width), 1}, chunks, 1)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -154,7 +154,7 @@ func TestGoldenGradients(t *testing.T) {
 func TestGoldenAdamStep(t *testing.T) {
 	for _, g := range goldenNets(t) {
 		t.Run(g.name, func(t *testing.T) {
-			m, err := newModel(g.cfg, g.params(t, "w."), modelShape{g.n, max(1, g.cfg.Height), max(1, g.cfg.Width)}, 1, 1)
+			m, err := newModel(g.cfg, g.params(t, "w."), modelShape{g.n, max(1, g.cfg.Height), max(1, g.cfg.Width), 1}, 1, 1)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,7 +18,20 @@ const (
 	// over pictures of 1-exp(-||f-x||^2/gamma^2). As gamma falls its minimiser
 	// tends to the MAP denoiser, whose R is the negative log-prior.
 	PM Loss = "pm"
+	// Own is Options.Loss.
+	Own Loss = "own"
+
+	// stein estimates the squared error from a noisy picture: see Noisy. A plan says
+	// l2 for it.
+	stein Loss = "stein"
 )
+
+// A LossFunc is a loss of one's own. x holds the pictures of a few samples, one after the
+// other, planar and in picture units, and f the network's answers to their noisy versions.
+// It returns the sum of the samples' losses and writes its derivative by f to grad, of the
+// same length. A step minimises the mean over the batch. It is called by several
+// goroutines at once and must be a function of its arguments alone.
+type LossFunc func(grad, f, x []float32) float64
 
 // A lossFunc is a loss over part of a batch: pictures of size elements, total
 // of them in the batch.
@@ -27,6 +40,8 @@ type lossFunc struct {
 	gamma float64 // in network units
 	size  int
 	total int
+	unit  float64  // picture units in a network unit
+	own   LossFunc // for Own
 }
 
 func (l *lossFunc) eval(in [][]float32) float64 {
@@ -43,6 +58,14 @@ func (l *lossFunc) eval(in [][]float32) float64 {
 			s += 1 - l.weight(f[i:i+l.size], x[i:i+l.size])
 		}
 		return s / float64(l.total)
+	case Own:
+		return l.ownLoss(make([]float32, len(f)), f, x)
+	case stein:
+		s := 0.0
+		for i := 0; i < len(f); i += 2 * l.size {
+			s += steinSum(f[i:], x[i:], l.size)
+		}
+		return s / count
 	}
 	panic(fmt.Sprintf("train: unknown loss %q", l.kind))
 }
@@ -72,6 +95,16 @@ func (l *lossFunc) grad(dst []float32, in [][]float32) {
 		for i, v := range f {
 			dst[i] = 2 * k * (v - x[i])
 		}
+	case Own:
+		l.ownLoss(dst, f, x)
+	case stein:
+		for i := 0; i < len(f); i += 2 * l.size {
+			for p := i; p < i+l.size; p++ {
+				q := p + l.size
+				dst[q] = 2 * k / steinStep * x[q]
+				dst[p] = 2*k*(f[p]-x[p]) - dst[q]
+			}
+		}
 	case PM:
 		for i := 0; i < len(f); i += l.size {
 			j := i + l.size
@@ -81,4 +114,28 @@ func (l *lossFunc) grad(dst []float32, in [][]float32) {
 			}
 		}
 	}
+}
+
+// ownLoss calls the user's loss in picture units; its gradient is left in dst by those of
+// the network.
+func (l *lossFunc) ownLoss(dst, f, x []float32) float64 {
+	pf, px := make([]float32, len(f)), make([]float32, len(f))
+	kernel.Scale(pf, f, float32(l.unit))
+	kernel.Scale(px, x, float32(l.unit))
+	sum := l.own(dst, pf, px)
+	kernel.Scale(dst, dst, float32(l.unit/float64(l.total)))
+	return sum / float64(l.total)
+}
+
+// steinStep is how far along the noise the second view of a sample lies from the first.
+const steinStep = 1. / 32
+
+// steinSum is Stein's estimate of ||f(y)-x||^2 up to its mean: with f = (f(y), f(y+hc))
+// and the target = (z, c) of size samples each, z the noisy picture and c noise of its
+// covariance,
+//
+//	||f(y)-z||^2 + 2/h <c, f(y+hc) - f(y)> - ||c||^2
+func steinSum(f, target []float32, size int) float64 {
+	z, c := target[:size], target[size:2*size]
+	return kernel.SquaredError(f[:size], z) + 2/steinStep*(kernel.Dot(c, f[size:2*size])-kernel.Dot(c, f[:size])) - kernel.Dot(c, c)
 }

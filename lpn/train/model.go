@@ -27,12 +27,13 @@ type model struct {
 	penalty *gainPenalty // nil without a penalty on waves
 }
 
-// modelShape is a batch: N pictures of H x W.
-type modelShape struct{ n, h, w int }
+// modelShape is a batch: n samples of h x w, each seen in so many views, one after the
+// other.
+type modelShape struct{ n, h, w, views int }
 
 type chunk struct {
 	*graph
-	first, n int // the pictures of the batch that it takes
+	first, n int // the pictures that it takes, all views of a sample
 	loss     float64
 	lossFn   *lossFunc
 	err      error
@@ -53,10 +54,10 @@ func newModel(cfg lpn.Config, params map[string][]float32, s modelShape, chunks,
 	m.shared = newShared(m.params)
 	chunks = max(1, min(chunks, s.n))
 	for i := range chunks {
-		c := &chunk{first: i * s.n / chunks}
-		c.n = (i+1)*s.n/chunks - c.first
+		c := &chunk{first: i * s.n / chunks * s.views}
+		c.n = (i+1)*s.n/chunks*s.views - c.first
 		b := newBuilder(cfg, m.shared, network.Dims{N: c.n * cfg.Channels, H: s.h, W: s.w, C: 1})
-		c.lossFn = &lossFunc{kind: L2, size: cfg.Channels * s.h * s.w, total: s.n}
+		c.lossFn = &lossFunc{kind: L2, size: cfg.Channels * s.h * s.w, total: s.n, unit: cfg.Unit}
 		var err error
 		if c.graph, err = b.compile(cfg.Definition().Record(b), c.lossFn.eval, c.lossFn.grad); err != nil {
 			return nil, err

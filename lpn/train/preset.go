@@ -12,24 +12,84 @@ import (
 // A Preset is a complete recipe but for the data: the one line with which a
 // shipped prior was made.
 type Preset struct {
-	Doc         string
-	Config      lpn.Config
-	Patch       int
-	Batch       int
-	Plan        Plan
-	Beta2       float64
-	Clip        float64
-	EMA         float64
-	GainPenalty float64
-	From        string // the built-in prior it starts from, "" for none
-	Laplace     bool   // trained on Laplace samples, not on pictures
-	Upright     bool   // the pictures have an up: no flips and rotations
+	Doc         string     `json:"doc,omitempty"`
+	Config      lpn.Config `json:"config"`
+	Patch       int        `json:"patch,omitempty"` // 0: the network's own size
+	Batch       int        `json:"batch"`
+	Plan        Plan       `json:"plan"`
+	Beta2       float64    `json:"beta2,omitempty"`
+	Clip        float64    `json:"clip,omitempty"`
+	EMA         float64    `json:"ema,omitempty"`
+	GainPenalty float64    `json:"gain_penalty,omitempty"`
+	From        string     `json:"from,omitempty"`    // the built-in prior it starts from, "" for none
+	Laplace     bool       `json:"laplace,omitempty"` // trained on Laplace samples, not on pictures
+	Upright     bool       `json:"upright,omitempty"` // the pictures have an up: no flips and rotations
 }
 
 // Options returns the recipe as options; the caller adds the source.
 func (p Preset) Options() Options {
 	return Options{Config: p.Config, Plan: p.Plan, Batch: p.Batch,
 		Beta2: p.Beta2, Clip: p.Clip, EMA: p.EMA, GainPenalty: p.GainPenalty}
+}
+
+// For returns the recipe with another network, trained in the way that suits its
+// kind: a pyramid with the penalty on waves, whatever p was for.
+func (p Preset) For(c lpn.Config) Preset {
+	p.Config = c
+	if c.Pyramid != nil && p.GainPenalty == 0 {
+		q := pyramid(c, 0, 0)
+		p.Beta2, p.Clip, p.EMA, p.GainPenalty = q.Beta2, q.Clip, q.EMA, q.GainPenalty
+	}
+	if c.Pyramid == nil && p.GainPenalty > 0 {
+		p.Beta2, p.Clip, p.EMA, p.GainPenalty = 0, 0, 0, 0
+	}
+	return p
+}
+
+// pyramid is how pyramids are trained: squared error at a rate that warms up and
+// falls to zero, and the penalty that keeps them from amplifying strong waves.
+func pyramid(c lpn.Config, steps int, rate float64) Preset {
+	return Preset{Config: c, Patch: 48, Batch: 4,
+		Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
+		Beta2: 0.99, Clip: 0.5, EMA: 0.995, GainPenalty: 50}
+}
+
+// archs are the networks by name, each with the recipe that suits it.
+var archs = map[string]func(channels int, sigma float64) Preset{
+	"pyramid": func(channels int, sigma float64) Preset { return pyramid(lpn.Pyramid(channels, sigma), 25000, 3e-3) },
+	"natural": func(channels int, sigma float64) Preset { return pyramid(lpn.Natural(channels, sigma), 30000, 4e-3) },
+	"softplus": func(channels int, sigma float64) Preset {
+		return Preset{Config: lpn.SoftplusAny(channels, 64, 4, sigma), Batch: 16, Patch: 48, Plan: Paper(20000)}
+	},
+	"mnist": func(_ int, sigma float64) Preset {
+		return Preset{Config: lpn.MNIST(64), Batch: 200, Plan: Paper(40000), Upright: true}.at(sigma)
+	},
+	"paper128": func(channels int, sigma float64) Preset {
+		return Preset{Config: lpn.Paper128(channels, 256), Batch: 64, Plan: Paper(40000)}.at(sigma)
+	},
+	"laplace": func(_ int, sigma float64) Preset {
+		return Preset{Config: lpn.Dense(1, 50, 4), Batch: 2000, Patch: 1, Plan: Paper(40000), Laplace: true}.at(sigma)
+	},
+}
+
+// at is the recipe at another noise level.
+func (p Preset) at(sigma float64) Preset {
+	p.Config.Sigma = sigma
+	return p
+}
+
+// ArchNames lists the networks that ArchNamed knows.
+func ArchNames() []string { return slices.Sorted(maps.Keys(archs)) }
+
+// ArchNamed returns a network by name for pictures of the given channels and noise
+// level, with the recipe that suits it. Networks of the paper are for the channels
+// that they were made for: compare Config.Channels.
+func ArchNamed(name string, channels int, sigma float64) (Preset, error) {
+	arch, ok := archs[name]
+	if !ok {
+		return Preset{}, fmt.Errorf("train: no network %q; there are %s", name, strings.Join(ArchNames(), ", "))
+	}
+	return arch(channels, sigma), nil
 }
 
 // PresetNames lists the presets.
@@ -47,9 +107,9 @@ func PresetNamed(name string, channels int) (Preset, error) {
 
 func presets(channels int) map[string]Preset {
 	natural := func(cfg lpn.Config, steps int, rate float64, from, doc string) Preset {
-		return Preset{Doc: doc, Config: cfg, Patch: 48, Batch: 4, From: from,
-			Plan:  Plan{{Loss: L2, Steps: steps, Rate: rate, Warmup: 0.05, Cosine: true}},
-			Beta2: 0.99, Clip: 0.5, EMA: 0.995, GainPenalty: 50}
+		p := pyramid(cfg, steps, rate)
+		p.From, p.Doc = from, doc
+		return p
 	}
 	shipped := func(channels int, doc string) Preset {
 		return natural(lpn.Natural(channels, 25./255), 50000, 4e-3, "", doc)

@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -107,7 +106,7 @@ func follow(t *testing.T, o Options) map[string]goldentest.Array {
 		}
 		x.Data, y.Data = append(x.Data, clean...), append(y.Data, noisy...)
 		if s.m.penalty != nil {
-			waves.draw(net, o, p.Step-1)
+			waves.note(s.m.penalty)
 			top = max(top, p.Top)
 		}
 	}
@@ -144,40 +143,46 @@ func follow(t *testing.T, o Options) map[string]goldentest.Array {
 	return out
 }
 
-// waves are the waves of the penalty: for each step and probe the frequencies, the
-// phase, the period; the profile; the number of phases by level; the mixture of
-// planes, before it is turned to where the gain is larger.
+// waves are the waves of the penalty: for each step and wave the frequencies, the
+// phase, the period, 0 where there are no more; the profile; the number of phases by
+// level; the mixture of planes.
 type waves map[string]*goldentest.Array
+
+const mostWaves = fresh + again
 
 func newWaves(steps int, c lpn.Config) waves {
 	array := func(dims ...int) *goldentest.Array {
-		return &goldentest.Array{Dims: append([]int{steps, probes}, dims...)}
+		return &goldentest.Array{Dims: append([]int{steps, mostWaves}, dims...)}
 	}
 	return waves{"place": array(4), "profile": array(harmonics), "phases": array(len(c.Pyramid.Levels)), "mix": array(c.Channels, 2)}
 }
 
-// draw adds those of a step, as gainPenalty.run draws them.
-func (w waves) draw(net *lpn.Network, o Options, step int) {
-	add := func(name string, v ...float64) {
-		for _, x := range v {
+// note adds those of the last step.
+func (w waves) note(g *gainPenalty) {
+	add := func(name string, n int, v ...float64) {
+		for _, x := range append(v, make([]float64, n-len(v))...) {
 			w[name].Data = append(w[name].Data, float32(x))
 		}
 	}
-	g := newGainPenalty(o.Config, net.Params(), o.GainPenalty, o.Seed)
-	rng := rand.New(rand.NewPCG(o.Seed, uint64(step)))
-	for range probes {
-		period := g.wave(rng)
-		mix := make([]complex128, o.Config.Channels)
-		for c := range mix {
-			mix[c] = complex(rng.NormFloat64(), rng.NormFloat64())
-		}
-		add("place", g.fy, g.fx, g.levels[0].start/2, period)
-		add("profile", append(slices.Clone(g.profile), make([]float64, harmonics-len(g.profile))...)...)
+	levels := len(g.cfg.Pyramid.Levels)
+	for _, p := range g.last {
+		period := g.set(p)
+		add("place", 4, g.fy, g.fx, g.levels[0].start/2, period)
+		add("profile", harmonics, g.profile...)
+		var phases, mix []float64
 		for _, l := range g.levels {
-			add("phases", float64(l.phases))
+			phases = append(phases, float64(l.phases))
 		}
-		for _, m := range unit(mix) {
-			add("mix", real(m), imag(m))
+		for _, m := range p.mix {
+			mix = append(mix, float64(real(m)), float64(imag(m)))
 		}
+		add("phases", levels, phases...)
+		add("mix", len(mix), mix...)
+	}
+	for range mostWaves - len(g.last) {
+		add("place", 4)
+		add("profile", harmonics)
+		add("phases", levels)
+		add("mix", 2*g.cfg.Channels)
 	}
 }

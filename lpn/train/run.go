@@ -19,6 +19,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
 // Options say what to train and how. Source, Config, Plan and Batch must be
@@ -44,8 +45,17 @@ type Options struct {
 	// for none.
 	GainPenalty float64
 
-	// Valid are clean pictures held back for validation.
-	Valid []operators.Image
+	// Loss is the loss of stages whose Loss is Own.
+	Loss LossFunc
+
+	// Valid are pictures held back for validation: clean, or with noise as
+	// ValidNoise says, nil for none. Without clean pictures the PSNR is an estimate:
+	// see Noisy.
+	Valid      []operators.Image
+	ValidNoise noise.Model
+	// Patience ends the training when so many validations in a row were no better
+	// than the best, whose network is then the result; 0 for never.
+	Patience int
 	// Every is the number of steps between validations, checkpoints and log
 	// lines; 0 means 1000.
 	Every int
@@ -81,8 +91,38 @@ type Progress struct {
 type Result struct {
 	Network *lpn.Network
 	PSNR    float64 // on the validation pictures, NaN without
-	Steps   int
+	Steps   int     // that were made
 	Seconds float64
+	Curve   []Point // the validations
+}
+
+// A Point is what is known at a validation.
+type Point struct {
+	Step   int     `json:"step"`
+	Loss   float64 `json:"loss"` // of one step
+	Rate   float64 `json:"rate"`
+	Growth float64 `json:"growth,omitempty"` // the largest gain of the penalty's probes
+	PSNR   Decibel `json:"psnr"`
+}
+
+// A Decibel is a PSNR that may be NaN, null in JSON.
+type Decibel float64
+
+// MarshalJSON writes null for what is not finite.
+func (d Decibel) MarshalJSON() ([]byte, error) {
+	if v := float64(d); math.IsNaN(v) || math.IsInf(v, 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(d))
+}
+
+// UnmarshalJSON reads null as NaN.
+func (d *Decibel) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*d = Decibel(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(text, (*float64)(d))
 }
 
 // ErrInterrupted is returned when the context ends: the checkpoint, if there
@@ -112,6 +152,19 @@ type runState struct {
 	step    int
 	seconds float64
 	psnr    float64
+	curve   []Point
+	best    best
+
+	x, y []float32 // of a batch: clean pictures, or those that are there, and what is seen
+	// For Stein's estimate: noise, and the two views of every sample and its target.
+	c, seen, target []float32
+}
+
+// best is the best validation so far, where training is to end when it gets no better.
+type best struct {
+	psnr    float64
+	since   int         // validations since
+	weights [][]float32 // of the result; nil before the first
 }
 
 // Run trains a network. The result depends on the options but not on the
@@ -139,7 +192,7 @@ func newRun(o Options) (*runState, error) {
 	if p := o.Config.Pyramid; p != nil && p.Threshold == 0 {
 		return nil, errors.New("train: a pyramid without threshold has no R that is bounded below; give its config a \"reach\", such as 4/unit")
 	}
-	if err := o.Plan.Validate(); err != nil {
+	if err := o.checkPlan(); err != nil {
 		return nil, err
 	}
 	if o.Batch < 1 {
@@ -175,14 +228,25 @@ func newRun(o Options) (*runState, error) {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	m, err := newModel(o.Config, start.Params(), modelShape{o.Batch, shape.H, shape.W}, chunksOf(o.Batch), threads)
+	views := 1
+	if _, noisy := o.Source.(Steiner); noisy {
+		views = 2
+	}
+	m, err := newModel(o.Config, start.Params(), modelShape{o.Batch, shape.H, shape.W, views}, chunksOf(o.Batch), threads)
 	if err != nil {
 		return nil, err
 	}
 	if o.Config.Pyramid != nil && o.GainPenalty > 0 {
 		m.penalty = newGainPenalty(o.Config, m.params, o.GainPenalty, o.Seed)
 	}
-	s := &runState{o: o, m: m, psnr: math.NaN()}
+	for _, c := range m.chunks {
+		c.lossFn.own = o.Loss
+	}
+	s := &runState{o: o, m: m, psnr: math.NaN(), best: best{psnr: math.Inf(-1)}}
+	s.x, s.y = make([]float32, o.Batch*shape.Len()), make([]float32, o.Batch*shape.Len())
+	if views == 2 {
+		s.c, s.seen, s.target = make([]float32, len(s.x)), make([]float32, 2*len(s.x)), make([]float32, 2*len(s.x))
+	}
 	var lengths []int
 	for _, p := range m.specs {
 		s.names = append(s.names, p.Name)
@@ -206,43 +270,20 @@ func newRun(o Options) (*runState, error) {
 
 func (s *runState) loop(ctx context.Context) (*Result, error) {
 	o := s.o
-	shape := o.Source.Shape()
-	size := shape.Len()
-	x := make([]float32, o.Batch*size)
-	y := make([]float32, len(x))
 	total := o.Plan.Steps()
 	began, before := time.Now(), s.seconds
-	for s.step < total {
+	for s.step < total && !s.impatient() {
 		if ctx.Err() != nil {
 			if err := s.save(); err != nil {
 				return nil, err
 			}
 			return nil, fmt.Errorf("%w after %d of %d steps", ErrInterrupted, s.step, total)
 		}
-		stage, _, _ := o.Plan.At(s.step)
-		sigma := stage.Sigma
-		if sigma == 0 {
-			sigma = o.Config.Sigma
-		}
-		if err := o.Source.Batch(x, s.step); err != nil {
-			return nil, err
-		}
-		for i := range o.Batch {
-			AddNoise(y[i*size:(i+1)*size], x[i*size:(i+1)*size], sigma, o.Seed, s.step, i)
-		}
-		loss, err := s.m.gradient(y, x, stage.Loss, stage.Gamma*math.Sqrt(float64(size)))
+		rate := o.Plan.RateAt(s.step)
+		loss, norm, err := s.advance(rate)
 		if err != nil {
 			return nil, err
 		}
-		o.Config.Definition().ProjectGradient(s.m.grads, s.m.params)
-		s.m.push()
-		norm := s.m.norm()
-		if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
-			return nil, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, o.Plan.RateAt(s.step))
-		}
-		rate := o.Plan.RateAt(s.step)
-		s.move(rate, norm)
-		s.step++
 		s.seconds = before + time.Since(began).Seconds()
 		p := Progress{Step: s.step, Steps: total, Loss: loss, Norm: norm, Rate: rate, Seconds: s.seconds, PSNR: s.psnr}
 		if s.m.penalty != nil {
@@ -253,6 +294,10 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 				return nil, err
 			}
 			p.PSNR = s.psnr
+			s.curve = append(s.curve, Point{p.Step, p.Loss, p.Rate, p.Top, Decibel(p.PSNR)})
+			if err := s.note(); err != nil {
+				return nil, err
+			}
 			if o.Log != nil {
 				fmt.Fprintf(o.Log, "%d,%.1f,%.6g,%.4g,%.4g,%.4f,%.4f\n", p.Step, p.Seconds, p.Loss, p.Rate, p.Norm, p.Top, p.PSNR)
 			}
@@ -266,6 +311,104 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 	}
 	return s.finish()
 }
+
+// advance makes one step at a learning rate and returns the loss and the norm of its
+// gradient.
+func (s *runState) advance(rate float64) (loss, norm float64, err error) {
+	stage, _, _ := s.o.Plan.At(s.step)
+	seen, target, kind, err := s.batch(stage)
+	if err != nil {
+		return 0, 0, err
+	}
+	if loss, err = s.m.gradient(seen, target, kind, stage.Gamma*math.Sqrt(float64(s.o.Source.Shape().Len()))); err != nil {
+		return 0, 0, err
+	}
+	s.o.Config.Definition().ProjectGradient(s.m.grads, s.m.params)
+	s.m.push()
+	norm = s.m.norm()
+	if math.IsNaN(loss+norm) || math.IsInf(loss+norm, 0) {
+		return loss, norm, fmt.Errorf("%w at step %d (rate %g); a smaller rate may help", ErrDiverged, s.step, rate)
+	}
+	s.move(rate, norm)
+	s.step++
+	return loss, norm, nil
+}
+
+// batch draws the samples of the current step: what the network sees, what its answers
+// are compared with, and by which loss.
+func (s *runState) batch(stage Stage) (seen, target []float32, kind Loss, err error) {
+	o, size := s.o, s.o.Source.Shape().Len()
+	sigma := stage.Sigma
+	if sigma == 0 {
+		sigma = o.Config.Sigma
+	}
+	switch source := o.Source.(type) {
+	case Steiner:
+		if err := source.Stein(s.y, s.x, s.c, sigma, s.step); err != nil {
+			return nil, nil, "", err
+		}
+		for i := range o.Batch {
+			a, b := 2*i*size, (2*i+1)*size
+			y, z, c := s.y[i*size:][:size], s.x[i*size:][:size], s.c[i*size:][:size]
+			copy(s.seen[a:], y)
+			copy(s.seen[b:], y)
+			kernel.Axpy(s.seen[b:b+size], steinStep, c)
+			copy(s.target[a:], z)
+			copy(s.target[b:], c)
+		}
+		return s.seen, s.target, stein, nil
+	case Pairer:
+		return s.y, s.x, stage.Loss, source.Pairs(s.y, s.x, sigma, s.step)
+	}
+	if err := o.Source.Batch(s.x, s.step); err != nil {
+		return nil, nil, "", err
+	}
+	for i := range o.Batch {
+		AddNoise(s.y[i*size:(i+1)*size], s.x[i*size:(i+1)*size], sigma, o.Seed, s.step, i)
+	}
+	return s.y, s.x, stage.Loss, nil
+}
+
+// checkPlan refuses stages that the source or the options do not go with.
+func (o Options) checkPlan() error {
+	if err := o.Plan.Validate(); err != nil {
+		return err
+	}
+	for i, stage := range o.Plan {
+		if stage.Loss == Own && o.Loss == nil {
+			return fmt.Errorf("train: stage %d: the loss own wants Options.Loss", i+1)
+		}
+		switch o.Source.(type) {
+		case Steiner, Recorrupted, Exposures:
+			if stage.Loss != L2 {
+				return fmt.Errorf("train: stage %d: loss is %s; pictures with noise are learned from by l2 only", i+1, stage.Loss)
+			}
+		}
+	}
+	return nil
+}
+
+// note remembers the best validation.
+func (s *runState) note() error {
+	if s.o.Patience == 0 {
+		return nil
+	}
+	if s.best.since++; !(s.psnr > s.best.psnr) {
+		return nil
+	}
+	net, err := s.network()
+	if err != nil {
+		return err
+	}
+	s.best = best{psnr: s.psnr}
+	for _, name := range s.names {
+		s.best.weights = append(s.best.weights, slices.Clone(net.Params()[name]))
+	}
+	return nil
+}
+
+// impatient reports whether training is to end early.
+func (s *runState) impatient() bool { return s.o.Patience > 0 && s.best.since >= s.o.Patience }
 
 // move takes the weights one step against a gradient of the given norm.
 func (s *runState) move(rate, norm float64) {
@@ -300,6 +443,9 @@ func (s *runState) validate() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if s.o.ValidNoise != nil {
+		return ValidateNoisy(net, s.o.Valid, s.o.ValidNoise, s.o.Seed, s.o.Threads)
+	}
 	return Validate(net, s.o.Valid, s.o.Seed, s.o.Threads)
 }
 
@@ -311,15 +457,11 @@ func Validate(net *lpn.Network, pictures []operators.Image, seed uint64, threads
 		return math.NaN(), nil
 	}
 	sum := 0.0
-	bound := map[operators.Shape]*lpn.Bound{}
+	on := binder(net, threads)
 	for i, x := range pictures {
-		b := bound[x.Shape]
-		if b == nil {
-			var err error
-			if b, err = net.On(x.Shape, lpn.Threads(threads)); err != nil {
-				return 0, err
-			}
-			bound[x.Shape] = b
+		b, err := on(x.Shape)
+		if err != nil {
+			return 0, err
 		}
 		y := make([]float32, len(x.Pix))
 		AddNoise(y, x.Pix, net.Config().Sigma, seed, math.MaxInt32, i)
@@ -327,6 +469,53 @@ func Validate(net *lpn.Network, pictures []operators.Image, seed uint64, threads
 		sum += psnr(y, x.Pix)
 	}
 	return sum / float64(len(pictures)), nil
+}
+
+// ValidateNoisy estimates what Validate would return of the clean pictures from noisy
+// ones, by Stein's estimate of the squared error: see Noisy. Nothing is clipped.
+func ValidateNoisy(net *lpn.Network, pictures []operators.Image, m noise.Model, seed uint64, threads int) (float64, error) {
+	if len(pictures) == 0 {
+		return math.NaN(), nil
+	}
+	sum := 0.0
+	on := binder(net, threads)
+	for i, z := range pictures {
+		b, err := on(z.Shape)
+		if err != nil {
+			return 0, err
+		}
+		n := len(z.Pix)
+		y, c, f := make([]float32, n), make([]float32, n), make([]float32, 2*n)
+		target := make([]float32, 2*n)
+		whiten(y, z.Pix, m, z.Shape, net.Config().Sigma, seed, math.MaxInt32, i)
+		likeNoise(c, z.Pix, m, z.Shape, seed, math.MaxInt32, i)
+		b.Eval(f[:n], y)
+		copy(target, z.Pix)
+		copy(target[n:], c)
+		kernel.Axpy(y, steinStep, c)
+		b.Eval(f[n:], y)
+		// ||c||^2 stands for the trace of S; for the sum of variances here.
+		m.Variance(y, z.Pix, z.Shape)
+		trace := 0.0
+		for _, v := range y {
+			trace += float64(v)
+		}
+		e := (steinSum(f, target, n) + kernel.Dot(c, c) - trace) / float64(n)
+		sum -= 10 * math.Log10(max(e, 1e-9))
+	}
+	return sum / float64(len(pictures)), nil
+}
+
+// binder binds a network to each shape once.
+func binder(net *lpn.Network, threads int) func(operators.Shape) (*lpn.Bound, error) {
+	bound := map[operators.Shape]*lpn.Bound{}
+	return func(s operators.Shape) (b *lpn.Bound, err error) {
+		if b = bound[s]; b == nil {
+			b, err = net.On(s, lpn.Threads(threads))
+			bound[s] = b
+		}
+		return b, err
+	}
 }
 
 // psnr is the peak signal-to-noise ratio for range 1, y clipped to [0,1].
@@ -341,10 +530,18 @@ func psnr(y, x []float32) float64 {
 
 func (s *runState) finish() (*Result, error) {
 	net, err := s.network()
+	if s.best.weights != nil {
+		params := map[string][]float32{}
+		for i, name := range s.names {
+			params[name] = s.best.weights[i]
+		}
+		s.psnr = s.best.psnr
+		net, err = lpn.FromParams(s.o.Config, params)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Network: net.WellPosed(), Steps: s.step, Seconds: s.seconds, PSNR: s.psnr}, nil
+	return &Result{Network: net.WellPosed(), Steps: s.step, Seconds: s.seconds, PSNR: s.psnr, Curve: s.curve}, nil
 }
 
 // The checkpoint's own entries in the metadata.
@@ -353,6 +550,8 @@ const (
 	keySeconds = "train.seconds"
 	keyPSNR    = "train.psnr"
 	keyMatch   = "train.options"
+	keyCurve   = "train.curve"
+	keyBest    = "train.best"
 )
 
 // match describes what must not differ between a checkpoint and the options
@@ -368,7 +567,8 @@ func (s *runState) match() (string, error) {
 		B1, B2      float64
 		Clip, EMA   float64
 		GainPenalty float64 `json:"Growth"`
-	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.GainPenalty})
+		Patience    int     `json:",omitempty"`
+	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.GainPenalty, o.Patience})
 	return string(text), err
 }
 
@@ -385,13 +585,27 @@ func (s *runState) save() error {
 		keySeconds: strconv.FormatFloat(s.seconds, 'g', -1, 64),
 		keyPSNR:    strconv.FormatFloat(s.psnr, 'g', -1, 64),
 	}
+	curve, err := json.Marshal(s.curve)
+	if err != nil {
+		return err
+	}
+	meta[keyCurve] = string(curve)
 	var t []checkpoint.Tensor
+	if s.best.weights != nil {
+		meta[keyBest] = fmt.Sprintf("%v %d", s.best.psnr, s.best.since)
+		for i, name := range s.names {
+			t = append(t, checkpoint.Tensor{Name: "best." + name, Shape: []int{len(s.w[i])}, Data: s.best.weights[i]})
+		}
+	}
 	for i, name := range s.names {
 		t = append(t, checkpoint.Tensor{Name: "w." + name, Shape: []int{len(s.w[i])}, Data: s.w[i]})
 	}
 	t = append(t, s.adam.tensors(s.names)...)
 	if s.ema != nil {
 		t = append(t, s.ema.tensors(s.names)...)
+	}
+	if s.m.penalty != nil {
+		t = append(t, s.m.penalty.tensor())
 	}
 	return checkpoint.WriteFile(s.o.Checkpoint, t, meta)
 }
@@ -415,8 +629,24 @@ func (s *runState) load() error {
 	if s.psnr, err = strconv.ParseFloat(meta[keyPSNR], 64); err != nil {
 		s.psnr = math.NaN()
 	}
+	if text := meta[keyCurve]; text != "" {
+		if err := json.Unmarshal([]byte(text), &s.curve); err != nil {
+			return fmt.Errorf("train: %s: the curve in the checkpoint: %w", s.o.Checkpoint, err)
+		}
+	}
 	if err := restore("w.", s.names, s.w, t); err != nil {
 		return err
+	}
+	if text := meta[keyBest]; text != "" && s.o.Patience > 0 {
+		if _, err := fmt.Sscan(text, &s.best.psnr, &s.best.since); err != nil {
+			return fmt.Errorf("train: %s: the best in the checkpoint: %w", s.o.Checkpoint, err)
+		}
+		for _, w := range s.w {
+			s.best.weights = append(s.best.weights, make([]float32, len(w)))
+		}
+		if err := restore("best.", s.names, s.best.weights, t); err != nil {
+			return err
+		}
 	}
 	if err := s.adam.restore(s.names, t, s.step); err != nil {
 		return err
@@ -427,7 +657,7 @@ func (s *runState) load() error {
 		}
 	}
 	if g := s.m.penalty; g != nil {
-		g.step = uint64(s.step)
+		return g.restore(t, s.step)
 	}
 	return nil
 }

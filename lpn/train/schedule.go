@@ -15,7 +15,7 @@ import (
 
 // A Stage is a stretch of training with one loss.
 type Stage struct {
-	// Loss is l1, l2 or pm.
+	// Loss is l1, l2 or pm; own is Options.Loss.
 	Loss Loss `json:"loss"`
 	// Steps is the number of updates.
 	Steps int `json:"steps"`
@@ -130,7 +130,7 @@ func (p Plan) Validate() error {
 func (s Stage) validate() error {
 	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }
 	switch {
-	case s.Loss != L1 && s.Loss != L2 && s.Loss != PM:
+	case s.Loss != L1 && s.Loss != L2 && s.Loss != PM && s.Loss != Own:
 		return fmt.Errorf("loss is %q, want l1, l2 or pm", s.Loss)
 	case s.Steps < 1 || s.Steps > maxSteps:
 		return fmt.Errorf("steps is %d, want 1 to %d", s.Steps, maxSteps)

@@ -169,9 +169,9 @@ func convolveT(dst pair, w []float32, k int, wy, wx float64, y, x pair, scale fl
 // pixel.
 func share(level int) float64 { return math.Pow(4, -float64(level)) }
 
-// look sets the wave: cycles a pixel and profile, a_1, a_3, a_5 ... of sum of
+// waves sets the wave: cycles a pixel and profile, a_1, a_3, a_5 ... of sum of
 // squares 1.
-func (s *strong) look(fy, fx float64, profile []float64) {
+func (s *strong) waves(fy, fx float64, profile []float64) {
 	s.fy, s.fx, s.profile = fy, fx, profile
 	for l := range s.levels {
 		s.levels[l].start, s.levels[l].phases = 0, 8
@@ -182,7 +182,7 @@ func (s *strong) look(fy, fx float64, profile []float64) {
 }
 
 // repeat sets a wave of row and col cycles in period pixels, which begins at a
-// phase. Its harmonics must be below the half of what they repeat after, or they
+// phase. Its harmonics must be below the half of what it repeats after, or they
 // are not apart.
 func (s *strong) repeat(row, col, period int, start float64, profile []float64) {
 	s.fy, s.fx, s.profile = float64(row)/float64(period), float64(col)/float64(period), profile

@@ -478,6 +478,10 @@ func (f *fit) measure(ps []patch) {
 	f.fitCurve(ps)
 }
 
+// mostRise is how many times the least deviation of a brightness that of another may be: between black and white photons make more noise than that
+// in linear light, but developing a photograph takes most of it back.
+const mostRise = 5
+
 // fitCurve fits curve and scales to the flat positions.
 func (f *fit) fitCurve(ps []patch) {
 	type sample struct {
@@ -536,6 +540,10 @@ func (f *fit) fitCurve(ps []patch) {
 	}
 	if len(x) == 0 {
 		return
+	}
+	least := slices.Min(y)
+	for i := range y { // beyond, there are edges and texture, not noise
+		y[i] = min(y[i], least+math.Log(mostRise))
 	}
 	smooth(y, w)
 	f.curve = Line{x, make([]float64, len(y))}
@@ -708,12 +716,26 @@ const (
 	// whiteShare is how much of the deviation white noise of the level of the
 	// highest frequencies explains where noise is taken for white.
 	whiteShare, whiteShareGray = 0.2, 0.12
-	// clearly is how much more than white noise correlated noise must be to be
+	// rising is how much more than white noise noise may be that changes with the
+	// brightness, clearly how much more correlated noise must be to be
 	// believed where there is white noise too.
-	clearly = 2.2
+	rising, clearly = 2.0, 2.2
 	// varied is the largest over the smallest deviation by brightness where white
 	// noise is not taken for one of one level.
 	varied = 1.7
+	// White noise is believed where the flattest blocks hold less energy at a low
+	// frequency than the first times that at a high one, and not where they hold more
+	// than the second times that: see findWhite.
+	smoothBlocks, roughBlocks = 1.9, 3.5
+	// mixed and drawing are the shares of a picture without any noise from which the
+	// rest is doubted, and not believed, to have it everywhere.
+	mixed, drawing = 0.35, 0.5
+	// mostly is the share of a picture of blocks no rougher than the flat ones, slightly
+	// the power of its noise at low frequencies and little how much more than white noise
+	// it may seem to be, where noise that is nearly white is measured by those blocks.
+	mostly, slightly, little = 0.5, 1.08, 1.35
+	// loudest is more than the noise of any photograph: text is louder.
+	loudest = 0.15
 	// quantised is the power of high over low frequencies below which JPEG must have
 	// taken them.
 	quantised = 0.018
@@ -722,9 +744,26 @@ const (
 // ramp is 0 below lo, 1 above hi.
 func ramp(x, lo, hi float64) float64 { return min(max((x-lo)/(hi-lo), 0), 1) }
 
+// drawn is the share of a picture where neighbours are equal in a row and a column of
+// a colour that is not an end of the range: no noise was there, as in a drawing or on a
+// screen.
+func drawn(m operators.Image) float64 {
+	n := 0
+	for c := range m.C {
+		p := m.Plane(c)
+		lo, hi := slices.Min(p), slices.Max(p)
+		for i := m.W; i < len(p); i++ {
+			if v := p[i]; i%m.W > 0 && v > lo && v < hi && v == p[i-1] && v == p[i-m.W] && v == p[i-m.W-1] {
+				n++
+			}
+		}
+	}
+	return float64(n) / float64(len(m.Pix))
+}
+
 // describe decides what the noise is.
 func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
-	white := FindWhite(m)
+	white, roughness := findWhite(m)
 	if eightBit(m.Pix) { // rounding is no noise
 		white = math.Sqrt(max(white*white-1./255/255/12, 0))
 	}
@@ -751,17 +790,23 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		e.White, e.Confidence = e.Deviation, 1
 	case white > explained*found && !(m.C > 1 && e.Confidence > 0.9 && high < 0.5*middle && found > max(clearly*white, 5./255)):
 		e.Model, e.Deviation, e.White = White{white}, white, white
-		if e.Confidence > 0.9 && low < 1.3*middle && found < 1.6*white && slices.Max(line.Y) > varied*slices.Min(line.Y) {
+		if e.Confidence > 0.9 && low < 1.3*middle && found < rising*white && slices.Max(line.Y) > varied*slices.Min(line.Y) {
 			e.Model, e.Deviation = model.Model, found
 			e.White = found
 			break
 		}
-		e.Rising, e.Confidence = 1, 1
+		if e.Confidence > 0.9 && even > mostly && found > white && found < little*white && low > slightly {
+			// A little correlation looks like texture to FindWhite, which takes it off.
+			e.Deviation, e.White = found, found*math.Sqrt(low)
+			e.Model = White{e.White}
+		}
+		e.Rising, e.Confidence = 1, 1-max(ramp(roughness, smoothBlocks, roughBlocks), ramp(drawn(m), mixed, drawing))
+		e.White *= e.Confidence
 	default:
 		e.Correlated = true
 		left := found * e.Confidence
 		left = math.Sqrt(max(left*left-negligible*negligible, 0))
-		if left <= white {
+		if left <= white || found > loudest {
 			e.Model, e.Deviation, e.White, e.Correlated = White{white}, white, white, false
 			break
 		}
@@ -888,7 +933,7 @@ func (e *Estimate) words(h Hints) string {
 		s += fmt.Sprintf("; JPEG of quality %d", h.Quality)
 	}
 	if e.Confidence < 0.5 {
-		s += fmt.Sprintf(" (hard to tell from texture: --noise %.0f/255 to remove more)", math.Ceil(max(2*255*e.White, 5)))
+		s += fmt.Sprintf(" (hard to tell from texture: --noise %.0f/255 to remove more)", math.Ceil(max(2*255*e.Deviation, 5)))
 	}
 	return s
 }

@@ -23,8 +23,9 @@ type Stabiliser struct {
 	// Level is the deviation after the change.
 	Level float64
 
-	g    Line // on a grid a little beyond Lo..Hi, linear beyond
-	back Line // from E g(y) to m
+	clipped bool
+	g       Line // on a grid a little beyond Lo..Hi, linear beyond
+	back    Line // from E g(y) to m
 }
 
 // leastDeviation is the part of the mean deviation below which the curve counts
@@ -48,7 +49,7 @@ func NewStabiliser(m Model, channels int, lo, hi float64, clipped bool) *Stabili
 		m = c.Model
 	}
 	h := span(lo, hi) / grid
-	s := &Stabiliser{Lo: lo, Hi: hi}
+	s := &Stabiliser{Lo: lo, Hi: hi, clipped: clipped}
 	d := pooled(m, channels)
 	p, counts := m.(Poisson)
 	if counts {
@@ -149,10 +150,15 @@ func (s *Stabiliser) Forward(dst, y []float32) {
 	}
 }
 
-// Inverse writes the m whose E g(y) is u. dst may equal u.
+// Inverse writes the m whose E g(y) is u. dst may equal u. Where measurements are
+// clipped, E g(y) hardly moves with an m beyond Lo and Hi, so that m stays between.
 func (s *Stabiliser) Inverse(dst, u []float32) {
+	lo, hi := math.Inf(-1), math.Inf(1)
+	if s.clipped {
+		lo, hi = s.Lo, s.Hi
+	}
 	for i, v := range u {
-		dst[i] = float32(extended(s.back, float64(v)))
+		dst[i] = float32(min(max(extended(s.back, float64(v)), lo), hi))
 	}
 }
 

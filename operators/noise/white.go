@@ -15,6 +15,7 @@ const (
 	estBlocks = 1 << 18 // at most about so many blocks of a plane
 	estFew    = 100     // the estimate is not made of fewer
 	estNear   = 0.005   // the share of the blocks that are taken for flat
+	estLow    = 42      // the number of low frequencies of a block
 	estWide   = 0.04    // the share that shows what texture adds
 )
 
@@ -47,6 +48,14 @@ var bandStarts = [2]int{11, estSplit}
 // a single 8x8 block of finite samples the estimate comes from neighbouring
 // differences; a picture of one pixel gives 0.
 func FindWhite(m operators.Image) float64 {
+	sigma, _ := findWhite(m)
+	return sigma
+}
+
+// findWhite is FindWhite, and how much more energy than at a high frequency the
+// flattest blocks have at a low one: about 1 where they hold white noise alone, 3.5
+// and more where they hold texture alone. It is 0 where it is not known.
+func findWhite(m operators.Image) (sigma, roughness float64) {
 	if len(m.Pix) != m.Len() {
 		panic(fmt.Sprintf("noise: FindWhite: %d samples for a picture of %v", len(m.Pix), m.Shape))
 	}
@@ -55,22 +64,31 @@ func FindWhite(m operators.Image) float64 {
 		blocks = blockEnergies(m, false)
 	}
 	if len(blocks) == 0 {
-		return differenceNoise(m)
+		return differenceNoise(m), 0
 	}
 	slices.SortFunc(blocks, func(a, b blockEnergy) int { return cmp.Compare(a.low, b.low) })
 	near, wide := meanHigh(blocks, estNear), meanHigh(blocks, estWide)
 	if near[1] == 0 {
-		return 0
+		return 0, 0
 	}
 	above := func(x, y, least float64) float64 { return max(math.Log(x/max(y, 1e-30))-least, 0) }
 	a, b, c := above(wide[1], wide[0], 0.05), above(near[1], near[0], 0.2), above(wide[1], near[1], 0.05)
-	return math.Sqrt(near[1] * math.Exp(0.63*c-2.33*a-2.28*b-0.023))
+	low, n := 0.0, flatBlocks(blocks, estNear)
+	for _, b := range blocks[:n] {
+		low += float64(b.low) / float64(n)
+	}
+	return math.Sqrt(near[1] * math.Exp(0.63*c-2.33*a-2.28*b-0.023)), low / estLow / near[1]
+}
+
+// flatBlocks is the number of blocks in a share of them.
+func flatBlocks(blocks []blockEnergy, share float64) int {
+	return min(max(int(share*float64(len(blocks))), estFew), len(blocks))
 }
 
 // meanHigh is the mean of the high energies of a share of the blocks, which are
 // sorted.
 func meanHigh(blocks []blockEnergy, share float64) (m [len(bandStarts)]float64) {
-	n := min(max(int(share*float64(len(blocks))), estFew), len(blocks))
+	n := flatBlocks(blocks, share)
 	for _, b := range blocks[:n] {
 		for i, v := range b.high {
 			m[i] += float64(v) / float64(n)

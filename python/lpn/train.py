@@ -356,15 +356,14 @@ def _run(o):
     if config.get("height"):
         held = [x[:, :patch, :patch] for x in held]
     trainer = Trainer(config, weights, plan, beta2=0.99, clip=0.5, ema=0.995, gain_penalty=50, device=o.device)
-    levels = len((config.get("pyramid") or {"levels": ()})["levels"])
+    probes = waves.Probes(rng)
     total, began = sum(s.steps for s in plan), time.monotonic()
     onto = lambda a: torch.from_numpy(a).to(o.device)
     while trainer.done < total:
         stage, _ = trainer.stage()
         x = draw_patches(pictures, o.batch, patch, rng)
         y = x + (stage.sigma or config["sigma"]) * rng.standard_normal(x.shape).astype(np.float32)
-        probes = [waves.draw(rng, config["channels"], levels) for _ in range(waves.PROBES)] if levels else ()
-        value = trainer.step(onto(x), onto(y), probes)
+        value = trainer.step(onto(x), onto(y), probes.look(trainer.network) if trainer.penalty else ())
         if trainer.done % o.every == 0 or trainer.done == total:
             net = trainer.result()
             net.make_well_posed()

@@ -7,15 +7,16 @@ lpn/train, of which this is the forward half; PyTorch differentiates it.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 HARMONICS = 4  # how many odd harmonics of a wave count
 LONGEST = 24  # the longest period, in pixels, of a wave that repeats
-PROBES = 8  # waves in a step
+FRESH, AGAIN = 12, 4  # waves in a step: new ones, fewer in colour, and remembered ones
 TURNS = 2  # steps towards the colour of the largest gain
+REMEMBERED, NEAR, BESIDE = 64, 0.01, 0.01  # waves near the ceiling are remembered, and tried beside, in cycles a pixel
 MOST_SHARP, SLOWEST = 6.0, 40
 
 
@@ -32,11 +33,12 @@ class Wave:
     phases: list
     start: float
     mix: np.ndarray
+    over: float = 0.0  # the gain above the ceiling when last looked at
 
 
 def ceiling(sigma, period):
     """The gain that a wave may have."""
-    return 1 - 0.03 * math.sqrt(sigma) * min(1, 20 / period)
+    return 1 - 0.06 * math.sqrt(sigma) * min(1, 20 / period)
 
 
 def series(sharp, n):
@@ -47,19 +49,20 @@ def series(sharp, n):
 
 
 def draw(rng, channels, levels):
-    """A wave for a network of so many levels. Half of them repeat after a few pixels, most of those
-    along rows, columns and diagonals."""
+    """A wave for a network of so many levels. Half of them repeat after a few pixels, half of those
+    along rows, columns and diagonals and the like."""
     mix = rng.standard_normal(channels) + 1j * rng.standard_normal(channels)
+    if channels > 1 and rng.integers(4):  # of colour alone, which few turns would not find
+        mix -= mix.mean()
     mix /= np.linalg.norm(mix)
     sharp = MOST_SHARP * rng.random() if rng.integers(2) == 0 else 0.0
     if rng.integers(2):
         n = 4 + int(rng.integers(LONGEST - 3))
         row, col = [(0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, -1)][rng.integers(6)]
-        distinct = n // math.gcd(n, math.gcd(row, col))
-        # The harmonics below the half of what it repeats after.
-        profile = series(sharp, min(HARMONICS, (distinct + 1) // 4)) if sharp else np.ones(1)
-        phases = [n // math.gcd(n, 2 * math.gcd(row, col) << (l + 1)) for l in range(levels)]
-        return Wave(row / n, col / n, profile, n / math.hypot(row, col), phases, 2 * math.pi * rng.random(), mix)
+        other = int(rng.integers(n)) - n // 2, 1 + int(rng.integers(n // 2))
+        if rng.integers(2) and n // math.gcd(n, math.gcd(*other)) > 2:
+            row, col = other
+        return repeating(row, col, n, 2 * math.pi * rng.random(), sharp, mix, levels)
     angle = math.pi / 4 * int(rng.integers(4)) if rng.integers(2) else math.pi * rng.random()
     fy, fx = math.sin(angle), math.cos(angle)
     f = math.sqrt(rng.random()) / 2 if rng.integers(2) else (SLOWEST / 2) ** -rng.random() / 2
@@ -68,6 +71,53 @@ def draw(rng, channels, levels):
     f = max(f, 1 / SLOWEST)
     profile = series(sharp, HARMONICS) if sharp else np.ones(1)
     return Wave(f * fy, f * fx, profile, 1 / f, [4 * HARMONICS if sharp else 8] * levels, 0.0, mix)
+
+
+def repeating(row, col, n, start, sharp, mix, levels):
+    """A wave of row and col cycles in n pixels, with the harmonics below the half of what it repeats after."""
+    distinct = n // math.gcd(n, math.gcd(row, col))
+    below = min(HARMONICS, (distinct + 1) // 4)
+    profile = series(sharp, below) if sharp and below > 1 else np.ones(1)
+    phases = [n // math.gcd(n, 2 * math.gcd(row, col) << (l + 1)) for l in range(levels)]
+    return Wave(row / n, col / n, profile, n / math.hypot(row, col), phases, start, mix)
+
+
+class Probes:
+    """The waves that the penalty looks at: in each step fresh ones, and some of those near the ceiling or
+    above that were met, which are remembered until they are not. Few waves are above."""
+
+    def __init__(self, rng):
+        self.rng, self.known, self.step = rng, [], 0
+
+    def look(self, net):
+        """The waves of a step, each in the colour of its largest gain."""
+        channels, levels = net.config["channels"], len(net.config["pyramid"]["levels"])
+        known, self.known, out = self.known, [], []
+        for i, w in enumerate(known):
+            if (i + self.step * AGAIN) % len(known) >= AGAIN:
+                self.known.append(w)
+                continue
+            out.append(max(turned(net, w), turned(net, self.beside(w)), key=lambda w: w.over))
+        out += [turned(net, draw(self.rng, channels, levels)) for _ in range(max(4, FRESH // channels))]
+        self.known += [w for w in out if w.over > -NEAR]
+        self.known = sorted(self.known, key=lambda w: -w.over)[:REMEMBERED]
+        self.step += 1
+        return out
+
+    def beside(self, w):
+        """A wave near another: one that repeats begins elsewhere, others have another frequency."""
+        if w.start:
+            return replace(w, start=w.start + self.rng.standard_normal())
+        fy, fx = (np.array([w.fy, w.fx]) + BESIDE * self.rng.standard_normal(2)).tolist()
+        return replace(w, fy=fy, fx=fx, period=1 / math.hypot(fy, fx))
+
+
+def turned(net, wave):
+    """A wave in the colour of its largest gain, and how far that is above the ceiling."""
+    mix = worst(net, wave)
+    with torch.no_grad():
+        over = float(gain(net, wave, mix)) - ceiling(net.config["sigma"], wave.period)
+    return replace(wave, mix=mix.cpu().numpy(), over=over)
 
 
 def gain(net, wave, mix=None, lowpass=True):
@@ -133,6 +183,6 @@ def worst(net, wave, turns=TURNS):
 
 def penalty(net, waves, weight):
     """weight * sum over waves of max(0, gain - ceiling)^2, and the largest gain."""
-    gains = torch.stack([gain(net, w, worst(net, w)) for w in waves])
+    gains = torch.stack([gain(net, w) for w in waves])
     limits = torch.tensor([ceiling(net.config["sigma"], w.period) for w in waves], device=gains.device)
     return weight * (gains - limits).clamp(min=0).square().sum(), float(gains.detach().max())

@@ -16,12 +16,14 @@ def names(z, prefix):
 
 
 def golden_waves(z, step):
-    """The waves at which the Go side looked, before it turned their colours."""
+    """The waves at which the Go side looked, in the colours that it turned them to."""
     if "wave.place" not in z.files:
         return ()
     out = []
     for place, profile, phases, mix in zip(*(z[f"wave.{k}"][step] for k in ("place", "profile", "phases", "mix"))):
         fy, fx, start, period = (float(v) for v in place)
+        if not period:  # no more
+            break
         profile = profile[: np.flatnonzero(profile)[-1] + 1]
         out.append(waves.Wave(fy, fx, profile, period, [int(n) for n in phases], start, mix[:, 0] + 1j * mix[:, 1]))
     return out
@@ -73,9 +75,9 @@ def test_plans():
             train.parse_plan(bad)
 
 
-def test_gain_of_drawn_waves():
+def test_gain_of_waves():
     """By transfer functions, against a large picture of the wave far from the border: the gates are the
-    largest of their group when it is strong enough."""
+    largest of their group when it is strong enough. Of waves that repeat, over whole repeats."""
     rng = np.random.default_rng(0)
     z = np.load(DATA / "train-colour.npz")
     config = json.loads(str(z["config"]))
@@ -83,21 +85,38 @@ def test_gain_of_drawn_waves():
     net = lpn.Network(config, names(z, "start."))
     n, strong = 192, 1e4
     at = np.arange(n)
-    done = 0
-    while done < 4:
+    cases = []
+    while len(cases) < 3:
         w = waves.draw(rng, 3, 2)
-        if w.period > 12:
-            continue
-        done += 1
+        if w.start == 0 and w.period <= 12 and 0.02 < abs(w.fx) < 0.48 and 0.02 < abs(w.fy) < 0.48:  # of all phases
+            cases.append((w, 96, 0.02))
+    for row, col, repeat, sharp in ((0, 1, 12, 0), (-3, 5, 23, 3), (3, 4, 16, 3), (1, 2, 10, 0)):
+        cases.append((waves.repeating(row, col, repeat, 0.7, sharp, cases[0][0].mix, 2), math.lcm(repeat, 4), 1e-3))
+    for w, window, close in cases:
         u = 2 * math.pi * (w.fy * at[:, None] + w.fx * at) + w.start
         g = sum(a * (w.mix[:, None, None] * np.exp(1j * (2 * k + 1) * u)).real for k, a in enumerate(w.profile))
         g = torch.from_numpy(g.astype(np.float32))[None]
         f = net.f(strong * g).detach() / strong
-        inner = (slice(None), slice(None), slice(48, 144), slice(48, 144))
+        inner = (slice(None), slice(None), slice(48, 48 + window), slice(48, 48 + window))
         measured = float((g[inner] * f[inner]).sum() / g[inner].square().sum())
-        assert float(waves.gain(net, w).detach()) == pytest.approx(measured, rel=0.02)
+        assert float(waves.gain(net, w).detach()) == pytest.approx(measured, rel=close)
         mix = waves.worst(net, w)
         assert float(waves.gain(net, w, mix).detach()) >= float(waves.gain(net, w).detach()) - 1e-4
+
+
+def test_probes_remember_what_is_amplified():
+    z = np.load(DATA / "train-colour.npz")
+    net = lpn.Network(json.loads(str(z["config"])), names(z, "start."))
+    probes = waves.Probes(np.random.default_rng(2))
+    most = 0.0
+    for _ in range(8):
+        seen = probes.look(net)
+        assert 4 <= len(seen) <= waves.FRESH + waves.AGAIN
+        most = max(most, max(w.over for w in seen))
+    assert most > 0 and probes.known[0].over == pytest.approx(most, abs=1e-6) and len(probes.known) <= waves.REMEMBERED
+    assert all(w.over > -waves.NEAR for w in probes.known)
+    w = probes.known[0]
+    assert float(waves.gain(net, w).detach()) - waves.ceiling(net.config["sigma"], w.period) == pytest.approx(w.over, abs=1e-5)
 
 
 def test_a_training_is_certified_by_go(tmp_path):
