@@ -132,7 +132,7 @@ func (m mixed) Eval(dst, y []float32) float64 {
 	psi := 0.0
 	for i, p := range m.psis {
 		psi += m.w[i] * p.Eval(f, y)
-		axpy(m.w[i], f, sum)
+		axpy(sum, m.w[i], f)
 	}
 	copy(dst, sum)
 	return psi
@@ -146,7 +146,7 @@ func (m curvedMixed) Hess(dst, y, v []float32) {
 	clear(sum)
 	for i, p := range m.psis {
 		p.(Curved).Hess(h, y, v)
-		axpy(m.w[i], h, sum)
+		axpy(sum, m.w[i], h)
 	}
 	copy(dst, sum)
 }

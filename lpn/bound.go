@@ -55,7 +55,7 @@ func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
 	c := n.cfg
 	switch {
 	case s.C != c.Channels:
-		return nil, fmt.Errorf("lpn: the prior has %d channels, the picture %d", c.Channels, s.C)
+		return nil, fmt.Errorf("lpn: channels: the prior wants %d, the image has %d", c.Channels, s.C)
 	case s.H < 1 || s.W < 1:
 		return nil, fmt.Errorf("lpn: a picture of %dx%d pixels", s.H, s.W)
 	case c.Height > 0 && (s.H != c.Height || s.W != c.Width):

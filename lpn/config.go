@@ -72,7 +72,7 @@ type Layer struct {
 // e is, and the gates are convex and non-decreasing.
 //
 // The energy e is Huber's function: h^2/2 as far as Threshold, and linear beyond.
-// Threshold lies above what a picture with samples in [0,1] brings, so it changes
+// Threshold is above every feature of an image with samples in [0,1], so it changes
 // nothing there; far away it lets psi grow like the low-pass and alpha terms
 // alone, which bounds R from below.
 type PyramidConfig struct {

@@ -1,5 +1,5 @@
-// Package lpn holds learned proximal networks: what a picture looks like, as a
-// function that can be evaluated.
+// Package lpn holds learned proximal networks: priors of images that are functions
+// with values.
 //
 // # The idea
 //
@@ -56,6 +56,6 @@
 // That f is a prox follows from the signs of some weights, which are checked
 // whenever a network is made or read. That R is bounded below, without which
 // no minimisation makes sense, follows from [Network.GainBound] being at
-// most 1: the threshold of a pyramid's energies sees to it. Arithmetic is in
+// most 1: the threshold of a pyramid's energies ensures it. Arithmetic is in
 // float32: the statements hold up to its rounding.
 package lpn

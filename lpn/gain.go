@@ -10,6 +10,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/engine"
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/lanczos"
 	"github.com/lpn-imaging/lpn/internal/network"
 )
 
@@ -25,7 +26,7 @@ const (
 // GainBound returns the largest eigenvalue g of the operator Q of
 // gainOperator: psi(y) <= g/2 ||y||^2 + C(1 + ||y||). Below 1, R is bounded
 // below (Toland's duality, inf R = inf 1/2||y||^2 - psi(y)).
-// For the softplus networks psi grows linearly but for its quadratic term,
+// For the softplus networks psi grows linearly except for its quadratic term,
 // and the bound is Alpha.
 func (n *Network) GainBound() float64 { return n.gain() }
 
@@ -145,8 +146,11 @@ func (o operator) largest(steps int) float64 {
 	for i := range q {
 		q[i] = float32(rng.NormFloat64())
 	}
-	_, top, _ := ritz(q, steps, o.apply)
-	return top
+	ritz, ok := lanczos.Run(q, steps, true, o.apply)
+	if !ok {
+		return math.NaN()
+	}
+	return ritz.Values[len(ritz.Values)-1]
 }
 
 // room is how far below 1 WellPosed stays, so that the bound holds with the

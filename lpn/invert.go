@@ -17,7 +17,7 @@ type PriorValue struct {
 	// <y,x> - 1/2||x||^2 - psi(y): a lower bound, by at most Gap. NaN where
 	// InRange is false.
 	R float64 `json:"value"`
-	// Residual is ||f(y)-x|| / max(||x||, 0.1 sqrt(n)): relative, but for
+	// Residual is ||f(y)-x|| / max(||x||, 0.1 sqrt(n)): relative, except for
 	// pictures so dark that rounding would decide.
 	Residual float64 `json:"residual"`
 	// Gap is Weight ||f(y)-x||^2/(2m), m the modulus of psi; +Inf where m is
@@ -270,7 +270,7 @@ func (m *history) direction(d, g []float32, h float64) {
 	var alpha [lbfgsMemory]float64
 	for i := len(m.s) - 1; i >= 0; i-- {
 		alpha[i] = m.rho[i] * dot(m.s[i], d)
-		axpy(-alpha[i], m.z[i], d)
+		axpy(d, -alpha[i], m.z[i])
 	}
 	if k := len(m.s) - 1; k >= 0 {
 		h = 1 / (m.rho[k] * dot(m.z[k], m.z[k]))
@@ -279,7 +279,7 @@ func (m *history) direction(d, g []float32, h float64) {
 		d[i] *= float32(h)
 	}
 	for i := range m.s {
-		axpy(alpha[i]-m.rho[i]*dot(m.z[i], d), m.s[i], d)
+		axpy(d, alpha[i]-m.rho[i]*dot(m.z[i], d), m.s[i])
 	}
 }
 
@@ -298,5 +298,5 @@ func dot(a, b []float32) float64 { return kernel.Dot(a, b) }
 
 func norm(a []float32) float64 { return math.Sqrt(dot(a, a)) }
 
-// axpy is y += k x.
-func axpy(k float64, x, y []float32) { kernel.Axpy(y, float32(k), x) }
+// axpy is dst += k x.
+func axpy(dst []float32, k float64, x []float32) { kernel.Axpy(dst, float32(k), x) }

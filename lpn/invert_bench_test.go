@@ -126,7 +126,7 @@ func barzilai(b *Bound, x, y []float32, goal float64) (float64, int, int) {
 	q.eval(f, g, y)
 	calls, t := 1, 1.0
 	for norm(g) > goal && calls < 1000 {
-		axpy(-t, g, y)
+		axpy(y, -t, g)
 		q.eval(f, gn, y)
 		calls++
 		sz, zz := 0.0, 0.0

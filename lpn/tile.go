@@ -15,11 +15,11 @@ import (
 // evaluated together with that margin, of which only the core is kept, so the
 // numbers are those of the whole picture and memory is bounded.
 
-// ReceptiveField returns how far f sees: f at a pixel depends on the picture within
+// ReceptiveField returns the receptive field of f: f at a pixel depends on the image within
 // halo pixels of it, in rows and in columns. A window of the picture whose corner
 // lies on multiples of pitch, the grid on which every level's cells, and the 4x4
 // blocks of cells that the Winograd algorithm works on, are the same ones, is
-// evaluated as the picture is, but for its outer halo pixels. ok is false for
+// evaluated as the image is, except in its outer halo pixels. ok is false for
 // networks of one size, or of strides that no window fits.
 func (c Config) ReceptiveField() (halo, pitch int, ok bool) {
 	if c.Height > 0 {

@@ -6,10 +6,10 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/lpn-imaging/lpn/internal/lanczos"
 	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
-	"gonum.org/v1/gonum/mat"
 )
 
 // A Certificate is the evidence that a potential's gradient f is an exact
@@ -298,7 +298,7 @@ func (v *verifier) points() [][]float32 {
 	for _, p := range pictures {
 		for _, k := range []float64{0, 1, 3} {
 			q := v.noise(k * sigma)
-			axpy(1, p, q)
+			axpy(q, 1, p)
 			ps = append(ps, q)
 		}
 	}
@@ -408,12 +408,12 @@ func (v *verifier) search(y, d []float32, sign float64) {
 		gy, gd := v.segment(y, d)
 		fall := 1 - float64(k)/steps
 		if s := norm(gy); s > 0 {
-			axpy(-sign*0.3*fall*reach/s, gy, y)
+			axpy(y, -sign*0.3*fall*reach/s, gy)
 		}
 		// At fixed length the direction turns to where psi bends least.
-		axpy(-dot(gd, d)/dot(d, d), d, gd)
+		axpy(gd, -dot(gd, d)/dot(d, d), d)
 		if s := norm(gd); s > 0 {
-			axpy(-sign*0.5*fall*length/s, gd, d)
+			axpy(d, -sign*0.5*fall*length/s, gd)
 		}
 		scaleTo(d, d, length/max(norm(d), 1e-30))
 	}
@@ -438,9 +438,14 @@ func (v *verifier) jacobian(points [][]float32) {
 			v.JacobianAsymmetry = max(v.JacobianAsymmetry, off/(norm(a)*norm(jv)+norm(d)*norm(ju)+1e-30))
 			v.Probes++
 		}
-		lo, hi, lowest := ritz(v.noise(1), 30, func(dst, d []float32) { product(dst, p, d) })
-		v.JacobianMinEig = min(v.JacobianMinEig, lo)
-		v.Lipschitz = max(v.Lipschitz, hi)
+		ritz, ok := lanczos.Run(v.noise(1), 30, true, func(dst, d []float32) { product(dst, p, d) })
+		if !ok {
+			v.JacobianMinEig, v.Lipschitz = math.NaN(), math.NaN()
+			break
+		}
+		v.JacobianMinEig = min(v.JacobianMinEig, ritz.Values[0])
+		v.Lipschitz = max(v.Lipschitz, ritz.Values[len(ritz.Values)-1])
+		lowest := ritz.Lowest()
 		// Where psi bends least, look along the direction in which it does.
 		for _, k := range []float64{0.3, 0.03} {
 			scaleTo(u, lowest, k*v.o.Sigma*math.Sqrt(float64(n))/max(norm(lowest), 1e-30))
@@ -475,48 +480,6 @@ func hessian(psi solvers.Potential, dst, y, d []float32, h float64) {
 	for i := range dst {
 		dst[i] = (a[i] - b[i]) / float32(2*h)
 	}
-}
-
-// ritz returns the extreme Ritz values of a symmetric map, by the Lanczos
-// method with full reorthogonalisation, and the lowest Ritz vector. The values
-// lie within the map's spectrum.
-func ritz(q []float32, steps int, apply func(dst, x []float32)) (lo, hi float64, lowest []float32) {
-	scaleTo(q, q, 1/norm(q))
-	basis := [][]float32{q}
-	w := make([]float32, len(q))
-	steps = min(steps, len(q))
-	t := mat.NewSymDense(steps, nil)
-	m := 0
-	for m < steps {
-		apply(w, basis[m])
-		t.SetSym(m, m, dot(w, basis[m]))
-		m++
-		for range 2 {
-			for _, b := range basis {
-				axpy(-dot(w, b), b, w)
-			}
-		}
-		b := norm(w)
-		if !(b > 1e-5) || m == steps {
-			break
-		}
-		t.SetSym(m-1, m, b)
-		next := make([]float32, len(w))
-		scaleTo(next, w, 1/b)
-		basis = append(basis, next)
-	}
-	var eig mat.EigenSym
-	if !eig.Factorize(t.SliceSym(0, m), true) {
-		return math.NaN(), math.NaN(), q
-	}
-	values := eig.Values(nil)
-	var vectors mat.Dense
-	eig.VectorsTo(&vectors)
-	lowest = make([]float32, len(q))
-	for i, b := range basis[:m] {
-		axpy(vectors.At(i, 0), b, lowest)
-	}
-	return values[0], values[m-1], lowest
 }
 
 // duality inverts f where the answer is known, and checks the inequality of

@@ -7,7 +7,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/spell"
 )
 
-// A Boundary says what a blur sees beyond the frame. The rows show how
+// A Boundary says how a blur continues the image beyond the frame. The rows show how
 // a b c d continues to both sides.
 type Boundary int
 
@@ -20,7 +20,7 @@ const (
 	Reflect
 	// Replicate repeats the last pixel: a a a|a b c d|d d d.
 	Replicate
-	// Zero sees black: 0 0 0|a b c d|0 0 0.
+	// Zero is black: 0 0 0|a b c d|0 0 0.
 	Zero
 	// Valid assumes nothing: the scene is larger than the measurement, which
 	// holds only the pixels whose whole neighbourhood lies inside the scene.

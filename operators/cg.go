@@ -95,7 +95,7 @@ func Normal(a Linear, rho float64) func(dst, x []float32) {
 	return func(dst, x []float32) {
 		a.Apply(y, x)
 		a.Adjoint(dst, y)
-		axpy(dst, x, float32(rho))
+		kernel.Axpy(dst, float32(rho), x)
 	}
 }
 

@@ -22,8 +22,8 @@
 // # What there is
 //
 //	NewIdentity      plain denoising
-//	NewBlur          convolution; five ways to continue the picture beyond its
-//	                 frame, and Valid, which assumes nothing beyond it
+//	NewBlur          convolution; five ways to continue the image beyond its
+//	                 frame, and Valid, which assumes nothing about it
 //	NewDownsample    blur, then every n-th sample: super-resolution
 //	NewMask          missing pixels: inpainting
 //	NewCirculant, NewHadamard, NewPartialFourier, NewGaussianSensing
@@ -54,7 +54,7 @@
 // "blur:motion,length=15,angle=30" or "sr:factor=2". A Spec holds the boundary
 // too, and the kernel or mask from a file once Spec.Load has read it, and
 // answers what is asked before there is an operator: the scene behind a
-// measurement, the part of it that is pictured, how far a sample sees.
+// measurement, the part of it that is in the image, the support.
 // Spec.Build makes the operator.
 //
 //	spec, err := operators.ParseSpec("blur:kernel=psf.npy")

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // A JPEGFormat is how a JPEG file keeps a picture: which planes it has, how
-// coarse they are, and how roughly their cosines are rounded. It is all that a
+// coarse they are, and how coarsely their DCT coefficients are rounded. It is all that a
 // file says of the encoder.
 type JPEGFormat struct {
 	// Planes has one entry for a gray picture, three for colour.
@@ -336,7 +338,7 @@ func (p *jpegPlane) mixIn(dst, x []float32) {
 	clear(dst)
 	for c, k := range p.colour {
 		if k != 0 {
-			axpy(dst, x[c*len(dst):(c+1)*len(dst)], k)
+			kernel.Axpy(dst, k, x[c*len(dst):(c+1)*len(dst)])
 		}
 	}
 }
@@ -345,7 +347,7 @@ func (p *jpegPlane) mixIn(dst, x []float32) {
 func (p *jpegPlane) mixOut(x, src []float32) {
 	for c, k := range p.colour {
 		if k != 0 {
-			axpy(x[c*len(src):(c+1)*len(src)], src, k)
+			kernel.Axpy(x[c*len(src):(c+1)*len(src)], k, src)
 		}
 	}
 }
@@ -358,7 +360,7 @@ func (p *jpegPlane) average(dst, pixels, line []float32, s Shape) {
 		clear(line)
 		for r := i * p.Down; r < (i+1)*p.Down; r++ {
 			at := min(r, s.H-1) * s.W
-			axpy(line[:s.W], pixels[at:at+s.W], k)
+			kernel.Axpy(line[:s.W], k, pixels[at:at+s.W])
 		}
 		for j := s.W; j < len(line); j++ {
 			line[j] = line[s.W-1]
@@ -394,7 +396,7 @@ func (p *jpegPlane) spread(pixels, src, line []float32, s Shape) {
 		}
 		for r := i * p.Down; r < (i+1)*p.Down; r++ {
 			at := min(r, s.H-1) * s.W
-			axpy(pixels[at:at+s.W], line[:s.W], k)
+			kernel.Axpy(pixels[at:at+s.W], k, line[:s.W])
 		}
 	}
 }
@@ -500,7 +502,7 @@ func (a *JPEG) Steps() []float32 {
 
 // RowSquares are the squared lengths of the rows of A inside the frame: the
 // variance of each coefficient where the picture has white noise of variance 1.
-// Within a plane rows are orthogonal, but for blocks that reach beyond the
+// Within a plane rows are orthogonal, except for blocks that reach beyond the
 // frame; between luma and chroma the cosine of their angle is at most 0.45.
 func (a *JPEG) RowSquares() []float32 { return a.squares() }
 

@@ -46,10 +46,14 @@ func ReadJPEGTable(m Image) (JPEGFormat, error) {
 	return f, f.check(m.H)
 }
 
+// Rounded reports whether the operator is the encoder of JPEG files, whose
+// measurements are coefficients rounded to the steps of a table: a Quantiser.
+func (sp Spec) Rounded() bool { return sp.orDenoise().form.rounded }
+
 // JPEG is the format of a spec of jpeg for pictures of that many channels. ok is
 // false for other operators, and where the tables are missing or bad.
 func (sp Spec) JPEG(channels int) (f JPEGFormat, ok bool) {
-	if sp.Name() != "jpeg" || sp.loaded() != nil {
+	if !sp.Rounded() || sp.loaded() != nil {
 		return f, false
 	}
 	f, err := sp.jpegFormat(channels)
@@ -74,7 +78,7 @@ func JPEGSpec(f JPEGFormat) Spec {
 
 func init() {
 	register(&family{
-		name: "jpeg", place: 8,
+		name: "jpeg", place: 8, rounded: true,
 		forms: []*form{{
 			fields: []field{
 				{key: "quality", kind: count, lo: 1, hi: 100},

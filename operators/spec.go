@@ -14,7 +14,7 @@ import (
 // that set something return another.
 //
 // Text stands for the operator alone: String and MarshalText leave out the
-// boundary, which files and command lines give beside it, and the data. Specs
+// boundary, which files and command lines give separately, and the data. Specs
 // can be compared with ==, where data that was loaded twice is not the same.
 type Spec struct {
 	form     *form
@@ -72,10 +72,21 @@ type contents map[string]Image
 func ParseSpec(s string) (Spec, error) {
 	sp, err := parseSpec(s)
 	if err != nil {
-		return Spec{}, fmt.Errorf("operator %q: %w", clip(s), err)
+		return Spec{}, &SpecError{Text: clip(s), Reason: err}
 	}
 	return sp, nil
 }
+
+// A SpecError is a text that names no operator.
+type SpecError struct {
+	Text   string // the spec, cut where it is long
+	Reason error  // the bad value and what would be right
+}
+
+func (e *SpecError) Error() string { return fmt.Sprintf("operator %q: %v", e.Text, e.Reason) }
+
+// Unwrap returns Reason.
+func (e *SpecError) Unwrap() error { return e.Reason }
 
 func (sp Spec) orDenoise() Spec {
 	if sp.form == nil {
@@ -85,7 +96,7 @@ func (sp Spec) orDenoise() Spec {
 }
 
 // String is the canonical text: keys in a fixed order, defaults written out,
-// so that ParseSpec(sp.String()) is sp, but for its boundary and data.
+// so that ParseSpec(sp.String()) is sp, except for its boundary and data.
 func (sp Spec) String() string { return sp.orDenoise().text }
 
 // MarshalText writes String.
@@ -146,7 +157,7 @@ func (sp Spec) TakesBoundary() bool {
 	return f.boundary || f.bounded
 }
 
-// Boundary is what a blur sees beyond the frame; Symmetric for operators that
+// Boundary is how a blur continues the image beyond the frame; Symmetric for operators that
 // take no boundary.
 func (sp Spec) Boundary() Boundary { return sp.boundary }
 

@@ -274,7 +274,7 @@ func (s *bpgState) propose() {
 		s.krylov()
 	default:
 		clear(s.d)
-		axpy(1/s.c, s.g, s.d)
+		axpy(s.d, 1/s.c, s.g)
 	}
 	addScaled(s.next.y, s.y, -1, s.d)
 }
@@ -295,7 +295,7 @@ func (s *bpgState) krylov() {
 	operators.CG{
 		Apply: func(dst, v []float32) {
 			product(dst, v)
-			axpy(s.c, v, dst)
+			axpy(dst, s.c, v)
 		},
 		Precondition: preconditioner(s.H, s.c),
 		Tol:          0.05, MaxIters: inner,

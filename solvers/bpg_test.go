@@ -76,7 +76,7 @@ func TestBPGDescendsToACriticalPoint(t *testing.T) {
 	}
 	y := apply(a, truth)
 	noise := randomVec(9, 5)
-	axpy(0.02, noise, y)
+	axpy(y, 0.02, noise)
 	psi := framelet{m: 0.05, edge: 0.1, gain: 1.4}
 	for _, lambda := range []float64{1e-3, 1e-2, 0.1, 1} {
 		for name, b := range bpgs(a, y, 1.4) {

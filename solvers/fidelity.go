@@ -206,7 +206,7 @@ func (h *LeastSquares) solve(dst, b []float32, rho float64) {
 	operators.CG{
 		Apply: func(dst, x []float32) {
 			product(dst, x)
-			axpy(rho, x, dst)
+			axpy(dst, rho, x)
 		},
 		Precondition: h.Preconditioner(rho),
 		Tol:          h.Tol, MaxIters: limit,
@@ -342,7 +342,7 @@ func (s Sum) ValueGradient(dst, x []float32) float64 {
 	v := 0.0
 	for _, h := range s {
 		v += valueGradient(h, t, x)
-		axpy(1, t, dst)
+		axpy(dst, 1, t)
 	}
 	return v
 }
@@ -362,7 +362,7 @@ func (s Sum) HessianAt(x []float32) func(dst, v []float32) {
 		defer giveBack(t)
 		for _, p := range parts {
 			p(t, v)
-			axpy(1, t, dst)
+			axpy(dst, 1, t)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func TestCG(t *testing.T) {
 	c := operators.CG{Tol: 1e-6, Apply: func(dst, x []float32) {
 		d.Apply(m, x)
 		d.Adjoint(dst, m)
-		axpy(0.1, x, dst)
+		axpy(dst, 0.1, x)
 	}}
 	run := func(name string, c operators.CG, start []float32) int {
 		t.Helper()

@@ -73,7 +73,7 @@ func TestQuantisedSolveAt(t *testing.T) {
 			product := h.HessianAt(x)
 			operators.CG{Tol: 1e-6, MaxIters: 3000, Apply: func(dst, v []float32) {
 				product(dst, v)
-				axpy(c, v, dst)
+				axpy(dst, c, v)
 			}}.Solve(want, g)
 			h.separable().newton(got, x, g, c, 1e-6, 200)
 			if d := dist(got, want) / norm2(want); d > 1e-3 {

@@ -77,7 +77,7 @@ func (h separable) prox(dst, v []float32, t float64) {
 	eval := func(x []float32) float64 {
 		sum := h.valueGradient(g, x)
 		addScaled(g, x, t, g)
-		axpy(-1, v, g)
+		axpy(g, -1, v)
 		r := dist(x, v)
 		return t*sum + r*r/2
 	}
@@ -123,7 +123,7 @@ func (h separable) newton(d, x, g []float32, c, tol float64, iters int) {
 		clear(d)
 		operators.CG{Tol: tol, MaxIters: iters, Apply: func(dst, v []float32) {
 			product(dst, v)
-			axpy(c, v, dst)
+			axpy(dst, c, v)
 		}}.Solve(d, g)
 		return
 	}
@@ -152,7 +152,7 @@ func (h separable) newton(d, x, g []float32, c, tol float64, iters int) {
 			h.a.Adjoint(back, dst)
 			h.a.Apply(dst, back)
 			times(dst, dst, w)
-			axpy(c, v, dst)
+			axpy(dst, c, v)
 		},
 		Precondition: func(dst, r []float32) { times(dst, r, p) },
 	}.Solve(t, b)

@@ -66,8 +66,8 @@ func (s *subspace) minimise(y, g []float32, at *dualPoint) {
 			continue
 		}
 		for i := range k {
-			axpy(-r[i], s.dy[first+i], y)
-			axpy(-r[i], s.dg[first+i], g)
+			axpy(y, -r[i], s.dy[first+i])
+			axpy(g, -r[i], s.dg[first+i])
 		}
 		return
 	}

@@ -53,7 +53,7 @@ func (t Tikhonov) Solve(dst, y []float32) {
 		Apply: func(dst, x []float32) {
 			t.A.Apply(m, x)
 			t.A.Adjoint(dst, m)
-			axpy(rho, x, dst)
+			axpy(dst, rho, x)
 			addLaplacian(dst, x, s, t.Mu)
 		},
 		Tol: tol, MaxIters: limit,

@@ -26,8 +26,8 @@ func norm2(a []float32) float64 { return math.Sqrt(dot(a, a)) }
 // dist is ||a-b||.
 func dist(a, b []float32) float64 { return math.Sqrt(kernel.SquaredError(a, b)) }
 
-// axpy is y += k x.
-func axpy(k float64, x, y []float32) { kernel.Axpy(y, float32(k), x) }
+// axpy is dst += k x.
+func axpy(dst []float32, k float64, x []float32) { kernel.Axpy(dst, float32(k), x) }
 
 // addScaled is dst = x + k d; dst may equal x or d.
 func addScaled(dst, x []float32, k float64, d []float32) {

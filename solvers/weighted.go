@@ -122,7 +122,7 @@ func (h *Weighted) ProxFrom(dst, v []float32, t float64) {
 	defer giveBack(b, w)
 	h.S.Precision(w, h.Y)
 	h.A.Adjoint(b, w)
-	axpy(1/t, v, b)
+	axpy(b, 1/t, v)
 	if h.HasCurvature() {
 		h.S.Solve(dst, b, 1/t)
 		return
@@ -135,7 +135,7 @@ func (h *Weighted) ProxFrom(dst, v []float32, t float64) {
 	operators.CG{
 		Apply: func(dst, x []float32) {
 			product(dst, x)
-			axpy(1/t, x, dst)
+			axpy(dst, 1/t, x)
 		},
 		Tol: h.Tol, MaxIters: limit,
 	}.Solve(dst, b)

@@ -22,10 +22,10 @@ type applyOptions struct {
 func applyCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "apply",
-		Usage:     "evaluate f(y) as it is: no solver, no clipping",
+		Usage:     "evaluate f(y), without a solver and without clipping",
 		ArgsUsage: "PRIOR IN.npy",
-		Description: "IN is N×C×H×W, C×H×W, H×W, or for 1-D priors N×1 or N, float32 or float64;\n" +
-			"the output has its shape, float32.\n\n" +
+		Description: "IN is float32 or float64 of shape N×C×H×W, C×H×W or H×W, for 1-D priors N×1 or N. The\n" +
+			"output is float32 of the same shape.\n\n" +
 			"Example: lpn apply prior.safetensors noisy.npy -o f.npy --psi psi.npy",
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write f(y) to `FILE`.npy, or - for stdout"},
@@ -141,7 +141,7 @@ func samples(c lpn.Config, dims []int) (n int, s operators.Shape, err error) {
 		return 0, s, fmt.Errorf("an array of shape %v holds nothing", dims)
 	}
 	if s.C != c.Channels {
-		return 0, s, fmt.Errorf("%d channels: the prior is for %d", s.C, c.Channels)
+		return 0, s, fmt.Errorf("channels: the array has %d, the prior wants %d", s.C, c.Channels)
 	}
 	return n, s, nil
 }

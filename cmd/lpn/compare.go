@@ -19,8 +19,8 @@ func compareCommand() *cli.Command {
 		Name:      "compare",
 		Usage:     "PSNR and SSIM of two images",
 		ArgsUsage: "A B",
-		Description: "Data range 1, B clipped to [0,1], the full image, no rounding to 8 bits;\n" +
-			"SSIM with a uniform 7x7 window. Equal images have no PSNR: JSON says null.\n\n" +
+		Description: "The data range is 1, B is clipped to [0,1], the whole image counts, and nothing is rounded\n" +
+			"to 8 bits. SSIM has a uniform 7x7 window. The PSNR of equal images is null in JSON.\n\n" +
 			"Example: lpn compare truth.png restored.png",
 		Flags: common(
 			&cli.BoolFlag{Name: "gray", Usage: "compare the luma (BT.601)"}),

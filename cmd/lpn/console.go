@@ -58,7 +58,7 @@ func (con *console) remark(format string, args ...any) {
 	}
 }
 
-// remarkOnce is remark, but for what has been said before.
+// remarkOnce is remark, except that it says nothing twice.
 func (con *console) remarkOnce(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	con.mu.Lock()

@@ -26,11 +26,10 @@ import (
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "check this machine and say what the program makes of it",
-		Description: "Computes two small networks and a Fourier solve with every set of instructions\n" +
-			"that the processor has, and compares with stored numbers. Exits with 1 when one\n" +
-			"is wrong. The environment variable LPN_CPU=generic|avx2|avx512 lowers the\n" +
-			"instructions in use.\n\n" +
+		Usage: "check that every set of vector instructions of this machine computes the right numbers",
+		Description: "Evaluates two small networks and solves a Fourier problem with every set of instructions\n" +
+			"that the processor has, and compares with stored numbers. The exit status is 1 if one is\n" +
+			"wrong. LPN_CPU=generic, avx2 or avx512 in the environment restricts the instructions.\n\n" +
 			"Examples:\n" +
 			"lpn doctor\n" +
 			"lpn doctor --json",

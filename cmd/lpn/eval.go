@@ -39,9 +39,9 @@ type evalOptions struct {
 func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
-		Usage:     "degrade and restore every image, table of PSNR and SSIM",
+		Usage:     "degrade and restore every image, print a table of PSNR and SSIM",
 		ArgsUsage: "DIR...",
-		Description: "The noise is known to the solver (--noise is what is added). With more than one prior,\n" +
+		Description: "--noise is the noise that is added; the solver knows it. With more than one prior,\n" +
 			"operator or noise level, or results of other programs, the table compares: paired differences\n" +
 			"from the first method with 95% intervals by the bootstrap over pictures. Other programs\n" +
 			"restore what lpn degrade makes with the same --seed.\n\n" +
@@ -53,8 +53,8 @@ func evalCommand() *cli.Command {
 		Flags: common(slices.Concat(repeatable(slices.Concat(operatorFlags(), solverFlags()), "operator", "noise", "prior"), tuneSetFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
-			&cli.StringFlag{Name: "baseline", Usage: "also by these methods, a `LIST` of " + strings.Join(restore.Baselines(), ", ")},
-			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strengths of these methods on the clean images in `DIR`; the prior's stays as it is"},
+			&cli.StringFlag{Name: "baseline", Usage: "also restore with these methods, a `LIST` of " + strings.Join(restore.Baselines(), ", ")},
+			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strengths of these methods on the clean images in `DIR`; the prior keeps its own"},
 			&cli.GenericFlag{Name: "results", Value: &many{}, Usage: "also the pictures of the same names in a folder, `NAME=DIR`, restored by another program; may be repeated"},
 			&cli.StringFlag{Name: "csv", Usage: "also write the table to `FILE`.csv"},
 			&cli.StringFlag{Name: "table", Usage: "of a comparison: write its table to `FILE`.txt, .md, .tex or .csv"},

@@ -19,8 +19,8 @@ func importCommand() *cli.Command {
 		Name:      "import",
 		Usage:     "convert a checkpoint of the reference PyTorch code",
 		ArgsUsage: "MODEL.pt",
-		Description: "The file says neither the sharpness nor the strong convexity nor the noise level:\n" +
-			"they are the code's defaults unless given. Nothing in the file is executed.\n\n" +
+		Description: "The file does not hold the sharpness, the strong convexity and the noise level: without\n" +
+			"flags they are the code's defaults. Nothing in the file is executed.\n\n" +
 			"Example: lpn import lpn_mnist.pt --sigma 0.1 -o mnist.safetensors",
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`.safetensors"},
@@ -63,6 +63,6 @@ func (o importOptions) run(_ context.Context, con *console) error {
 	if con.json {
 		return con.printJSON(info)
 	}
-	con.remark("%s -> %s: %d parameters, %d channels", o.model, o.out, info.Parameters, info.Channels)
+	con.remark("%s -> %s: %d parameters, for %d-channel images", o.model, o.out, info.Parameters, info.Channels)
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/atomicfile"
 )
 
 // An input is a file to work on.
@@ -108,13 +110,7 @@ func sameFile(a, b string) bool {
 }
 
 // cause strips the operation and path that package os puts before an error.
-func cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
-}
+func cause(err error) error { return atomicfile.Reason(err) }
 
 // missing makes an error about a file that was named on the command line and
 // is not there a mistake in the command line.

@@ -8,7 +8,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-func isJPEG(s operators.Spec) bool { return s.Name() == "jpeg" }
+func isJPEG(s operators.Spec) bool { return s.Rounded() }
 
 // readJPEG is the problem of a picture that was read from a JPEG file.
 func (o restoreOptions) readJPEG(path string, p *imageio.Picture) (restore.Problem, error) {

@@ -242,7 +242,7 @@ func TestBadInput(t *testing.T) {
 		{"restore --prior PRIOR G -o OUT --reference DIR/absent.png", 2, "no such file"},
 		{"restore --prior PRIOR G -o OUT --noise 0.1 --reference DIR/other.png", 1, "the reference is 1x20x20, the result 1x24x20"},
 		{"restore --prior PRIOR G DIR/other.png -o DIR/sub --trace DIR/t.csv", 2, "go with one input"},
-		{"restore --prior PRIOR G -o OUT --plot DIR/t.gif", 2, "a plot goes to a .png or .svg file"},
+		{"restore --prior PRIOR G -o OUT --plot DIR/t.gif", 2, "a plot goes to a .png, .svg or .pdf file"},
 		{"degrade --noise auto G -o OUT", 2, "auto is for restore"},
 		{"degrade --seed -1 G -o OUT", 2, "--seed"},
 		{"degrade --operator cs:ratio=0.5 G -o OUT", 2, "write it to a .npz file"},
@@ -847,7 +847,7 @@ func TestPriorValue(t *testing.T) {
 
 // TestBuiltins: a built-in prior is chosen by channels and noise, or named.
 func TestBuiltins(t *testing.T) {
-	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != len(priors.All()) || got[0].Name != "colour-05" {
+	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != len(priors.All()) || got[0].Name != "colour-02" {
 		t.Errorf("%+v", got)
 	}
 	dir := t.TempDir()

@@ -15,7 +15,7 @@ import (
 func parseNoise(s string) (noise.Model, error) {
 	m, err := noise.Parse(s, openOperatorFile)
 	if err != nil {
-		return nil, usagef("--noise: %w", strip(err, "noise: "))
+		return nil, usagef("--noise: %w", err)
 	}
 	return m, nil
 }

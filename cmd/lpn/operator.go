@@ -12,8 +12,8 @@ import (
 
 func operatorFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "`SPEC` of what the camera did: denoise, blur:gaussian,sigma=1.6, sr:factor=2, inpaint:mask=FILE, ...; restore chooses jpeg or denoise for a JPEG file"},
-		&cli.StringFlag{Name: "boundary", Value: "symmetric", Usage: "what a blur sees beyond the frame: `B` is circular, symmetric, reflect, replicate, zero or valid"},
+		&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "what the camera did, `SPEC`: denoise, blur:gaussian,sigma=1.6, sr:factor=2, inpaint:mask=FILE, ...; restore chooses jpeg or denoise for a JPEG file"},
+		&cli.StringFlag{Name: "boundary", Value: "symmetric", Usage: "how a blur continues the image beyond the frame: `B` is circular, symmetric, reflect, replicate, zero or valid"},
 	}
 }
 
@@ -32,7 +32,7 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"- inpaint:mask=FILE (white is known, 255, 1 or opaque) or inpaint:ratio=R[,seed=N] (the fraction kept)\n" +
 	"- cs:ratio=R[,seed=N][,kind=circulant|hadamard|fourier|gaussian], compressed sensing\n" +
 	"- tomo:angles=N[,detectors=N][,span=DEGREES], parallel beams: detectors are a pixel apart, or\n" +
-	"  spread over the diagonal where there are fewer than the shorter side has pixels\n" +
+	"  spread over the diagonal if there are fewer than pixels on the shorter side\n" +
 	"- tomo:angles=N|FILE[,detectors=N][,spacing=S][,offset=O][,centre=C|auto][,pixel=P]\n" +
 	"  [,geometry=parallel|fan-flat|fan-curved,source=D,detector=D], angles in degrees, lengths\n" +
 	"  in the unit of pixel, the side of one: as scanners have it; docs/measure.md says more\n" +
@@ -45,12 +45,12 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 // parseOperator reads --operator and --boundary.
 func parseOperator(spec, boundary string) (operators.Spec, error) {
 	s, err := operators.ParseSpec(spec)
-	if err != nil {
-		return s, usagef("--operator: %w", strip(err, "operator "))
+	if bad := (*operators.SpecError)(nil); errors.As(err, &bad) {
+		return s, usagef("--operator: %q: %w", bad.Text, bad.Reason)
 	}
 	b, err := operators.ParseBoundary(boundary)
 	if err != nil {
-		return s, usagef("--boundary: %w", strip(err, "boundary "))
+		return s, usagef("--boundary: %w", err)
 	}
 	return s.WithBoundary(b), nil
 }

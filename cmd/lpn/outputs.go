@@ -36,9 +36,9 @@ func outputFlags(suffix string) []cli.Flag {
 		&cli.StringFlag{Name: "format", Usage: "`FORMAT` for stdout and for {ext}: " + formatNames},
 		&cli.IntFlag{Name: "bits", Usage: "`N` bits a sample in PNG and TIFF, 8 or 16, or 32 for floats in TIFF (default: as the input)"},
 		&cli.IntFlag{Name: "quality", Value: 95, Usage: "JPEG quality `N`, 1 to 100"},
-		&cli.StringFlag{Name: "compression", Value: "fast", Usage: "how PNG and TIFF are deflated: `HOW` is fast or small"},
+		&cli.StringFlag{Name: "compression", Value: "fast", Usage: "how PNG and TIFF are compressed: `HOW` is fast or small"},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
-		&cli.BoolFlag{Name: "skip-existing", Usage: "pass over inputs whose output exists"},
+		&cli.BoolFlag{Name: "skip-existing", Usage: "skip inputs whose output exists"},
 		&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder, keeping the tree"},
 	}
 }

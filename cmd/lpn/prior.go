@@ -39,9 +39,9 @@ type explorer struct {
 func explorerFlags(more ...cli.Flag) []cli.Flag {
 	return common(append(append(more, figureFlags()...),
 		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits the channels"},
-		&cli.IntFlag{Name: "crop", Usage: "work on the `N`xN pixels in the middle (default: the whole picture)"},
-		&cli.Float64Flag{Name: "scale", Value: 1, Usage: "the prior R(`S` x)/S^2: above 1 it takes noise for smaller than it is"},
-		&cli.BoolFlag{Name: "ensemble", Usage: "the prior averaged over the 8 symmetries of the square"},
+		&cli.IntFlag{Name: "crop", Usage: "use the middle `N`xN pixels (default: the whole image)"},
+		&cli.Float64Flag{Name: "scale", Value: 1, Usage: "use the prior for `S` times less noise, R(S x)/S^2"},
+		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations: also an exact prox"},
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw to `FILE`.png, .svg or .pdf, write numbers to .csv or .npz; may be repeated"},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"})...)
 }

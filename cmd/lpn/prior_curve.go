@@ -21,12 +21,12 @@ type curveOptions struct {
 func priorCurveCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "curve",
-		Usage:     "f, psi and R of a prior for numbers, beside the truth for Laplace data",
+		Usage:     "f, psi and R of a prior for numbers, compared with the truth for Laplace data",
 		ArgsUsage: "PRIOR...",
 		Description: "The references are for data of density exp(-|x|/b)/(2b) and the prior's noise sigma: the\n" +
 			"maximum a posteriori, a soft threshold at sigma^2/b; the posterior mean and median, by\n" +
 			"quadrature; and R = sigma^2 |x|/b. The largest distance of f from each is printed, and the\n" +
-			"error of R, its minimum subtracted. Several priors are drawn beside each other.\n\n" +
+			"error of R, its minimum subtracted. Several priors go into one figure.\n\n" +
 			"Examples:\n" +
 			"lpn prior curve laplace -o curve.png\n" +
 			"lpn prior curve laplace l1" + priorExt + " l2" + priorExt + " -o losses.svg",

@@ -18,10 +18,10 @@ type mapOptions struct {
 func priorMapCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "map",
-		Usage:     "where in an image the prior is surprised",
+		Usage:     "where in an image R is large",
 		ArgsUsage: "INPUT",
-		Description: "Splits R/sigma^2 into one part a pixel; the parts sum to it exactly. Smoothing moves\n" +
-			"parts to their neighbours and keeps the sum.\n\n" +
+		Description: "Splits R/sigma^2 into one part for each pixel; the parts sum to it exactly. Smoothing spreads\n" +
+			"a part over its neighbours and keeps the sum.\n\n" +
 			"Example: lpn prior map photo.png -o map.png",
 		Flags: explorerFlags(
 			&cli.Float64Flag{Name: "smooth", Value: 1.5, Usage: "standard deviation `S` of the smoothing, in pixels; 0: none"}),

@@ -46,8 +46,8 @@ func priorPathCommand() *cli.Command {
 		Name:      "path",
 		Usage:     "the prior along a path of changed images",
 		ArgsUsage: "INPUT...",
-		Description: "Evaluates R/sigma^2 a sample, the negative log-prior up to a constant, at each image\n" +
-			"changed more and more; many images give their mean and spread.\n\n" +
+		Description: "Changes each image step by step and evaluates R/sigma^2 a sample, the negative log-prior\n" +
+			"up to a constant. Many images give a mean and a standard deviation.\n\n" +
 			"Examples:\n" +
 			"lpn prior path --perturb noise photos/ -o noise.png -o noise.csv\n" +
 			"lpn prior path --perturb blur --levels 0,1,2 photo.png\n" +
@@ -55,8 +55,8 @@ func priorPathCommand() *cli.Command {
 		Flags: explorerFlags(
 			&cli.StringFlag{Name: "perturb", Value: "noise", Usage: "`KIND` of change: " + strings.Join(perturbationNames(), ", ")},
 			&cli.StringFlag{Name: "levels", Usage: "`LEVELS` of the change, as 0,1,2 or FROM:TO:COUNT"},
-			&cli.StringFlag{Name: "with", Usage: "the other picture `FILE` of mix (default: the next input)"},
-			&cli.StringSliceFlag{Name: "overlay", Usage: "a further prior, `NAME` or file, to draw beside; may be repeated"},
+			&cli.StringFlag{Name: "with", Usage: "the image `FILE` to mix with (default: the next input)"},
+			&cli.StringSliceFlag{Name: "overlay", Usage: "also draw the prior `NAME`, or a file; may be repeated"},
 			&cli.BoolFlag{Name: "relative", Usage: "subtract each image's value at the first level"},
 			&cli.BoolFlag{Name: "box", Usage: "draw boxes (median, quartiles) instead of mean and deviation"},
 			&cli.BoolFlag{Name: "examples", Usage: "show the first image at some of the levels above the curve"},

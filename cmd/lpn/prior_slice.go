@@ -30,9 +30,9 @@ func priorSliceCommand() *cli.Command {
 		Usage:     "the prior on a plane through an image",
 		ArgsUsage: "INPUT",
 		Description: "Contours of R/sigma^2 at x + a u + b v. A direction is noise, blur, grad (against the\n" +
-			"prior's gradient) or a file, the direction towards that picture; they are made orthogonal\n" +
-			"and of the length of noise at the prior's sigma. With --noise the fidelity to a measurement\n" +
-			"of the image is added: the landscape that a solver walks.\n\n" +
+			"prior's gradient) or a file, the direction towards that image. Directions are made orthogonal\n" +
+			"and as long as noise at the prior's sigma. --noise adds the fidelity to a measurement of the\n" +
+			"image: the objective that a solver minimises.\n\n" +
 			"Example: lpn prior slice --crop 64 --dirs noise,blur photo.png -o slice.png",
 		Flags: explorerFlags(
 			&cli.StringFlag{Name: "dirs", Value: "noise,blur", Usage: "`U,V`, the directions"},
@@ -40,7 +40,7 @@ func priorSliceCommand() *cli.Command {
 			&cli.IntFlag{Name: "grid", Value: 15, Usage: "`N` steps each way"},
 			&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "`SPEC` of the measurement"},
 			&cli.StringFlag{Name: "boundary", Value: "symmetric", Usage: "boundary `B` of a blur"},
-			&cli.StringFlag{Name: "noise", Usage: "noise `S` of the measurement; adds its fidelity"}),
+			&cli.StringFlag{Name: "noise", Usage: "add the fidelity to a measurement of the image with noise `S`"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 1, "one image"); err != nil {
 				return err

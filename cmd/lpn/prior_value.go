@@ -6,6 +6,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/explore"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/urfave/cli/v2"
 )
 
@@ -19,10 +20,10 @@ type priorValueOptions struct {
 func priorValueCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "value",
-		Usage:     "the prior R of images, with what is certain of it",
+		Usage:     "the value of the prior R for images, with its error bound",
 		ArgsUsage: "INPUT...",
-		Description: "R(x) is found by inverting the network, f(y) = x. The value is a lower bound, by at\n" +
-			"most the gap; R/sigma^2 is the negative log-prior up to a constant.\n\n" +
+		Description: "R(x) is found by inverting the network, f(y) = x. The value is a lower bound; R(x) is above\n" +
+			"it by at most the gap. R/sigma^2 is the negative log-prior up to a constant.\n\n" +
 			"Example: lpn prior value --json photo.png",
 		Flags: common(
 			&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits the channels"},
@@ -86,7 +87,7 @@ func (o priorValueOptions) value(ctx context.Context, con *console, path string)
 		return priorValue{}, err
 	}
 	if channels != 1 && channels != p.C {
-		return priorValue{}, usagef("%s: prior %s: it is for %d channels, the picture has %d", path, prior.Name, channels, p.C)
+		return priorValue{}, usagef("%s: %w", path, &restore.ChannelsError{Prior: prior.Name, Want: channels, Have: p.C})
 	}
 	v, err := explore.Value(ctx, prior, p.Image)
 	return priorValue{

@@ -29,7 +29,7 @@ func TestTiledDenoise(t *testing.T) {
 	pr := prior(t)
 	whole, tiled := filepath.Join(dir, "whole.npy"), filepath.Join(dir, "tiled.npy")
 	for _, c := range []int{1, 3} {
-		y := large(t, dir, c, 151, 120)
+		y := large(t, dir, c, 451, 420)
 		args := []string{"restore", "--json", "--force", "--prior", pr, "--noise", "0.1", y, "-o"}
 		w := asJSON[restored](t, must(t, append(args, whole)...))
 		code, stdout, stderr := call(t, append(args, tiled, "--memory", "1M")...)
@@ -99,7 +99,7 @@ func TestTiledDeblur(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	dir := t.TempDir()
 	pr := prior(t)
-	y := large(t, dir, 1, 160, 150)
+	y := large(t, dir, 1, 451, 420)
 	out := filepath.Join(dir, "x.npy")
 	for _, c := range []struct{ args, want string }{
 		{"--operator inpaint:ratio=0.5", "only denoise, blur and jpeg are cut into tiles"},
@@ -132,7 +132,7 @@ func TestTooLarge(t *testing.T) {
 // TestInterruptTiles: Ctrl-C between tiles writes nothing.
 func TestInterruptTiles(t *testing.T) {
 	dir := t.TempDir()
-	y := large(t, dir, 1, 160, 150)
+	y := large(t, dir, 1, 451, 420)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	code, _, stderr := callWith(t, ctx, nil, "restore", "--quiet", "--prior", prior(t), "--noise", "0.1", "--memory", "1M", y, "-o", filepath.Join(dir, "x.npy"))

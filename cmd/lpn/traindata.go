@@ -224,7 +224,7 @@ func (o *trainOptions) findNoise(con *console, m *train.Images, set *dataSet) er
 	}
 	model, err := noise.Parse(text, openOperatorFile)
 	if err != nil {
-		return usagef("--noisy: %w", strip(err, "noise: "))
+		return usagef("--noisy: %w", err)
 	}
 	if model != nil {
 		if r := m.Range(); !r.IsZero() {

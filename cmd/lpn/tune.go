@@ -153,7 +153,7 @@ func tuneCommand() *cli.Command {
 			"also rho. The same seed gives the same file, which restore and eval take as --params.\n\n" +
 			"Example: lpn tune --operator blur:gaussian,sigma=1.6 --noise 0.01 clean/ -o deblur.json",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
-			&cli.IntFlag{Name: "trials", Value: 30, Usage: "look at `N` sets of parameters at most"},
+			&cli.IntFlag{Name: "trials", Value: 30, Usage: "try at most `N` sets of parameters"},
 			&cli.StringFlag{Name: "baseline", Usage: "also tune the strength of these methods, a `LIST` of " + strings.Join(tunableBaselines(), ", ")},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
@@ -229,7 +229,7 @@ func (o tuneOptions) run(ctx context.Context, con *console) error {
 	if o.to == "" {
 		return nil
 	}
-	con.remark("%s: strength %.3g, scale %.3g: %.2f dB on %d images", o.to, p.Strength, p.Scale, p.PSNR, p.Images)
+	con.remark("%s: strength %.3g, scale %.3g: %.2f dB, images tuned on: %d", o.to, p.Strength, p.Scale, p.PSNR, p.Images)
 	return writeFile(o.to, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")

@@ -37,7 +37,7 @@ func Write(path string, write func(io.Writer) error) error {
 	}
 	f, err := tempBeside(path)
 	if err != nil {
-		return &fs.PathError{Op: "create", Path: path, Err: reason(err)}
+		return &fs.PathError{Op: "create", Path: path, Err: Reason(err)}
 	}
 	done := false
 	defer func() { // also when write panics
@@ -50,13 +50,13 @@ func Write(path string, write func(io.Writer) error) error {
 		return err
 	}
 	if err := f.Sync(); err != nil {
-		return &fs.PathError{Op: "write", Path: path, Err: reason(err)}
+		return &fs.PathError{Op: "write", Path: path, Err: Reason(err)}
 	}
 	if err := f.Close(); err != nil {
-		return &fs.PathError{Op: "write", Path: path, Err: reason(err)}
+		return &fs.PathError{Op: "write", Path: path, Err: Reason(err)}
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
-		return &fs.PathError{Op: "rename", Path: path, Err: reason(err)}
+		return &fs.PathError{Op: "rename", Path: path, Err: Reason(err)}
 	}
 	done = true
 	syncDir(filepath.Dir(path))
@@ -90,9 +90,8 @@ func fill(f *os.File, path string, write func(io.Writer) error) error {
 	return err
 }
 
-// reason strips the operation and path that os puts before an error, which
-// would name the temporary file.
-func reason(err error) error {
+// Reason strips the operation and path that os puts before an error.
+func Reason(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		return pe.Err

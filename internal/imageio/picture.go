@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/atomicfile"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -246,18 +246,8 @@ func open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// reason strips the operation and path that os puts before an error.
-func reason(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	var le *os.LinkError
-	if errors.As(err, &le) {
-		return le.Err
-	}
-	return err
-}
+// reason is an error of os without operation and path.
+func reason(err error) error { return atomicfile.Reason(err) }
 
 // Decode reads a picture from r, which name describes in errors.
 func Decode(r io.Reader, name string) (*Picture, error) {

@@ -141,6 +141,12 @@ func damaged(format string, err error) error {
 	if u := (*Unsupported)(nil); errors.As(err, &u) {
 		return err
 	}
+	if feature := png.UnsupportedError(""); errors.As(err, &feature) {
+		return unsupported("a "+format+" picture with "+string(feature), "save it as PNG or TIFF with another program")
+	}
+	if errors.Is(err, bmp.ErrUnsupported) {
+		return unsupported("a BMP picture of this kind", "save it as PNG")
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return fmt.Errorf("damaged %s: it ends too early", format)
 	}
@@ -148,19 +154,13 @@ func damaged(format string, err error) error {
 	for _, prefix := range []string{"png: ", "jpeg: ", "tiff: ", "bmp: ", "webp: ", "vp8: ", "vp8l: ", "gif: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
-	if feature, ok := strings.CutPrefix(s, "unsupported feature: "); ok {
-		return unsupported("a "+format+" picture with "+feature, "save it as PNG or TIFF with another program")
-	}
-	if s == "unsupported BMP image" {
-		return unsupported("a BMP picture of this kind", "save it as PNG")
-	}
 	return fmt.Errorf("damaged %s: %s", format, s)
 }
 
 // jpegError is [damaged] for the JPEG inside another file.
 func jpegError(err error) error {
-	if feature, ok := strings.CutPrefix(err.Error(), "unsupported JPEG feature: "); ok {
-		return unsupported("a picture that is a JPEG with "+feature, "save it as PNG or TIFF with another program")
+	if feature := jpeg.UnsupportedError(""); errors.As(err, &feature) {
+		return unsupported("a picture that is a JPEG with "+string(feature), "save it as PNG or TIFF with another program")
 	}
 	return err
 }

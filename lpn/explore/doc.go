@@ -23,14 +23,14 @@
 //     much. It is infinite where the modulus of strong convexity of psi is not
 //     known.
 //
-// A point to which no y was found is out of the network's reach: it has no value,
+// A point to which no y was found is out of range: it has no value,
 // NaN in Go, null in JSON and an empty cell in CSV.
 //
 // # The questions
 //
 //	Value  how likely is this picture?
 //	Path   how does that change as it gets noisier, blurrier, another picture?
-//	Map    where in the picture is the surprise?
+//	Map    where in the picture is R large?
 //	Slice  what is the landscape around it, also with a measurement's fidelity?
 //	Curve  is a prior for numbers the one of the data? (Laplace has the truth)
 //

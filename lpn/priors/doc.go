@@ -1,4 +1,4 @@
-// Package priors is the register of the trained priors that ship with lpn.
+// Package priors holds the trained priors that ship with lpn.
 //
 // A [Prior] is a name, what it was trained for, and a network that is decoded
 // when it is first asked for, once in a program:

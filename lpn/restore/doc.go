@@ -2,21 +2,21 @@
 // scale and weight, the start, the solver and the windows, and carries the choice
 // out.
 //
-// # The way of an image
+// # From a measurement to an image
 //
 //	Problem -> New -> Plan -> Solve -> Result
 //
 // A [Problem] is a measurement y = A x + noise: the numbers, the operator, the
 // noise level where it is known. [New] decides everything before any work and
 // returns a [Plan], which can be printed, stored as JSON and inspected field by
-// field. [Plan.Solve] minimises
+// field; Plan.Why has the reason of every choice. [Plan.Solve] minimises
 //
 //	1/2||A x - y||^2 + lambda R(s x)/s^2
 //
 // and reports what came out: the image, the objective, whether the solver
 // converged and whether a theorem covers the run.
 //
-//	plan, err := restore.New(restore.Problem{Y: y, Noise: restore.Auto}, restore.Options{Choose: priors.For})
+//	plan, err := restore.New(restore.Problem{Y: y}, restore.Options{Choose: priors.For})
 //	...
 //	fmt.Print(plan)
 //	result, err := plan.Solve(ctx, func(p restore.Progress) { fmt.Println(p.K, p.Objective) })
@@ -32,9 +32,8 @@
 //
 // # JPEG
 //
-// What a JPEG file kept, rounded cosines, is a measurement like another
-// (operators.JPEG), with the likelihood of the rounding for its fidelity
-// (solvers.Quantised) in place of the square. [ChooseJPEG] decides by the tables and
+// A JPEG file keeps rounded DCT coefficients: a measurement (operators.JPEG) whose
+// fidelity is the likelihood of the rounding (solvers.Quantised), not a square. [ChooseJPEG] decides by the tables and
 // the noise whether a file is best restored that way, denoised, or left alone.
 //
 // # Memory

@@ -31,7 +31,7 @@ type Plan struct {
 	Scene  operators.Shape `json:"scene"`
 	FrameH int             `json:"frame_h"`
 	FrameW int             `json:"frame_w"`
-	// Range is what the prior sees as black and white. Level, Lambda and the
+	// Range holds the samples that are black and white. Level, Lambda and the
 	// objective count in units of it.
 	Range Range `json:"range"`
 	// Saturated says that samples lie at the ends of the range, and are taken to say
@@ -86,6 +86,8 @@ type Plan struct {
 	// within; nil where it is solved as a whole.
 	Memory  Memory   `json:"memory"`
 	Windows *Windows `json:"windows,omitempty"`
+	// Why has the reason of each choice.
+	Why Reasons `json:"why"`
 
 	problem Problem // normalised: in [0,1], one channel where Gray
 	options Options
@@ -165,6 +167,10 @@ func New(p Problem, o Options) (*Plan, error) {
 			return nil, err
 		}
 	}
+	if plan.startsClipped(plan.problem.Y, plan.Scene) {
+		plan.Start = string(startMeasured)
+	}
+	plan.Why = plan.reasons()
 	return plan, nil
 }
 
@@ -427,13 +433,18 @@ func (p *Plan) given(m operators.Image) operators.Image {
 	return m
 }
 
-// String is the plan for people, a line a decision.
+// String is the plan for people: a line for each decision, with its reason below.
 func (p *Plan) String() string {
 	var b strings.Builder
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(&b, "%-9s %s\n", what, fmt.Sprintf(format, args...))
 	}
-	line("operator", "%s of a scene of %dx%d pixels, %d channels", p.Operator, p.Scene.W, p.Scene.H, p.Scene.C)
+	because := func(reason string) {
+		if reason != "" {
+			line("", "%s", reason)
+		}
+	}
+	line("operator", "%s of a scene of %dx%d pixels, %s", p.Operator, p.Scene.W, p.Scene.H, channelCount(p.Scene.C))
 	if p.Boundary != "" {
 		line("boundary", "%s", p.Boundary)
 	}
@@ -450,6 +461,7 @@ func (p *Plan) String() string {
 	}
 	if p.Range != Unit {
 		line("range", "%.6g to %.6g is black to white", p.Range.Lo, p.Range.Hi)
+		because(p.Why.Range)
 	}
 	if p.Saturated {
 		line("clipped", "samples at black and white say only that the truth lies there or beyond")
@@ -468,9 +480,15 @@ func (p *Plan) String() string {
 		kind = ", gray, applied to each channel"
 	}
 	line("prior", "%s, trained at %.4g, scaled by %.4g to %.4g%s", p.Prior, p.Sigma, p.Scale, p.Sigma/p.Scale, kind)
+	because(p.Why.Prior)
+	because(p.Why.Scale)
 	line("weight", "lambda %.4g = strength %.4g x %.4g of the operator x the statistical weight", p.Lambda, p.Strength, p.Weight)
+	because(p.Why.Weight)
 	line("start", "%s", p.Start)
+	because(p.Why.Start)
 	line("solver", "%s, at most %d iterations, to a change of %.2g", p.Solver, p.Iters, p.Tol)
+	because(p.Why.Solver)
+	because(p.Why.Iters)
 	if w := p.Windows; w != nil {
 		line("memory", "about %s as a whole, %s available (%s): cut into %d windows of %d pixels that overlap by %d",
 			p.Memory.needText(), p.Memory.availableText(), p.Memory.Bound, w.Count, w.Side, 2*w.Halo)
@@ -487,5 +505,5 @@ type ChannelsError struct {
 }
 
 func (e *ChannelsError) Error() string {
-	return fmt.Sprintf("prior %s: it is for %d channels, the picture has %d", e.Prior, e.Want, e.Have)
+	return fmt.Sprintf("prior %s: it is for %s, the picture has %d", e.Prior, channelCount(e.Want), e.Have)
 }

@@ -38,7 +38,7 @@ type Problem struct {
 	Weights []float32
 	// Hints are what is known of Y's file, for the estimate.
 	Hints noise.Hints
-	// Range is what the prior sees as black and white, in units of the scene. The
+	// Range holds the samples that are black and white, in units of the scene. The
 	// zero Range asks for it to be found out.
 	Range Range
 	// Truth is x where it is known, cropped to the frame. It changes nothing but

@@ -468,7 +468,7 @@ const coarseNoise = 0.25
 
 // start is the first estimate.
 func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image, h solvers.Smooth, psi solvers.Potential) ([]float32, error) {
-	if p.policy.start == startMeasured || p.policy.start == startDecoded || p.Saturated && y.Shape == a.Domain() && !p.fills() {
+	if p.policy.start == startMeasured || p.policy.start == startDecoded || p.startsClipped(y, a.Domain()) {
 		return inputBaseline(ctx, y, a, p.Level, 1)
 	}
 	if p.Light == LightLinear {
@@ -480,4 +480,10 @@ func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image,
 		x0, err = lpn.Graduated{H: h, Psi: psi, Lambda: p.Lambda, Scale: scale, Iters: min(16, p.Iters)}.Start(ctx, x0)
 	}
 	return x0, err
+}
+
+// startsClipped reports whether a scene begins with its measurement y because
+// samples of that were clipped.
+func (p *Plan) startsClipped(y operators.Image, scene operators.Shape) bool {
+	return p.Saturated && y.Shape == scene && !p.fills()
 }

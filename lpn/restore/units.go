@@ -10,8 +10,8 @@ import (
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
-// A Range says what the prior sees as black and as white: a scene's sample v is
-// shown to it as (v-Lo)/(Hi-Lo). Priors are trained on samples in [0,1]; numbers
+// A Range holds the samples that are black and white: the prior is applied to
+// (v-Lo)/(Hi-Lo) for a sample v of the scene. Priors are trained on samples in [0,1]; numbers
 // in other units - counts, attenuations, Hounsfield units - are mapped there, and
 // the result is mapped back. The zero Range is none.
 type Range struct{ Lo, Hi float64 }

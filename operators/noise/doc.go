@@ -1,5 +1,5 @@
-// Package noise says what noise a measurement has: models to be given, sampled and
-// weighed, and an estimate for pictures of which nothing is known.
+// Package noise describes the noise of a measurement: models to state, sample and
+// weight it by, and an estimate for images of which nothing is known.
 //
 // # Models
 //

@@ -129,19 +129,19 @@ func valid(m Model) error {
 	switch m := m.(type) {
 	case White:
 		if bad(m.Sigma) {
-			return fmt.Errorf("noise: a deviation of %v; want a number of at least 0", m.Sigma)
+			return fmt.Errorf("a deviation of %v; want a number of at least 0", m.Sigma)
 		}
 	case Poisson:
 		if bad(m.Gain) || m.Gain < math.SmallestNonzeroFloat32 || bad(m.Read) || bad(math.Abs(m.Black)) {
-			return fmt.Errorf("noise: %v; want a gain above 0, a read noise of at least 0 and a finite black level", m)
+			return fmt.Errorf("%v; want a gain above 0, a read noise of at least 0 and a finite black level", m)
 		}
 	case Camera:
 		if bad(m.A) || bad(m.B) || bad(math.Abs(m.Black)) {
-			return fmt.Errorf("noise: %v; want a and b of at least 0 and a finite black level", m)
+			return fmt.Errorf("%v; want a and b of at least 0 and a finite black level", m)
 		}
 	case Curve:
 		if len(m.Channels) == 0 {
-			return errors.New("noise: a curve without channels")
+			return errors.New("a curve without channels")
 		}
 		for _, l := range m.Channels {
 			ok := len(l.X) > 0 && len(l.X) == len(l.Y) && !slices.ContainsFunc(l.Y, bad)
@@ -149,16 +149,16 @@ func valid(m Model) error {
 				ok = ok && !bad(math.Abs(x)) && (k == 0 || x > l.X[k-1])
 			}
 			if !ok {
-				return errors.New("noise: a curve wants ascending brightnesses x and as many deviations y of at least 0")
+				return errors.New("a curve wants ascending brightnesses x and as many deviations y of at least 0")
 			}
 		}
 	case Map:
 		if len(m.Deviation.Pix) != m.Deviation.Len() || m.Deviation.C < 1 || m.Deviation.H < 1 || m.Deviation.W < 1 {
-			return fmt.Errorf("noise: a map of %v with %d deviations", m.Deviation.Shape, len(m.Deviation.Pix))
+			return fmt.Errorf("a map of %v with %d deviations", m.Deviation.Shape, len(m.Deviation.Pix))
 		}
 		for _, d := range m.Deviation.Pix {
 			if bad(float64(d)) {
-				return fmt.Errorf("noise: a map with a deviation of %v; want numbers of at least 0", d)
+				return fmt.Errorf("a map with a deviation of %v; want numbers of at least 0", d)
 			}
 		}
 	case Correlated:
@@ -264,7 +264,7 @@ func (r record) model() (Model, error) {
 	kinds := []string{"white", "poisson", "camera", "curve", "map"}
 	read := func(p any) error {
 		if json.Unmarshal(r.Parameters, p) != nil {
-			return fmt.Errorf("noise: the parameters of %q cannot be read", r.Kind)
+			return fmt.Errorf("the parameters of %q cannot be read", r.Kind)
 		}
 		return nil
 	}
@@ -292,7 +292,7 @@ func (r record) model() (Model, error) {
 		}
 		raw, err := base64.StdEncoding.DecodeString(p.Data)
 		if err != nil || p.C < 1 || p.H < 1 || p.W < 1 || p.C > len(raw)/4/p.H/p.W || len(raw) != 4*p.C*p.H*p.W {
-			return nil, errors.New("noise: the map's data does not have channels x height x width numbers")
+			return nil, errors.New("the map's data does not have channels x height x width numbers")
 		}
 		d := operators.NewImage(operators.Shape{C: p.C, H: p.H, W: p.W})
 		for i := range d.Pix {
@@ -300,5 +300,5 @@ func (r record) model() (Model, error) {
 		}
 		return Map{d}, nil
 	}
-	return nil, fmt.Errorf("noise: unknown kind %q%s; want %s", r.Kind, spell.Hint(r.Kind, kinds), strings.Join(kinds, ", "))
+	return nil, fmt.Errorf("unknown kind %q%s; want %s", r.Kind, spell.Hint(r.Kind, kinds), strings.Join(kinds, ", "))
 }

@@ -96,7 +96,7 @@ func (s Spectrum) Normalised() (Spectrum, []float64) {
 // check reports what is wrong with a spectrum that was read.
 func (s Spectrum) check() error {
 	if s.C < 1 || s.C > 3 || len(s.Power) != Side*Side*s.C*s.C {
-		return fmt.Errorf("noise: a spectrum of %d channels with %d numbers; want 1 to 3 channels and %d numbers a pair of them", s.C, len(s.Power), Side*Side)
+		return fmt.Errorf("a spectrum of %d channels with %d numbers; want 1 to 3 channels and %d numbers a pair of them", s.C, len(s.Power), Side*Side)
 	}
 	l := make([]float64, s.C*s.C)
 	for k := range Side * Side {
@@ -104,12 +104,12 @@ func (s Spectrum) check() error {
 		for a := range s.C {
 			for b := range a {
 				if l[a*s.C+b] != l[b*s.C+a] {
-					return fmt.Errorf("noise: the spectrum is not symmetric at frequency (%d,%d)", k/Side, k%Side)
+					return fmt.Errorf("the spectrum is not symmetric at frequency (%d,%d)", k/Side, k%Side)
 				}
 			}
 		}
 		if !cholesky(l, s.C) {
-			return fmt.Errorf("noise: the spectrum is not positive at frequency (%d,%d)", k/Side, k%Side)
+			return fmt.Errorf("the spectrum is not positive at frequency (%d,%d)", k/Side, k%Side)
 		}
 	}
 	return nil
