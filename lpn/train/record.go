@@ -132,10 +132,8 @@ func RecordOf(net *lpn.Network) (r Record, complete bool, err error) {
 		return r, err == nil, err
 	}
 	r.Recipe.Config, r.Preset = net.Config(), net.Meta(metaPreset)
-	if text := net.Meta(metaPlan); text != "" {
-		if r.Recipe.Plan, err = ParsePlan(text); err != nil {
-			return r, false, err
-		}
+	if plan, err := ParsePlan(net.Meta(metaPlan)); err == nil { // another program may write what it likes there
+		r.Recipe.Plan = plan
 	}
 	fmt.Sscan(net.Meta(metaSeed), &r.Seed)
 	fmt.Sscan(net.Meta(metaSteps), &r.Steps)
