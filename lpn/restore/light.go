@@ -125,6 +125,16 @@ func (p *Plan) developed(a operators.Linear, y operators.Image) *solvers.Develop
 	return &solvers.Developed{A: a, Y: y.Pix, Saturated: p.Saturated}
 }
 
+// apply writes what the camera would make of a scene x: A x, in linear light developed
+// again.
+func (p *Plan) apply(dst []float32, a operators.Linear, y operators.Image, x []float32) {
+	if p.Light == LightLinear {
+		p.developed(a, y).Measure(dst, x)
+		return
+	}
+	a.Apply(dst, x)
+}
+
 // developedStart is the quadratic estimate in linear light.
 func developedStart(ctx context.Context, y operators.Image, a operators.Linear, level float64) ([]float32, error) {
 	light := y.Clone()

@@ -74,7 +74,7 @@ func (r Result) Residual() operators.Image {
 	}
 	y := p.problem.Y
 	out := operators.NewImage(y.Shape)
-	p.a.Apply(out.Pix, r.X)
+	p.apply(out.Pix, p.a, y, r.X)
 	for i, v := range y.Pix {
 		out.Pix[i] = v - out.Pix[i]
 	}

@@ -61,11 +61,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 			clip(x)
 		}
 		ax = make([]float32, len(y.Pix))
-		if p.Light == LightLinear {
-			p.developed(a, y).Measure(ax, x)
-		} else {
-			a.Apply(ax, x)
-		}
+		p.apply(ax, a, y, x)
 	}
 	residual := func(dst []float32, at int) {
 		for i := range dst {

@@ -478,8 +478,8 @@ func (f *fit) measure(ps []patch) {
 	f.fitCurve(ps)
 }
 
-// mostRise is how many times the least deviation of a brightness that of another may be: between black and white photons make more noise than that
-// in linear light, but developing a photograph takes most of it back.
+// mostRise bounds the deviation at one brightness by so many times the least at any.
+// What is measured above that is edges and texture, as in a page of text.
 const mostRise = 5
 
 // fitCurve fits curve and scales to the flat positions.

@@ -273,10 +273,11 @@ func Treat(m Model, y operators.Image, lo, hi float64, clipped bool) Treatment {
 	return t
 }
 
-// Treat is the treatment of the picture y in which e was found, samples in [0,1];
-// e.White must not be 0.
+// Treat is the treatment of the picture y in which e was found, samples about in [0,1]:
+// where none is beyond, they are taken to have been clipped there. e.White must not be 0.
 func (e Estimate) Treat(y operators.Image) Treatment {
-	t := Treat(e.Model, y, 0, 1, true)
+	beyond := slices.ContainsFunc(y.Pix, func(v float32) bool { return v < 0 || v > 1 })
+	t := Treat(e.Model, y, 0, 1, !beyond)
 	if _, ok := e.Model.(Correlated); !ok {
 		t.Level *= e.White / e.Deviation
 		t.Model = White{t.Level}

@@ -56,3 +56,27 @@ func TestTreatWhite(t *testing.T) {
 		t.Errorf("comes back as %g", x[3])
 	}
 }
+
+// What lies far beyond white, as a star does, comes back; of a measurement within
+// [0,1], which was clipped there, nothing comes back from beyond.
+func TestTreatBeyond(t *testing.T) {
+	curve := Curve{[]Line{{X: []float64{0, 1}, Y: []float64{0.01, 0.03}}}}
+	e := Estimate{Model: curve, Deviation: 0.02, White: 0.02}
+	y := operators.NewImage(operators.Shape{C: 1, H: 16, W: 16})
+	for i := range y.Pix {
+		y.Pix[i] = 0.5
+	}
+	for _, peak := range []float32{1, 5} {
+		y.Pix[7] = peak
+		tr := e.Treat(y)
+		x := make([]float32, y.Len())
+		tr.Back(x, tr.Y.Pix)
+		if math.Abs(float64(x[7]/peak-1)) > 0.1 || x[7] > 1 && peak == 1 {
+			t.Errorf("%g comes back as %g", peak, x[7])
+		}
+		tr.Y.Pix[7] += 0.5
+		if tr.Back(x, tr.Y.Pix); peak == 1 && x[7] > 1 {
+			t.Errorf("of a clipped measurement %g comes back", x[7])
+		}
+	}
+}
