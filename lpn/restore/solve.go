@@ -157,7 +157,11 @@ func (p *Plan) solveGently(minimise func(*Plan) (solvers.Result, error), a opera
 		}
 		s.examination = q.examine(a, y, q.psi, r)
 		taken, most := s.ratio()*max(q.level(), quantum), p.removable()
-		if taken <= most && s.ratio() <= unexplained {
+		uneven := 0.0
+		if q.correlated() {
+			uneven = unevenness(q.problem.Y, r.X)
+		}
+		if taken <= most && s.ratio() <= unexplained && uneven <= mostUneven {
 			return s, nil
 		}
 		lower := *q
