@@ -35,7 +35,7 @@ func exportCommand() *cli.Command {
 			"the licence.\n\n"+
 			"--check reads the graph back, evaluates it at two odd sizes with plain Go loops that share nothing\n"+
 			"with the engine and the exporter, and writes nothing unless f and psi agree with the engine's to\n"+
-			"2e-5. It needs no other program.\n\n"+
+			"1e-5. It needs no other program.\n\n"+
 			"Example: lpn export gray-25 --check -o gray-25.onnx", onnx.Opset),
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the graph to `FILE`.onnx"},
@@ -119,7 +119,7 @@ type graphCheck struct {
 
 // graphTolerance is what single precision leaves of a picture with samples up to 1,
 // some rounding errors of 6e-8 in each of some ten layers.
-const graphTolerance = 2e-5
+const graphTolerance = 1e-5
 
 // checkGraph evaluates the graph and the network at two sizes, one smaller than the
 // margins of any filter.

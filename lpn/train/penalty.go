@@ -31,6 +31,7 @@ const (
 	remembered = 64
 	near       = 0.01
 	beside     = 0.01 // cycles a pixel
+	tie        = 1e-4 // a wave beside must be better by more than rounding
 )
 
 // A gainPenalty is the penalty that keeps f from amplifying waves, which a solver
@@ -86,7 +87,7 @@ func (g *gainPenalty) run() float64 {
 		q.fy += beside * float32(rng.NormFloat64())
 		q.fx += beside * float32(rng.NormFloat64())
 		q = g.look(q)
-		if p = g.look(p); q.over > p.over {
+		if p = g.look(p); q.over > p.over+tie {
 			p = g.look(q)
 		}
 		loss += g.hold(p)

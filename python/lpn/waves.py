@@ -17,6 +17,7 @@ LONGEST = 24  # the longest period, in pixels, of a wave that repeats
 FRESH, AGAIN = 12, 4  # waves in a step: new ones, fewer in colour, and remembered ones
 TURNS = 2  # steps towards the colour of the largest gain
 REMEMBERED, NEAR, BESIDE = 64, 0.01, 0.01  # waves near the ceiling are remembered, and tried beside, in cycles a pixel
+TIE = 1e-4  # a wave beside must be better by more than rounding
 MOST_SHARP, SLOWEST = 6.0, 40
 
 
@@ -97,7 +98,8 @@ class Probes:
             if (i + self.step * AGAIN) % len(known) >= AGAIN:
                 self.known.append(w)
                 continue
-            out.append(max(turned(net, w), turned(net, self.beside(w)), key=lambda w: w.over))
+            old, new = turned(net, w), turned(net, self.beside(w))
+            out.append(new if new.over > old.over + TIE else old)
         out += [turned(net, draw(self.rng, channels, levels)) for _ in range(max(4, FRESH // channels))]
         self.known += [w for w in out if w.over > -NEAR]
         self.known = sorted(self.known, key=lambda w: -w.over)[:REMEMBERED]
