@@ -1,14 +1,14 @@
 #!/bin/bash
-# Prints the table of docs/measure.md of photographs that Pillow made smaller: what lpn
+# Prints the table of docs/pictures.md of photographs that Pillow made smaller: what lpn
 # gains over Pillow's bicubic enlargement, in dB over all channels, 8 bits. Run it from
 # the root of the repository:
 #
 #   docs/sr.sh DIR [EVERY [SIDE]]
 #
 # DIR holds pictures; of every EVERY-th of them (default 7) the middle is used, SIDE
-# pixels wide and high (default: all), rounded down to what 12 divides. LPN names the program (default: lpn), PYTHON an interpreter with Pillow and
-# NumPy (default: python3). Nothing but the factor and the kernel is given: the noise is
-# found.
+# pixels wide and high (default: all), rounded down to what 12 divides. LPN names the
+# program (default: lpn), PYTHON an interpreter with Pillow and NumPy (default: python3).
+# Nothing but the factor and the kernel is given: the noise is found.
 set -euo pipefail
 dir=$1
 every=${2:-7}

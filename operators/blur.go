@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // blur is convolution with a kernel under any boundary: the picture is
@@ -289,7 +291,7 @@ func (s *separableConv) apply(dst, canvas []float32) {
 	for i := range s.h {
 		clear(t)
 		for a, u := range s.u {
-			axpy(t, canvas[(i+a)*s.wp:(i+a+1)*s.wp], u)
+			kernel.Axpy(t, u, canvas[(i+a)*s.wp:(i+a+1)*s.wp])
 		}
 		row := dst[i*s.w : (i+1)*s.w]
 		clear(row)
@@ -306,7 +308,7 @@ func (s *separableConv) adjoint(canvas, y []float32) {
 		clear(t)
 		scatter(t, y[i*s.w:(i+1)*s.w], s.v)
 		for a, u := range s.u {
-			axpy(canvas[(i+a)*s.wp:(i+a+1)*s.wp], t, u)
+			kernel.Axpy(canvas[(i+a)*s.wp:(i+a+1)*s.wp], u, t)
 		}
 	}
 }
@@ -317,14 +319,6 @@ func reversed(t []float64) []float32 {
 		r[len(t)-1-i] = float32(v)
 	}
 	return r
-}
-
-// axpy adds k*src to dst.
-func axpy(dst, src []float32, k float32) {
-	src = src[:len(dst)]
-	for i := range dst {
-		dst[i] += k * src[i]
-	}
 }
 
 // gather adds sum over b of taps[b]*src[j+b] to dst[j].
@@ -338,14 +332,14 @@ func gather(dst, src, taps []float32) {
 		}
 	}
 	for ; b < len(taps); b++ {
-		axpy(dst, src[b:b+n], taps[b])
+		kernel.Axpy(dst, taps[b], src[b:b+n])
 	}
 }
 
 // scatter adds taps[b]*src[j] to dst[j+b]: the transpose of gather.
 func scatter(dst, src, taps []float32) {
 	for b, k := range taps {
-		axpy(dst[b:b+len(src)], src, k)
+		kernel.Axpy(dst[b:b+len(src)], k, src)
 	}
 }
 

@@ -11,45 +11,17 @@ import (
 // interpolation. The adjoint is the exact transpose. No matrix is stored; both
 // directions use all cores, with the same bits on any number of them.
 type Fan struct {
-	domain, codomain Shape
-	g                Geometry
-	scratch          sync.Pool // of *fanWork
-	norm             func() float64
-	ramp             func() *radonRamp
-	rebin            func() *rebinning
+	beams
+	scratch sync.Pool // of *fanWork
+	rebin   func() *rebinning
 }
 
 // newFan takes a complete geometry.
 func newFan(s Shape, g Geometry) *Fan {
-	f := &Fan{domain: s, codomain: Shape{s.C, len(g.Angles), g.Detectors}, g: g}
+	f := &Fan{beams: newBeams(s, g, func(s Shape) Linear { return newFan(s, g) })}
 	f.scratch.New = func() any { return newFanWork(f) }
-	f.norm = sync.OnceValue(func() float64 {
-		plane := s
-		plane.C = 1
-		return positiveNorm(newFan(plane, g), 100, 1e-3)
-	})
-	f.ramp = onceRamp(s, g)
 	f.rebin = sync.OnceValue(func() *rebinning { return newRebinning(f) })
 	return f
-}
-
-// Domain is the shape of the scene.
-func (f *Fan) Domain() Shape { return f.domain }
-
-// Codomain is C x angles x detectors.
-func (f *Fan) Codomain() Shape { return f.codomain }
-
-// Geometry is where the rays run.
-func (f *Fan) Geometry() Geometry { return f.g }
-
-// Norm is an upper bound of ||A|| that is at most 0.1% above it. The first call
-// takes as long as a few applications and adjoints.
-func (f *Fan) Norm() float64 { return f.norm() }
-
-// PreconditionNormal is Radon's, of a parallel beam with the rays that the fan has
-// at the axis.
-func (f *Fan) PreconditionNormal(dst, b []float32, rho float64) {
-	f.ramp().precondition(dst, b, f.domain, rho)
 }
 
 // Apply writes the sinogram of x to dst.
@@ -152,47 +124,22 @@ func bundles(rays []ray, f func(lo, hi int, columns bool)) {
 	}
 }
 
-// fanWork is the scratch of one call: the picture and its transpose, in lines with
-// zeros at both ends.
+// fanWork is the scratch of one call.
 type fanWork struct {
-	f        *Fan
-	row, col []float32 // lines of W+2 and of H+2 samples
-	y        []float32 // the sinogram
-	rays     sync.Pool // of *[]ray, one view
+	f *Fan
+	crossed
+	y    []float32 // the sinogram
+	rays sync.Pool // of *[]ray, one view
 	crew
 	forward, adjoint func(part int)
 }
 
 func newFanWork(f *Fan) *fanWork {
-	s := f.domain
-	w := &fanWork{f: f, row: make([]float32, s.H*(s.W+2)), col: make([]float32, s.W*(s.H+2))}
+	w := &fanWork{f: f, crossed: newCrossed(f.domain, 1)}
 	w.rays.New = func() any { r := make([]ray, f.codomain.W); return &r }
 	w.crew.init()
 	w.forward, w.adjoint = w.project, w.backproject
 	return w
-}
-
-func (w *fanWork) load(x []float32) {
-	h, wd := w.f.domain.H, w.f.domain.W
-	clear(w.row) // the ends may hold what Adjoint left there
-	clear(w.col)
-	for i := range h {
-		copy(w.row[i*(wd+2)+1:], x[i*wd:(i+1)*wd])
-		for j, v := range x[i*wd : (i+1)*wd] {
-			w.col[j*(h+2)+1+i] = v
-		}
-	}
-}
-
-func (w *fanWork) store(x []float32) {
-	h, wd := w.f.domain.H, w.f.domain.W
-	for i := range h {
-		dst := x[i*wd : (i+1)*wd]
-		copy(dst, w.row[i*(wd+2)+1:])
-		for j := range dst {
-			dst[j] += w.col[j*(h+2)+1+i]
-		}
-	}
 }
 
 // lines are those on which rays are sampled, and the samples of a padded one.
@@ -293,23 +240,7 @@ func newRebinning(f *Fan) *rebinning {
 	p := Geometry{Angles: equalAngles(max(n, 1), 180), Detectors: g.Detectors,
 		Spacing: g.Spacing / g.magnification(), Offset: g.Offset / g.magnification(), Pixel: g.Pixel}
 	b := &rebinning{parallel: newRadon(f.domain, p)}
-	order := make([]int, n)
-	at := make([]float64, n)
-	for i, a := range g.Angles {
-		order[i] = i
-		if at[i] = math.Mod(a, 360); at[i] < 0 {
-			at[i] += 360
-		}
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		if at[a] < at[b] {
-			return -1
-		}
-		if at[a] > at[b] {
-			return 1
-		}
-		return a - b
-	})
+	at, order := around(g.Angles, 360)
 	var gaps []float64
 	for k := range n - 1 {
 		gaps = append(gaps, at[order[k+1]]-at[order[k]])
@@ -329,9 +260,7 @@ func newRebinning(f *Fan) *rebinning {
 		if !(d >= 0 && d <= float64(g.Detectors-1)) || g.Detectors < 2 {
 			return none
 		}
-		if beta = math.Mod(beta, 360); beta < 0 {
-			beta += 360
-		}
+		beta = modulo(beta, 360)
 		k, _ := slices.BinarySearchFunc(order, beta, func(i int, v float64) int {
 			if at[i] < v {
 				return -1

@@ -1,6 +1,7 @@
 package operators
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -87,15 +88,7 @@ func mriNoise(sp Spec, y Image, scene Shape, _ []float32) (float64, bool) {
 			places = append(places, place{len(places), math.Hypot(far(p/scene.W, cy, scene.H), far(p%scene.W, cx, scene.W))})
 		}
 	}
-	slices.SortStableFunc(places, func(a, b place) int {
-		if a.far > b.far {
-			return -1
-		}
-		if a.far < b.far {
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(places, func(a, b place) int { return cmp.Compare(b.far, a.far) })
 	places = places[:max(len(places)/8, min(len(places), fewForNoise))]
 	planes := a.Codomain().C
 	n := len(y.Pix) / planes

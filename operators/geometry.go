@@ -1,9 +1,11 @@
 package operators
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 )
 
 // A Beam is the shape of what leaves a tomograph's source.
@@ -134,6 +136,87 @@ type Tomograph interface {
 	Reconstruct(dst, y []float32, w Window)
 }
 
+// beams is what every Tomograph knows of itself.
+type beams struct {
+	domain, codomain Shape
+	g                Geometry
+	norm             func() float64
+	ramp             func() *radonRamp
+}
+
+// newBeams takes a complete geometry, and what makes the tomograph of another scene.
+func newBeams(s Shape, g Geometry, of func(Shape) Linear) beams {
+	return beams{
+		domain: s, codomain: Shape{s.C, len(g.Angles), g.Detectors}, g: g,
+		norm: sync.OnceValue(func() float64 { return positiveNorm(of(Shape{1, s.H, s.W}), 100, 1e-3) }),
+		ramp: onceRamp(s, g),
+	}
+}
+
+// Domain is the shape of the scene.
+func (b *beams) Domain() Shape { return b.domain }
+
+// Codomain is C x angles x detectors.
+func (b *beams) Codomain() Shape { return b.codomain }
+
+// Geometry is where the rays run.
+func (b *beams) Geometry() Geometry { return b.g }
+
+// Norm is an upper bound of ||A|| that is at most 0.1% above it. The first call
+// takes as long as a few applications and adjoints.
+func (b *beams) Norm() float64 { return b.norm() }
+
+// PreconditionNormal is a NormalPreconditioner: the circular filter
+// 1/(angles/(pitch pi |frequency|) + rho), of a parallel beam with the rays at the
+// axis. It takes the rays to cover the scene and to come from all directions; where
+// they do not it is still definite, but further from the inverse.
+func (b *beams) PreconditionNormal(dst, v []float32, rho float64) {
+	b.ramp().precondition(dst, v, b.domain, rho)
+}
+
+// crossed is one plane of a scene in rows and, transposed, in columns, with pad zeros
+// at both ends of every line: a ray is sampled in one or the other.
+type crossed struct {
+	h, w, pad int
+	row, col  []float32 // h lines of w+2 pad samples, w of h+2 pad
+}
+
+func newCrossed(s Shape, pad int) crossed {
+	return crossed{s.H, s.W, pad, make([]float32, s.H*(s.W+2*pad)), make([]float32, s.W*(s.H+2*pad))}
+}
+
+// load takes a plane in.
+func (c *crossed) load(x []float32) {
+	m, n := c.w+2*c.pad, c.h+2*c.pad
+	for i := range c.h {
+		src := x[i*c.w : (i+1)*c.w]
+		line := c.row[i*m : (i+1)*m]
+		clear(line[:c.pad])
+		copy(line[c.pad:], src)
+		clear(line[c.pad+c.w:])
+		for j, v := range src {
+			c.col[j*n+c.pad+i] = v
+		}
+	}
+	for j := range c.w {
+		line := c.col[j*n : (j+1)*n]
+		clear(line[:c.pad])
+		clear(line[c.pad+c.h:])
+	}
+}
+
+// store writes the sum of what rows and columns hold to x.
+func (c *crossed) store(x []float32) {
+	m, n := c.w+2*c.pad, c.h+2*c.pad
+	for i := range c.h {
+		dst := x[i*c.w : (i+1)*c.w]
+		copy(dst, c.row[i*m+c.pad:])
+		for j := range dst {
+			dst[j] += c.col[j*n+c.pad+i]
+		}
+	}
+}
+
 // NewTomograph returns the line integrals of scenes of shape s along the rays of g,
 // in units of the scene times g's length: a sinogram of C x angles x detectors.
 func NewTomograph(s Shape, g Geometry) (Tomograph, error) {
@@ -156,6 +239,25 @@ func equalAngles(n int, span float64) []float64 {
 	return all
 }
 
+// around are the angles modulo period degrees, and the numbers of the views in their
+// order.
+func around(angles []float64, period float64) (at []float64, order []int) {
+	at, order = make([]float64, len(angles)), make([]int, len(angles))
+	for i, a := range angles {
+		at[i], order[i] = modulo(a, period), i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(at[a], at[b]) })
+	return at, order
+}
+
+// modulo is a in [0,period).
+func modulo(a, period float64) float64 {
+	if a = math.Mod(a, period); a < 0 {
+		a += period
+	}
+	return a
+}
+
 // A gap wider than this many times the median is one in which nothing was measured.
 const wideGap = 4
 
@@ -167,23 +269,7 @@ func arcs(angles []float64, period float64) []float64 {
 	if n == 1 {
 		return []float64{period}
 	}
-	order := make([]int, n)
-	at := make([]float64, n)
-	for i, a := range angles {
-		order[i] = i
-		if at[i] = math.Mod(a, period); at[i] < 0 {
-			at[i] += period
-		}
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		if at[a] != at[b] {
-			if at[a] < at[b] {
-				return -1
-			}
-			return 1
-		}
-		return a - b
-	})
+	at, order := around(angles, period)
 	gap := make([]float64, n) // from order[k] to order[k+1]
 	for k, i := range order {
 		next := order[(k+1)%n]

@@ -215,10 +215,6 @@ func (s Shape) dims() []int {
 	return []int{s.W}
 }
 
-// ParseMeasurement reads the JSON of a measurement file's array operator; Y is still to
-// be set.
-func ParseMeasurement(text string) (Measurement, error) { return parseOperatorJSON(text) }
-
 // ReadArrays reads the arrays of numbers in a .npz of size bytes, by name, as ReadArray
 // does; what is text is left out. Sizes are checked as by ReadMeasurement.
 func ReadArrays(r io.ReaderAt, size int64) (map[string]Image, error) {
@@ -277,7 +273,7 @@ func readMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 	if err != nil {
 		return Measurement{}, err
 	}
-	m, err := parseOperatorJSON(text)
+	m, err := ParseMeasurement(text)
 	if err != nil {
 		return Measurement{}, fmt.Errorf("operator: %w", err)
 	}
@@ -323,13 +319,21 @@ func checkWeights(w []float32, y Image) error {
 	}
 	some := false
 	for i, v := range w {
-		if !(v >= 0) || math.IsInf(float64(v), 1) {
-			return fmt.Errorf("weight %d is %v; want 1/variance, at least 0", i, v)
+		if err := checkWeight(i, v); err != nil {
+			return err
 		}
 		some = some || v > 0
 	}
 	if !some {
 		return errors.New("all weights are 0: nothing was measured")
+	}
+	return nil
+}
+
+// checkWeight refuses what is no precision.
+func checkWeight(i int, v float32) error {
+	if !(v >= 0) || math.IsInf(float64(v), 1) {
+		return fmt.Errorf("weight %d is %v; want 1/variance, at least 0", i, v)
 	}
 	return nil
 }
@@ -396,7 +400,9 @@ func ReadArray(r io.Reader) (Image, error) {
 	return m, err
 }
 
-func parseOperatorJSON(text string) (Measurement, error) {
+// ParseMeasurement reads the JSON of a measurement file's array operator; Y is still to
+// be set.
+func ParseMeasurement(text string) (Measurement, error) {
 	var o operatorJSON
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		var syntax *json.SyntaxError

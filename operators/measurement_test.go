@@ -297,3 +297,43 @@ func TestMeasurementHoldsFile(t *testing.T) {
 		}
 	}
 }
+
+// What is read of an archive of any arrays is finite, of its shape and not empty.
+func FuzzReadArrays(f *testing.F) {
+	complexes := []byte(npy.Magic + "\x01\x00\x46\x00{'descr': '<c8', 'fortran_order': False, 'shape': (1, 2), }           \n")
+	complexes = append(complexes, make([]byte, 16)...)
+	f.Add(archive(f, entry{"k.npy", complexes, true}, entry{"y.npy", floatArray([]int{2}, 1, 2), false}, entry{"t.npy", textArray("{}"), true}))
+	f.Add(written(f, exampleMeasurement(f, 0.1)))
+	f.Add([]byte("PK\x05\x06"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		all, err := ReadArrays(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		for name, m := range all {
+			if len(m.Pix) == 0 || len(m.Pix) != m.Len() || checkFinite(m.Pix) != nil {
+				t.Errorf("%q: %v with %d numbers", name, m.Shape, len(m.Pix))
+			}
+		}
+	})
+}
+
+// What parses as a measurement's JSON is one that can be written: no number of it is out
+// of range.
+func FuzzParseMeasurement(f *testing.F) {
+	f.Add(`{"spec":"denoise","scene":[1,1,2],"noise":0.1,"range":[0,2],"units":"HU","gain":52083,"offset":-1000}`)
+	f.Add(`{"spec":"sr:factor=2,kernel=gaussian","scene":[1,4,4],"boundary":"circular"}`)
+	f.Add(`{"spec":"tomo:angles=3"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := ParseMeasurement(text)
+		if err != nil {
+			return
+		}
+		if m.Noise < 0 || m.Black > m.White || m.Scene.Len() < 0 || m.Scene.Len() > MaxSamples || len(m.Units) > 32 {
+			t.Errorf("%q: %+v", text, m)
+		}
+		if again, err := ParseSpec(m.Spec.String()); err != nil || again.String() != m.Spec.String() {
+			t.Errorf("%q: spec %v: %v", text, m.Spec, err)
+		}
+	})
+}

@@ -122,8 +122,18 @@ func (sp Spec) Places(s Shape) ([]bool, error) {
 	return out, nil
 }
 
+// plainRows says whether the spec is that of NewMRI: one coil, rows that are drawn.
+func (sp Spec) plainRows() bool {
+	for _, key := range []string{"mask", "coils", "centred", "phase"} {
+		if sp.Get(key) != "" {
+			return false
+		}
+	}
+	return true
+}
+
 func buildMRI(sp Spec, s Shape) (Linear, error) {
-	if sp.Get("mask") == "" && sp.Get("coils") == "" && sp.Get("centred") == "" && sp.Get("phase") == "" {
+	if sp.plainRows() {
 		return NewMRI(s, sp.float("accel"), sp.float("center"), sp.seed())
 	}
 	if want := sp.sceneChannels(); s.C != want {
@@ -147,14 +157,14 @@ func (sp Spec) sceneChannels() int {
 
 // Complex says whether the scene is complex, with a channel for its real and one for its
 // imaginary part.
-func (sp Spec) Complex() bool { return sp.Name() == "mri" && sp.sceneChannels() == 2 }
+func (sp Spec) Complex() bool { return sp.sceneChannels() == 2 }
 
 // settleMRI takes k-space on its whole grid, coils x H x W complex numbers, to the places
 // that were measured, and finds these, the middle, the coils' maps and the phase where
 // they are not given.
 func settleMRI(m Measurement) (Measurement, []string, error) {
 	sp := m.Spec
-	if sp.Get("mask") == "" && sp.Get("coils") == "" && sp.Get("centred") == "" && sp.Get("phase") == "" {
+	if sp.plainRows() {
 		return m, nil, settledRows(m)
 	}
 	if a, err := sp.Build(m.Scene); err == nil && m.Y.Shape == a.Codomain() {

@@ -26,13 +26,10 @@ import (
 // transpose. No matrix is stored; both directions use all cores, with the same
 // bits on any number of them.
 type Radon struct {
-	domain, codomain Shape
-	g                Geometry
-	views            []view
-	byRow, byCol     []int32   // the views sampled in rows, and in columns
-	scratch          sync.Pool // of *radonWork
-	norm             func() float64
-	ramp             func() *radonRamp
+	beams
+	views        []view
+	byRow, byCol []int32   // the views sampled in rows, and in columns
+	scratch      sync.Pool // of *radonWork
 }
 
 // A view is one angle. Its rays are sampled on lines i: rows, or columns as
@@ -79,7 +76,7 @@ func equalGeometry(s Shape, angles, detectors int, span float64) (Geometry, erro
 
 // newRadon takes a complete geometry.
 func newRadon(s Shape, g Geometry) *Radon {
-	r := &Radon{domain: s, codomain: Shape{s.C, len(g.Angles), g.Detectors}, g: g}
+	r := &Radon{beams: newBeams(s, g, func(s Shape) Linear { return newRadon(s, g) })}
 	for a, angle := range g.Angles {
 		v := newView(s, g.s(0)/g.Pixel, g.Spacing/g.Pixel, angle)
 		v.weight *= float32(g.Pixel)
@@ -91,8 +88,6 @@ func newRadon(s Shape, g Geometry) *Radon {
 		}
 	}
 	r.scratch.New = func() any { return newRadonWork(r) }
-	r.norm = sync.OnceValue(r.planeNorm)
-	r.ramp = onceRamp(s, g)
 	return r
 }
 
@@ -113,25 +108,6 @@ func newView(s Shape, t0, pitch, degrees float64) view {
 	v.origin = cy - t0/sin - cx*v.shift
 	return v
 }
-
-// Domain is the shape of the scene.
-func (r *Radon) Domain() Shape { return r.domain }
-
-// Codomain is C x angles x detectors.
-func (r *Radon) Codomain() Shape { return r.codomain }
-
-// Norm is an upper bound of ||A|| that is at most 0.1% above it. The first call
-// takes as long as a few applications and adjoints.
-func (r *Radon) Norm() float64 { return r.norm() }
-
-func (r *Radon) planeNorm() float64 {
-	s := r.domain
-	s.C = 1
-	return positiveNorm(newRadon(s, r.g), 100, 1e-3)
-}
-
-// Geometry is where the rays run.
-func (r *Radon) Geometry() Geometry { return r.g }
 
 // Angle returns the angle of view a in degrees.
 func (r *Radon) Angle(a int) float64 { return r.g.Angles[a] }
@@ -180,57 +156,24 @@ func blocks(lines int) int { return (lines + radonBlock - 1) / radonBlock }
 // or a pixel a view, by one place, and a little more by rounding.
 const radonPad = 2
 
-// radonWork is the scratch of one call: the picture, its transpose and, for the
-// adjoint, the views in padded lines.
+// radonWork is the scratch of one call, for the adjoint with the views in padded
+// lines.
 type radonWork struct {
-	r        *Radon
-	row, col []float32 // lines of W and of H samples, padded
-	view     []float32 // lines of as many samples as there are detectors, padded
-	y        []float32 // the sinogram, in Apply
+	r *Radon
+	crossed
+	view []float32 // lines of as many samples as there are detectors, padded
+	y    []float32 // the sinogram, in Apply
 	crew
 	forward, adjoint func(part int)
 }
 
 func newRadonWork(r *Radon) *radonWork {
-	s := r.domain
-	w := &radonWork{r: r,
-		row:  make([]float32, s.H*(s.W+2*radonPad)),
-		col:  make([]float32, s.W*(s.H+2*radonPad)),
+	w := &radonWork{r: r, crossed: newCrossed(r.domain, radonPad),
 		view: make([]float32, r.codomain.H*(r.codomain.W+2*radonPad)),
 	}
 	w.crew.init()
 	w.forward, w.adjoint = w.project, w.backproject
 	return w
-}
-
-func (w *radonWork) load(x []float32) {
-	h, wd := w.r.domain.H, w.r.domain.W
-	for i := range h {
-		src := x[i*wd : (i+1)*wd]
-		line := w.row[i*(wd+2*radonPad):][:wd+2*radonPad]
-		clear(line[:radonPad])
-		copy(line[radonPad:], src)
-		clear(line[radonPad+wd:])
-		for j, v := range src {
-			w.col[j*(h+2*radonPad)+radonPad+i] = v
-		}
-	}
-	for j := range wd {
-		line := w.col[j*(h+2*radonPad):][:h+2*radonPad]
-		clear(line[:radonPad])
-		clear(line[radonPad+h:])
-	}
-}
-
-func (w *radonWork) store(x []float32) {
-	h, wd := w.r.domain.H, w.r.domain.W
-	for i := range h {
-		dst := x[i*wd : (i+1)*wd]
-		copy(dst, w.row[i*(wd+2*radonPad)+radonPad:])
-		for j := range dst {
-			dst[j] += w.col[j*(h+2*radonPad)+radonPad+i]
-		}
-	}
 }
 
 // project computes view a.

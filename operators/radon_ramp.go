@@ -34,14 +34,6 @@ func onceRamp(s Shape, g Geometry) func() *radonRamp {
 	return sync.OnceValue(func() *radonRamp { return newRadonRamp(s, density) })
 }
 
-// PreconditionNormal is a NormalPreconditioner: the circular filter
-// 1/(angles/(pitch pi |frequency|) + rho). It takes the rays to cover the scene
-// and to come from all directions; where they do not it is still definite, but
-// further from the inverse.
-func (r *Radon) PreconditionNormal(dst, b []float32, rho float64) {
-	r.ramp().precondition(dst, b, r.domain, rho)
-}
-
 // precondition divides by the gain plus rho.
 func (p *radonRamp) precondition(dst, b []float32, s Shape, rho float64) {
 	checkLen("PreconditionNormal dst", len(dst), s.Len())

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync"
 
+	"github.com/lpn-imaging/lpn/internal/kernel"
+
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/mat"
@@ -280,7 +282,7 @@ func (a *resample) Apply(dst, x []float32) {
 			row := mid[k*wide : (k+1)*wide]
 			clear(row)
 			for i, t := range a.down.weight[k] {
-				axpy(row, plane[(a.down.from[k]+i)*wide:][:wide], t)
+				kernel.Axpy(row, t, plane[(a.down.from[k]+i)*wide:][:wide])
 			}
 			out := dst[(c*h+k)*w:][:w]
 			for j, t := range a.across.weight {
@@ -315,7 +317,7 @@ func (a *resample) Adjoint(dst, y []float32) {
 				}
 			}
 			for i, t := range a.down.weight[k] {
-				axpy(plane[(a.down.from[k]+i)*wide:][:wide], row, t)
+				kernel.Axpy(plane[(a.down.from[k]+i)*wide:][:wide], t, row)
 			}
 		}
 	}

@@ -145,7 +145,7 @@ func (sp Spec) seed() uint64 {
 // Unit is the length in which line integrals count: the side of a pixel, where the spec
 // gives it, else 1.
 func (sp Spec) Unit() float64 {
-	if sp.Name() != "tomo" || sp.Get("pixel") == "" {
+	if sp.Get("pixel") == "" {
 		return 1
 	}
 	return sp.float("pixel")

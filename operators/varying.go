@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // NewVaryingBlur returns a blur whose kernel varies over the scene, as that of a lens:
@@ -124,7 +126,7 @@ func (v *varyingConv) apply(dst, canvas []float32) {
 			}
 		}
 		c.conv.apply(out, part)
-		v.overlap(c, h, w, func(whole, local, n int) { axpy(dst[whole:whole+n], out[local:local+n], 1) })
+		v.overlap(c, h, w, func(whole, local, n int) { kernel.Axpy(dst[whole:whole+n], 1, out[local:local+n]) })
 	}
 }
 

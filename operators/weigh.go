@@ -31,8 +31,8 @@ func Weigh(a Linear, w []float32) (Linear, error) {
 	}
 	v := &weighed{Linear: a, root: make([]float32, len(w))}
 	for i, x := range w {
-		if !(x >= 0) || math.IsInf(float64(x), 1) {
-			return nil, fmt.Errorf("operators: weight %d is %v; want 1/variance, at least 0", i, x)
+		if err := checkWeight(i, x); err != nil {
+			return nil, fmt.Errorf("operators: %w", err)
 		}
 		v.root[i] = float32(math.Sqrt(float64(x)))
 	}

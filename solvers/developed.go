@@ -115,9 +115,9 @@ func (h *Developed) ValueGradient(dst, x []float32) float64 {
 	defer giveBack(r, du, dx)
 	h.residual(r, dx, du, x)
 	value := dot(r, r) / 2
-	multiply(r, du)
+	times(r, r, du)
 	h.A.Adjoint(dst, r)
-	multiply(dst, dx)
+	times(dst, dst, dx)
 	return value
 }
 
@@ -128,19 +128,12 @@ func (h *Developed) HessianAt(x []float32) func(dst, v []float32) {
 	return func(dst, v []float32) {
 		m, w := borrow(len(h.Y)), borrow(len(v))
 		defer giveBack(m, w)
-		copy(w, v)
-		multiply(w, dx)
+		times(w, v, dx)
 		h.A.Apply(m, w)
-		multiply(m, du)
-		multiply(m, du)
+		times(m, m, du)
+		times(m, m, du)
 		h.A.Adjoint(dst, m)
-		multiply(dst, dx)
-	}
-}
-
-func multiply(dst, by []float32) {
-	for i, v := range by {
-		dst[i] *= v
+		times(dst, dst, dx)
 	}
 }
 

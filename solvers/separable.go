@@ -59,9 +59,7 @@ func (h separable) hessianAt(x []float32) func(dst, v []float32) {
 		m := borrow(len(w))
 		defer giveBack(m)
 		h.a.Apply(m, v)
-		for i, k := range w {
-			m[i] *= k
-		}
+		times(m, m, w)
 		h.a.Adjoint(dst, m)
 	}
 }
@@ -137,11 +135,6 @@ func (h separable) newton(d, x, g []float32, c, tol float64, iters int) {
 		p[i] = 1 / (float32(c) + k*square[i])
 		w[i] = float32(math.Sqrt(float64(k)))
 		b[i] *= w[i]
-	}
-	times := func(dst, v, k []float32) {
-		for i, u := range v {
-			dst[i] = u * k[i]
-		}
 	}
 	back := borrow(len(x))
 	defer giveBack(back)

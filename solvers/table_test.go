@@ -53,6 +53,7 @@ func TestEverySolverOnEveryOperator(t *testing.T) {
 		{"blur:uniform,size=3", operators.Valid},
 		{"inpaint:ratio=0.5", operators.Symmetric},
 		{"sr:factor=2", operators.Symmetric},
+		{"sr:factor=1.5x2", operators.Symmetric},
 		{"sr:factor=3x2,kernel=bicubic", operators.Symmetric},
 		{"sr:factor=2,align=corner", operators.Circular},
 		{"cs:ratio=0.5", operators.Symmetric},

@@ -29,6 +29,13 @@ func dist(a, b []float32) float64 { return math.Sqrt(kernel.SquaredError(a, b)) 
 // axpy is dst += k x.
 func axpy(dst []float32, k float64, x []float32) { kernel.Axpy(dst, float32(k), x) }
 
+// times is dst = x k, sample by sample; dst may equal x or k.
+func times(dst, x, k []float32) {
+	for i, v := range x {
+		dst[i] = v * k[i]
+	}
+}
+
 // addScaled is dst = x + k d; dst may equal x or d.
 func addScaled(dst, x []float32, k float64, d []float32) {
 	x, d = x[:len(dst)], d[:len(dst)]

@@ -140,7 +140,7 @@ func (s study) run(ctx context.Context, con *console) error {
 		names = append(names, m.name)
 	}
 	for i, spec := range s.operators {
-		if s.operators[i], err = spec.Load(openOperatorFile); err != nil {
+		if s.operators[i], err = spec.Load(fileOpener(spec)); err != nil {
 			return err
 		}
 		for _, level := range s.levels {

@@ -35,7 +35,7 @@ func (o restoreOptions) undoJPEG(ctx context.Context, path string, p *imageio.Pi
 	if p.JPEG == nil || m.Operator.Name() != "sr" || o.solver.noise != nil || !o.observed.none() {
 		return "", nil
 	}
-	// Above, what is undone goes with detail: docs/measure.md has the figures.
+	// Above, what is undone goes with detail: docs/pictures.md has the figures.
 	const most = 75
 	if p.JPEG.Format.Quality() > most {
 		return "", nil

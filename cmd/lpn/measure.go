@@ -137,7 +137,7 @@ func (o measureOptions) run(con *console) error {
 	if err != nil {
 		return err
 	}
-	if m.Spec, err = m.Spec.Load(openOperatorFile); err != nil {
+	if m.Spec, err = m.Spec.Load(fileOpener(m.Spec)); err != nil {
 		return err
 	}
 	if m.Y, err = o.numbers(con, m.Spec); err != nil {
@@ -241,20 +241,14 @@ func (o measureOptions) fill(m *operators.Measurement) (notes []string, err erro
 	if m.Spec.Complex() && m.Scene.Len() > 0 {
 		m.Scene.C = 2
 	}
-	// The layout is checked before anything is made of the numbers.
-	settle := func() error {
-		var found []string
-		*m, found, err = m.Settle()
-		notes = append(notes, found...)
-		return err
-	}
 	if o.counts {
 		if m.Spec.Name() != "tomo" {
 			return nil, usagef("--counts goes with tomo")
 		}
-		probe := *m
-		if centre := probe.Spec.Get("centre"); centre != "auto" {
-			if _, _, err := probe.Settle(); err != nil {
+		// The layout is checked before anything is made of the numbers; counts do not
+		// tell the centre.
+		if m.Spec.Get("centre") != "auto" {
+			if _, _, err := m.Settle(); err != nil {
 				return nil, err
 			}
 		}
@@ -295,9 +289,11 @@ func (o measureOptions) fill(m *operators.Measurement) (notes []string, err erro
 		}
 		say("the coils were made independent by the noise scan")
 	}
-	if err := settle(); err != nil {
+	settled, found, err := m.Settle()
+	if err != nil {
 		return nil, err
 	}
+	*m, notes = settled, append(notes, found...)
 	if _, err := m.Build(); err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func readMeasurement(path string) (operators.Measurement, error) {
 	}
 	m, err := operators.ReadMeasurement(f, st.Size())
 	if err == nil {
-		m.Spec, err = m.Spec.Load(openOperatorFile)
+		m.Spec, err = m.Spec.Load(fileOpener(m.Spec))
 	}
 	if err == nil {
 		m, _, err = m.Settle()

@@ -68,7 +68,7 @@ func fileOpener(spec operators.Spec) func(path string) (operators.Image, error) 
 	return openMask
 }
 
-// openMask reads a mask or weights. Of a picture of which a part is transparent the
+// openMask reads a mask. Of a picture of which a part is transparent the
 // opacity counts, not what the transparent pixels hold.
 func openMask(path string) (operators.Image, error) {
 	if p, err := imageio.Read(path); err == nil && hasHoles(p) {

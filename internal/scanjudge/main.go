@@ -328,8 +328,7 @@ func unknown(y operators.Image, sp operators.Spec, x operators.Image) (restore.P
 	return restore.Problem{Y: m.Y, Operator: m.Spec, Scene: m.Scene, Range: restore.Unit}, err
 }
 
-// grid puts measured numbers back on their places: the operator tells them by measuring
-// a scene that has a number everywhere in k-space.
+// grid puts measured numbers back on their places in k-space, 0 elsewhere.
 func grid(y operators.Image, sp operators.Spec, s operators.Shape) (operators.Image, error) {
 	mask, err := sp.Places(s)
 	if err != nil {

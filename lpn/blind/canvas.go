@@ -19,26 +19,14 @@ type canvas struct {
 
 // newCanvas makes room for a picture of h x w samples and a kernel of side taps.
 func newCanvas(h, w, side int) *canvas {
-	c := &canvas{h: fast(h + side - 1), w: fast(w + side - 1)}
+	c := &canvas{h: evenFFT(h + side - 1), w: evenFFT(w + side - 1)}
 	c.fft = kernel.NewFFT2(c.h, c.w)
 	c.freq = make([]complex64, c.h*(c.w/2+1))
 	return c
 }
 
-// fast is the smallest even number of at least n without prime factors above 5.
-func fast(n int) int {
-	for m := n + n%2; ; m += 2 {
-		r := m
-		for _, p := range []int{2, 3, 5} {
-			for r%p == 0 {
-				r /= p
-			}
-		}
-		if r == 1 {
-			return m
-		}
-	}
-}
+// evenFFT is the smallest even size of at least n of which transforms are fast.
+func evenFFT(n int) int { return 2 * kernel.FFTSize((n+1)/2) }
 
 func (c *canvas) len() int { return c.h * c.w }
 
@@ -51,13 +39,18 @@ func (c *canvas) transform(x []float32) []complex64 {
 
 // gain is the transfer function of the convolution with k, its middle tap at 0.
 func (c *canvas) gain(k operators.Kernel) []complex64 {
-	x := make([]float32, c.len())
+	return c.transform(placed(k, c.h, c.w))
+}
+
+// placed is a kernel on a field of h x w that wraps around, its middle tap at 0.
+func placed(k operators.Kernel, h, w int) []float32 {
+	x := make([]float32, h*w)
 	for i := range k.H {
 		for j := range k.W {
-			x[wrap(i-k.H/2, c.h)*c.w+wrap(j-k.W/2, c.w)] += float32(k.Taps[i*k.W+j])
+			x[wrap(i-k.H/2, h)*w+wrap(j-k.W/2, w)] += float32(k.Taps[i*k.W+j])
 		}
 	}
-	return c.transform(x)
+	return x
 }
 
 func wrap(i, n int) int { return ((i % n) + n) % n }

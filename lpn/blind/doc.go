@@ -26,7 +26,7 @@
 // H the little blur of sharp photographs. The misfit of a kernel is the weighted sum
 // of squares of log P over cells of a polar grid, least over a and alpha; the scene
 // itself is never estimated, so there is nothing to be trapped in. A disk of 3 pixels or
-// more shows by the zeros of its K and is found to a percent; a Gaussian has none and
+// more shows by the zeros of its K and is found to a percent or so in little noise; a Gaussian has none and
 // is told from a steep scene only by the way its K falls. The interval of a parameter holds what
 // raises the misfit by no more than scenes make it depart. See fitted in spectrum.go.
 //

@@ -1,6 +1,7 @@
 package blind
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -40,7 +41,7 @@ type Options struct {
 // MaxSize is the largest side of a free kernel, in taps.
 const MaxSize = 101
 
-// least is the smallest side of a picture that can be looked at, in pixels.
+// leastSide is the smallest side of a picture that can be looked at, in pixels.
 const leastSide = 48
 
 // A Parameter is a number of a family with its interval of confidence (95%).
@@ -330,18 +331,8 @@ func median(parts []part, k Kind, i int) fit {
 	for _, p := range parts {
 		all = append(all, p.fits[k][i])
 	}
-	slices.SortFunc(all, func(a, b fit) int { return cmpFloat(a.value, b.value) })
+	slices.SortFunc(all, func(a, b fit) int { return cmp.Compare(a.value, b.value) })
 	return all[len(all)/2]
-}
-
-func cmpFloat(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // differ is the likeness of two windows' free kernels below which the blur varies.

@@ -46,7 +46,7 @@ type toeplitz struct {
 // newToeplitz takes a correlation at lags up to side-1 from a field that wraps
 // around.
 func newToeplitz(side int, corr []float32, h, w int) *toeplitz {
-	n := fast(2*side - 1)
+	n := evenFFT(2*side - 1)
 	t := &toeplitz{side: side, n: n, fft: kernel.NewFFT2(n, n), grid: make([]float32, n*n), freq: make([]complex64, n*(n/2+1))}
 	for i := 1 - side; i < side; i++ {
 		for j := 1 - side; j < side; j++ {

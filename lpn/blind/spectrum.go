@@ -114,14 +114,8 @@ func (s spectrum) misfit(k operators.Kernel) float64 {
 
 // gain is the mean of |K|^2 in each cell, times |H|^2.
 func (s spectrum) gain(k operators.Kernel) []float64 {
-	x := make([]float32, s.h*s.w)
-	for i := range k.H {
-		for j := range k.W {
-			x[wrap(i-k.H/2, s.h)*s.w+wrap(j-k.W/2, s.w)] += float32(k.Taps[i*k.W+j])
-		}
-	}
 	f := make([]complex64, s.h*(s.w/2+1))
-	s.fft.Forward(f, x)
+	s.fft.Forward(f, placed(k, s.h, s.w))
 	var total, counts [sectors * rings]float64
 	for i, at := range s.index {
 		if at >= 0 {
@@ -227,7 +221,7 @@ func diskOf(t float64) operators.Kernel {
 }
 
 // A fit is a parameter with the interval that its profile of the misfit allows.
-type fit struct{ value, lo, hi, misfit float64 }
+type fit struct{ value, lo, hi float64 }
 
 // fitted finds the parameter of a family between lo and hi.
 func (s spectrum) fitted(family func(float64) operators.Kernel, lo, hi float64) fit {
@@ -244,7 +238,7 @@ func (s spectrum) fitted(family func(float64) operators.Kernel, lo, hi float64) 
 	}
 	centre := math.Log(lo) + float64(at)*step
 	t, best := golden(f, centre-step, centre+step, 10)
-	out := fit{value: math.Exp(t), misfit: best}
+	out := fit{value: math.Exp(t)}
 	// The misfit over its least value would be chi-squared over its degrees of freedom,
 	// and 4 their 95%, if the spectra of scenes were powers of the frequency; they are only
 	// nearly, and the true parameters of photographs lie within the limit that follows.

@@ -1,6 +1,7 @@
 package blind
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -14,7 +15,7 @@ const (
 // windows are the parts of a plane by which its blur is found: all of it where it
 // is small, or the squares with most edges of both directions.
 func (p plane) windows() []plane {
-	if min(p.h, p.w) <= wholeSide && p.h*p.w <= 2*wholeSide*wholeSide/2 || min(p.h, p.w) < windowSide {
+	if p.h*p.w <= wholeSide*wholeSide || min(p.h, p.w) < windowSide {
 		return []plane{p}
 	}
 	type place struct {
@@ -27,7 +28,7 @@ func (p plane) windows() []plane {
 			all = append(all, place{y, x, p.edges(y, x)})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b place) int { return cmpFloat(b.score, a.score) })
+	slices.SortStableFunc(all, func(a, b place) int { return cmp.Compare(b.score, a.score) })
 	var out []plane
 	var taken []place
 	for _, c := range all {
