@@ -303,10 +303,7 @@ func (o *trainOptions) reportData(con *console, dir string) error {
 		return err
 	}
 	if o.out != "" {
-		if _, err := plotFormat(o.out); err != nil {
-			return err
-		}
-		if err := mayWrite(o.out, o.force); err != nil {
+		if err := mayDraw(o.out, o.force); err != nil {
 			return err
 		}
 	}
