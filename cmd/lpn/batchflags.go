@@ -161,6 +161,16 @@ func listedFiles(con *console, list string) ([]input, error) {
 	if err != nil {
 		return nil, usagef("--files-from: %s: %v", list, cause(err))
 	}
+	names, err := listedNames(data)
+	var inputs []input
+	for _, name := range names {
+		inputs = append(inputs, listedInput(name))
+	}
+	return inputs, err
+}
+
+// listedNames are those in a list, ended by lines or by zero bytes.
+func listedNames(data []byte) (names []string, err error) {
 	split := bufio.ScanLines
 	if bytes.IndexByte(data, 0) >= 0 {
 		split = scanZeros
@@ -168,13 +178,12 @@ func listedFiles(con *console, list string) ([]input, error) {
 	s := bufio.NewScanner(bytes.NewReader(data))
 	s.Buffer(nil, len(data)+1)
 	s.Split(split)
-	var inputs []input
 	for s.Scan() {
 		if name := s.Text(); name != "" {
-			inputs = append(inputs, listedInput(name))
+			names = append(names, name)
 		}
 	}
-	return inputs, s.Err()
+	return names, s.Err()
 }
 
 // listedInput is a file by its name in a list: below the current folder its place
