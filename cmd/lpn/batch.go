@@ -58,13 +58,19 @@ func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 	var done []job
 	one := func(i int) outcome {
 		j := jobs[i]
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return outcome{err: ctx.Err()}
-		case j.err != nil:
-			return log.record(j, 0, outcome{err: j.err})
-		case r.skip && log.made(j):
+		}
+		made, err := false, j.err
+		if err == nil && r.skip {
+			made, err = log.made(j)
+		}
+		if made {
 			return outcome{skipped: true}
+		}
+		sum := log.hashInput(j)
+		if err != nil {
+			return log.record(j, sum, 0, outcome{err: err})
 		}
 		start := time.Now()
 		limited, stop := r.limit(ctx)
@@ -77,7 +83,7 @@ func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 		if ctx.Err() != nil && o.err != nil {
 			return o
 		}
-		return log.record(j, time.Since(start), o)
+		return log.record(j, sum, time.Since(start), o)
 	}
 	err = inOrder(len(jobs), r.workers(), one, func(i int, o outcome) error {
 		j := jobs[i]

@@ -233,7 +233,28 @@ func TestManifest(t *testing.T) {
 	if err := os.Truncate(filepath.Join(to, filepath.Base(names[2])), 40); err != nil {
 		t.Fatal(err)
 	}
-	again("a damaged output", 1)
+	// An output that is not what was made may be somebody's work: it is kept, and named.
+	stands := func(what, path, want string) {
+		t.Helper()
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, _, errs := call(t, args()...)
+		if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) || code != exitPartly || !strings.Contains(errs, path+want) {
+			t.Errorf("%s: %d, %q, %v", what, code, errs, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		again(what+", moved away", 1)
+	}
+	damaged := filepath.Join(to, filepath.Base(names[2]))
+	stands("a damaged output", damaged, " has changed")
+	foreign := filepath.Join(to, "z.png")
+	names = append(names, save(t, filepath.Join(dir, "z.png"), picture(1, 24, 20, 8)))
+	save(t, foreign, picture(1, 8, 8, 8))
+	stands("a file of somebody's", foreign, " exists")
 	// A line that was cut off is no harm.
 	f, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {

@@ -34,14 +34,14 @@ func batchFlags() []cli.Flag {
 		&cli.StringFlag{Name: "shard", Usage: "work on every N-th input only, from the I-th, `I/N`: each task of a job array has its own I from 1 to N"},
 		&cli.IntFlag{Name: "jobs", Usage: "work on `N` small pictures at a time; large ones go alone, on all cores", DefaultText: "as many as cores"},
 		&cli.DurationFlag{Name: "timeout", Usage: "give an input up that takes longer than `D`, as 90s or 5m (looked at between iterations)"},
-		&cli.StringFlag{Name: "manifest", Usage: "append a JSON line a file to `FILE`.jsonl: hashes, settings, result or error; --skip-existing then passes over only what was made of the same input with the same settings"},
+		&cli.StringFlag{Name: "manifest", Usage: "append a JSON line a file to `FILE`.jsonl: hashes, settings, result or error; --skip-existing then passes over only what was made of the same input with the same settings, makes anew what is out of date, and keeps and names as failed what is not as it was made"},
 		&cli.StringFlag{Name: "retry-failed", Usage: "work on what failed according to the manifest `FILE`.jsonl, to which it is added"},
 		&cli.BoolFlag{Name: "json-lines", Usage: "print one JSON object a line on stdout, as inputs are done"},
 	}
 }
 
-// batchFrom reads the flags. files are what other flags name: their content is
-// part of the settings.
+// batchFrom reads the flags. files are named within other flags, as in map:FILE: the
+// content of all files that flags name is part of the settings.
 func batchFrom(c *cli.Context, con *console, files ...string) (o batchOptions, err error) {
 	o = batchOptions{
 		filesFrom: c.String("files-from"), jobs: c.Int("jobs"), timeout: c.Duration("timeout"),
@@ -161,6 +161,16 @@ func listedFiles(con *console, list string) ([]input, error) {
 	if err != nil {
 		return nil, usagef("--files-from: %s: %v", list, cause(err))
 	}
+	names, err := listedNames(data)
+	var inputs []input
+	for _, name := range names {
+		inputs = append(inputs, listedInput(name))
+	}
+	return inputs, err
+}
+
+// listedNames are those in a list, ended by lines or by zero bytes.
+func listedNames(data []byte) (names []string, err error) {
 	split := bufio.ScanLines
 	if bytes.IndexByte(data, 0) >= 0 {
 		split = scanZeros
@@ -168,13 +178,12 @@ func listedFiles(con *console, list string) ([]input, error) {
 	s := bufio.NewScanner(bytes.NewReader(data))
 	s.Buffer(nil, len(data)+1)
 	s.Split(split)
-	var inputs []input
 	for s.Scan() {
 		if name := s.Text(); name != "" {
-			inputs = append(inputs, listedInput(name))
+			names = append(names, name)
 		}
 	}
-	return inputs, s.Err()
+	return names, s.Err()
 }
 
 // listedInput is a file by its name in a list: below the current folder its place

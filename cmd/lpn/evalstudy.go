@@ -236,7 +236,7 @@ func (s study) foreign(con *console, dir string, in input, e restore.Example) (r
 }
 
 func (s study) checkOutputs() error {
-	for _, to := range []string{s.csv, s.table, s.plot} {
+	for _, to := range []string{s.csv, s.table} {
 		if to != "" {
 			if err := mayWrite(to, s.force); err != nil {
 				return err
@@ -247,8 +247,7 @@ func (s study) checkOutputs() error {
 		return usagef("--table: %s: want an extension of .%s", s.table, strings.Join(restore.StudyFormats(), ", ."))
 	}
 	if s.plot != "" {
-		_, err := plotFormat(s.plot)
-		return err
+		return mayDraw(s.plot, s.force)
 	}
 	return nil
 }

@@ -46,21 +46,29 @@ type settings struct {
 }
 
 // besides are flags that change no result.
-var besides = slices.Concat(commonNames[:len(commonNames)-1], []string{ // seed does
-	"q", "output", "o", "force", "skip-existing", "recursive", "r", "reference", "trace", "plot", "sheet", "plan", "log", "memory", "tile",
+var besides = []string{
+	"json", "quiet", "threads", "log-format",
+	"output", "force", "skip-existing", "recursive", "reference", "trace", "plot", "sheet", "plan", "memory", "tile",
 	"files-from", "shard", "jobs", "timeout", "manifest", "retry-failed", "json-lines",
-})
+}
 
-// settingsOf are those of a command line; files are what its flags name.
+// settingsOf are those of a command line. files are named within its flags; a flag
+// whose whole value is a file is known as such.
 func settingsOf(c *cli.Context, files []string) settings {
 	s := settings{Command: c.Command.Name, Version: version(), Flags: map[string]any{}}
+	files = slices.Clone(files)
 	for _, f := range c.Command.Flags {
 		if name := f.Names()[0]; c.IsSet(name) && !slices.Contains(besides, name) {
-			s.Flags[name] = fmt.Sprint(c.Value(name))
+			value := fmt.Sprint(c.Value(name))
+			s.Flags[name] = value
+			files = append(files, value)
 		}
 	}
 	for _, path := range files {
-		if sum, err := hashFile(path); err == nil { // else it names no file
+		if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() { // a pipe is read but once
+			continue
+		}
+		if sum, err := hashFile(path); err == nil {
 			if s.Files == nil {
 				s.Files = map[string]string{}
 			}
@@ -116,11 +124,9 @@ func (r runOfJobs) openManifest() (*manifest, error) {
 	torn := false // the last line has no end: the program was killed
 	if r.skip {
 		err := eachLine(r.manifest, func(l manifestLine) {
-			if l.Error != "" {
-				delete(m.past, l.Output)
-				return
+			if l.Error == "" { // what failed has left the output as it was
+				m.past[l.Output] = pastLine{l.Input, l.InputSHA256, l.OutputSHA256, l.SettingsSHA256}
 			}
-			m.past[l.Output] = pastLine{l.Input, l.InputSHA256, l.OutputSHA256, l.SettingsSHA256}
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, usagef("--manifest: %v", err)
@@ -201,37 +207,49 @@ func failedOf(path string) ([]input, error) {
 }
 
 // made reports whether the job is done already: its output is there and, where a
-// manifest is kept, is what this input gave with these settings.
-func (m *manifest) made(j job) bool {
+// manifest is kept, is what this input gave with these settings. An output that the
+// manifest does not vouch for may be a person's, and is an error: it is not replaced.
+func (m *manifest) made(j job) (bool, error) {
 	if st, err := os.Stat(j.to); err != nil || !st.Mode().IsRegular() {
-		return false
+		return false, nil
 	}
 	if m == nil {
-		return true
+		return true, nil
 	}
-	was, ok := m.past[j.to]
-	if !ok || was.input != j.path || was.settingsSum != m.sum {
-		return false
-	}
-	in, err := hashFile(j.path)
-	if err != nil || in != was.inputSum {
-		return false
-	}
+	was, known := m.past[j.to]
 	out, err := hashFile(j.to)
-	return err == nil && out == was.outputSum
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%s: %s: %w", j.path, j.to, cause(err))
+	case !known:
+		return false, fmt.Errorf("%s: %s exists, and is not in the manifest: it is kept; move it away to have it made", j.path, j.to)
+	case out != was.outputSum:
+		return false, fmt.Errorf("%s: %s has changed since it was made: it is kept; move it away to have it made anew", j.path, j.to)
+	}
+	return was.input == j.path && was.settingsSum == m.sum && m.hashInput(j) == was.inputSum, nil
 }
 
-// record adds a line for the job. An error of the disk ends up in close.
-func (m *manifest) record(j job, took time.Duration, o outcome) outcome {
+// hashInput is the hash of a job's input, "" where no manifest is kept or the input
+// cannot be read.
+func (m *manifest) hashInput(j job) string {
+	if m == nil {
+		return ""
+	}
+	sum, _ := hashFile(j.path)
+	return sum
+}
+
+// record adds a line for the job, whose input had the given hash when work on it began.
+// An error of the disk ends up in close.
+func (m *manifest) record(j job, inputSum string, took time.Duration, o outcome) outcome {
 	if m == nil {
 		return o
 	}
 	l := manifestLine{Input: j.path, Output: j.to, SettingsSHA256: m.sum, Settings: m.settings,
-		Time: time.Now().UTC().Format(time.RFC3339), Seconds: number(took.Seconds()), Result: o.result}
+		Time: time.Now().UTC().Format(time.RFC3339), Seconds: number(took.Seconds()), Result: o.result, InputSHA256: inputSum}
 	if o.err != nil {
 		l.Result, l.Error = nil, o.err.Error()
 	}
-	l.InputSHA256, _ = hashFile(j.path)
 	if o.err == nil {
 		l.OutputSHA256, _ = hashFile(j.to)
 	}

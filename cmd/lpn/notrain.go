@@ -16,9 +16,10 @@ import (
 
 // This file makes the small command, built with -tags notrain: without the trainer
 // and the libraries that only it needs. lpn train is there all the same where the
-// complete command lies beside it, or on the path, under the name lpn-train.
+// complete command lies beside it, or on the path, under the name lpn-complete.
 
-const completeName = "lpn-train"
+// completeName is not lpn-train, which is the trainer in python/.
+const completeName = "lpn-complete"
 
 func trainCommand() *cli.Command {
 	return &cli.Command{
@@ -45,17 +46,16 @@ func trainCommand() *cli.Command {
 
 // complete finds the complete command.
 func complete() (string, error) {
-	if self, err := os.Executable(); err == nil {
-		path := filepath.Join(filepath.Dir(self), completeName)
-		if st, err := os.Stat(path); err == nil && !st.IsDir() {
+	self, err := os.Executable()
+	if err != nil {
+		self = ""
+	}
+	for _, name := range []string{filepath.Join(filepath.Dir(self), completeName), completeName} {
+		if path, err := exec.LookPath(name); err == nil && !sameFile(path, self) {
 			return path, nil
 		}
 	}
-	path, err := exec.LookPath(completeName)
-	if err != nil {
-		return "", fmt.Errorf("this lpn was built without training (-tags notrain): put a complete one beside it as %s", completeName)
-	}
-	return path, nil
+	return "", fmt.Errorf("this lpn was built without training (-tags notrain): put a complete one beside it as %s", completeName)
 }
 
 func openStack(path string) (stack, error) {

@@ -39,6 +39,14 @@ func plotFormat(path string) (string, error) {
 	return "", usagef("%s: a plot goes to a .png, .svg or .pdf file", path)
 }
 
+// mayDraw refuses files that no plot goes to, and to overwrite one unless forced.
+func mayDraw(path string, force bool) error {
+	if _, err := plotFormat(path); err != nil {
+		return err
+	}
+	return mayWrite(path, force)
+}
+
 // drawTo writes figures to a file in the format of its name.
 func drawTo(path string, s plot.Style, figures ...plot.Figure) error {
 	format, err := plotFormat(path)

@@ -96,10 +96,7 @@ func (o psfOptions) run(ctx context.Context, con *console) error {
 		return err
 	}
 	if o.plot != "" {
-		if _, err := plotFormat(o.plot); err != nil {
-			return err
-		}
-		if err := mayWrite(o.plot, o.force); err != nil {
+		if err := mayDraw(o.plot, o.force); err != nil {
 			return err
 		}
 	}

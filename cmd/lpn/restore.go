@@ -129,7 +129,7 @@ func restoreCommand() *cli.Command {
 				scale:     scale,
 				out:       outputFrom(c),
 			}
-			if o.batch, err = batchFrom(c, con, spec.File(), solver.prior, c.String("params"), strings.TrimPrefix(c.String("noise"), "map:")); err != nil {
+			if o.batch, err = batchFrom(c, con, spec.File(), strings.TrimPrefix(c.String("noise"), "map:")); err != nil {
 				return err
 			}
 			return o.run(c.Context, con)

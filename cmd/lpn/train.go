@@ -148,7 +148,7 @@ func trainCommand() *cli.Command {
 		Flags: common(
 			&cli.StringFlag{Name: "data", Usage: "`DIR` of images, an image, or an idx file; with --arch laplace none"},
 			&cli.StringFlag{Name: "valid", Usage: "`DIR` of clean images to validate on", DefaultText: "every 20th of the data"},
-			&cli.StringFlag{Name: "split", Value: "picture", Usage: "hold back every 20th `UNIT`: picture, file (with all its pages) or folder; or the names in a text file, list:FILE"},
+			&cli.StringFlag{Name: "split", Value: "picture", Usage: "hold back every 20th `UNIT`: picture, file (with all its pages) or folder; or the names in a text file, one a line, list:FILE"},
 			&cli.StringFlag{Name: "check", Usage: "only report what the images in `DIR` are like; with -o FILE.png or .svg also as a contact sheet"},
 			&cli.StringFlag{Name: "range", Usage: "`LO:HI`, what the prior sees as black and white, in the numbers of the files", DefaultText: "found out"},
 			&cli.StringFlag{Name: "noisy", Usage: "the images have `NOISE` themselves, as restore's --noise, or auto: learn from them as they are"},
@@ -281,10 +281,7 @@ func (o *trainOptions) check() error {
 		return err
 	}
 	if o.plot != "" {
-		if _, err := plotFormat(o.plot); err != nil {
-			return err
-		}
-		if err := mayWrite(o.plot, o.force); err != nil {
+		if err := mayDraw(o.plot, o.force); err != nil {
 			return err
 		}
 	}
@@ -425,6 +422,9 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 			return err
 		}
 	}
+	if untouched := -20 * math.Log10(net.Config().Sigma); r.PSNR < untouched && !record.Recipe.Laplace {
+		con.complain("%s: worse than doing nothing, which has %.2f dB: train longer, at another --lr (--find-lr), or look at the pictures (--check)", o.out, untouched)
+	}
 	if con.json {
 		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), cert.OK})
 	}
@@ -433,9 +433,6 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		estimated = ", estimated from noisy pictures"
 	}
 	con.remark("%s: %d steps in %.0f s, validation %.2f dB%s", o.out, r.Steps, r.Seconds, r.PSNR, estimated)
-	if untouched := -20 * math.Log10(net.Config().Sigma); r.PSNR < untouched && !record.Recipe.Laplace {
-		con.complain("%s: worse than doing nothing, which has %.2f dB: train longer, at another --lr (--find-lr), or look at the pictures (--check)", o.out, untouched)
-	}
 	return nil
 }
 
@@ -537,6 +534,9 @@ func (o *trainOptions) options(con *console) (t train.Options, r train.Record, e
 	r = train.Record{Command: o.command, Preset: o.preset, Recipe: p, Seed: o.seed, Every: o.every, Patience: o.patience,
 		Half: o.half, Data: set.data, Licence: o.licence, Note: o.note}
 	if o.record != nil {
+		if was := o.record.Data.Hash; was != set.data.Hash {
+			con.complain("the pictures are not those of the record, SHA-256 %s: the weights will be others", was)
+		}
 		r.Command, r.Preset, r.Licence, r.Note = o.record.Command, o.record.Preset, o.record.Licence, o.record.Note
 	}
 	return t, r, nil

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -72,8 +73,8 @@ func (o *trainOptions) open(con *console, p train.Preset) (set dataSet, err erro
 		if second, err = openImages(con, o.pairs, like); err != nil {
 			return set, err
 		}
-		if second.Len() != all.Len() {
-			return set, usagef("--pairs: %d pictures in %s, %d in %s: want one for each", second.Len(), o.pairs, all.Len(), o.data)
+		if err := o.paired(all, second); err != nil {
+			return set, err
 		}
 	}
 	if err := o.findNoise(con, all, &set); err != nil {
@@ -105,6 +106,31 @@ func (o *trainOptions) open(con *console, p train.Preset) (set dataSet, err erro
 	}
 	set.data.Training, set.data.Held = set.training.Len(), min(set.held.Len(), mostHeld)
 	return set, nil
+}
+
+// paired refuses exposures that are not one for each picture: what stands at the same
+// place in both sets is taken for the same scene.
+func (o *trainOptions) paired(first, second *train.Images) error {
+	if a, b := first.Len(), second.Len(); a != b {
+		return usagef("--pairs: %d pictures in %s, %d in %s: want one for each", b, o.pairs, a, o.data)
+	}
+	if s := slices.Concat(first.Skipped(), second.Skipped()); len(s) > 0 {
+		return usagef("--pairs: %s cannot be used, and pairs go by their order: %s", s[0].Path, s[0].Reason)
+	}
+	for i := range first.Len() {
+		x, err := first.Image(i)
+		if err != nil {
+			return err
+		}
+		y, err := second.Image(i)
+		if err != nil {
+			return err
+		}
+		if x.Shape != y.Shape {
+			return usagef("--pairs: %s is %v, %s %v: want one size", first.Name(i), x.Shape, second.Name(i), y.Shape)
+		}
+	}
+	return nil
 }
 
 // fixedChannels are those of a network that is for pictures of one kind.
@@ -195,11 +221,15 @@ func (o *trainOptions) divide(m *train.Images) (training, held *train.Images, er
 	case "folder":
 		training, held = m.SplitBy(heldBack, func(name string) string { return path.Dir(filepath.ToSlash(file(name))) })
 	case "list":
-		text, err := os.ReadFile(list)
+		data, err := os.ReadFile(list)
 		if err != nil {
 			return nil, nil, missing(fmt.Errorf("--split: %s: %w", list, cause(err)))
 		}
-		if training, held, err = m.SplitList(strings.Fields(string(text))); err != nil {
+		names, err := listedNames(data)
+		if err != nil {
+			return nil, nil, usagef("--split: %s: %v", list, err)
+		}
+		if training, held, err = m.SplitList(names); err != nil {
 			return nil, nil, usagef("--split: %w", strip(err, "train: "))
 		}
 	default:
@@ -227,6 +257,9 @@ func (o *trainOptions) findNoise(con *console, m *train.Images, set *dataSet) er
 		return usagef("--noisy: %w", err)
 	}
 	if model != nil {
+		if err := ofAll(model, m.Channels()); err != nil {
+			return err
+		}
 		if r := m.Range(); !r.IsZero() {
 			model = model.Scaled(r.Lo, r.Hi)
 		}
@@ -242,17 +275,28 @@ func (o *trainOptions) findNoise(con *console, m *train.Images, set *dataSet) er
 		}
 		all = append(all, noise.Find(x, noise.Hints{}))
 	}
-	slices.SortFunc(all, func(a, b noise.Estimate) int {
-		if a.Deviation < b.Deviation {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b noise.Estimate) int { return cmp.Compare(a.Deviation, b.Deviation) })
 	e := all[len(all)/2]
 	if set.noise = e.Model; e.Deviation == 0 {
 		return usagef("--noisy: no noise was found; say what it is, as 25/255 or poisson:gain=G")
 	}
 	con.remark("the pictures' noise, of the median one: %s", e.Line)
+	return nil
+}
+
+// ofAll refuses models that are not of all pictures of so many channels.
+func ofAll(m noise.Model, channels int) error {
+	if c, ok := m.(noise.Correlated); ok {
+		m = c.Model
+	}
+	switch m := m.(type) {
+	case noise.Map:
+		return usagef("--noisy: a map is of one picture: say what the noise of all is, as 25/255 or poisson:gain=G")
+	case noise.Curve:
+		if n := len(m.Channels); n != 1 && n != channels {
+			return usagef("--noisy: curves of %d channels, pictures of %d", n, channels)
+		}
+	}
 	return nil
 }
 
@@ -303,10 +347,7 @@ func (o *trainOptions) reportData(con *console, dir string) error {
 		return err
 	}
 	if o.out != "" {
-		if _, err := plotFormat(o.out); err != nil {
-			return err
-		}
-		if err := mayWrite(o.out, o.force); err != nil {
+		if err := mayDraw(o.out, o.force); err != nil {
 			return err
 		}
 	}

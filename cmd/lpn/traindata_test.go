@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,6 +197,14 @@ func TestTrainAgain(t *testing.T) {
 	if r.Licence != "CC0" || r.Note != "a test's" || r.Seed != 3 || len(r.Curve) != 3 || !strings.Contains(r.Command, "--noisy 0.05") || len(r.Data.Noise) == 0 {
 		t.Errorf("record: %+v", r)
 	}
+	first, err := filepath.Glob(filepath.Join(data, "*.png"))
+	if err != nil || len(first) == 0 {
+		t.Fatal(first, err)
+	}
+	save(t, first[0], picture(1, 40, 33, 8))
+	if _, _, stderr := call(t, "train", "--from-record", a, "-o", filepath.Join(dir, "d"+priorExt)); !strings.Contains(stderr, "not those of the record") {
+		t.Errorf("other pictures: %s", stderr)
+	}
 	if code, _, stderr := call(t, "train", "--from-record", a, "--steps", "7", "-o", filepath.Join(dir, "c")); code != exitUsage || !strings.Contains(stderr, "leave out --steps") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
@@ -212,6 +221,43 @@ func TestTrainAgain(t *testing.T) {
 	if !strings.HasPrefix(card, "# a\n") || !strings.Contains(card, "| licence | CC0 |") {
 		t.Errorf("card: %s", card)
 	}
+}
+
+// TestTrainNoisyMistakes: exposures that do not belong together and noise that is not of
+// all pictures are refused; a result worse than its input is said to be, in JSON too.
+func TestTrainNoisyMistakes(t *testing.T) {
+	dir := t.TempDir()
+	a, b, config := filepath.Join(dir, "a"), filepath.Join(dir, "b"), smallNet(t, 1)
+	for i, p := range pages(3, 24, 20, 1) {
+		for _, to := range []string{a, b} {
+			save(t, filepath.Join(to, fmt.Sprintf("%d.png", i)), &imageio.Picture{Image: p, Bits: 8})
+		}
+	}
+	train := func(flags ...string) (int, string) {
+		code, _, stderr := call(t, slices.Concat([]string{"train", "--data", a, "--config", config, "--patch", "16", "--batch", "2", "--steps", "1",
+			"--lr", "1e-4", "--every", "1", "--json", "--force", "-o", filepath.Join(dir, "p"+priorExt)}, flags)...)
+		return code, stderr
+	}
+	if code, said := train(); code != exitOK || !strings.Contains(said, "worse than doing nothing") {
+		t.Errorf("one step: exit %d: %s", code, said)
+	}
+	save(t, filepath.Join(b, "1.png"), picture(1, 20, 24, 8))
+	refused := func(want string, flags ...string) {
+		t.Helper()
+		if code, said := train(flags...); code != exitUsage || !strings.Contains(said, want) {
+			t.Errorf("%v: exit %d: %s", flags, code, said)
+		}
+	}
+	refused("want one size", "--pairs", b)
+	save(t, filepath.Join(b, "1.png"), picture(1, 8, 8, 8))
+	refused("want one for each", "--pairs", b)
+	deviation := filepath.Join(dir, "deviation.npy")
+	if err := imageio.WriteArray(deviation, &imageio.Array{Shape: []int{24, 20}, Data: make([]float32, 480)}); err != nil {
+		t.Fatal(err)
+	}
+	refused("a map is of one picture", "--noisy", "map:"+deviation)
+	save(t, filepath.Join(a, "2.png"), picture(1, 8, 8, 8))
+	refused("pairs go by their order", "--pairs", b)
 }
 
 // TestTrainCheck: what is wrong with pictures is counted, and drawn.

@@ -72,10 +72,7 @@ func commandLine(c *cli.Context) string {
 
 // findRate tries learning rates and draws the loss over them.
 func (o *trainOptions) findRate(ctx context.Context, con *console, to string) error {
-	if _, err := plotFormat(to); err != nil {
-		return err
-	}
-	if err := mayWrite(to, o.force); err != nil {
+	if err := mayDraw(to, o.force); err != nil {
 		return err
 	}
 	if o.data == "" {

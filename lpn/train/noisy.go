@@ -139,6 +139,19 @@ func (e Exposures) Pairs(y, x []float32, sigma float64, step int) error {
 	return e.Second.Batch(x, step)
 }
 
+// noiseOf says how a source of this package deals with which noise, "" for clean pictures.
+func noiseOf(s Source) string {
+	switch s := s.(type) {
+	case Noisy:
+		return "Stein's estimate, " + s.Noise.String()
+	case Recorrupted:
+		return "recorrupted, " + s.Noise.String()
+	case Exposures:
+		return "exposures, " + s.Noise.String()
+	}
+	return ""
+}
+
 // each calls f for every sample of a batch of so many values.
 func each(s Source, values int, f func(lo, hi, index int)) {
 	n := s.Shape().Len()

@@ -176,7 +176,7 @@ func (r Record) Card(name string, net *lpn.Network) string {
 		row("noise of the pictures", "`%s`", r.Data.Noise)
 	}
 	for _, f := range r.Data.Findings {
-		row(string(f.Kind), "%d pictures, %s", f.Count, f.Done)
+		row(f.Kind, "%d pictures, %s", f.Count, f.Done)
 	}
 	table("Training")
 	row("network", "%s, %d weights", cmp.Or(c.Name, "of its own kind"), c.NumParams())

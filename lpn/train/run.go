@@ -568,7 +568,8 @@ func (s *runState) match() (string, error) {
 		Clip, EMA   float64
 		GainPenalty float64 `json:"Growth"`
 		Patience    int     `json:",omitempty"`
-	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.GainPenalty, o.Patience})
+		Noise       string  `json:",omitempty"`
+	}{o.Config, o.Plan, o.Batch, o.Seed, o.Source.Shape(), o.Beta1, o.Beta2, o.Clip, o.EMA, o.GainPenalty, o.Patience, noiseOf(o.Source)})
 	return string(text), err
 }
 

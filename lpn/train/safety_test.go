@@ -16,6 +16,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
 // rendered are pictures of flat regions with soft edges, a source of samples
@@ -215,6 +216,10 @@ func TestDamagedCheckpoint(t *testing.T) {
 	o.Batch = 6
 	if _, err := Run(context.Background(), o); err == nil || !strings.Contains(err.Error(), "Batch is 4 there, 6 here") {
 		t.Errorf("another batch: %v", err)
+	}
+	o.Batch, o.Source = 4, Noisy{Source: o.Source, Noise: noise.White{Sigma: 0.05}}
+	if _, err := Run(context.Background(), o); err == nil || !strings.Contains(err.Error(), "Noise is  there, \"Stein's estimate, 0.05\" here") {
+		t.Errorf("pictures with noise: %v", err)
 	}
 }
 
