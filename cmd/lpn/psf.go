@@ -202,23 +202,18 @@ func (o restoreOptions) checkPSF(jobs []job, batch bool) error {
 	return checkPSF("--psf-out", o.psfOut, jobs[0].path, o.out.force)
 }
 
-// findBlur finds the blur of a picture, and writes its kernel where that was
-// asked for.
-func (o restoreOptions) findBlur(con *console, path string, m restore.Problem) (restore.Problem, error) {
-	start, err := openKernel(o.psfStart)
-	if err != nil {
-		return m, err
-	}
-	m, err = restore.FindBlur(m, start)
-	if err != nil {
-		return m, err
+// foundBlur says how sure a blur is, nil where none was looked for, and writes its
+// kernel where that was asked for.
+func (o restoreOptions) foundBlur(con *console, path string, e *blind.Estimate) error {
+	if e == nil {
+		return nil
 	}
 	const doubtful = 0.5
-	if m.Blur.Confidence < doubtful && !math.IsNaN(m.Blur.Confidence) {
-		con.remark("%s: the blur is not sure (%v): compare the result with the picture", path, m.Blur)
+	if e.Confidence < doubtful && !math.IsNaN(e.Confidence) {
+		con.remark("%s: the blur is not sure (%v): compare the result with the picture", path, e)
 	}
-	if o.psfOut != "" && !o.plan {
-		err = writePSF(o.psfOut, m.Blur)
+	if o.psfOut == "" || o.plan {
+		return nil
 	}
-	return m, err
+	return writePSF(o.psfOut, e)
 }
