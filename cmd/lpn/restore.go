@@ -64,6 +64,8 @@ func restoreCommand() *cli.Command {
 			"file with nothing to undo, or that the prior contradicts, is left as it is. --operator\n" +
 			"denoise denoises. jpeg minimises -log of the probability of what the file kept,\n" +
 			"plus lambda R(scale x)/scale^2 with lambda = strength c (scale/sigma)^2.\n\n" +
+			"--json says what was done: \"choice\" why the operator is what it is, \"note\" what was changed\n" +
+			"on the way, as \"left as it is\", and \"suspect\" why the result should not be trusted.\n\n" +
 			operatorsHelp + "\n\n" +
 			"Examples:\n" +
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
@@ -155,6 +157,9 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		if _, err := referenceFor(o.reference, inputs[0]); err != nil && !batch {
 			return usagef("--reference: %s: %v", o.reference, cause(err))
 		}
+	}
+	if o.plan { // nothing is written, so nothing is in the way
+		o.out.force = true
 	}
 	jobs, err := o.out.plan(inputs, batch, o.batch.shard, "_lpn", pictureExt, o.out.fitsPicture)
 	if err != nil {
