@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"path/filepath"
 	"strings"
 
@@ -200,20 +199,4 @@ func (o restoreOptions) checkPSF(jobs []job, batch bool) error {
 		return usagef("--psf-out goes with one input")
 	}
 	return checkPSF("--psf-out", o.psfOut, jobs[0].path, o.out.force)
-}
-
-// foundBlur says how sure a blur is, nil where none was looked for, and writes its
-// kernel where that was asked for.
-func (o restoreOptions) foundBlur(con *console, path string, e *blind.Estimate) error {
-	if e == nil {
-		return nil
-	}
-	const doubtful = 0.5
-	if e.Confidence < doubtful && !math.IsNaN(e.Confidence) {
-		con.remark("%s: the blur is not sure (%v): compare the result with the picture", path, e)
-	}
-	if o.psfOut == "" || o.plan {
-		return nil
-	}
-	return writePSF(o.psfOut, e)
 }

@@ -570,11 +570,11 @@ func (o restoreOptions) readPicture(con *console, path string) (p *imageio.Pictu
 		Spec: o.spec, ByFile: o.byFile && o.observed.none(), Noise: o.solver.noise,
 		Range: o.scale, Prior: o.solver.Prior, Start: start,
 	})
-	if in.Remark != "" {
-		con.remark("%s: %s", path, in.Remark)
+	for _, line := range in.Remarks {
+		con.remark("%s: %s", path, line)
 	}
-	if err == nil {
-		err = o.foundBlur(con, path, in.Blur)
+	if err == nil && in.Blur != nil && o.psfOut != "" && !o.plan {
+		err = writePSF(o.psfOut, in.Blur)
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", path, err)

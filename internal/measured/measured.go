@@ -34,8 +34,8 @@ type Reading struct {
 	restore.Problem
 	// Choice says why the operator is what it is, "" where the file did not decide.
 	Choice string
-	// Remark is what people should know, "" for nothing.
-	Remark string
+	// Remarks are what people should know, a line each.
+	Remarks []string
 }
 
 // An OperatorError is an operator that the picture is no measurement of.
@@ -64,15 +64,25 @@ func Read(p *imageio.Picture, c Choice) (r Reading, err error) {
 	if p.JPEG != nil {
 		r.Hints.Quality = p.JPEG.Format.Quality()
 	}
-	if r.Range, r.Remark, err = scale(p, c); err != nil {
+	var remark string
+	if r.Range, remark, err = scale(p, c); err != nil {
 		return r, err
 	}
-	if spec.Auto() {
-		r.Problem, err = restore.FindBlur(r.Problem, c.Start)
-	} else {
-		r.Scene, err = spec.Scene(p.Shape)
+	if remark != "" {
+		r.Remarks = append(r.Remarks, remark)
 	}
-	return r, err
+	if !spec.Auto() {
+		r.Scene, err = spec.Scene(p.Shape)
+		return r, err
+	}
+	if r.Problem, err = restore.FindBlur(r.Problem, c.Start); err != nil {
+		return r, err
+	}
+	const doubtful = 0.5
+	if b := r.Blur; b.Confidence < doubtful {
+		r.Remarks = append(r.Remarks, fmt.Sprintf("the blur is not sure (%v): compare the result with the picture", b))
+	}
+	return r, nil
 }
 
 // scale is what is black and white in p's samples; zero: to be found out.

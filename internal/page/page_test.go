@@ -17,6 +17,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/page"
 	"github.com/lpn-imaging/lpn/lpn/serve"
+	"github.com/lpn-imaging/lpn/operators"
 )
 
 // serving starts the page with a folder and returns its address.
@@ -216,6 +217,46 @@ func TestJourneyRestore(t *testing.T) {
 	for _, e := range nameless {
 		t.Errorf("a control without a name: %s", e)
 	}
+	if e := tb.faults(); len(e) > 0 {
+		t.Errorf("errors in the page: %q", e)
+	}
+}
+
+// A blur is found in the picture, and its kernel shown.
+func TestJourneyBlur(t *testing.T) {
+	folder := t.TempDir()
+	path := noisy(t, folder, "sharp.png", 160, 160, 0)
+	p, err := imageio.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := operators.ParseSpec("blur:disk,radius=3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := spec.WithBoundary(operators.Valid).Build(p.Shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := operators.NewImage(a.Codomain())
+	a.Apply(y.Pix, p.Pix)
+	if err := imageio.Write(filepath.Join(folder, "soft.png"), p.With(y, false), imageio.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	b := startBrowser(t)
+	tb := b.open(t, serving(t, folder, "soft.png"), 1280, 900)
+	tb.wait("restored", restored)
+	tb.eval("(() => { const s = [...document.querySelectorAll('select')].find(s => [...s.options].some(o => o.value === 'gaussian')); s.value = 'auto'; s.dispatchEvent(new Event('change')); document.querySelector('#go').click(); })()", nil)
+	tb.wait("the blur", "lpn.restore.result.blur && "+restored)
+	tb.wait("the kernel", "document.querySelector('.kernel').naturalWidth >= 5")
+	if story := tb.text(".story"); !strings.Contains(story, "blur: disk radius ") || !strings.Contains(story, "confidence") {
+		t.Errorf("what happened does not tell of the blur: %s", story)
+	}
+	if got, want := tb.text(".command"), "lpn restore --operator blur:auto soft.png -o soft_lpn.png"; got != want {
+		t.Errorf("the command is %q, want %q", got, want)
+	}
+	tb.wait("tiles", "lpn.restore.viewer.settled()")
+	tb.shoot("blur.png")
 	if e := tb.faults(); len(e) > 0 {
 		t.Errorf("errors in the page: %q", e)
 	}

@@ -33,11 +33,11 @@ type Request struct {
 // A Planned says what would be done.
 type Planned struct {
 	Plan *restore.Plan `json:"plan"`
-	// Choice says why the operator is what it is, where the file decided; Remark is what
-	// people should know of it; Words say the plan, a decision a line.
-	Choice string   `json:"choice,omitempty"`
-	Remark string   `json:"remark,omitempty"`
-	Words  []string `json:"words"`
+	// Choice says why the operator is what it is, where the file or the picture decided;
+	// Remarks are what people should know; Words say the plan, a decision a line.
+	Choice  string   `json:"choice,omitempty"`
+	Remarks []string `json:"remarks,omitempty"`
+	Words   []string `json:"words"`
 	// Kernel is a data URL of the kernel that blur:auto found, its largest tap white.
 	Kernel string `json:"kernel,omitempty"`
 	// NoiseModel is what the option noise takes.
@@ -149,11 +149,12 @@ func (s *Server) planned(it *item, o Options, p prepared) (Planned, error) {
 	}
 	_, none := p.plan.Part(image.Rect(0, 0, min(8, p.plan.FrameW), min(8, p.plan.FrameH)), 1)
 	a := Planned{
-		Plan: p.plan, Choice: p.Choice, Remark: p.Remark, Words: strings.Split(strings.TrimSpace(p.plan.String()), "\n"),
+		Plan: p.plan, Choice: p.Choice, Remarks: p.Remarks, Words: strings.Split(strings.TrimSpace(p.plan.String()), "\n"),
 		NoiseModel: model, Command: s.command(it.name, o), Parts: none == nil,
 	}
 	if p.Blur != nil {
 		k := p.Blur.Image()
+		a.Choice = "blur: " + p.Blur.String()
 		a.Kernel = dataURL(look{hi: float64(slices.Max(k.Pix))}.draw(k, everything, 1))
 	}
 	return a, nil
