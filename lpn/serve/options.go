@@ -222,7 +222,7 @@ func (s *Server) decodePicture(r io.Reader, name string, page int) (*imageio.Pic
 }
 
 // command is the command line that does the same.
-func (s *Server) command(name string, o Options, extra ...string) string {
+func (s *Server) command(name string, o Options) string {
 	words := []string{"lpn", "restore"}
 	add := func(flag, value string) {
 		if value != "" {
@@ -253,6 +253,7 @@ func (s *Server) command(name string, o Options, extra ...string) string {
 	number("rho", o.Rho)
 	add("strength", string(o.Strength))
 	number("scale", o.Scale)
+	number("tile", float64(o.Tile))
 	if o.Ensemble {
 		words = append(words, "--ensemble")
 	}
@@ -261,7 +262,9 @@ func (s *Server) command(name string, o Options, extra ...string) string {
 	}
 	add("range", o.Range)
 	number("page", float64(o.Page))
-	words = append(append(words, extra...), shellWord(name), "-o", shellWord(restoredName(name, "")))
+	number("bits", float64(o.Bits))
+	number("quality", float64(o.Quality))
+	words = append(words, shellWord(name), "-o", shellWord(restoredName(name, o.Format)))
 	return strings.Join(words, " ")
 }
 
