@@ -429,7 +429,7 @@ func TestJourneyLarge(t *testing.T) {
 		c.focus();
 		const times = [];
 		for (let k = 0; k < 60; k++) {
-			c.dispatchEvent(new KeyboardEvent('keydown', {key: k % 20 < 10 ? 'ArrowRight' : 'ArrowDown'}));
+			c.dispatchEvent(new KeyboardEvent('keydown', {key: ['ArrowRight', 'ArrowDown', 'ArrowLeft', 'ArrowUp'][Math.floor(k / 10) % 4]}));
 			const t = performance.now();
 			v.paint();
 			c.getContext('2d').getImageData(0, 0, 1, 1);
