@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -112,14 +112,7 @@ func (con *console) printJSON(v any) error {
 }
 
 // A number is a float64 that JSON can hold: null when it is not finite.
-type number float64
-
-func (n number) MarshalJSON() ([]byte, error) {
-	if v := float64(n); math.IsNaN(v) || math.IsInf(v, 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(n))
-}
+type number = explore.Number
 
 // A progress shows how far a long piece of work is: a bar on a terminal,
 // otherwise a line every five seconds.

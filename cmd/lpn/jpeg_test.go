@@ -157,6 +157,7 @@ func TestJPEGOperator(t *testing.T) {
 		"wants a JPEG file":            {png, "--operator", "jpeg"},
 		"a file says its tables":       {plain, "--operator", "jpeg:quality=30"},
 		"discrepancy wants":            {plain, "--operator", "jpeg", "--strength", "discrepancy"},
+		"linear goes with blur and sr": {plain, "--operator", "jpeg", "--light", "linear"},
 		"is from 0 to 1":               {plain, "--operator", "jpeg", "--range", "0:200"},
 		`want a whole number from 1 t`: {plain, "--operator", "jpeg:quality=200"},
 	} {
@@ -164,6 +165,33 @@ func TestJPEGOperator(t *testing.T) {
 		if code != exitUsage || !strings.Contains(errOut, want) || strings.Count(errOut, "\n") != 1 {
 			t.Errorf("%v: exit %d, %q; want %q", args, code, errOut, want)
 		}
+	}
+}
+
+// TestJPEGNote: a result that is the file as it came says so in its JSON; and a plan is
+// made though the file that it would write is there.
+func TestJPEGNote(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "text.jpg"), filepath.Join(dir, "text_lpn.jpg")
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, jpegScenes(t)["text"], &jpeg.Options{Quality: 85}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(in, b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r := asJSON[restored](t, must(t, "restore", "--json", in)); !strings.HasPrefix(r.Note, "left as it is") || r.Output != out {
+		t.Errorf("%+v", r)
+	}
+	before, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan := must(t, "restore", "--plan", in); !strings.Contains(plan, "its artefacts are undone") {
+		t.Errorf("%q", plan)
+	}
+	if after, err := os.ReadFile(out); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("planning wrote: %v", err)
 	}
 }
 

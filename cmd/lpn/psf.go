@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"path/filepath"
 	"strings"
 
@@ -197,25 +196,4 @@ func (o restoreOptions) checkPSF(jobs []job, batch bool) error {
 		return usagef("--psf-out goes with one input")
 	}
 	return checkPSF("--psf-out", o.psfOut, jobs[0].path, o.out.force)
-}
-
-// findBlur finds the blur of a picture, and writes its kernel where that was
-// asked for.
-func (o restoreOptions) findBlur(con *console, path string, m restore.Problem) (restore.Problem, error) {
-	start, err := openKernel(o.psfStart)
-	if err != nil {
-		return m, err
-	}
-	m, err = restore.FindBlur(m, start)
-	if err != nil {
-		return m, err
-	}
-	const doubtful = 0.5
-	if m.Blur.Confidence < doubtful && !math.IsNaN(m.Blur.Confidence) {
-		con.remark("%s: the blur is not sure (%v): compare the result with the picture", path, m.Blur)
-	}
-	if o.psfOut != "" && !o.plan {
-		err = writePSF(o.psfOut, m.Blur)
-	}
-	return m, err
 }

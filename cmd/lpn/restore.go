@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"io"
@@ -17,12 +17,11 @@ import (
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/internal/sysmem"
-	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
-	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
 	"github.com/urfave/cli/v2"
@@ -65,6 +64,8 @@ func restoreCommand() *cli.Command {
 			"file with nothing to undo, or that the prior contradicts, is left as it is. --operator\n" +
 			"denoise denoises. jpeg minimises -log of the probability of what the file kept,\n" +
 			"plus lambda R(scale x)/scale^2 with lambda = strength c (scale/sigma)^2.\n\n" +
+			"--json says what was done: \"choice\" why the operator is what it is, \"note\" what was changed\n" +
+			"on the way, as \"left as it is\", and \"suspect\" why the result should not be trusted.\n\n" +
 			operatorsHelp + "\n\n" +
 			"Examples:\n" +
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
@@ -137,38 +138,8 @@ func restoreCommand() *cli.Command {
 	}
 }
 
-// A restored is what JSON shows of a restored image.
-type restored struct {
-	Input      string  `json:"input"`
-	Output     string  `json:"output"`
-	Operator   string  `json:"operator"`
-	Prior      string  `json:"prior"`
-	Solver     string  `json:"solver"`
-	Iterations int     `json:"iterations"`
-	Seconds    number  `json:"seconds"`
-	Objective  number  `json:"objective"`
-	Converged  bool    `json:"converged"`
-	Certified  bool    `json:"certified"`
-	Noise      number  `json:"noise"`
-	PSNR       *number `json:"psnr"`
-	SSIM       *number `json:"ssim"`
-	Lambda     number  `json:"lambda"`
-	Scale      number  `json:"scale"`
-	Reason     string  `json:"reason"`
-	// Choice says why the operator is what it is, where the file or the picture decided.
-	Choice string `json:"choice,omitempty"`
-	// Blur is what blur:auto found.
-	Blur     *blind.Found `json:"blur,omitempty"`
-	Strength number       `json:"strength"`
-	// NoiseModel is what --noise takes, as JSON.
-	NoiseModel json.RawMessage `json:"noise_model"`
-	// Suspect is null, or why the result should not be trusted.
-	Suspect *string `json:"suspect"`
-	// Uncertified says why Certified is false.
-	Uncertified string `json:"uncertified,omitempty"`
-	// InputPSNR is the measurement's, where it has the truth's size.
-	InputPSNR *number `json:"input_psnr,omitempty"`
-}
+// A restored is a restored image.
+type restored struct{ measured.Record }
 
 func (o restoreOptions) run(ctx context.Context, con *console) error {
 	if o.page.number < 0 {
@@ -186,6 +157,9 @@ func (o restoreOptions) run(ctx context.Context, con *console) error {
 		if _, err := referenceFor(o.reference, inputs[0]); err != nil && !batch {
 			return usagef("--reference: %s: %v", o.reference, cause(err))
 		}
+	}
+	if o.plan { // nothing is written, so nothing is in the way
+		o.out.force = true
 	}
 	jobs, err := o.out.plan(inputs, batch, o.batch.shard, "_lpn", pictureExt, o.out.fitsPicture)
 	if err != nil {
@@ -403,7 +377,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		return restored{}, err
 	}
 	p, m, choice := in.picture, in.problem, in.choice
-	if line, err := o.undoJPEG(ctx, j.path, p, &m); err != nil {
+	if line, err := o.undoJPEG(ctx, p, &m); err != nil {
 		return restored{}, named(err)
 	} else if line != "" {
 		choice = line
@@ -429,26 +403,14 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if s.Note != "" {
 		con.remark("%s: %s", j.path, s.Note)
 	}
-	r := restored{
-		Input: j.path, Output: j.to, Operator: m.Operator.String(), Prior: plan.Prior, Solver: plan.Solver,
-		Iterations: s.Iterations, Seconds: number(s.Seconds), Objective: number(s.Objective),
-		Converged: s.Converged, Certified: s.Certified, Noise: number(plan.Noise),
-		Lambda: number(plan.Lambda), Scale: number(plan.Scale), Reason: s.Reason, Uncertified: s.Uncertified,
-		Strength: number(s.Strength), Choice: choice,
-	}
-	if m.Blur != nil {
-		f := m.Blur.Found()
-		r.Blur, r.Choice = &f, "blur: "+m.Blur.String()
-	}
-	if r.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
+	record, err := measured.RecordOf(j.path, j.to, choice, plan, s)
+	if err != nil {
 		return restored{}, named(err)
 	}
-	if s.Suspect != "" {
-		r.Suspect = &s.Suspect
-	}
+	r := restored{record}
+	s.Image = measured.Upright(p, m, s.Image)
 	shown := m // in the sheet
-	if isJPEG(m.Operator) && p.JPEG != nil {
-		s.Image = p.JPEG.Upright(s.Image)
+	if m.Operator.Rounded() && p.JPEG != nil {
 		shown.Operator, shown.Y = operators.Spec{}, p.Image
 	}
 	if in.result != nil {
@@ -589,7 +551,7 @@ func inUnits(m operators.Measurement, x operators.Image) operators.Image {
 
 // readPicture reads a picture.
 func (o restoreOptions) readPicture(con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
-	if !o.spec.ImageShaped() && !isJPEG(o.spec) {
+	if !o.spec.ImageShaped() && !o.spec.Rounded() {
 		stem := strings.TrimSuffix(path, filepath.Ext(path))
 		return nil, m, "", usagef("%s: a measurement of %s is no picture: pack the numbers first, lpn measure --operator %s %s -o %s%s, and restore that",
 			path, o.spec.Name(), o.spec, path, stem, measurementExt)
@@ -600,65 +562,28 @@ func (o restoreOptions) readPicture(con *console, path string) (p *imageio.Pictu
 	if o.gray {
 		p = p.Luma()
 	}
-	if o.byFile && p.JPEG != nil && o.observed.none() {
-		c := restore.ChooseJPEG(p.JPEG.Format, p.Image, o.solver.noise)
-		o.spec, o.solver.noise, choice = c.Operator, c.Noise, c.Line
-	}
-	if isJPEG(o.spec) {
-		m, err = o.readJPEG(path, p)
-		return p, m, choice, err
-	}
-	spec, err := o.spec.Fit(p.Shape)
+	start, err := openKernel(o.psfStart)
 	if err != nil {
-		return nil, m, "", fmt.Errorf("%s: %w", path, err)
+		return nil, m, "", err
 	}
-	m = restore.Problem{Y: p.Image, Operator: spec, Noise: o.solver.noise, Range: o.scale}
-	if p.JPEG != nil {
-		m.Hints.Quality = p.JPEG.Format.Quality()
+	in, err := measured.Read(p, measured.Choice{
+		Spec: o.spec, ByFile: o.byFile && o.observed.none(), Noise: o.solver.noise,
+		Range: o.scale, Prior: o.solver.Prior, Start: start,
+	})
+	for _, line := range in.Remarks {
+		con.remark("%s: %s", path, line)
 	}
-	switch {
-	case !o.scale.IsZero(): // in the file's numbers, of which some were divided by their largest
-		m.Range = restore.Range{Lo: o.scale.Lo / p.Scale, Hi: o.scale.Hi / p.Scale}
-	case p.Bits < 32:
-		m.Range = restore.Unit // integers have a full scale
+	if err == nil && in.Blur != nil && o.psfOut != "" && !o.plan {
+		err = writePSF(o.psfOut, in.Blur)
 	}
-	if o.scale.IsZero() {
-		if m.Range, err = o.priorRange(con, path, p, m.Range); err != nil {
-			return nil, m, "", err
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+		if errors.As(err, new(*measured.OperatorError)) {
+			err = usageError{err}
 		}
+		return nil, m, "", err
 	}
-	if o.spec.Auto() {
-		m, err = o.findBlur(con, path, m)
-	} else {
-		m.Scene, err = spec.Scene(p.Shape)
-	}
-	if err != nil {
-		return nil, m, "", fmt.Errorf("%s: %w", path, err)
-	}
-	err = o.observed.apply(&m, p)
-	return p, m, choice, err
-}
-
-// priorRange is the range of the pictures that the prior was trained on, where it has one
-// that suits the picture; else the one that is otherwise taken.
-func (o restoreOptions) priorRange(con *console, path string, p *imageio.Picture, otherwise restore.Range) (restore.Range, error) {
-	if o.solver.Prior.IsZero() {
-		return otherwise, nil
-	}
-	net, err := o.solver.Prior.Network()
-	if err != nil {
-		return otherwise, err
-	}
-	lo, hi, ok := net.Range()
-	if !ok {
-		return otherwise, nil
-	}
-	r := restore.Range{Lo: lo / p.Scale, Hi: hi / p.Scale}
-	if !r.Suits(p.Pix) {
-		con.remark("%s: its numbers are not those of the prior, trained on %.6g to %.6g: they are mapped by themselves (--range LO:HI for others)", path, lo, hi)
-		return otherwise, nil
-	}
-	return r, nil
+	return p, in.Problem, in.Choice, o.observed.apply(&in.Problem, p)
 }
 
 // truth reads the reference of a job, nil when none is given, and gives it to the
@@ -679,7 +604,7 @@ func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restor
 		t = t.Luma()
 	}
 	h, w := m.Operator.Frame(m.Y.Shape, m.Scene)
-	turned := isJPEG(m.Operator) && p.JPEG != nil && p.JPEG.Orientation != 1
+	turned := m.Operator.Rounded() && p.JPEG != nil && p.JPEG.Orientation != 1
 	if turned { // the scene is the picture as it is stored
 		h, w = p.H, p.W
 	}

@@ -53,7 +53,7 @@ var rooms = map[string][]string{
 	"internal/blindjudge":    {"internal/imageio", "operators", "operators/noise", "lpn/blind", "lpn/priors", "lpn/restore"},
 	"internal/scanjudge":     {"internal/imageio", "operators", "operators/noise", "solvers/metrics", "lpn/priors", "lpn/restore"},
 	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
-	"internal/measured":      {"internal/imageio", "lpn/restore", "operators", "operators/noise"},
+	"internal/measured":      {"internal/imageio", "lpn/blind", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise"},
 	"lpn/serve":              {"internal/imageio", "internal/measured", "internal/plot", "internal/sysmem", "lpn", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise", "solvers"},
 	"internal/page":          {},
 	"cmd/lpn":                {"..."},

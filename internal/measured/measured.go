@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
@@ -19,8 +20,22 @@ type Choice struct {
 	ByFile bool
 	// Noise is the model of the noise, nil for an estimate.
 	Noise noise.Model
-	// Range is what is black and white in the file's numbers; zero: found out.
+	// Range is what is black and white in the file's numbers; zero: that of the prior's
+	// data, where Prior has one, else it is found out.
 	Range restore.Range
+	// Prior is the one asked for, zero for none.
+	Prior priors.Prior
+	// Start is where the search of blur:auto begins, nil for no guess.
+	Start *operators.Kernel
+}
+
+// A Reading is a picture as the problem that it is.
+type Reading struct {
+	restore.Problem
+	// Choice says why the operator is what it is, "" where the file did not decide.
+	Choice string
+	// Remarks are what people should know, a line each.
+	Remarks []string
 }
 
 // An OperatorError is an operator that the picture is no measurement of.
@@ -28,34 +43,78 @@ type OperatorError struct{ Reason string }
 
 func (e *OperatorError) Error() string { return e.Reason }
 
-// Problem is the restoration of p, and in words why, where the file decided.
-func Problem(p *imageio.Picture, c Choice) (m restore.Problem, why string, err error) {
+// Read is the restoration of p.
+func Read(p *imageio.Picture, c Choice) (r Reading, err error) {
 	if c.ByFile && p.JPEG != nil {
 		j := restore.ChooseJPEG(p.JPEG.Format, p.Image, c.Noise)
-		c.Spec, c.Noise, why = j.Operator, j.Noise, j.Line
+		c.Spec, c.Noise, r.Choice = j.Operator, j.Noise, j.Line
 	}
-	if c.Spec.Name() == "jpeg" {
-		m, err = rounded(p, c)
-		return m, why, err
+	if c.Spec.Rounded() {
+		r.Problem, err = rounded(p, c)
+		return r, err
 	}
 	if !c.Spec.ImageShaped() {
-		return m, "", &OperatorError{fmt.Sprintf("--operator %s is not measured into a picture", c.Spec.Name())}
+		return r, &OperatorError{fmt.Sprintf("--operator %s is not measured into a picture", c.Spec.Name())}
 	}
-	scene, err := c.Spec.Scene(p.Shape)
+	spec, err := c.Spec.Fit(p.Shape)
 	if err != nil {
-		return m, "", err
+		return r, err
 	}
-	m = restore.Problem{Y: p.Image, Operator: c.Spec, Scene: scene, Noise: c.Noise, Range: c.Range}
+	r.Problem = restore.Problem{Y: p.Image, Operator: spec, Noise: c.Noise}
 	if p.JPEG != nil {
-		m.Hints.Quality = p.JPEG.Format.Quality()
+		r.Hints.Quality = p.JPEG.Format.Quality()
 	}
-	switch {
-	case !c.Range.IsZero(): // in the file's numbers, of which some were divided by their largest
-		m.Range = restore.Range{Lo: c.Range.Lo / p.Scale, Hi: c.Range.Hi / p.Scale}
-	case p.Bits < 32:
-		m.Range = restore.Unit // integers have a full scale
+	var remark string
+	if r.Range, remark, err = scale(p, c); err != nil {
+		return r, err
 	}
-	return m, why, nil
+	if remark != "" {
+		r.Remarks = append(r.Remarks, remark)
+	}
+	if !spec.Auto() {
+		r.Scene, err = spec.Scene(p.Shape)
+		return r, err
+	}
+	if r.Problem, err = restore.FindBlur(r.Problem, c.Start); err != nil {
+		return r, err
+	}
+	const doubtful = 0.5
+	if b := r.Blur; b.Confidence < doubtful {
+		r.Remarks = append(r.Remarks, fmt.Sprintf("the blur is not sure (%v): compare the result with the picture", b))
+	}
+	return r, nil
+}
+
+// scale is what is black and white in p's samples; zero: to be found out.
+func scale(p *imageio.Picture, c Choice) (r restore.Range, remark string, err error) {
+	if !c.Range.IsZero() {
+		return ofSamples(p, c.Range), "", nil
+	}
+	if p.Bits < 32 {
+		r = restore.Unit // integers have a full scale
+	}
+	if c.Prior.IsZero() {
+		return r, "", nil
+	}
+	net, err := c.Prior.Network()
+	if err != nil {
+		return r, "", err
+	}
+	lo, hi, ok := net.Range()
+	if !ok {
+		return r, "", nil
+	}
+	trained := ofSamples(p, restore.Range{Lo: lo, Hi: hi})
+	if !trained.Suits(p.Pix) {
+		return r, fmt.Sprintf("its numbers are not those of the prior, trained on %.6g to %.6g: they are mapped by themselves (--range LO:HI for others)", lo, hi), nil
+	}
+	return trained, "", nil
+}
+
+// ofSamples is a range in the file's numbers as one of p's samples, which may be those
+// numbers divided by their largest.
+func ofSamples(p *imageio.Picture, r restore.Range) restore.Range {
+	return restore.Range{Lo: r.Lo / p.Scale, Hi: r.Hi / p.Scale}
 }
 
 // rounded is the problem of what a JPEG file kept.
@@ -76,10 +135,15 @@ func rounded(p *imageio.Picture, c Choice) (restore.Problem, error) {
 	}, nil
 }
 
-// Picture is the result x of m, a problem of p, as a picture with what p came with.
-func Picture(p *imageio.Picture, m restore.Problem, x operators.Image) *imageio.Picture {
-	if m.Operator.Name() == "jpeg" && p.JPEG != nil {
-		x = p.JPEG.Upright(x)
+// Upright is a restored scene x of m, a problem of p, turned as the file says.
+func Upright(p *imageio.Picture, m restore.Problem, x operators.Image) operators.Image {
+	if m.Operator.Rounded() && p.JPEG != nil {
+		return p.JPEG.Upright(x)
 	}
-	return p.With(x, !m.Operator.Resamples())
+	return x
+}
+
+// Picture is a restored scene x of m, a problem of p, as a picture with what p came with.
+func Picture(p *imageio.Picture, m restore.Problem, x operators.Image) *imageio.Picture {
+	return p.With(Upright(p, m, x), !m.Operator.Resamples())
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/page"
 	"github.com/lpn-imaging/lpn/lpn/serve"
+	"github.com/lpn-imaging/lpn/operators"
 )
 
 // serving starts the page with a folder and returns its address.
@@ -221,6 +222,46 @@ func TestJourneyRestore(t *testing.T) {
 	}
 }
 
+// A blur is found in the picture, and its kernel shown.
+func TestJourneyBlur(t *testing.T) {
+	folder := t.TempDir()
+	path := noisy(t, folder, "sharp.png", 160, 160, 0)
+	p, err := imageio.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := operators.ParseSpec("blur:disk,radius=3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := spec.WithBoundary(operators.Valid).Build(p.Shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := operators.NewImage(a.Codomain())
+	a.Apply(y.Pix, p.Pix)
+	if err := imageio.Write(filepath.Join(folder, "soft.png"), p.With(y, false), imageio.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	b := startBrowser(t)
+	tb := b.open(t, serving(t, folder, "soft.png"), 1280, 900)
+	tb.wait("restored", restored)
+	tb.eval("(() => { const s = [...document.querySelectorAll('select')].find(s => [...s.options].some(o => o.value === 'gaussian')); s.value = 'auto'; s.dispatchEvent(new Event('change')); document.querySelector('#go').click(); })()", nil)
+	tb.wait("the blur", "lpn.restore.result.blur && "+restored)
+	tb.wait("the kernel", "document.querySelector('.kernel').naturalWidth >= 5")
+	if story := tb.text(".story"); !strings.Contains(story, "blur: disk radius ") || !strings.Contains(story, "confidence") {
+		t.Errorf("what happened does not tell of the blur: %s", story)
+	}
+	if got, want := tb.text(".command"), "lpn restore --operator blur:auto soft.png -o soft_lpn.png"; got != want {
+		t.Errorf("the command is %q, want %q", got, want)
+	}
+	tb.wait("tiles", "lpn.restore.viewer.settled()")
+	tb.shoot("blur.png")
+	if e := tb.faults(); len(e) > 0 {
+		t.Errorf("errors in the page: %q", e)
+	}
+}
+
 // A long restoration is stopped, and the server stops with it.
 func TestJourneyStop(t *testing.T) {
 	folder := t.TempDir()
@@ -388,7 +429,7 @@ func TestJourneyLarge(t *testing.T) {
 		c.focus();
 		const times = [];
 		for (let k = 0; k < 60; k++) {
-			c.dispatchEvent(new KeyboardEvent('keydown', {key: k % 20 < 10 ? 'ArrowRight' : 'ArrowDown'}));
+			c.dispatchEvent(new KeyboardEvent('keydown', {key: ['ArrowRight', 'ArrowDown', 'ArrowLeft', 'ArrowUp'][Math.floor(k / 10) % 4]}));
 			const t = performance.now();
 			v.paint();
 			c.getContext('2d').getImageData(0, 0, 1, 1);

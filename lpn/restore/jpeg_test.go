@@ -11,6 +11,7 @@ import (
 	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/lpn-imaging/lpn/solvers"
 )
 
 func jpegSpec(t *testing.T, text string) operators.Spec {
@@ -217,6 +218,32 @@ func TestChooseJPEG(t *testing.T) {
 		got := ChooseJPEG(c.f, c.decoded, c.given)
 		if got.Operator.Name() != c.operator || got.Noise != c.noise || !strings.HasPrefix(got.Line, c.line) {
 			t.Errorf("%s: %s, noise %v: %s", c.name, got.Operator, got.Noise, got.Line)
+		}
+	}
+}
+
+// What is written of a JPEG file lies within black and white, so that a minimiser does
+// not is nothing against the result; of another operator it is.
+func TestBeyondIsOfWhatIsWritten(t *testing.T) {
+	x := scene(operators.Shape{C: 3, H: 48, W: 48})
+	for text, suspect := range map[string]bool{"jpeg:quality=30": false, "blur:gaussian,sigma=1": true} {
+		e, err := Simulate(x, jpegSpec(t, text), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Problem.Noise = noise.White{Sigma: 0.02}
+		p, err := New(e.Problem, Options{Choose: priors.For})
+		if err != nil {
+			t.Fatal(err)
+		}
+		far := slices.Clone(x.Pix)
+		far[0], far[1] = -0.9, 1.9
+		s := p.examine(p.a, p.problem.Y, p.psi, solvers.Result{X: far})
+		if why := p.implausible(s, p.expected(p.problem.Y.Pix)); strings.Contains(why, "reaches from") != suspect {
+			t.Errorf("%s: from %v to %v: %q", text, s.lo, s.hi, why)
+		}
+		if far[0] != -0.9 || far[1] != 1.9 {
+			t.Errorf("%s: the result was changed", text)
 		}
 	}
 }

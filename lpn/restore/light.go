@@ -33,7 +33,7 @@ func (p *Plan) decideLight() error {
 		return nil
 	}
 	_, white := p.NoiseModel.(noise.White)
-	can := p.passesConstants() && !p.policy.alone || p.Operator.Resamples()
+	can := p.passesConstants() && !p.policy.alone && !p.policy.rounded || p.Operator.Resamples()
 	switch {
 	case want != LightLinear && want != LightAuto:
 		return &OptionError{"light", fmt.Sprintf("%q; want linear, or srgb for the numbers as they are", want)}

@@ -22,7 +22,7 @@ type examination struct {
 	energy       float64 // sum of squares of r over the level
 	along        float64 // sum of r_i r_j over neighbours, over the level
 	neighbours   float64
-	lo, hi       float64 // of x
+	lo, hi       float64 // of x as it is written
 	prior, plain float64 // R of x, and of flat scenes of its means; NaN: unknown
 	moved, kept  float64 // of rounded numbers: see strained
 }
@@ -54,13 +54,13 @@ const quantum = 1. / 255 / 3.4641016
 func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potential, r solvers.Result) examination {
 	e := newExamination()
 	level := max(p.level(), quantum)
-	ax := r.X // A x
+	x := r.X // as it is written
+	if p.policy.rounded {
+		x = slices.Clone(x)
+		clip(x)
+	}
+	ax := x // A x
 	if _, ok := a.(*operators.Identity); !ok {
-		x := r.X
-		if p.policy.rounded {
-			x = slices.Clone(x)
-			clip(x)
-		}
 		ax = make([]float32, len(y.Pix))
 		p.apply(ax, a, y, x)
 	}
@@ -83,7 +83,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 			e.energy += float64(v) * float64(v)
 		}
 	}
-	for _, v := range r.X {
+	for _, v := range x {
 		e.lo, e.hi = min(e.lo, float64(v)), max(e.hi, float64(v))
 	}
 	e.prior, e.plain = math.NaN(), math.NaN()

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -66,16 +65,10 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// problem is the restoration of a picture with these options, in words why where the file
-// decided, and the picture whose depth and profile the result keeps.
-func (s *Server) problem(it *item, o Options) (p *imageio.Picture, m restore.Problem, ro restore.Options, why string, err error) {
-	fail := func(err error) (*imageio.Picture, restore.Problem, restore.Options, string, error) {
-		return nil, m, ro, "", err
-	}
-	if p = it.picture; o.Gray {
-		p = p.Luma()
-	}
-	c := measured.Choice{ByFile: o.Operator == "" && o.Strength != "discrepancy" && o.Range == ""}
+// options are those of the reading of a picture, and of the library.
+func (s *Server) options(o Options) (c measured.Choice, ro restore.Options, err error) {
+	fail := func(err error) (measured.Choice, restore.Options, error) { return c, ro, err }
+	c.ByFile = o.Operator == "" && o.Strength != "discrepancy" && o.Range == ""
 	if o.Operator != "" {
 		if c.Spec, err = operators.ParseSpec(o.Operator); err != nil {
 			return fail(bad("operator: %s", strings.TrimPrefix(err.Error(), "operator ")))
@@ -87,6 +80,8 @@ func (s *Server) problem(it *item, o Options) (p *imageio.Picture, m restore.Pro
 			return fail(bad("%s", err))
 		}
 		c.Spec = c.Spec.WithBoundary(b)
+	} else if c.Spec.Auto() {
+		c.Spec = c.Spec.WithBoundary(operators.Valid) // nothing is known beyond the frame of a photograph
 	}
 	if c.Spec, err = c.Spec.Load(s.openFile); err != nil {
 		return fail(bad("operator: %s", err))
@@ -104,13 +99,9 @@ func (s *Server) problem(it *item, o Options) (p *imageio.Picture, m restore.Pro
 			return fail(bad("range: %q; want LO:HI, two numbers of which the first is smaller, as 0:4095", o.Range))
 		}
 	}
-	if ro, err = s.solver(o); err != nil {
-		return fail(err)
-	}
-	if m, why, err = measured.Problem(p, c); err != nil {
-		return fail(bad("%s", strings.TrimPrefix(err.Error(), "--")))
-	}
-	return p, m, ro, why, nil
+	ro, err = s.solver(o)
+	c.Prior = ro.Prior
+	return c, ro, err
 }
 
 // solver are the options of the library.
@@ -231,7 +222,7 @@ func (s *Server) decodePicture(r io.Reader, name string, page int) (*imageio.Pic
 }
 
 // command is the command line that does the same.
-func (s *Server) command(name string, o Options, extra ...string) string {
+func (s *Server) command(name string, o Options) string {
 	words := []string{"lpn", "restore"}
 	add := func(flag, value string) {
 		if value != "" {
@@ -262,6 +253,7 @@ func (s *Server) command(name string, o Options, extra ...string) string {
 	number("rho", o.Rho)
 	add("strength", string(o.Strength))
 	number("scale", o.Scale)
+	number("tile", float64(o.Tile))
 	if o.Ensemble {
 		words = append(words, "--ensemble")
 	}
@@ -270,7 +262,9 @@ func (s *Server) command(name string, o Options, extra ...string) string {
 	}
 	add("range", o.Range)
 	number("page", float64(o.Page))
-	words = append(append(words, extra...), shellWord(name), "-o", shellWord(restoredName(name, "")))
+	number("bits", float64(o.Bits))
+	number("quality", float64(o.Quality))
+	words = append(words, shellWord(name), "-o", shellWord(restoredName(name, o.Format)))
 	return strings.Join(words, " ")
 }
 
@@ -299,7 +293,18 @@ func shellWord(s string) string {
 
 // canonical are options as a key: equal where the options are.
 func (o Options) canonical() string {
-	var b bytes.Buffer
-	json.NewEncoder(&b).Encode(o)
-	return b.String()
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic(err) // of strings and finite numbers
+	}
+	return string(b)
+}
+
+// reading are the options that decide how a picture is read, as a key: all but the
+// strength as a number.
+func (o Options) reading() string {
+	if o.Strength != "discrepancy" {
+		o.Strength = ""
+	}
+	return o.canonical()
 }

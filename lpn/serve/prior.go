@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -220,19 +221,25 @@ func (s *Server) perturbation(c Change, v Window, x operators.Image) (explore.Pe
 			if err != nil {
 				return nil, err
 			}
-			m := it.picture
-			if x.C == 1 {
-				m = m.Luma()
-			}
-			other, err := v.cut(m.Image, mostExplored)
-			if err == nil && other.Shape != x.Shape {
-				err = bad("with: %s is %dx%d pixels of %d channels, the picture %dx%d of %d", it.name, other.W, other.H, other.C, x.W, x.H, x.C)
-			}
+			other, err := it.like(x, v)
 			return explore.Mix{With: other}, err
 		}
 		return p, nil
 	}
 	return nil, bad("perturb: %q; want %s", c.Perturb, strings.Join(names, ", "))
+}
+
+// like is a window of an item's picture that x, a window of another, is compared with.
+func (it *item) like(x operators.Image, v Window) (operators.Image, error) {
+	m := it.picture
+	if x.C == 1 {
+		m = m.Luma()
+	}
+	part, err := v.cut(m.Image, mostExplored)
+	if err == nil && part.Shape != x.Shape {
+		err = bad("%s is %dx%d pixels of %d channels, the picture %dx%d of %d", it.name, part.W, part.H, part.C, x.W, x.H, x.C)
+	}
+	return part, err
 }
 
 // A PathQuestion asks how priors judge a picture that is changed more and more.
@@ -447,18 +454,11 @@ func (s *Server) direction(q SliceQuestion, k int, x operators.Image) (explore.D
 	case "blur":
 		return explore.Smoothing(1.5), nil
 	default:
-		it := s.items.get(name)
-		if it == nil || it.picture == nil {
+		it, err := s.pictureOf(name)
+		if err != nil {
 			return explore.Direction{}, bad("dirs: %q; want noise, blur, grad or the id of a picture", name)
 		}
-		m := it.picture
-		if x.C == 1 {
-			m = m.Luma()
-		}
-		to, err := q.Window.cut(m.Image, mostExplored)
-		if err == nil && to.Shape != x.Shape {
-			err = bad("dirs: %s is of another size than the picture", it.name)
-		}
+		to, err := it.like(x, q.Window)
 		return explore.Towards(it.name, to), err
 	}
 }
@@ -468,7 +468,7 @@ func simulated(q SliceQuestion, x operators.Image) (m restore.Problem, fidelity 
 	if !(q.Noise > 0 && q.Noise <= 1) {
 		return m, nil, bad("noise: %v; want a number in (0,1]", q.Noise)
 	}
-	spec, err := operators.ParseSpec(orElse(q.Operator, "denoise"))
+	spec, err := operators.ParseSpec(cmp.Or(q.Operator, "denoise"))
 	if err != nil {
 		return m, nil, bad("operator: %s", strings.TrimPrefix(err.Error(), "operator "))
 	}
@@ -514,16 +514,7 @@ func (s *Server) way(ctx context.Context, q SliceQuestion, m restore.Problem, on
 	return way, err
 }
 
-var nan = math.NaN()
-
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
 
 // sliceAt answers with the picture at a point of a plane.
 func (s *Server) sliceAt(w http.ResponseWriter, r *http.Request) {
@@ -701,7 +692,7 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, missing("result", r.PathValue("id")))
 		return
 	}
-	format := orElse(r.URL.Query().Get("format"), "svg")
+	format := cmp.Or(r.URL.Query().Get("format"), "svg")
 	if !slices.Contains(plot.Formats, format) {
 		s.refuse(w, bad("format: %q; want %s", format, strings.Join(plot.Formats, ", ")))
 		return

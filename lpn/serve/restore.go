@@ -8,7 +8,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,10 +33,13 @@ type Request struct {
 // A Planned says what would be done.
 type Planned struct {
 	Plan *restore.Plan `json:"plan"`
-	// Choice says why the operator is what it is, where the file decided; Words say the
-	// plan, a decision a line.
-	Choice string   `json:"choice,omitempty"`
-	Words  []string `json:"words"`
+	// Choice says why the operator is what it is, where the file or the picture decided;
+	// Remarks are what people should know; Words say the plan, a decision a line.
+	Choice  string   `json:"choice,omitempty"`
+	Remarks []string `json:"remarks,omitempty"`
+	Words   []string `json:"words"`
+	// Kernel is a data URL of the kernel that blur:auto found, its largest tap white.
+	Kernel string `json:"kernel,omitempty"`
 	// NoiseModel is what the option noise takes.
 	NoiseModel json.RawMessage `json:"noise_model"`
 	// Command is the command line that does the same.
@@ -62,29 +65,7 @@ type Iterate struct {
 
 // A Restored is a result: what lpn restore --json prints, and where the picture is.
 type Restored struct {
-	Input       string          `json:"input"`
-	Output      string          `json:"output"`
-	Operator    string          `json:"operator"`
-	Prior       string          `json:"prior"`
-	Solver      string          `json:"solver"`
-	Iterations  int             `json:"iterations"`
-	Seconds     explore.Number  `json:"seconds"`
-	Objective   explore.Number  `json:"objective"`
-	Converged   bool            `json:"converged"`
-	Certified   bool            `json:"certified"`
-	Noise       explore.Number  `json:"noise"`
-	PSNR        *explore.Number `json:"psnr"`
-	SSIM        *explore.Number `json:"ssim"`
-	Lambda      explore.Number  `json:"lambda"`
-	Scale       explore.Number  `json:"scale"`
-	Reason      string          `json:"reason"`
-	Choice      string          `json:"choice,omitempty"`
-	Strength    explore.Number  `json:"strength"`
-	NoiseModel  json.RawMessage `json:"noise_model"`
-	Suspect     *string         `json:"suspect"`
-	Uncertified string          `json:"uncertified,omitempty"`
-	// Note says what was changed on the way, and why.
-	Note string `json:"note,omitempty"`
+	measured.Record
 	// URL is where the picture is.
 	URL     string      `json:"url"`
 	Picture PictureInfo `json:"picture"`
@@ -104,23 +85,41 @@ type Residual struct {
 // mostTrace is the number of iterations that a result tells of; of more, it skips some.
 const mostTrace = 500
 
-// planOf is the plan of restoring an item, kept for the next request with these options.
-func (s *Server) planOf(it *item, o Options) (*imageio.Picture, restore.Problem, *restore.Plan, string, error) {
-	p, m, ro, why, err := s.problem(it, o)
-	if err != nil {
-		return p, m, nil, why, err
-	}
-	key := o.canonical()
+// A prepared is the restoration of a picture with some options.
+type prepared struct {
+	// asked are the options, read those that decide the reading.
+	asked, read string
+	picture     *imageio.Picture // whose depth and profile the result keeps
+	measured.Reading
+	plan *restore.Plan
+}
+
+// prepare is the restoration of an item, kept for the next request with these options.
+func (s *Server) prepare(it *item, o Options) (prepared, error) {
 	it.mu.Lock()
 	defer it.mu.Unlock()
-	if it.plan != nil && it.planned == key {
-		return p, m, it.plan, it.choice, nil
+	p := prepared{asked: o.canonical(), read: o.reading(), picture: it.picture}
+	if it.last.plan != nil && it.last.asked == p.asked {
+		return it.last, nil
 	}
-	plan, err := restore.New(m, ro)
-	if err == nil {
-		it.plan, it.planned, it.choice = plan, key, why
+	choice, ro, err := s.options(o)
+	if err != nil {
+		return p, err
 	}
-	return p, m, plan, why, err
+	if it.last.plan != nil && it.last.read == p.read { // a blur is not looked for again
+		p.picture, p.Reading = it.last.picture, it.last.Reading
+	} else {
+		if o.Gray {
+			p.picture = p.picture.Luma()
+		}
+		if p.Reading, err = measured.Read(p.picture, choice); err != nil {
+			return p, bad("%s", strings.TrimPrefix(err.Error(), "--"))
+		}
+	}
+	if p.plan, err = restore.New(p.Problem, ro); err == nil {
+		it.last = p
+	}
+	return p, err
 }
 
 // plan answers what would be done.
@@ -135,24 +134,30 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		_, _, plan, why, err := s.planOf(it, q.Options)
+		p, err := s.prepare(it, q.Options)
 		if err != nil {
 			return nil, err
 		}
-		return s.planned(it, q.Options, plan, why)
+		return s.planned(it, q.Options, p)
 	})
 }
 
-func (s *Server) planned(it *item, o Options, plan *restore.Plan, why string) (Planned, error) {
-	model, err := noise.Marshal(plan.GivenNoise(), plan.Confidence)
+func (s *Server) planned(it *item, o Options, p prepared) (Planned, error) {
+	model, err := noise.Marshal(p.plan.GivenNoise(), p.plan.Confidence)
 	if err != nil {
 		return Planned{}, err
 	}
-	_, none := plan.Part(image.Rect(0, 0, min(8, plan.FrameW), min(8, plan.FrameH)), 1)
-	return Planned{
-		Plan: plan, Choice: why, Words: strings.Split(strings.TrimSpace(plan.String()), "\n"),
+	_, none := p.plan.Part(image.Rect(0, 0, min(8, p.plan.FrameW), min(8, p.plan.FrameH)), 1)
+	a := Planned{
+		Plan: p.plan, Choice: p.Choice, Remarks: p.Remarks, Words: strings.Split(strings.TrimSpace(p.plan.String()), "\n"),
 		NoiseModel: model, Command: s.command(it.name, o), Parts: none == nil,
-	}, nil
+	}
+	if p.Blur != nil {
+		k := p.Blur.Image()
+		a.Choice = "blur: " + p.Blur.String()
+		a.Kernel = dataURL(look{hi: float64(slices.Max(k.Pix))}.draw(k, everything, 1))
+	}
+	return a, nil
 }
 
 // restore restores a picture that is sent with the request, or was before.
@@ -218,12 +223,13 @@ func json1(data []byte, v any) error {
 
 // solve carries a request out.
 func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *stream) (*Restored, *item, error) {
-	p, m, plan, why, err := s.planOf(it, q.Options)
+	p, err := s.prepare(it, q.Options)
 	if err != nil {
 		return nil, nil, err
 	}
+	plan := p.plan
 	if out.events {
-		planned, err := s.planned(it, q.Options, plan, why)
+		planned, err := s.planned(it, q.Options, p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -244,7 +250,7 @@ func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *s
 			trace = append(trace, e)
 		}
 		if q.Side > 0 && at.Windows == 1 && time.Since(shown) > 250*time.Millisecond {
-			e.Image = dataURL(it.look.draw(upright(p, m, at.Image()), everything, shrink(plan.FrameH, plan.FrameW, min(q.Side, 1024))))
+			e.Image = dataURL(it.look.draw(measured.Upright(p.picture, p.Problem, at.Image()), everything, shrink(plan.FrameH, plan.FrameW, min(q.Side, 1024))))
 			shown = time.Now()
 		}
 		out.send("iterate", e)
@@ -252,7 +258,7 @@ func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *s
 	if err != nil {
 		return nil, nil, err
 	}
-	made, err := s.keep(o, restoredName(it.name, q.Options.Format), measured.Picture(p, m, result.Image))
+	made, err := s.keep(o, restoredName(it.name, q.Options.Format), measured.Picture(p.picture, p.Problem, result.Image))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -268,34 +274,26 @@ func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *s
 		trace = kept
 	}
 	answer := &Restored{
-		Input: it.name, Output: made.name, Operator: m.Operator.String(), Prior: plan.Prior, Solver: plan.Solver,
-		Iterations: result.Iterations, Seconds: explore.Number(result.Seconds), Objective: explore.Number(result.Objective),
-		Converged: result.Converged, Certified: result.Certified, Noise: explore.Number(plan.Noise),
-		Lambda: explore.Number(plan.Lambda), Scale: explore.Number(plan.Scale), Reason: result.Reason, Choice: why,
-		Strength: explore.Number(result.Strength), Uncertified: result.Uncertified, Note: result.Note,
 		URL: "/api/v1/pictures/" + made.id + "/file", Picture: made.info(), Command: s.command(it.name, q.Options), Trace: trace,
 	}
-	if answer.NoiseModel, err = noise.Marshal(plan.GivenNoise(), plan.Confidence); err != nil {
+	if answer.Record, err = measured.RecordOf(it.name, made.name, p.Choice, plan, result); err != nil {
 		return nil, nil, err
 	}
-	if result.Suspect != "" {
-		answer.Suspect = &result.Suspect
-	}
 	if out.events {
-		answer.Residual = s.residual(o, it.name, result, m)
+		answer.Residual = s.residual(o, it.name, result, p.Operator)
 	}
 	return answer, made, nil
 }
 
 // residual is what a result leaves of the measurement; nil where there is nothing to
 // compare with.
-func (s *Server) residual(o owner, name string, result restore.Result, m restore.Problem) *Residual {
+func (s *Server) residual(o owner, name string, result restore.Result, operator operators.Spec) *Residual {
 	r := result.Residual()
 	if len(r.Pix) == 0 || r.Len() != len(r.Pix) {
 		return nil
 	}
 	out := &Residual{Whiteness: noise.WhitenessOf(r)}
-	if m.Operator.ImageShaped() {
+	if operator.ImageShaped() {
 		gray := operators.NewImage(operators.Shape{C: 1, H: r.H, W: r.W})
 		for i, v := range r.Pix {
 			gray.Pix[i%(r.H*r.W)] += v / float32(math.Sqrt(float64(r.C)))
@@ -317,14 +315,6 @@ var everything = image.Rect(0, 0, math.MaxInt32, math.MaxInt32)
 // shrink is the factor that makes a picture no larger than side.
 func shrink(h, w, side int) int { return max(1, (max(h, w)+side-1)/side) }
 
-// upright is an iterate turned as the file says.
-func upright(p *imageio.Picture, m restore.Problem, x operators.Image) operators.Image {
-	if m.Operator.Name() == "jpeg" && p.JPEG != nil {
-		return p.JPEG.Upright(x)
-	}
-	return x
-}
-
 func dataURL(m image.Image) string {
 	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(encodePNG(m))
 }
@@ -335,6 +325,15 @@ type Look struct {
 	Options  Options `json:"options"` // their strength does not count
 	Strength float64 `json:"strength"`
 	Window   Window  `json:"window"`
+}
+
+// A Looked is an iterate of a part, in events.
+type Looked struct {
+	K       int     `json:"k"`
+	Seconds float64 `json:"seconds"`
+	Window  Window  `json:"window"`
+	// Image is a data URL.
+	Image string `json:"image"`
 }
 
 // mostLooked is the largest part, in pixels.
@@ -355,49 +354,33 @@ func (s *Server) lookAt(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		start := time.Now()
-		_, _, plan, _, err := s.planOf(it, q.Options)
+		p, err := s.prepare(it, q.Options)
 		if err != nil {
 			return nil, err
 		}
 		if q.Window[2]*q.Window[3] > mostLooked {
 			return nil, bad("window: %dx%d pixels; at most %d are looked at", q.Window[2], q.Window[3], mostLooked)
 		}
-		part, err := plan.Part(q.Window.rect(), q.Strength)
+		part, err := p.plan.Part(q.Window.rect(), q.Strength)
 		if err != nil {
 			return nil, statusError{http.StatusBadRequest, err}
 		}
-		see := func(k int, x operators.Image, event string) {
-			out.send(event, struct {
-				K       int     `json:"k"`
-				Seconds float64 `json:"seconds"`
-				Window  Window  `json:"window"`
-				Image   string  `json:"image"`
-			}{k, time.Since(start).Seconds(), q.Window, dataURL(it.look.draw(x, everything, 1))})
+		seen := func(k int, x operators.Image) Looked {
+			return Looked{k, time.Since(start).Seconds(), q.Window, dataURL(it.look.draw(x, everything, 1))}
 		}
 		shown := time.Time{}
 		result, err := part.Solve(ctx, func(at restore.Progress) {
 			if out.events && time.Since(shown) > 80*time.Millisecond {
 				shown = time.Now()
-				see(at.K, at.Image(), "iterate")
+				out.send("iterate", seen(at.K, at.Image()))
 			}
 		})
 		if err != nil {
 			return nil, err
 		}
 		if !out.events {
-			b := encodePNG(it.look.draw(result.Image, everything, 1))
-			return func(w http.ResponseWriter) {
-				w.Header().Set("Content-Type", "image/png")
-				w.Header().Set("Cache-Control", "no-store")
-				w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-				w.Write(b)
-			}, nil
+			return pngAnswer(it.look.draw(result.Image, everything, 1)), nil
 		}
-		return struct {
-			K       int     `json:"k"`
-			Seconds float64 `json:"seconds"`
-			Window  Window  `json:"window"`
-			Image   string  `json:"image"`
-		}{result.Iterations, time.Since(start).Seconds(), q.Window, dataURL(it.look.draw(result.Image, everything, 1))}, nil
+		return seen(result.Iterations, result.Image), nil
 	})
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
@@ -729,7 +730,11 @@ func FuzzOptions(f *testing.F) {
 		if err := json1([]byte(text), &o); err != nil {
 			return
 		}
-		if _, _, _, _, err := s.problem(it, o); err != nil && oneLine(err) == "" {
+		c, _, err := s.options(o)
+		if err == nil {
+			_, err = measured.Read(it.picture, c)
+		}
+		if err != nil && oneLine(err) == "" {
 			t.Error("an error without a word")
 		}
 		if c := s.command("x.png", o); strings.Count(strings.ReplaceAll(c, `\'`, ""), "'")%2 != 0 {

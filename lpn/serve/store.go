@@ -11,7 +11,6 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn/explore"
-	"github.com/lpn-imaging/lpn/lpn/restore"
 )
 
 // An item is a picture or a result that a client may ask for again by its id, which
@@ -29,10 +28,8 @@ type item struct {
 	table   func(io.Writer) error // its numbers, as CSV
 	slice   *explore.SliceResult
 
-	mu      sync.Mutex
-	planned string // the options that plan was made for
-	plan    *restore.Plan
-	choice  string
+	mu   sync.Mutex
+	last prepared // of the request before
 }
 
 // A store holds items within a number of bytes. What was not used for the longest goes

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"net/http"
 	"path"
 	"strconv"
@@ -124,7 +125,7 @@ func (s *Server) readLog(name string) (Training, error) {
 		for i, cell := range row {
 			v, err := strconv.ParseFloat(cell, 64)
 			if err != nil {
-				v = nan
+				v = math.NaN()
 			}
 			t.Columns[names[i]] = append(t.Columns[names[i]], v)
 		}

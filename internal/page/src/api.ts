@@ -16,7 +16,7 @@ export interface Plan {
   per_channel: boolean; gray: boolean; saturated: boolean; windows?: { side: number; count: number };
 }
 
-export interface Planned { plan: Plan; choice?: string; words: string[]; command: string; parts: boolean }
+export interface Planned { plan: Plan; choice?: string; remarks?: string[]; kernel?: string; words: string[]; command: string; parts: boolean }
 
 export interface Iterate {
   k: number; iters: number; window: number; windows: number; seconds: number;

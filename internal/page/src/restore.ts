@@ -14,6 +14,7 @@ const cameras: { id: string; text: string; knobs: Knob[]; spec: (v: Record<strin
   { id: "gaussian", text: "Blur: out of focus, soft", knobs: [{ key: "sigma", label: "Width", value: 1.6, min: 0.3, max: 6, step: 0.1 }], spec: (v) => `blur:gaussian,sigma=${v.sigma}`, boundary: true },
   { id: "disk", text: "Blur: out of focus, lens disk", knobs: [{ key: "radius", label: "Radius", value: 3, min: 0.5, max: 15, step: 0.5 }], spec: (v) => `blur:disk,radius=${v.radius}`, boundary: true },
   { id: "motion", text: "Blur: camera moved", knobs: [{ key: "length", label: "Length", value: 9, min: 2, max: 41, step: 1 }, { key: "angle", label: "Angle", value: 0, min: 0, max: 179, step: 1 }], spec: (v) => `blur:motion,length=${v.length},angle=${v.angle}`, boundary: true },
+  { id: "auto", text: "Blur: found in the picture", knobs: [], spec: () => "blur:auto", boundary: true },
   { id: "kernel", text: "Blur: of a kernel in a file", knobs: [], spec: (_v, f) => `blur:kernel=${f}`, file: "Kernel", boundary: true },
   { id: "sr", text: "Too few pixels", knobs: [{ key: "factor", label: "Factor", value: 2, min: 2, max: 4, step: 1 }], spec: (v) => `sr:factor=${v.factor}`, boundary: true },
   { id: "mask", text: "Missing pixels, by a mask", knobs: [], spec: (_v, f) => `inpaint:mask=${f}`, file: "Mask, white is known" },
@@ -70,7 +71,7 @@ export class RestoreView {
     this.strength = el("input", { type: "range", min: "-2", max: "2", step: "0.05", value: "0", oninput: () => this.strengthMoved(), onchange: () => this.strengthLeft() });
     this.prior = select([["", "the one that fits"], ...priors.filter((p) => !p.scalar).map((p): [string, string] => [p.name, `${p.name} (${p.channels === 1 ? "gray" : "colour"}, ${num(255 * p.sigma, 3)}/255)`])], () => this.changed());
     this.solver = select([["", "bpg, certified"], ...about.solvers.filter((s) => s !== "bpg").map((s): [string, string] => [s, s])], () => this.changed());
-    this.boundary = select([["", "mirrored"], ["valid", "unknown (photographs)"], ["circular", "circular"], ["replicate", "repeated"], ["zero", "black"]], () => this.changed());
+    this.boundary = select([["", "as usual"], ["symmetric", "mirrored"], ["valid", "unknown (photographs)"], ["circular", "circular"], ["replicate", "repeated"], ["zero", "black"]], () => this.changed());
     this.iters = el("input", { type: "number", min: "1", max: "100000", placeholder: "200", onchange: () => this.changed() });
     this.gray = el("input", { type: "checkbox", onchange: () => this.changed() });
     this.ensemble = el("input", { type: "checkbox", onchange: () => this.changed() });
@@ -349,8 +350,11 @@ export class RestoreView {
   // tell says what was decided, and what came of it.
   private tell(p: Planned, r?: Restored): void {
     const q = p.plan, level = (v: number) => `${num(255 * v, 3)}/255`;
+    if (this.noiseKind.value === "auto") this.noiseOut.textContent = level(q.noise);
     const lines: (Node | string)[][] = [];
     if (p.choice) lines.push([p.choice + "."]);
+    if (p.kernel) lines.push([el("img", { class: "kernel", src: p.kernel, alt: "The kernel of the blur that was found" })]);
+    for (const remark of p.remarks ?? []) lines.push([el("strong", { class: "warn" }, "Mind: "), remark + "."]);
     lines.push([el("strong", {}, "Noise: "), q.estimated ? `${q.noise_line ? q.noise_line.replace(/^noise: /, "") : `about ${level(q.noise)}`}, found in the picture.` : `${level(q.noise)}, as you said.`]);
     if (q.operator !== "denoise") lines.push([el("strong", {}, "The camera: "), q.operator, "."]);
     lines.push([el("strong", {}, "Prior: "), `${q.prior}, trained at ${level(q.sigma)} and taken for ${level(q.sigma / q.scale)}${q.per_channel ? ", on each channel" : ""}.`]);

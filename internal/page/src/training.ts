@@ -8,6 +8,7 @@ export class TrainingView {
   private status = el("p", { class: "status", role: "status" });
   private pick = el("div");
   private timer = 0;
+  private watched = ""; // the log that is read again, "" for none
   private charts = [
     { key: "psnr", chart: new Chart({ label: "Pictures held back: PSNR", x: "step", y: "dB" }) },
     { key: "loss", chart: new Chart({ label: "Loss", x: "step", y: "loss", logY: true }) },
@@ -36,12 +37,14 @@ export class TrainingView {
     this.body.replaceChildren(...this.charts.map((c) => c.chart.element));
     await this.watch(logs[0]);
   }
-  stop(): void { clearTimeout(this.timer); }
+  stop(): void { this.watched = ""; clearTimeout(this.timer); }
 
   private async watch(name: string): Promise<void> {
     clearTimeout(this.timer);
+    this.watched = name;
     try {
       const t = await get<Training>(`/api/v1/training?name=${encodeURIComponent(name)}`);
+      if (this.watched !== name) return; // another was chosen, or another view
       const c = t.columns, steps = (c.step ?? []).map((v) => v ?? 0);
       for (const { key, chart } of this.charts) {
         const ys = c[key] ?? [], known = ys.some((v) => v !== null && v !== 0);
@@ -55,6 +58,6 @@ export class TrainingView {
     } catch (e) {
       this.status.textContent = e instanceof Error ? e.message : String(e);
     }
-    this.timer = window.setTimeout(() => this.watch(name), 2000);
+    if (this.watched === name) this.timer = window.setTimeout(() => this.watch(name), 2000);
   }
 }
