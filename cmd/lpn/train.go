@@ -123,6 +123,7 @@ type trainOptions struct {
 	threads    int
 	out        string
 	half       bool
+	damp       bool
 	force      bool
 	licence    string
 	note       string
@@ -177,6 +178,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "note", Usage: "`WORDS` for the file: what the prior is for, who made it"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`" + priorExt},
 			&cli.BoolFlag{Name: "half", Usage: "store the weights in half precision"},
+			&cli.BoolFlag{Name: "damp", Usage: "scale the gates until no wave is amplified, which may cost PSNR: what it costs is said"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 0, "flags only"); err != nil {
@@ -206,7 +208,7 @@ func trainFrom(c *cli.Context) (trainOptions, error) {
 		channels: c.Int("channels"), patch: c.Int("patch"), batch: c.Int("batch"),
 		steps: c.Int("steps"), lr: c.Float64("lr"), plan: c.String("plan"), start: c.String("start"),
 		checkpoint: c.String("checkpoint"), every: c.Int("every"), patience: c.Int("patience"), resume: c.String("resume"), log: c.String("log"), plot: c.String("plot"),
-		seed: c.Uint64("seed"), threads: c.Int("threads"), out: c.String("output"), half: c.Bool("half"), force: c.Bool("force"),
+		seed: c.Uint64("seed"), threads: c.Int("threads"), out: c.String("output"), half: c.Bool("half"), damp: c.Bool("damp"), force: c.Bool("force"),
 		licence: c.String("licence"), note: c.String("note"), command: commandLine(c),
 	}
 	if c.IsSet("sigma") {
@@ -328,6 +330,25 @@ func (o *trainOptions) checkFiles() error {
 	return nil
 }
 
+// damped is the network with its gates scaled, whose PSNR r then has.
+func (o *trainOptions) damped(con *console, t train.Options, net *lpn.Network, r *train.Result) (*lpn.Network, error) {
+	net, err := net.Damped(o.seed)
+	if err != nil {
+		return nil, err
+	}
+	if o.half {
+		net = net.Half()
+	}
+	before := r.PSNR
+	if r.PSNR, err = t.Measure(net); err != nil {
+		return nil, err
+	}
+	if !math.IsNaN(before) {
+		con.remark("%s: damped, validation %.2f dB -> %.2f dB", o.out, before, r.PSNR)
+	}
+	return net, nil
+}
+
 // ownCheckpoint is the checkpoint when none is named.
 func (o *trainOptions) ownCheckpoint() string { return o.out + ".checkpoint" }
 
@@ -388,11 +409,10 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 	if o.half {
 		net = net.Half()
 	}
-	if net, err = net.Damped(o.seed); err != nil {
-		return err
-	}
-	if o.half {
-		net = net.Half()
+	if o.damp {
+		if net, err = o.damped(con, t, net, r); err != nil {
+			return err
+		}
 	}
 	if net, err = record.Finished(r).Attach(net); err != nil {
 		return err
@@ -532,7 +552,7 @@ func (o *trainOptions) options(con *console) (t train.Options, r train.Record, e
 		return t, r, err
 	}
 	r = train.Record{Command: o.command, Preset: o.preset, Recipe: p, Seed: o.seed, Every: o.every, Patience: o.patience,
-		Half: o.half, Data: set.data, Licence: o.licence, Note: o.note}
+		Half: o.half, Damp: o.damp, Data: set.data, Licence: o.licence, Note: o.note}
 	if o.record != nil {
 		if was := o.record.Data.Hash; was != set.data.Hash {
 			con.complain("the pictures are not those of the record, SHA-256 %s: the weights will be others", was)

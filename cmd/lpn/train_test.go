@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -71,6 +72,29 @@ func TestTrain(t *testing.T) {
 }
 
 // TestTrainResume: interrupted and resumed, training ends at the same bits.
+// TestTrainDamp: the search finds no amplified wave in what --damp saves, and its PSNR is
+// that of the file.
+func TestTrainDamp(t *testing.T) {
+	slow(t)
+	data, _ := trainingSet(t)
+	out := filepath.Join(t.TempDir(), "p"+priorExt)
+	code, stdout, stderr := call(t, "train", "--json", "--preset", "quick", "--data", data, "--patch", "16", "--batch", "2", "--steps", "3", "--damp", "-o", out)
+	if code != exitOK || !strings.Contains(stderr, "damped, validation ") {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	r := asJSON[trained](t, stdout)
+	info := asJSON[struct {
+		PSNR        number
+		Certificate struct {
+			Gain number `json:"stripe_gain"`
+		}
+		Record struct{ Damp bool }
+	}](t, must(t, "info", "--json", out))
+	if info.Certificate.Gain > 1 || !info.Record.Damp || math.Abs(float64(info.PSNR-r.PSNR)) > 1e-3 {
+		t.Errorf("%+v, and %+v", info, r)
+	}
+}
+
 func TestTrainResume(t *testing.T) {
 	data, config := trainingSet(t)
 	dir := t.TempDir()

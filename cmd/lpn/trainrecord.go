@@ -31,7 +31,7 @@ func (o *trainOptions) repeat(path string) error {
 		return usagef("--from-record: %s was made before priors had records: lpn info shows what it says", path)
 	}
 	d := r.Data
-	o.record, o.preset, o.seed, o.every, o.patience, o.half = &r, "", r.Seed, r.Every, r.Patience, r.Half
+	o.record, o.preset, o.seed, o.every, o.patience, o.half, o.damp = &r, "", r.Seed, r.Every, r.Patience, r.Half, r.Damp
 	o.patch, o.channels, o.split, o.recorrupt = r.Recipe.Patch, r.Recipe.Config.Channels, d.Split, d.Recorrupted
 	for to, from := range map[*string]string{&o.data: d.Path, &o.valid: d.Valid, &o.pairs: d.Pairs} {
 		if *to == "" {

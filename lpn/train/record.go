@@ -27,7 +27,9 @@ type Record struct {
 	Every    int  `json:"every"`
 	Patience int  `json:"patience,omitempty"`
 	Half     bool `json:"half,omitempty"`
-	Data     Data `json:"data"`
+	// Damp says that the gates were scaled in the end: see lpn.Network.Damped.
+	Damp bool `json:"damp,omitempty"`
+	Data Data `json:"data"`
 	// Steps are those that were made, in Seconds.
 	Steps   int     `json:"steps"`
 	Seconds float64 `json:"seconds"`

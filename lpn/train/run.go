@@ -443,10 +443,16 @@ func (s *runState) validate() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if s.o.ValidNoise != nil {
-		return ValidateNoisy(net, s.o.Valid, s.o.ValidNoise, s.o.Seed, s.o.Threads)
+	return s.o.Measure(net)
+}
+
+// Measure is the PSNR in decibels of a network on the held-back pictures, as Run measures
+// it; NaN without pictures.
+func (o Options) Measure(net *lpn.Network) (float64, error) {
+	if o.ValidNoise != nil {
+		return ValidateNoisy(net, o.Valid, o.ValidNoise, o.Seed, o.Threads)
 	}
-	return Validate(net, s.o.Valid, s.o.Seed, s.o.Threads)
+	return Validate(net, o.Valid, o.Seed, o.Threads)
 }
 
 // Validate returns the mean PSNR in decibels of the network as a denoiser at
