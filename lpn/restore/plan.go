@@ -263,7 +263,7 @@ func (p *Plan) treat(t noise.Treatment) {
 	p.treatment = &t
 	p.Level, p.deviation = t.Level, deviation(t.Model, t.Y)
 	p.untreated, p.problem.Y = p.problem.Y, t.Y
-	if t.Strength != 1 && p.options.itersByDefault {
+	if p.correlated() && p.options.itersByDefault {
 		p.Iters = treatedIters
 	}
 	if truth := p.problem.Truth; truth != nil && t.Stabiliser != nil {

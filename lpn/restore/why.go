@@ -40,7 +40,7 @@ func (p *Plan) reasons() Reasons {
 	if p.Solver == "bpg" {
 		r.Solver = "bpg takes any weight for one evaluation of the network an iteration, and its objective falls at every step"
 	}
-	if p.treatment != nil && p.treatment.Strength != 1 && p.options.itersByDefault {
+	if p.correlated() && p.options.itersByDefault {
 		r.Iters = "more iterations change an image with correlated noise by less than can be seen"
 	}
 	if p.Windows != nil {

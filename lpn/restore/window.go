@@ -80,8 +80,7 @@ func (p *Plan) halo() (halo, pitch int, err error) {
 func (p *Plan) oneEvaluation() bool {
 	o := p.options
 	statistical := math.Abs(p.Scale*p.level()/p.Sigma-1) < 1e-9
-	plain := p.treatment == nil || p.treatment.Strength == 1
-	return p.policy.alone && plain && statistical && o.Solver == "bpg" && o.Strength == 1 && o.Step == 0
+	return p.policy.alone && !p.correlated() && statistical && o.Solver == "bpg" && o.Strength == 1 && o.Step == 0
 }
 
 // solveWindows restores the problem window by window.

@@ -236,11 +236,11 @@ type Treatment struct {
 // deviation, as the prior takes correlated noise for texture.
 const correlatedLevel = 2
 
-// correlatedStrength is the factor of its weight: 1.5 up to a deviation of 7/255, 2.8
-// from 12/255. Both are those that did best on the first four scenes of
-// simulated camera pictures.
+// correlatedStrength is the factor of its weight: 1 up to a deviation of 3/255, 1.5 at
+// 7/255, 2.8 from 12/255. They are those that did best on some scenes of simulated
+// camera pictures.
 func correlatedStrength(deviation float64) float64 {
-	return 1.5 + 1.3*ramp(255*deviation, 7, 12)
+	return 1 + 0.5*ramp(255*deviation, 3, 7) + 1.3*ramp(255*deviation, 7, 12)
 }
 
 // Treat prepares a measurement of brightness lo to hi with the noise m for
