@@ -64,7 +64,7 @@ func TestFor(t *testing.T) {
 		noise    float64
 		want     string
 	}{
-		{1, 2. / 255, "gray-02"}, {1, 0.5 / 255, "gray-01"}, {3, 1. / 255, "colour-02"}, {1, 25. / 255, "gray-25"}, {3, 25. / 255, "colour-25"},
+		{1, 2. / 255, "gray-02"}, {1, 0.5 / 255, "gray-01"}, {3, 1. / 255, "colour-01"}, {3, 2. / 255, "colour-02"}, {1, 25. / 255, "gray-25"}, {3, 25. / 255, "colour-25"},
 		{1, 0.99 * math.Sqrt(15*25) / 255, "gray-15"}, {1, 1.01 * math.Sqrt(15*25) / 255, "gray-25"},
 		{3, 1, "colour-50"}, {1, 1, "gray-50"},
 		{2, 50. / 255, "gray-50"}, // restored channel by channel
