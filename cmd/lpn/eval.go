@@ -285,7 +285,7 @@ func (o evalOptions) print(con *console, all evalResult) error {
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "image\tPSNR\tSSIM\tMS-SSIM\tseconds\t")
 	for _, name := range o.baseline {
-		fmt.Fprintf(w, "%s PSNR\tSSIM\tMS-SSIM\t", name)
+		fmt.Fprintf(w, "%s PSNR\t%s SSIM\t%s MS-SSIM\t", name, name, name)
 	}
 	fmt.Fprintln(w)
 	cells := func(q quality) string {
