@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"image"
-	"image/color"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -14,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/scenes"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
@@ -21,28 +20,19 @@ import (
 // harmScenes are the kinds of pictures that people have, clean.
 func harmScenes(t *testing.T) map[string]operators.Image {
 	t.Helper()
-	scenes := map[string]operators.Image{}
+	all := map[string]operators.Image{"stars": operators.FromImage(scenes.Stars(96, 96))}
 	for name, m := range jpegScenes(t) {
-		scenes[name] = operators.FromImage(m)
+		all[name] = operators.FromImage(m)
 	}
-	stars := image.NewGray(image.Rect(0, 0, 96, 96))
-	rng := rand.New(rand.NewPCG(7, 7))
-	for i := range stars.Pix {
-		stars.Pix[i] = 8
-	}
-	for range 60 {
-		stars.SetGray(rng.IntN(96), rng.IntN(96), color.Gray{uint8(40 + rng.IntN(215))})
-	}
-	scenes["stars"] = operators.FromImage(stars)
 	photo := shrunk(load(t, "../../assets/images/still-life.png").Image, 4) // whose grain is gone
-	scenes["photo"] = photo
-	scenes["gray photo"] = operators.Image{Shape: operators.Shape{C: 1, H: photo.H, W: photo.W}, Pix: photo.Plane(1)}
+	all["photo"] = photo
+	all["gray photo"] = operators.Image{Shape: operators.Shape{C: 1, H: photo.H, W: photo.W}, Pix: photo.Plane(1)}
 	equal := operators.NewImage(photo.Shape)
 	for c := range 3 {
 		copy(equal.Plane(c), photo.Plane(1))
 	}
-	scenes["gray photo in colour"] = equal
-	return scenes
+	all["gray photo in colour"] = equal
+	return all
 }
 
 // shrunk is the picture of the means of n x n samples.
@@ -74,9 +64,9 @@ func TestNeverWorse(t *testing.T) {
 		bits int
 	}{{".png", 8}, {".tif", 16}, {".npy", 32}, {".tif", 32}}
 	k := 0
-	scenes := harmScenes(t)
-	for _, name := range slices.Sorted(maps.Keys(scenes)) {
-		x := scenes[name]
+	all := harmScenes(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		x := all[name]
 		truth := save(t, filepath.Join(dir, "truth.npy"), &imageio.Picture{Image: x, Bits: 32})
 		for _, sigma := range []float64{0, 0.001, 0.002, 0.004, 0.008, 0.02, 0.05, -0.04} {
 			format := formats[k%len(formats)]

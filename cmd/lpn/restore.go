@@ -628,8 +628,12 @@ func (r restored) line() string {
 	if r.Choice != "" {
 		choice = r.Choice + "; "
 	}
-	s := fmt.Sprintf("%s -> %s: %snoise %.4g, %s with %s, %d iterations in %.1f s",
-		r.Input, r.Output, choice, r.Noise, r.Solver, r.Prior, r.Iterations, r.Seconds)
+	found := fmt.Sprintf("noise %.4g, ", r.Noise)
+	if r.NoiseLine != "" {
+		found = r.NoiseLine + "; "
+	}
+	s := fmt.Sprintf("%s -> %s: %s%s%s with %s, %d iterations in %.1f s",
+		r.Input, r.Output, choice, found, r.Solver, r.Prior, r.Iterations, r.Seconds)
 	if r.PSNR != nil {
 		s += ", PSNR "
 		if r.InputPSNR != nil {
