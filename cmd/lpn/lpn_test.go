@@ -847,7 +847,7 @@ func TestPriorValue(t *testing.T) {
 
 // TestBuiltins: a built-in prior is chosen by channels and noise, or named.
 func TestBuiltins(t *testing.T) {
-	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != len(priors.All()) || got[0].Name != "colour-02" {
+	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != len(priors.All()) || got[0].Name != "colour-01" {
 		t.Errorf("%+v", got)
 	}
 	dir := t.TempDir()
