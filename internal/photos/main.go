@@ -40,9 +40,9 @@ func main() {
 type story struct {
 	input string // the name of the file
 	make  func(path string) error
-	args  []string // of lpn restore, before the input
-	show  image.Rectangle
-	gain  float64 // what numbers are multiplied by where they are shown
+	args  []string        // of lpn restore, before the input
+	show  image.Rectangle // empty: all of it
+	gain  float64         // what numbers are multiplied by where they are shown
 }
 
 func all(lpn, still, folder string) error {
@@ -51,19 +51,17 @@ func all(lpn, still, folder string) error {
 		return err
 	}
 	scene := photo.Image
-	books, fruit, page := image.Rect(240, 70, 480, 250), image.Rect(100, 150, 340, 318), image.Rect(0, 0, 240, 192)
+	books, fruit := cut(scene, 240, 70, 240, 176), cut(scene, 110, 150, 240, 168)
 	stories := []story{
-		{input: "indoors.jpg", make: asJPEG(camera(scene, 1, 0.004), 90), show: books},
-		{input: "dusk.png", make: asPNG(camera(scene, 0.35, 0.004)), show: fruit},
-		{input: "forwarded.jpg", make: asJPEG(scene, 15), show: books},
-		{input: "holiday.png", make: asPNG(shrunk(scene, 2)), show: image.Rect(0, 0, 240, 160)},
-		{input: "screenshot.jpg", make: asJPEG(operators.FromImage(scenes.Screenshot(240, 192, cut(scene, 240, 70, 200, 120).Image())), 90), show: page},
-		{input: "letter.png", make: asPNG(noisy(operators.FromImage(scenes.Text(240, 192)), 0)), show: page},
-		{input: "shaken.png", make: asPNG(shaken(scene)), args: []string{"--operator", "blur:auto"}, show: books},
-		{input: "small.png", make: asPNG(shrunk(scene, 2)), args: []string{"--operator", "sr:factor=2"}, show: books},
-		{input: "old-print.png", make: asPNG(print(scene)), show: fruit},
-		{input: "window.jpg", make: asJPEG(camera(scene, 2.5, 0.002), 92), show: books},
-		{input: "cells.tif", make: cells, show: image.Rect(0, 0, 192, 160), gain: 65535. / 40},
+		{input: "indoors.jpg", make: asJPEG(camera(books, 1, 0.012), 90)},
+		{input: "forwarded.jpg", make: asJPEG(books, 15)},
+		{input: "old-print.png", make: asPNG(print(fruit))},
+		{input: "shaken.png", make: asPNG(shaken(cut(scene, 0, 0, scene.W, scene.H-1))), args: []string{"--operator", "blur:auto"}, show: image.Rect(240, 70, 480, 246)},
+		{input: "small.png", make: asPNG(shrunk(books, 2)), args: []string{"--operator", "sr:factor=2"}},
+		{input: "window.png", make: asPNG(noisy(brightened(fruit, 2.2), 0.05))},
+		{input: "cells.tif", make: cells, gain: 65535. / 40},
+		{input: "holiday.png", make: asPNG(shrunk(scene, 2))},
+		{input: "screenshot.jpg", make: asJPEG(operators.FromImage(scenes.Screenshot(240, 168, books.Image())), 90)},
 	}
 	work, err := os.MkdirTemp("", "photos")
 	if err != nil {
@@ -112,6 +110,9 @@ func (s story) tell(lpn, work, folder string) error {
 	left := before.Image
 	if k := after.W / before.W; k > 1 {
 		left = repeated(left, k)
+	}
+	if s.show.Empty() {
+		s.show = image.Rect(0, 0, after.W, after.H)
 	}
 	size, err := pair(filepath.Join(folder, stem+".jpg"), left, after.Image, s.show, max(s.gain, 1))
 	fmt.Printf("(%s.jpg: %d KB)\n\n", stem, size/1000)
@@ -221,6 +222,15 @@ func shaken(scene operators.Image) operators.Image {
 		}
 	}
 	return noisy(out, 0.008)
+}
+
+// brightened is a scene with so many times its light.
+func brightened(m operators.Image, times float64) operators.Image {
+	out := operators.NewImage(m.Shape)
+	for i, v := range m.Pix {
+		out.Pix[i] = float32(numbers(min(times*light(float64(v)), 1)))
+	}
+	return out
 }
 
 // print is an old gray print with grain, scanned in colour.
