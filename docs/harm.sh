@@ -7,7 +7,7 @@
 # DATA holds camera, real-noise, bsd68, cbsd68 and ct-lung/test; CASES holds small inputs
 # that programs fail at. ROW picks rows: camera clean low jpeg counts levels cases real.
 # EVERY divides the number of pictures further (default 1). All rows take about 15 minutes
-# on one core. A line a file goes to stderr.
+# of one core that does nothing else. A line a file goes to stderr.
 set -euo pipefail
 data=$1
 cases=$2
@@ -40,7 +40,7 @@ row clean judge 8 clean "$data/cbsd68"
 row clean judge 8 clean "$data/bsd68"
 row clean judge 3 clean "$data/ct-lung/test"
 row clean judge 1 drawn
-row low judge 11 low "$data/cbsd68"
+row low judge 17 low "$data/cbsd68"
 row jpeg env LPN="$bin/lpn" docs/jpeg.sh "$data/cbsd68" $((8 * every)) 10 20 40
 row counts judge 1 counts "$cases/photon-noise/truth.npy" "$cases/photon-noise/photons.npy"
 row levels judge 1 levels "$data/bsd68"

@@ -155,3 +155,31 @@ func TestNoiseCommand(t *testing.T) {
 		t.Errorf("exit %d for a file that exists: %s", code, line)
 	}
 }
+
+// TestTwelveBits: a file of 16 bits whose numbers have 12 is restored like the same picture
+// that uses all of them.
+func TestTwelveBits(t *testing.T) {
+	dir := t.TempDir()
+	photo := shrunk(load(t, "../../assets/images/still-life.png").Image, 4)
+	x := operators.Image{Shape: operators.Shape{C: 1, H: photo.H, W: photo.W}, Pix: photo.Plane(1)}
+	y := operators.NewImage(x.Shape)
+	operators.AddGaussian(y.Pix, x.Pix, 0.05, rand.New(rand.NewPCG(3, 3)))
+	gains := [2]float64{}
+	for k, top := range []float32{1, 1. / 16} {
+		truth, noisy := operators.NewImage(x.Shape), operators.NewImage(x.Shape)
+		for i := range x.Pix {
+			truth.Pix[i], noisy.Pix[i] = top*x.Pix[i], top*min(max(y.Pix[i], 0), 1)
+		}
+		truthFile := save(t, filepath.Join(dir, fmt.Sprint("truth", k, ".tif")), &imageio.Picture{Image: truth, Bits: 16})
+		file := save(t, filepath.Join(dir, fmt.Sprint(k, ".tif")), &imageio.Picture{Image: noisy, Bits: 16})
+		out := filepath.Join(dir, fmt.Sprint("out", k, ".tif"))
+		r := asJSON[restored](t, must(t, "restore", "--json", file, "-o", out))
+		gains[k] = closeness(t, truthFile, out) - closeness(t, truthFile, file)
+		if r.NoiseLine == "" || r.LeftAlone {
+			t.Errorf("numbers to %g: %+v", 65535*top, r)
+		}
+	}
+	if gains[0] < 2 || math.Abs(gains[1]-gains[0]) > 0.3 {
+		t.Errorf("gains of %.2f dB in 16 bits, %.2f in 12", gains[0], gains[1])
+	}
+}

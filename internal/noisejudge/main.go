@@ -142,7 +142,7 @@ func (j judge) camera(dir string) error {
 	if err != nil {
 		return err
 	}
-	var levels = []float64{2, 3.5, 5, 7, 10, 14, 20, 28, 40, 56}
+	levels := []float64{3.5, 5, 7, 10, 14, 20, 28, 40}
 	given := make([][]result, len(levels))
 	for k, level := range levels {
 		given[k], err = j.restore(chosen, "--reference", truths, "--operator", "denoise", "--noise", fmt.Sprintf("%g/255", level))
