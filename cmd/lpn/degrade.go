@@ -32,7 +32,7 @@ func degradeCommand() *cli.Command {
 			operatorsHelp + "\n\n" +
 			"Example: lpn degrade --operator blur:gaussian,sigma=1.6 --noise 0.01 photo.png -o blurred.png",
 		Flags: common(append(append(operatorFlags(),
-			&cli.StringFlag{Name: "noise", Value: "0", Usage: "standard deviation `S` of Gaussian noise, as 0.1 or 25/255"}),
+			&cli.StringFlag{Name: "noise", Value: "0", Usage: "the noise `S`: a standard deviation as 0.1 or 25/255, or a model as for restore: poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy, FILE.json"}),
 			append(batchFlags(), outputFlags("_degraded")...)...)...),
 		Action: action(func(c *cli.Context, con *console) error {
 			spec, err := parseOperator(c.String("operator"), c.String("boundary"))

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"image"
-	"image/color"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -14,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/scenes"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
@@ -21,28 +20,19 @@ import (
 // harmScenes are the kinds of pictures that people have, clean.
 func harmScenes(t *testing.T) map[string]operators.Image {
 	t.Helper()
-	scenes := map[string]operators.Image{}
+	all := map[string]operators.Image{"stars": operators.FromImage(scenes.Stars(96, 96))}
 	for name, m := range jpegScenes(t) {
-		scenes[name] = operators.FromImage(m)
+		all[name] = operators.FromImage(m)
 	}
-	stars := image.NewGray(image.Rect(0, 0, 96, 96))
-	rng := rand.New(rand.NewPCG(7, 7))
-	for i := range stars.Pix {
-		stars.Pix[i] = 8
-	}
-	for range 60 {
-		stars.SetGray(rng.IntN(96), rng.IntN(96), color.Gray{uint8(40 + rng.IntN(215))})
-	}
-	scenes["stars"] = operators.FromImage(stars)
 	photo := shrunk(load(t, "../../assets/images/still-life.png").Image, 4) // whose grain is gone
-	scenes["photo"] = photo
-	scenes["gray photo"] = operators.Image{Shape: operators.Shape{C: 1, H: photo.H, W: photo.W}, Pix: photo.Plane(1)}
+	all["photo"] = photo
+	all["gray photo"] = operators.Image{Shape: operators.Shape{C: 1, H: photo.H, W: photo.W}, Pix: photo.Plane(1)}
 	equal := operators.NewImage(photo.Shape)
 	for c := range 3 {
 		copy(equal.Plane(c), photo.Plane(1))
 	}
-	scenes["gray photo in colour"] = equal
-	return scenes
+	all["gray photo in colour"] = equal
+	return all
 }
 
 // shrunk is the picture of the means of n x n samples.
@@ -74,9 +64,9 @@ func TestNeverWorse(t *testing.T) {
 		bits int
 	}{{".png", 8}, {".tif", 16}, {".npy", 32}, {".tif", 32}}
 	k := 0
-	scenes := harmScenes(t)
-	for _, name := range slices.Sorted(maps.Keys(scenes)) {
-		x := scenes[name]
+	all := harmScenes(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		x := all[name]
 		truth := save(t, filepath.Join(dir, "truth.npy"), &imageio.Picture{Image: x, Bits: 32})
 		for _, sigma := range []float64{0, 0.001, 0.002, 0.004, 0.008, 0.02, 0.05, -0.04} {
 			format := formats[k%len(formats)]
@@ -160,5 +150,33 @@ func TestNoiseCommand(t *testing.T) {
 	}
 	if code, _, line := call(t, "noise", in, "-o", model); code != exitUsage {
 		t.Errorf("exit %d for a file that exists: %s", code, line)
+	}
+}
+
+// TestTwelveBits: a file of 16 bits whose numbers have 12 is restored like the same picture
+// that uses all of them.
+func TestTwelveBits(t *testing.T) {
+	dir := t.TempDir()
+	photo := shrunk(load(t, "../../assets/images/still-life.png").Image, 4)
+	x := operators.Image{Shape: operators.Shape{C: 1, H: photo.H, W: photo.W}, Pix: photo.Plane(1)}
+	y := operators.NewImage(x.Shape)
+	operators.AddGaussian(y.Pix, x.Pix, 0.05, rand.New(rand.NewPCG(3, 3)))
+	gains := [2]float64{}
+	for k, top := range []float32{1, 1. / 16} {
+		truth, noisy := operators.NewImage(x.Shape), operators.NewImage(x.Shape)
+		for i := range x.Pix {
+			truth.Pix[i], noisy.Pix[i] = top*x.Pix[i], top*min(max(y.Pix[i], 0), 1)
+		}
+		truthFile := save(t, filepath.Join(dir, fmt.Sprint("truth", k, ".tif")), &imageio.Picture{Image: truth, Bits: 16})
+		file := save(t, filepath.Join(dir, fmt.Sprint(k, ".tif")), &imageio.Picture{Image: noisy, Bits: 16})
+		out := filepath.Join(dir, fmt.Sprint("out", k, ".tif"))
+		r := asJSON[restored](t, must(t, "restore", "--json", file, "-o", out))
+		gains[k] = closeness(t, truthFile, out) - closeness(t, truthFile, file)
+		if r.NoiseLine == "" || r.LeftAlone {
+			t.Errorf("numbers to %g: %+v", 65535*top, r)
+		}
+	}
+	if gains[0] < 2 || math.Abs(gains[1]-gains[0]) > 0.3 {
+		t.Errorf("gains of %.2f dB in 16 bits, %.2f in 12", gains[0], gains[1])
 	}
 }

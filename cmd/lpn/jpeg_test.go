@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/draw"
 	"image/jpeg"
 	"math"
 	"math/rand/v2"
@@ -16,43 +15,15 @@ import (
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/scenes"
 	"github.com/lpn-imaging/lpn/operators"
-	"golang.org/x/image/font"
-	"golang.org/x/image/font/basicfont"
-	"golang.org/x/image/math/fixed"
 )
 
 // jpegScenes are what people keep in JPEG files.
 func jpegScenes(t *testing.T) map[string]*image.RGBA {
 	t.Helper()
 	const n = 96
-	blank := func(c color.Color) *image.RGBA {
-		m := image.NewRGBA(image.Rect(0, 0, n, n))
-		draw.Draw(m, m.Rect, image.NewUniform(c), image.Point{}, draw.Src)
-		return m
-	}
-	write := func(m draw.Image, y int, c color.Color, s string) {
-		d := font.Drawer{Dst: m, Src: image.NewUniform(c), Face: basicfont.Face7x13, Dot: fixed.P(3, y)}
-		d.DrawString(s)
-	}
-	text := blank(color.White)
-	for i := range 7 {
-		write(text, 12+13*i, color.Black, fmt.Sprintf("line %d: text", i))
-	}
-	drawing := blank(color.RGBA{250, 246, 230, 255})
-	for y := range n {
-		for x := range n {
-			switch r := math.Hypot(float64(x-40), float64(y-36)); {
-			case r < 24:
-				drawing.Set(x, y, color.RGBA{220, 60, 40, 255})
-			case r < 27:
-				drawing.Set(x, y, color.Black)
-			case x+2*y > 200:
-				drawing.Set(x, y, color.RGBA{40, 90, 200, 255})
-			}
-		}
-	}
-	photo := blank(color.White)
+	photo := scenes.Flat(n, n, color.White)
 	m := load(t, "../../assets/images/still-life.png")
 	for y := range n {
 		for x := range n {
@@ -60,15 +31,10 @@ func jpegScenes(t *testing.T) map[string]*image.RGBA {
 			photo.Set(x, y, color.RGBA{v(0), v(1), v(2), 255})
 		}
 	}
-	screenshot := blank(color.Gray{240})
-	draw.Draw(screenshot, image.Rect(0, 0, n, 16), image.NewUniform(color.RGBA{45, 80, 160, 255}), image.Point{}, draw.Src)
-	write(screenshot, 12, color.White, "File  Edit")
-	write(screenshot, 34, color.Gray{30}, "an item")
-	draw.Draw(screenshot, image.Rect(8, 48, 56, 90), photo, image.Point{}, draw.Src)
-	for x := range 32 {
-		draw.Draw(screenshot, image.Rect(60+x, 40, 61+x, 90), image.NewUniform(color.RGBA{uint8(8 * x), uint8(4 * x), 90, 255}), image.Point{}, draw.Src)
+	return map[string]*image.RGBA{
+		"text": scenes.Text(n, n), "drawing": scenes.Drawing(n, n), "photo": photo,
+		"screenshot": scenes.Screenshot(n, n, photo), "flat": scenes.Flat(n, n, color.RGBA{128, 200, 90, 255}),
 	}
-	return map[string]*image.RGBA{"text": text, "drawing": drawing, "photo": photo, "screenshot": screenshot, "flat": blank(color.RGBA{128, 200, 90, 255})}
 }
 
 // TestJPEGNeverWorse: what kind of picture a JPEG file holds, and at whatever

@@ -39,7 +39,7 @@ func noiseCommand() *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the model to `FILE.json`"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the deviation over the brightness, and the spectrum, to `FILE`.svg, .png, .csv or .npz"},
-			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats"},
+			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats, and of 16 bits where the upper two are not used"},
 			&cli.IntFlag{Name: "page", Usage: "page `N` of a file of several, from 1"},
 			&cli.BoolFlag{Name: "gray", Usage: "of the luma of a colour picture"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite existing files"},

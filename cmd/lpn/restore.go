@@ -54,24 +54,30 @@ func restoreCommand() *cli.Command {
 		Name:      "restore",
 		Usage:     "restore images or measurement files",
 		ArgsUsage: "INPUT...",
-		Description: "Minimises 1/2||Ax-y||^2 + lambda R(scale x)/scale^2, R the prior trained at noise level\n" +
+		Description: "Give it a photograph and nothing else. It finds the noise of the picture, or what JPEG took\n" +
+			"from it, and repairs that; what needs no repair comes back as it is, and a line says so.\n" +
+			"--strength 0.5 removes less and --strength 2 more; --plan says what would be done and why. docs/photos.md\n" +
+			"shows the kinds of pictures. A blur, a smaller size or missing pixels are named with --operator.\n\n" +
+			"A JPEG file decides by its tables: noise above the errors of its rounding is removed from the\n" +
+			"decoded picture; else the rounding is undone, --operator jpeg; and a file with nothing to undo,\n" +
+			"or that the prior contradicts, is left as it is. --operator denoise denoises in any case.\n\n" +
+			"--json says what was done: \"choice\" why the operator is what it is, \"noise_line\" what noise was\n" +
+			"found, \"note\" what was changed on the way, \"left_alone\" that the result is the input, and \"suspect\"\n" +
+			"why the result should not be trusted.\n\n" +
+			"What is minimised is 1/2||Ax-y||^2 + lambda R(scale x)/scale^2, R the prior trained at noise level\n" +
 			"sigma, lambda = strength c (scale noise/sigma)^2. c is 1 but for blur, sr and tomo, where it\n" +
 			"grows with the part of the scene that the noise leaves. Sensing (cs) is taken to have\n" +
-			"a noise of 0.005 at least, and begins with problems of larger scale. lpn tune finds better\n" +
-			"parameters for a given operator, noise and kind of image than the defaults.\n\n" +
-			"Without --operator a JPEG file decides by its tables: noise above the errors of its rounding\n" +
-			"is removed from the decoded picture; else the rounding is undone, --operator jpeg; and a\n" +
-			"file with nothing to undo, or that the prior contradicts, is left as it is. --operator\n" +
-			"denoise denoises. jpeg minimises -log of the probability of what the file kept,\n" +
-			"plus lambda R(scale x)/scale^2 with lambda = strength c (scale/sigma)^2.\n\n" +
-			"--json says what was done: \"choice\" why the operator is what it is, \"note\" what was changed\n" +
-			"on the way, as \"left as it is\", and \"suspect\" why the result should not be trusted.\n\n" +
+			"a noise of 0.005 at least, and begins with problems of larger scale. jpeg minimises -log of the\n" +
+			"probability of what the file kept, plus lambda R(scale x)/scale^2 with lambda = strength c\n" +
+			"(scale/sigma)^2. lpn tune finds better parameters for a given operator, noise and kind of image\n" +
+			"than the defaults.\n\n" +
 			operatorsHelp + "\n\n" +
 			"Examples:\n" +
-			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
-			"lpn restore photo.jpg -o better.png\n" +
-			"lpn restore --operator blur:gaussian,sigma=1.6 --noise 0.01 blurred.png -o sharp.png\n" +
+			"lpn restore photo.jpg\n" +
+			"lpn restore photos/ -o clean/\n" +
 			"lpn restore --operator blur:auto shaken.jpg -o sharp.png\n" +
+			"lpn restore --operator sr:factor=2 small.png -o large.png\n" +
+			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
 			"lpn restore --boundary valid --operator blur:kernel=psf.npy photos/ -o restored/",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), figureFlags(), []cli.Flag{
 			memoryFlag(),
@@ -84,7 +90,7 @@ func restoreCommand() *cli.Command {
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png, .svg or .pdf"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.IntFlag{Name: "page", Usage: "restore page `N` alone of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
-			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats"},
+			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats, and of 16 bits where the upper two are not used"},
 			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
 		}, batchFlags(), outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -628,8 +634,15 @@ func (r restored) line() string {
 	if r.Choice != "" {
 		choice = r.Choice + "; "
 	}
-	s := fmt.Sprintf("%s -> %s: %snoise %.4g, %s with %s, %d iterations in %.1f s",
-		r.Input, r.Output, choice, r.Noise, r.Solver, r.Prior, r.Iterations, r.Seconds)
+	found := fmt.Sprintf("noise %.4g, ", r.Noise)
+	if r.NoiseLine != "" {
+		found = r.NoiseLine + "; "
+	}
+	done := fmt.Sprintf("%s with %s, %d iterations in %.1f s", r.Solver, r.Prior, r.Iterations, r.Seconds)
+	if r.LeftAlone {
+		done = "left as it is"
+	}
+	s := fmt.Sprintf("%s -> %s: %s%s%s", r.Input, r.Output, choice, found, done)
 	if r.PSNR != nil {
 		s += ", PSNR "
 		if r.InputPSNR != nil {
@@ -638,7 +651,7 @@ func (r restored) line() string {
 		s += fmt.Sprintf("%.2f dB, SSIM %.4f", *r.PSNR, *r.SSIM)
 	}
 	switch {
-	case !r.Certified:
+	case !r.Certified && !r.LeftAlone:
 		s += " (not certified: " + r.Uncertified + ")"
 	case r.Suspect != nil:
 		s += " (certified)"

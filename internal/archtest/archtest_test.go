@@ -49,7 +49,9 @@ var rooms = map[string][]string{
 	"internal/goldentest":    {"internal/npy"},
 	"lpn/explore":            {"operators", "solvers", "lpn"},
 	"internal/plot":          {"operators", "lpn/explore"},
-	"internal/noisejudge":    {"internal/imageio", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn", "lpn/priors"},
+	"internal/noisejudge":    {"internal/imageio", "internal/scenes", "operators", "operators/noise"},
+	"internal/photos":        {"internal/imageio", "internal/scenes", "operators"},
+	"internal/scenes":        {},
 	"internal/blindjudge":    {"internal/imageio", "operators", "operators/noise", "lpn/blind", "lpn/priors", "lpn/restore"},
 	"internal/scanjudge":     {"internal/imageio", "operators", "operators/noise", "solvers/metrics", "lpn/priors", "lpn/restore"},
 	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
@@ -70,7 +72,7 @@ var fences = []struct {
 	{"github.com/urfave/cli/v2", []string{"cmd/..."}, []string{"cmd/..."}},
 	{"gonum.org/v1/plot", []string{"cmd/...", "internal/plot"}, []string{"cmd/...", "internal/plot", "lpn/serve"}},
 	// lpn/train and lpn/serve read photographs, so they reach imaging through imageio.
-	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/measured", "internal/noisejudge", "internal/blindjudge", "internal/scanjudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
+	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/measured", "internal/noisejudge", "internal/photos", "internal/blindjudge", "internal/scanjudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
 }
 
 // A pkg is what go list says of a package.

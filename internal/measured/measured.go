@@ -90,7 +90,7 @@ func scale(p *imageio.Picture, c Choice) (r restore.Range, remark string, err er
 	if !c.Range.IsZero() {
 		return ofSamples(p, c.Range), "", nil
 	}
-	if p.Bits < 32 {
+	if p.Bits < 32 && !deep(p) {
 		r = restore.Unit // integers have a full scale
 	}
 	if c.Prior.IsZero() {
@@ -109,6 +109,13 @@ func scale(p *imageio.Picture, c Choice) (r restore.Range, remark string, err er
 		return r, fmt.Sprintf("its numbers are not those of the prior, trained on %.6g to %.6g: they are mapped by themselves (--range LO:HI for others)", lo, hi), nil
 	}
 	return trained, "", nil
+}
+
+// deep reports whether a file of 16 bits has numbers of 14 bits or fewer, as detectors
+// store them: its full scale says nothing.
+func deep(p *imageio.Picture) bool {
+	_, hi := p.Extent()
+	return p.Bits == 16 && hi <= 0.25
 }
 
 // ofSamples is a range in the file's numbers as one of p's samples, which may be those

@@ -32,12 +32,16 @@ type Record struct {
 	// Blur is what blur:auto found.
 	Blur     *blind.Found   `json:"blur,omitempty"`
 	Strength explore.Number `json:"strength"`
+	// NoiseLine says the noise in words, where it was found.
+	NoiseLine string `json:"noise_line,omitempty"`
 	// NoiseModel is what --noise takes, as JSON.
 	NoiseModel json.RawMessage `json:"noise_model"`
 	// Suspect is null, or why the result should not be trusted.
 	Suspect *string `json:"suspect"`
 	// Note says what was changed on the way, and why.
 	Note string `json:"note,omitempty"`
+	// LeftAlone says that the result is the input.
+	LeftAlone bool `json:"left_alone,omitempty"`
 	// Uncertified says why Certified is false.
 	Uncertified string `json:"uncertified,omitempty"`
 	// InputPSNR is the measurement's, where it has the truth's size.
@@ -52,7 +56,7 @@ func RecordOf(input, output, choice string, p *restore.Plan, r restore.Result) (
 		Iterations: r.Iterations, Seconds: explore.Number(r.Seconds), Objective: explore.Number(r.Objective),
 		Converged: r.Converged, Certified: r.Certified, Noise: explore.Number(p.Noise),
 		Lambda: explore.Number(p.Lambda), Scale: explore.Number(p.Scale), Reason: r.Reason,
-		Choice: choice, Strength: explore.Number(r.Strength), Note: r.Note, Uncertified: r.Uncertified,
+		Choice: choice, NoiseLine: p.NoiseLine, Strength: explore.Number(r.Strength), Note: r.Note, LeftAlone: r.LeftAlone, Uncertified: r.Uncertified,
 	}
 	if p.Blur != nil {
 		f := p.Blur.Found()

@@ -2,6 +2,7 @@ package restore
 
 import (
 	"math"
+	"slices"
 
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
@@ -20,9 +21,9 @@ const (
 // it, searches for the strength at which the residual is as large as the noise
 // (Morozov 1966),
 //
-//	||A x - y||^2 = m Level^2,
+//	||A x - y||^2 = m s^2,
 //
-// m the number of samples: the residual grows with the strength, so a secant in the
+// m the number of samples and s the deviation of the noise: the residual grows with the strength, so a secant in the
 // logarithms, kept within a bracket, finds it. It returns the plan with that
 // strength.
 func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.Potential, minimise minimiser) (*Plan, solvers.Result, error) {
@@ -32,8 +33,13 @@ func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.
 	}
 	q := p
 	excess := func(q *Plan, r solvers.Result) float64 { // logarithm of the ratio
-		e := q.examine(a, y, psi, r)
-		return math.Log(max(e.energy/e.samples, 1e-12))
+		ratio := 0.0
+		if p.treatment != nil { // noise was found in the image itself, not on the scale of the treatment
+			ratio = p.taken(r.X) * p.Range.span() / p.Noise
+		} else {
+			ratio = q.examine(a, y, psi, r).ratio()
+		}
+		return 2 * math.Log(max(ratio, 1e-6))
 	}
 	lo, hi := math.Inf(-1), math.Inf(1) // brackets of the logarithm of the strength
 	at := math.Log(p.Strength)
@@ -66,6 +72,17 @@ func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.
 		}
 	}
 	return q, r, err
+}
+
+// taken is the root mean square of what a result of a treated image takes from it.
+func (p *Plan) taken(x []float32) float64 {
+	x = slices.Clone(x)
+	p.treatment.Back(x, x)
+	sum := 0.0
+	for i, v := range p.untreated.Pix {
+		sum += float64(x[i]-v) * float64(x[i]-v)
+	}
+	return math.Sqrt(sum / float64(len(x)))
 }
 
 // restored is a restoration at another strength.

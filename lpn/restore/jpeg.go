@@ -117,7 +117,7 @@ func (p *Plan) giveWay(r *Result) error {
 	if err != nil {
 		return err
 	}
-	r.X, r.Suspect, r.Note = nil, "", "left as it is: the prior contradicts the file, as it does in text and drawings"
+	r.X, r.Suspect, r.LeftAlone, r.Note = nil, "", true, "left as it is: the prior contradicts the file, as it does in text and drawings"
 	r.Certified, r.Uncertified = false, "the result is the decoded picture, no minimiser"
 	for i, v := range m.Pix { // to the levels of 8 bits, which may be exact
 		m.Pix[i] = float32(math.Round(255*float64(v))) / 255

@@ -48,6 +48,9 @@ type Result struct {
 	// Strength is the Options' or what was found better; Note says why.
 	Strength float64
 	Note     string
+	// LeftAlone says that the result is the measurement itself, or what a decoder makes
+	// of it: there was nothing to repair, or no way of doing so without harm.
+	LeftAlone bool
 	// Result has the solver's report: whether it converged and was certified, the
 	// objective, the trace. In windows, Iterations is the largest, Objective is
 	// NaN, and X and Trace are nil.
@@ -80,6 +83,7 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	out.Image = s.plan.frame(s.X)
 	out.Suspect = s.plan.verdict(s.examination, p.expected(y.Pix))
 	out.Note = s.note
+	s.plan.sayLeftAlone(&out)
 	if p.strained(s.examination) {
 		if err := p.giveWay(&out); err != nil {
 			return out, err
@@ -87,6 +91,14 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	}
 	out.Seconds = time.Since(start).Seconds()
 	return out, nil
+}
+
+// sayLeftAlone says of a result that nothing was taken from the measurement.
+func (p *Plan) sayLeftAlone(r *Result) {
+	r.LeftAlone = p.Lambda == 0 && p.policy.alone
+	if r.LeftAlone && r.Note == "" {
+		r.Note = "left as it is: no noise to remove"
+	}
 }
 
 // A solution is a solver's result with what it shows.

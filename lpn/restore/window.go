@@ -123,6 +123,7 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 	}
 	out.Image = p.given(out.Image)
 	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expected(p.problem.Y.Pix))
+	p.sayLeftAlone(&out)
 	out.Seconds = time.Since(start).Seconds()
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {

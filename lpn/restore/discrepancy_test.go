@@ -1,0 +1,51 @@
+package restore_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/lpn/priors"
+	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+)
+
+// TestDiscrepancy: the residual is as large as the noise, whether that was given or found, and
+// where the noise is clipped.
+func TestDiscrepancy(t *testing.T) {
+	x := operators.NewImage(operators.Shape{C: 1, H: 96, W: 96})
+	for i := range x.Pix {
+		r, c := i/x.W, i%x.W
+		x.Pix[i] = 0.3 + 0.4*float32(r)/float32(x.H)
+		if (r/24+c/24)%2 == 0 {
+			x.Pix[i] = 0.6
+		}
+	}
+	const sigma = 0.08
+	y := operators.NewImage(x.Shape)
+	operators.AddGaussian(y.Pix, x.Pix, sigma, rand.New(rand.NewPCG(4, 4)))
+	for i := range y.H / 3 * y.W {
+		y.Pix[i] = max(y.Pix[i], 0.3) - 0.3 // the dark third is clipped
+	}
+	for _, given := range []noise.Model{noise.White{Sigma: sigma}, nil} {
+		p, err := restore.New(restore.Problem{Y: y, Noise: given, Range: restore.Unit}, restore.Options{Choose: priors.For, Discrepancy: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := p.Solve(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0.0
+		for i, v := range y.Pix {
+			d := float64(v - r.Image.Pix[i])
+			sum += d * d
+		}
+		if rms := math.Sqrt(sum / float64(len(y.Pix))); math.Abs(rms/p.Noise-1) > 0.03 {
+			t.Errorf("%s: residual %.4f, noise %.4f at strength %.3g", fmt.Sprint(given), rms, p.Noise, r.Strength)
+		}
+	}
+}
