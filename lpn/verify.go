@@ -80,7 +80,7 @@ const (
 	tolEigen      = 1e-3
 	tolFenchel    = 1e-4
 	tolInversion  = 1e-4
-	tolGrowth     = 1e-3
+	tolGain       = 1e-3
 )
 
 // Probing says where a certificate looks.

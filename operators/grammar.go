@@ -30,8 +30,8 @@ type family struct {
 
 	// boundary says that what lies beyond the frame matters, of every form.
 	boundary bool
-	// rounded says that a measurement are numbers rounded to steps.
-	rounded bool
+	// rounded, masked and integrals are Spec.Rounded, Masked and LineIntegrals.
+	rounded, masked, integrals bool
 	// check says whether what the spec's file held will do; nil where no form
 	// names a file.
 	check func(m Image) error

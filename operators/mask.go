@@ -127,7 +127,7 @@ var (
 
 func init() {
 	register(&family{
-		name: "inpaint", place: 4,
+		name: "inpaint", place: 4, masked: true,
 		forms: []*form{{
 			fields: []field{
 				{key: "mask", kind: file},

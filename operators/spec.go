@@ -367,6 +367,14 @@ func (sp Spec) build(scene Shape) (Linear, error) {
 // image file; the others go to measurement files.
 func (sp Spec) ImageShaped() bool { return sp.orDenoise().form.scene != nil }
 
+// Masked says whether the measurement is the scene with some pixels unknown. Then the
+// spec's file, if it names one, is the mask.
+func (sp Spec) Masked() bool { return sp.orDenoise().form.masked }
+
+// LineIntegrals says whether the measurement is of integrals along rays, as a
+// tomograph's.
+func (sp Spec) LineIntegrals() bool { return sp.orDenoise().form.integrals }
+
 // Scene is the shape of the scene behind a picture-shaped measurement: the
 // measurement's own, larger by the kernel under the boundary Valid, and factor
 // times as large for sr. For the other operators the measurement does not

@@ -35,7 +35,7 @@ func applyCommand() *cli.Command {
 			if err := wantArgs(c, 2, "a prior and a .npy file"); err != nil {
 				return err
 			}
-			o := applyOptions{c.Args().Get(0), c.Args().Get(1), c.String("output"), c.String("psi"), c.Bool("force")}
+			o := applyOptions{prior: c.Args().Get(0), in: c.Args().Get(1), out: c.String("output"), psi: c.String("psi"), force: c.Bool("force")}
 			return o.run(c.Context, con)
 		}),
 	}

@@ -45,7 +45,7 @@ func exportCommand() *cli.Command {
 			if err := wantArgs(c, 1, "one prior, built in or a file"); err != nil {
 				return err
 			}
-			o := exportOptions{c.Args().First(), c.String("output"), c.Bool("check"), c.Bool("force"), c.Uint64("seed")}
+			o := exportOptions{prior: c.Args().First(), out: c.String("output"), check: c.Bool("check"), force: c.Bool("force"), seed: c.Uint64("seed")}
 			return o.run(c.Context, con)
 		}),
 	}

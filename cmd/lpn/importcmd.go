@@ -32,7 +32,10 @@ func importCommand() *cli.Command {
 			if err := wantArgs(c, 1, "one .pt file"); err != nil {
 				return err
 			}
-			o := importOptions{c.Args().First(), c.String("output"), c.Float64("beta"), c.Float64("alpha"), c.Float64("sigma"), c.Bool("force")}
+			o := importOptions{
+				model: c.Args().First(), out: c.String("output"), force: c.Bool("force"),
+				beta: c.Float64("beta"), alpha: c.Float64("alpha"), sigma: c.Float64("sigma"),
+			}
 			return o.run(c.Context, con)
 		}),
 	}

@@ -242,7 +242,7 @@ func (o measureOptions) fill(m *operators.Measurement) (notes []string, err erro
 		m.Scene.C = 2
 	}
 	if o.counts {
-		if m.Spec.Name() != "tomo" {
+		if !m.Spec.LineIntegrals() {
 			return nil, usagef("--counts goes with tomo")
 		}
 		// The layout is checked before anything is made of the numbers; counts do not

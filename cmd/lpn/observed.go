@@ -96,7 +96,7 @@ func maskToOne(x []float32) {
 // the marks of the former off the picture.
 func (o observation) apply(m *restore.Problem, p *imageio.Picture) error {
 	m.Light = o.light
-	if o.light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "" || m.Operator.Name() != "blur") {
+	if o.light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "") {
 		m.Light = restore.LightNumbers // of a detector
 	}
 	switch o.missing {

@@ -62,7 +62,7 @@ func strip(err error, prefix string) error {
 
 // fileOpener is how the file that a spec names is read: the opacity of a mask is the mask.
 func fileOpener(spec operators.Spec) func(path string) (operators.Image, error) {
-	if spec.Name() != "inpaint" {
+	if !spec.Masked() {
 		return openOperatorFile
 	}
 	return openMask

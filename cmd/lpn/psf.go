@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -57,7 +58,7 @@ func psfCommand() *cli.Command {
 			}
 			spec, err := operators.ParseSpec(text)
 			if err != nil {
-				return usagef("--kind, --size: %w", strip(err, fmt.Sprintf("operator %q: ", text)))
+				return usagef("--kind, --size: %w", errors.Unwrap(err))
 			}
 			model, err := parseNoise(c.String("noise"))
 			if err != nil {

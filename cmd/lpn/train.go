@@ -446,7 +446,10 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		con.complain("%s: worse than doing nothing, which has %.2f dB: train longer, at another --lr (--find-lr), or look at the pictures (--check)", o.out, untouched)
 	}
 	if con.json {
-		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), cert.OK})
+		return con.printJSON(trained{
+			Output: o.out, Steps: r.Steps, Seconds: number(r.Seconds), PSNR: number(r.PSNR),
+			Parameters: net.Config().NumParams(), Certified: cert.OK,
+		})
 	}
 	estimated := ""
 	if t.ValidNoise != nil {
@@ -489,9 +492,9 @@ func readLearning(path string) ([]plot.Validation, error) {
 			}
 			return v
 		}
-		v := plot.Validation{Step: at("step"), Loss: at("loss"), Growth: at("growth"), PSNR: at("psnr")}
-		if v.Growth == 0 { // no penalty, nothing measured
-			v.Growth = math.NaN()
+		v := plot.Validation{Step: at("step"), Loss: at("loss"), Gain: at("growth"), PSNR: at("psnr")}
+		if v.Gain == 0 { // no penalty, nothing measured
+			v.Gain = math.NaN()
 		}
 		vs = append(vs, v)
 	}

@@ -114,7 +114,7 @@ func certificateRows(w io.Writer, c lpn.Certificate) {
 		row("  weights keep psi convex", "%s", map[bool]string{true: "yes", false: "NO"}[*c.ConvexWeights])
 	}
 	if c.GainBound != nil {
-		row("  growth of psi", "%.4f (at most 1: R has a minimum)", *c.GainBound)
+		row("  gain bound of psi", "%.4f (at most 1: R has a minimum)", *c.GainBound)
 	}
 	row("  strong convexity of psi", "%.4g", c.StrongConvexity)
 	switch {

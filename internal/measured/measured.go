@@ -38,10 +38,13 @@ type Reading struct {
 	Remarks []string
 }
 
-// An OperatorError is an operator that the picture is no measurement of.
-type OperatorError struct{ Reason string }
+// An OperatorError is an operator that the picture cannot be a measurement of.
+type OperatorError struct {
+	Operator operators.Spec
+	Reason   string // a clause that follows the operator
+}
 
-func (e *OperatorError) Error() string { return e.Reason }
+func (e *OperatorError) Error() string { return fmt.Sprintf("operator %v %s", e.Operator, e.Reason) }
 
 // Read is the restoration of p.
 func Read(p *imageio.Picture, c Choice) (r Reading, err error) {
@@ -54,7 +57,7 @@ func Read(p *imageio.Picture, c Choice) (r Reading, err error) {
 		return r, err
 	}
 	if !c.Spec.ImageShaped() {
-		return r, &OperatorError{fmt.Sprintf("--operator %s is not measured into a picture", c.Spec.Name())}
+		return r, &OperatorError{c.Spec, "is not measured into a picture"}
 	}
 	spec, err := c.Spec.Fit(p.Shape)
 	if err != nil {
@@ -121,9 +124,9 @@ func ofSamples(p *imageio.Picture, r restore.Range) restore.Range {
 func rounded(p *imageio.Picture, c Choice) (restore.Problem, error) {
 	switch {
 	case c.Spec.Get("quality") != "":
-		return restore.Problem{}, &OperatorError{fmt.Sprintf("--operator %s measures; a file says its tables itself: --operator jpeg", c.Spec)}
+		return restore.Problem{}, &OperatorError{c.Spec, "simulates a file; a JPEG file has its own tables: want operator jpeg"}
 	case p.JPEG == nil:
-		return restore.Problem{}, &OperatorError{"--operator jpeg wants a JPEG file of one component or three, baseline or progressive"}
+		return restore.Problem{}, &OperatorError{c.Spec, "wants a JPEG file of one component or three, baseline or progressive"}
 	}
 	y := p.JPEG.Y()
 	return restore.Problem{

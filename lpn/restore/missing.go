@@ -100,7 +100,7 @@ func (p *Plan) decideMissing() error {
 
 // fills reports whether the prior fills gaps: there the measurement itself is no
 // estimate of the scene.
-func (p *Plan) fills() bool { return p.Missing > 0 || p.Operator.Name() == "inpaint" }
+func (p *Plan) fills() bool { return p.Missing > 0 || p.Operator.Masked() }
 
 func count(m []bool) int {
 	n := 0
@@ -117,7 +117,7 @@ func count(m []bool) int {
 func (p *Plan) known() operators.Image {
 	y, gone := p.problem.Y, p.problem.Missing
 	if gone == nil {
-		if p.Operator.Name() != "inpaint" {
+		if !p.Operator.Masked() {
 			return y
 		}
 		a, err := p.problem.build(p.Scene)

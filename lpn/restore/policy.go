@@ -93,6 +93,10 @@ func (p *Plan) priorLevel() float64 {
 // crop of it would be another problem.
 func WholeScene(s operators.Spec) bool { return policyOf(s).whole }
 
+// OnlyNoise reports whether noise is all that an operator's measurement suffers from, so
+// that the measurement is itself a noisy image of the scene.
+func OnlyNoise(s operators.Spec) bool { return policyOf(s).alone }
+
 // own is the level of an image that is only noisy: its noise. At the statistical
 // weight that is one evaluation of the network.
 func own(noise float64) float64 { return noise }

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -65,13 +66,21 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// badSpec is an error of operators.ParseSpec as one of the request.
+func badSpec(err error) error {
+	if e := (*operators.SpecError)(nil); errors.As(err, &e) {
+		return bad("operator: %q: %w", e.Text, e.Reason)
+	}
+	return bad("operator: %w", err)
+}
+
 // options are those of the reading of a picture, and of the library.
 func (s *Server) options(o Options) (c measured.Choice, ro restore.Options, err error) {
 	fail := func(err error) (measured.Choice, restore.Options, error) { return c, ro, err }
 	c.ByFile = o.Operator == "" && o.Strength != "discrepancy" && o.Range == ""
 	if o.Operator != "" {
 		if c.Spec, err = operators.ParseSpec(o.Operator); err != nil {
-			return fail(bad("operator: %s", strings.TrimPrefix(err.Error(), "operator ")))
+			return fail(badSpec(err))
 		}
 	}
 	if o.Boundary != "" {

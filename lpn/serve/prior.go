@@ -470,7 +470,7 @@ func simulated(q SliceQuestion, x operators.Image) (m restore.Problem, fidelity 
 	}
 	spec, err := operators.ParseSpec(cmp.Or(q.Operator, "denoise"))
 	if err != nil {
-		return m, nil, bad("operator: %s", strings.TrimPrefix(err.Error(), "operator "))
+		return m, nil, badSpec(err)
 	}
 	a, err := spec.Build(x.Shape)
 	if err != nil {
@@ -503,7 +503,7 @@ func (s *Server) way(ctx context.Context, q SliceQuestion, m restore.Problem, on
 			way = append(way, Step{a, b, off})
 		}
 	}
-	if m.Operator.Name() == "denoise" {
+	if restore.OnlyNoise(m.Operator) {
 		add(m.Y.Pix)
 	}
 	_, err = plan.Solve(ctx, func(at restore.Progress) {
@@ -660,7 +660,7 @@ func (s *Server) priorVerify(w http.ResponseWriter, r *http.Request) {
 func certificateLines(c lpn.Certificate) []CertificateLine {
 	var out []CertificateLine
 	add := func(what string, proved bool, value, wanted string, ok bool, meaning string) {
-		out = append(out, CertificateLine{what, proved, value, wanted, ok, meaning})
+		out = append(out, CertificateLine{What: what, Proved: proved, Value: value, Wanted: wanted, OK: ok, Meaning: meaning})
 	}
 	g := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 	if c.ConvexWeights != nil {
@@ -668,7 +668,7 @@ func certificateLines(c lpn.Certificate) []CertificateLine {
 			"psi is convex for every picture, so f = grad psi is the proximal operator of a function R.")
 	}
 	if c.GainBound != nil {
-		add("growth of psi", true, g(*c.GainBound), "at most 1", *c.GainBound <= 1, "R has a minimum: a solver cannot fall for ever.")
+		add("gain bound of psi", true, g(*c.GainBound), "at most 1", *c.GainBound <= 1, "R has a minimum: a solver cannot fall for ever.")
 	}
 	add("strong convexity of psi", true, g(c.StrongConvexity), "at least 0", c.StrongConvexity >= 0, "above 0, f can be inverted everywhere and every value of R has a bound on its error.")
 	add("f is the gradient of psi", false, g(c.GradientError), "about 0", c.GradientError < 1e-3, "psi(b) - psi(a) is the integral of f from a to b, to rounding.")
@@ -731,7 +731,7 @@ type PriorInfo struct {
 func (s *Server) listPriors(w http.ResponseWriter, r *http.Request) {
 	out := []PriorInfo{}
 	for _, p := range append(priors.All(), s.config.Priors...) {
-		out = append(out, PriorInfo{path.Base(p.Name), p.Channels, p.Sigma, p.Natural, p.Name == "laplace"})
+		out = append(out, PriorInfo{Name: path.Base(p.Name), Channels: p.Channels, Sigma: p.Sigma, Natural: p.Natural, Scalar: p.Name == "laplace"})
 	}
 	reply(w, http.StatusOK, out)
 }

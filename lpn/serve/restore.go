@@ -113,7 +113,7 @@ func (s *Server) prepare(it *item, o Options) (prepared, error) {
 			p.picture = p.picture.Luma()
 		}
 		if p.Reading, err = measured.Read(p.picture, choice); err != nil {
-			return p, bad("%s", strings.TrimPrefix(err.Error(), "--"))
+			return p, bad("%s", err)
 		}
 	}
 	if p.plan, err = restore.New(p.Problem, ro); err == nil {

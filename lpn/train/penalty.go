@@ -203,7 +203,10 @@ func (g *gainPenalty) restore(tensors []checkpoint.Tensor, step int) error {
 		return fmt.Errorf("train: no %s in the checkpoint", keyWaves)
 	}
 	for v := range slices.Chunk(tensors[i].Data, each) {
-		p := probe{v[0], v[1], int(v[2]), int(v[3]), int(v[4]), v[5], v[6], v[7], nil}
+		p := probe{
+			fy: v[0], fx: v[1], row: int(v[2]), col: int(v[3]), period: int(v[4]),
+			start: v[5], sharp: v[6], over: v[7],
+		}
 		for m := range slices.Chunk(v[8:], 2) {
 			p.mix = append(p.mix, complex(m[0], m[1]))
 		}

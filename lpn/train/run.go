@@ -98,11 +98,11 @@ type Result struct {
 
 // A Point is what is known at a validation.
 type Point struct {
-	Step   int     `json:"step"`
-	Loss   float64 `json:"loss"` // of one step
-	Rate   float64 `json:"rate"`
-	Growth float64 `json:"growth,omitempty"` // the largest gain of the penalty's probes
-	PSNR   Decibel `json:"psnr"`
+	Step int     `json:"step"`
+	Loss float64 `json:"loss"` // of one step
+	Rate float64 `json:"rate"`
+	Gain float64 `json:"growth,omitempty"` // the largest gain of the penalty's probes
+	PSNR Decibel `json:"psnr"`
 }
 
 // A Decibel is a PSNR that may be NaN, null in JSON.
@@ -294,7 +294,7 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 				return nil, err
 			}
 			p.PSNR = s.psnr
-			s.curve = append(s.curve, Point{p.Step, p.Loss, p.Rate, p.Top, Decibel(p.PSNR)})
+			s.curve = append(s.curve, Point{Step: p.Step, Loss: p.Loss, Rate: p.Rate, Gain: p.Top, PSNR: Decibel(p.PSNR)})
 			if err := s.note(); err != nil {
 				return nil, err
 			}
