@@ -35,7 +35,7 @@ func degradeCommand() *cli.Command {
 			&cli.StringFlag{Name: "noise", Value: "0", Usage: "standard deviation `S` of Gaussian noise, as 0.1 or 25/255"}),
 			append(batchFlags(), outputFlags("_degraded")...)...)...),
 		Action: action(func(c *cli.Context, con *console) error {
-			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
+			spec, err := operatorFrom(c, con)
 			if err != nil {
 				return err
 			}

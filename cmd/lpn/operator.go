@@ -42,7 +42,17 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"- jpeg, of the tables in a JPEG file itself, or jpeg:quality=Q[,subsampling=420|444|422|440|411]\n\n" +
 	"A number may be a fraction, 1/4. go doc operators.ParseSpec says more."
 
-// parseOperator reads --operator and --boundary.
+// operatorFrom is what --operator and --boundary say. It remarks on a boundary that the
+// operator does not use.
+func operatorFrom(c *cli.Context, con *console) (operators.Spec, error) {
+	s, err := parseOperator(c.String("operator"), c.String("boundary"))
+	if err == nil && c.IsSet("operator") && !s.TakesBoundary() {
+		unused(c, con, s.Name()+" has no boundary", "boundary")
+	}
+	return s, err
+}
+
+// parseOperator reads values of --operator and --boundary.
 func parseOperator(spec, boundary string) (operators.Spec, error) {
 	s, err := operators.ParseSpec(spec)
 	if bad := (*operators.SpecError)(nil); errors.As(err, &bad) {

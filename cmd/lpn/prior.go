@@ -77,15 +77,6 @@ func explorerFrom(c *cli.Context) (explorer, error) {
 	return e, nil
 }
 
-// unused remarks on flags that were given and that nothing asks for.
-func unused(c *cli.Context, con *console, why string, flags ...string) {
-	for _, f := range flags {
-		if c.IsSet(f) {
-			con.remark("--%s is not used: %s", f, why)
-		}
-	}
-}
-
 // openFor opens the prior of a name, "" standing for the built-in one that fits
 // pictures of the given channels, and returns the channels that it is for.
 func openFor(name string, channels int) (p explore.Prior, wants int, err error) {

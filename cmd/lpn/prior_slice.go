@@ -69,7 +69,7 @@ func priorSliceCommand() *cli.Command {
 				if o.noise, ok = parseLevel(c.String("noise")); !ok || !(o.noise > 0) {
 					return usagef("--noise: %q; want a positive number in (0,1] or a fraction like 25/255", c.String("noise"))
 				}
-				if o.spec, err = parseOperator(c.String("operator"), c.String("boundary")); err != nil {
+				if o.spec, err = operatorFrom(c, con); err != nil {
 					return err
 				}
 			}

@@ -88,7 +88,7 @@ func restoreCommand() *cli.Command {
 			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
 		}, batchFlags(), outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
-			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
+			spec, err := operatorFrom(c, con)
 			if err != nil {
 				return err
 			}

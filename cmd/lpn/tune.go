@@ -161,7 +161,7 @@ func tuneCommand() *cli.Command {
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		})...),
 		Action: action(func(c *cli.Context, con *console) error {
-			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
+			spec, err := operatorFrom(c, con)
 			if err != nil {
 				return err
 			}

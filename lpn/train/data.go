@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/unitrange"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -190,8 +191,7 @@ func (m *Images) settle(o DataOptions) {
 const surveyed = 64
 
 // rangeOf finds the range of a set. One that looks like image files has none of
-// its own: all of 8 bits, or nothing far outside of [0,1] and not all of it in a small
-// part, as package restore decides for a measurement.
+// its own: all pictures have 8 bits, or the numbers are like those in [0,1].
 func rangeOf(set []*picture) Range {
 	if !slices.ContainsFunc(set, func(p *picture) bool { return p.r.u8 == nil }) {
 		return Range{}
@@ -213,11 +213,10 @@ func rangeOf(set []*picture) Range {
 		if len(v) == 0 {
 			return Range{}
 		}
-		slices.Sort(v)
-		k := len(v) / 1000
-		return Range{float64(v[k]), float64(v[len(v)-1-k])}
+		lo, hi := unitrange.Robust(v)
+		return Range{lo, hi}
 	}
-	if r := gather(false); r.Lo >= -0.5 && r.Hi <= 1.5 && r.Hi >= 0.2 {
+	if r := gather(false); unitrange.Like(r.Lo, r.Hi) {
 		return Range{}
 	}
 	if r := gather(true); r.Hi > r.Lo {
