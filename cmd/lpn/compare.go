@@ -17,10 +17,10 @@ type compareOptions struct {
 func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "PSNR and SSIM of two images",
+		Usage:     "print PSNR and SSIM of two images",
 		ArgsUsage: "A B",
-		Description: "The data range is 1, B is clipped to [0,1], the whole image counts, and nothing is rounded\n" +
-			"to 8 bits. SSIM has a uniform 7x7 window. The PSNR of equal images is null in JSON.\n\n" +
+		Description: "The data range is 1. B is clipped to [0,1]; nothing is rounded to 8 bits. The whole image\n" +
+			"counts. SSIM has a uniform 7x7 window. The PSNR of equal images is null in JSON." + "\n\n" +
 			"Example: lpn compare truth.png restored.png",
 		Flags: common(
 			&cli.BoolFlag{Name: "gray", Usage: "compare the luma (BT.601)"}),

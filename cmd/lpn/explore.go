@@ -13,12 +13,12 @@ import (
 func exploreCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "explore",
-		Usage:     "a page in the browser to restore, compare and explore",
+		Usage:     "open a page in the browser to restore, compare and explore",
 		ArgsUsage: "[IMAGE|FOLDER]",
-		Description: "Starts a page on this machine and opens the browser: restore a picture and see how,\n" +
-			"compare before and after, see where a prior is surprised. The page can open what is\n" +
-			"in the folder given, or in that of the picture, and what you drop on it; nothing else,\n" +
-			"and nothing leaves the machine. Ctrl-C ends it.\n\n" +
+		Description: "Starts a page on this machine and opens the browser. On the page you restore a picture and read\n" +
+			"why, compare before and after, and find out what surprises a prior. The page can open the files\n" +
+			"in the given folder, or in the folder of the picture, and files that you drop on it. It can open\n" +
+			"nothing else, and nothing leaves the machine. Ctrl-C ends it." + "\n\n" +
 			"Examples:\n" +
 			"lpn explore photo.jpg\n" +
 			"lpn explore --no-browser photos/",

@@ -12,9 +12,9 @@ import (
 // figureFlags say how figures are set.
 func figureFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.Float64Flag{Name: "width", Value: 160, Usage: "set figures `MM` millimetres wide"},
-		&cli.Float64Flag{Name: "font-size", Value: 10, Usage: "set the labels of figures in `POINTS`"},
-		&cli.BoolFlag{Name: "bare", Usage: "figures without titles and captions, for a text that has its own"},
+		&cli.Float64Flag{Name: "width", Value: 160, Usage: "make figures `MM` millimetres wide"},
+		&cli.Float64Flag{Name: "font-size", Value: 10, Usage: "size of the labels in figures, in `POINTS`"},
+		&cli.BoolFlag{Name: "bare", Usage: "draw figures without titles and captions, for a text that has them"},
 	}
 }
 

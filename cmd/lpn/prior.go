@@ -41,7 +41,7 @@ func explorerFlags(more ...cli.Flag) []cli.Flag {
 		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits the channels"},
 		&cli.IntFlag{Name: "crop", Usage: "use the middle `N`xN pixels (default: the whole image)"},
 		&cli.Float64Flag{Name: "scale", Value: 1, Usage: "use the prior for `S` times less noise, R(S x)/S^2"},
-		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations: also an exact prox"},
+		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations; still an exact prox"},
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw to `FILE`.png, .svg or .pdf, write numbers to .csv or .npz; may be repeated"},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"})...)
 }

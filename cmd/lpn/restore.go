@@ -54,18 +54,19 @@ func restoreCommand() *cli.Command {
 		Name:      "restore",
 		Usage:     "restore images or measurement files",
 		ArgsUsage: "INPUT...",
-		Description: "Minimises 1/2||Ax-y||^2 + lambda R(scale x)/scale^2, R the prior trained at noise level\n" +
-			"sigma, lambda = strength c (scale noise/sigma)^2. c is 1 but for blur, sr and tomo, where it\n" +
-			"grows with the part of the scene that the noise leaves. Sensing (cs) is taken to have\n" +
-			"a noise of 0.005 at least, and begins with problems of larger scale. lpn tune finds better\n" +
-			"parameters for a given operator, noise and kind of image than the defaults.\n\n" +
-			"Without --operator a JPEG file decides by its tables: noise above the errors of its rounding\n" +
-			"is removed from the decoded picture; else the rounding is undone, --operator jpeg; and a\n" +
-			"file with nothing to undo, or that the prior contradicts, is left as it is. --operator\n" +
-			"denoise denoises. jpeg minimises -log of the probability of what the file kept,\n" +
-			"plus lambda R(scale x)/scale^2 with lambda = strength c (scale/sigma)^2.\n\n" +
-			"--json says what was done: \"choice\" why the operator is what it is, \"note\" what was changed\n" +
-			"on the way, as \"left as it is\", and \"suspect\" why the result should not be trusted.\n\n" +
+		Description: "Minimises 1/2||Ax-y||^2 + lambda R(scale x)/scale^2. R is the prior, trained at noise level\n" +
+			"sigma, and lambda = strength c (scale noise/sigma)^2. The factor c is 1, except for blur, sr and\n" +
+			"tomo, where it grows with the part of the scene that the noise leaves resolved. Sensing (cs) is\n" +
+			"assumed to have noise of at least 0.005, and begins with problems of larger scale. The defaults\n" +
+			"serve all images; lpn tune finds better parameters for one operator, noise and kind of image.\n\n" +
+			"Without --operator, the tables of a JPEG file decide. If the noise exceeds the rounding errors,\n" +
+			"it is removed from the decoded picture. If not, the rounding is undone, as by --operator jpeg. A\n" +
+			"file with nothing to undo, or whose result would contradict it, is left as it is. --operator\n" +
+			"denoise always denoises. --operator jpeg minimises -log of the probability of what the file\n" +
+			"holds, plus lambda R(scale x)/scale^2 with lambda = strength c (scale/sigma)^2.\n\n" +
+			"--json reports what was done: \"choice\" is why the operator was chosen, \"note\" is what was\n" +
+			"changed on the way, such as \"left as it is\", and \"suspect\" is why the result should not be\n" +
+			"trusted." + "\n\n" +
 			operatorsHelp + "\n\n" +
 			"Examples:\n" +
 			"lpn restore --noise 25/255 noisy.png -o clean.png\n" +
@@ -76,15 +77,15 @@ func restoreCommand() *cli.Command {
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), figureFlags(), []cli.Flag{
 			memoryFlag(),
 		}, observationFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
+			&cli.StringFlag{Name: "reference", Usage: "compare with the true picture `FILE`, or those of the same names in a folder: adds PSNR and SSIM"},
 			&cli.StringFlag{Name: "psf-out", Usage: "write the kernel that blur:auto finds to `FILE`.npy"},
 			&cli.StringFlag{Name: "psf-start", Usage: "begin the search of blur:auto with the kernel in `FILE`"},
-			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
+			&cli.StringFlag{Name: "trace", Usage: "write a row for each iteration to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png, .svg or .pdf"},
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png, .svg or .pdf"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
-			&cli.IntFlag{Name: "page", Usage: "restore page `N` alone of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
-			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats"},
+			&cli.IntFlag{Name: "page", Usage: "restore only page `N` of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
+			&cli.StringFlag{Name: "range", Usage: "the numbers in the file that are black and white, `LO:HI`", DefaultText: "the full scale of integers; estimated for floats"},
 			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
 		}, batchFlags(), outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {

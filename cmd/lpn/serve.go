@@ -30,10 +30,10 @@ type serveOptions struct {
 
 func serveFlags(more ...cli.Flag) []cli.Flag {
 	return common(append([]cli.Flag{
-		&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "listen at `HOST:PORT`; port 0 is any that is free, and a host that others can reach asks for the token in the address printed"},
-		&cli.StringSliceFlag{Name: "prior", Usage: "offer a prior of your own, `FILE`, beside the built-in ones; may be repeated"},
-		&cli.StringSliceFlag{Name: "host", Usage: "a further `NAME` by which this machine may be called; may be repeated"},
-		&cli.StringFlag{Name: "upload", Value: "256MiB", Usage: "take files of up to `SIZE`"},
+		&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "listen at `HOST:PORT`; port 0 is any free port. If others can reach the host, requests need the token in the address that is printed"},
+		&cli.StringSliceFlag{Name: "prior", Usage: "also offer the prior in `FILE`; may be repeated"},
+		&cli.StringSliceFlag{Name: "host", Usage: "also accept requests that call this machine `NAME`; may be repeated"},
+		&cli.StringFlag{Name: "upload", Value: "256MiB", Usage: "accept files of up to `SIZE`"},
 		memoryFlag(),
 		&cli.IntFlag{Name: "jobs", Value: 2, Usage: "restore `N` pictures at a time; others wait"},
 	}, more...)...)
@@ -43,10 +43,10 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "restore and explore over HTTP, for programs",
-		Description: "Listens until it is interrupted and prints its address as one line on stdout.\n" +
-			"POST /api/v1/restore takes a picture and options with the names of restore's flags and\n" +
-			"answers with the picture, or with its result as JSON or as events. go doc\n" +
-			"github.com/lpn-imaging/lpn/lpn/serve lists the interface, docs/serve.md shows it.\n\n" +
+		Description: "Listens until it is interrupted and prints its address as one line on stdout. POST\n" +
+			"/api/v1/restore takes a picture and options, named like the flags of restore. The answer is the\n" +
+			"picture, its result as JSON, or events. docs/serve.md shows the interface, go doc\n" +
+			"github.com/lpn-imaging/lpn/lpn/serve lists it." + "\n\n" +
 			"Example: lpn serve --addr 127.0.0.1:8080",
 		Flags: serveFlags(&cli.StringFlag{Name: "folder", Usage: "let clients open the pictures in `DIR` by name"}),
 		Action: action(func(c *cli.Context, con *console) error {
