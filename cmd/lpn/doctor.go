@@ -146,10 +146,10 @@ func (d diagnosis) print(con *console) error {
 	line("processor", "%s, %d cores, %d in use", orUnknown(d.CPU.Model), d.CPU.Cores, d.CPU.Threads)
 	line("instructions", "%s", orUnknown(strings.Join(d.CPU.Features, " ")))
 	line("kernels", "%s", d.Kernels)
-	if d.Memory.Bound == "" {
+	if d.Memory.Source == "" {
 		line("memory", "unknown")
 	} else {
-		line("memory", "%s available (%s)", sysmem.FormatSize(d.Memory.Available), d.Memory.Bound)
+		line("memory", "%s available (%s)", sysmem.FormatSize(d.Memory.Available), d.Memory.Source)
 	}
 	if d.PriorsError != "" {
 		line("priors", "%s", d.PriorsError)

@@ -204,7 +204,7 @@ func (o restoreOptions) memory() int64 {
 	if o.solver.Memory > 0 {
 		return o.solver.Memory
 	}
-	if r := sysmem.Available(); r.Bound != "" {
+	if r := sysmem.Available(); r.Source != "" {
 		return r.Available / 4 * 3
 	}
 	return 3 << 30
@@ -394,7 +394,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	}
 	if plan.Windows != nil && (o.trace != "" || o.plot != "" || o.sheet != "") {
 		return restored{}, named(usagef("--trace, --plot and --sheet want the picture solved as a whole, which takes about %s of memory; %s are available (%s)",
-			sysmem.FormatSize(plan.Memory.Need), sysmem.FormatSize(plan.Memory.Available), plan.Memory.Bound))
+			sysmem.FormatSize(plan.Memory.Need), sysmem.FormatSize(plan.Memory.Available), plan.Memory.Source))
 	}
 	con.remarkPlan(j.path, plan)
 	s, err := solve(ctx, con, plan, batch)
@@ -464,9 +464,9 @@ func (con *console) remarkPlan(name string, p *restore.Plan) {
 	switch w := p.Windows; {
 	case w != nil:
 		con.remark("%s: solved in %d tiles of %d pixels that overlap by %d: as a whole it would take about %s of memory, %s are available (%s)",
-			name, w.Count, w.Side, 2*w.Halo, need, available, p.Memory.Bound)
+			name, w.Count, w.Side, 2*w.Halo, need, available, p.Memory.Source)
 	case p.Scene.Len() >= 1<<24:
-		con.remark("%s: solved as a whole: about %s of memory, %s are available (%s)", name, need, available, p.Memory.Bound)
+		con.remark("%s: solved as a whole: about %s of memory, %s are available (%s)", name, need, available, p.Memory.Source)
 	}
 }
 

@@ -89,8 +89,8 @@ func (p *Plan) priorLevel() float64 {
 	return p.policy.level(p.level())
 }
 
-// WholeScene reports whether an operator measures a scene as a whole, so that a
-// crop of it would be another problem.
+// WholeScene reports whether an operator measures a scene as a whole. Then a crop of
+// the scene is another problem.
 func WholeScene(s operators.Spec) bool { return policyOf(s).whole }
 
 // OnlyNoise reports whether noise is all that an operator's measurement suffers from, so

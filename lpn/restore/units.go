@@ -64,8 +64,8 @@ func robust(x []float32) Range {
 // likeUnit reports whether a scene with these samples is taken to be in [0,1] already.
 func (r Range) likeUnit() bool { return unitrange.Like(r.Lo, r.Hi) }
 
-// Suits reports whether samples, seen in the range, look like those of a picture in
-// [0,1]: nothing far outside, and not all of it in a small part.
+// Suits reports whether samples, mapped by the range, look like those of a picture in
+// [0,1]: none is far outside, and they are not all in a small part.
 func (r Range) Suits(x []float32) bool {
 	s := robust(x)
 	return r.valid() && !s.IsZero() && Range{(s.Lo - r.Lo) / r.span(), (s.Hi - r.Lo) / r.span()}.likeUnit()

@@ -27,8 +27,8 @@ import (
 // are those of the whole image. Where a solver iterates, the influence of a cut
 // fades with distance but has no sharp end: TestTiledDeblur bounds what is left.
 
-// Windows is how an image is cut: into Count cores of Side pixels, each solved
-// together with a Halo.
+// Windows is how an image is cut: into Count cores with sides of Side pixels, each
+// solved together with a Halo.
 type Windows struct {
 	Side  int `json:"side"`
 	Halo  int `json:"halo"`
