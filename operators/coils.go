@@ -114,9 +114,9 @@ func (g grid) smooth() ([][]complex64, error) {
 //
 //	G_ij(x) = 1/w^2 sum over d,e of P((i,d),(j,e)) exp(-2 pi i (e-d) x).
 //
-// The maps have a sum of squares of 1, and the smooth part of the scene's phase is in
-// them: the scene is then its magnitude, times what is left of the phase. An error says
-// where there is no calibration region: frequencies around 0 that were all measured.
+// The sum of the squares of the maps is 1. The maps contain the smooth part of the
+// scene's phase, so the scene is its magnitude times the rest of the phase. It is an
+// error if there is no calibration region: frequencies around 0 that were all measured.
 func EstimateCoils(y Image, mask []bool, centred bool) (Image, error) {
 	if y.C%2 != 0 || len(mask) != y.H*y.W {
 		panic("operators: EstimateCoils: want pairs of channels, and a mask of their size")

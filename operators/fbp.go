@@ -29,9 +29,9 @@ func (w Window) String() string {
 //
 //	t = (j-cx) cos(theta) - (i-cy) sin(theta),
 //
-// linearly interpolated, times the part of the half circle that the view stands for:
-// half of the way to its neighbours, modulo 180 degrees, on either side. Pixels
-// further from the centre than any ray are 0.
+// linearly interpolated, times the view's share of the half circle: on each side half
+// of the way to the next view, modulo 180 degrees. Pixels further from the centre than
+// any ray are 0.
 type FBP struct {
 	r    *Radon
 	fft  *kernel.RowFFT

@@ -8,8 +8,8 @@ import (
 // MaxKernel is the largest height and width of a blur kernel.
 const MaxKernel = 1023
 
-// A Kernel is a point-spread function. Its centre is tap (H/2, W/2), integer
-// division, as scipy.ndimage.convolve has it.
+// A Kernel is a point-spread function. Its centre is tap (H/2, W/2), integer division,
+// as in scipy.ndimage.convolve.
 type Kernel struct {
 	H, W int
 	// Taps holds the weights; tap (y,x) is Taps[y*W+x].
@@ -140,9 +140,8 @@ func quadrant(r, x, y float64) float64 {
 	return sign * (xa*y + f(x) - f(xa))
 }
 
-// NewKernel makes a kernel of a picture, normalised to sum 1. Channels are
-// averaged. It returns an error where a sample is not finite or the sum is not
-// positive.
+// NewKernel makes a kernel from a picture, normalised to sum 1. Channels are averaged.
+// It returns an error if a sample is not finite or the sum is not positive.
 func NewKernel(m Image) (Kernel, error) {
 	if err := checkShape(m.Shape); err != nil {
 		return Kernel{}, err

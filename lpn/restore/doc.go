@@ -5,10 +5,10 @@
 //
 //	Problem -> New -> Plan -> Solve -> Result
 //
-// A [Problem] is a measurement y = A x + noise: the numbers, the operator, the
-// noise level where it is known. [New] decides everything before any work and
-// returns a [Plan], which can be printed, stored as JSON and inspected field by
-// field; Plan.Why has the reason of every choice. [Plan.Solve] minimises
+// A [Problem] is a measurement y = A x + noise: the numbers, the operator, and the noise
+// level if it is known. [New] decides everything before any work and returns a [Plan].
+// You can print a Plan, store it as JSON and read its fields; Plan.Why has the reason of
+// every choice. [Plan.Solve] minimises
 //
 //	1/2||A x - y||^2 + lambda R(s x)/s^2
 //
@@ -31,9 +31,10 @@
 //
 // # JPEG
 //
-// A JPEG file keeps rounded DCT coefficients: a measurement (operators.JPEG) whose
-// fidelity is the likelihood of the rounding (solvers.Quantised), not a square. [ChooseJPEG] decides by the tables and
-// the noise whether a file is best restored that way, denoised, or left alone.
+// A JPEG file holds rounded DCT coefficients. That is a measurement (operators.JPEG)
+// whose fidelity is the likelihood of the rounding (solvers.Quantised) and not a square.
+// [ChooseJPEG] decides from the tables and the noise whether to restore a file in this
+// way, to denoise it, or to leave it as it is.
 //
 // # Memory
 //

@@ -14,8 +14,8 @@ import (
 type Options struct {
 	// Prior is the prior to use. Default: what Choose returns.
 	Prior priors.Prior
-	// Choose picks a prior for the channels of the scene and a noise level:
-	// priors.For, which makes a program carry all shipped priors.
+	// Choose picks a prior for the channels of the scene and a noise level. With
+	// priors.For a program contains all built-in priors.
 	Choose func(channels int, noise float64) priors.Prior
 	// Solver is one of Solvers. Default bpg.
 	Solver string
