@@ -225,7 +225,7 @@ func Pyramid(channels int, sigma float64) Config {
 			}}}
 }
 
-// Natural is the three-level pyramid of the shipped priors of natural pictures.
+// Natural is the three-level pyramid of the built-in priors of natural pictures.
 func Natural(channels int, sigma float64) Config {
 	c := Pyramid(channels, sigma)
 	c.Name = "natural"
