@@ -197,7 +197,7 @@ func (p *PyramidConfig) validate() error {
 		return fmt.Errorf("lpn: %d low-pass filters of size %d, want 1 to 16 of an odd size up to 31", p.Lowpass, p.LowpassSize)
 	}
 	if !(p.Threshold >= 0) || math.IsInf(p.Threshold, 0) {
-		return fmt.Errorf("lpn: reach is %v, want a positive number, or 0 for none", p.Threshold)
+		return fmt.Errorf("lpn: the threshold (reach) is %v, want a positive number, or 0 for none", p.Threshold)
 	}
 	if !(p.Slack >= 0 && p.Slack < 0.5) {
 		return fmt.Errorf("lpn: slack is %v, want a number in [0,0.5)", p.Slack)

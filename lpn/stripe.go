@@ -289,24 +289,24 @@ func (t *WaveSearch) slope(w Wave, gain float64) []float64 {
 func (t *WaveSearch) Climb(w Wave, steps int) (Wave, float64) {
 	gain, _ := t.Gain(w)
 	var by []float64
-	for reach := 0.5; steps > 0 && reach > 1e-3; steps-- {
+	for stride := 0.5; steps > 0 && stride > 1e-3; steps-- {
 		if by == nil {
 			by = t.slope(w, gain)
 		}
-		next := w.moved(by, reach, t.s)
+		next := w.moved(by, stride, t.s)
 		if g, _ := t.Gain(next); g > gain {
 			w, gain, by = next, g, nil
-			reach = min(1, 1.5*reach)
+			stride = min(1, 1.5*stride)
 		} else {
-			reach /= 3
+			stride /= 3
 		}
 	}
 	return w, gain
 }
 
 // moved goes along a slope, each number in its own measure: a period over the
-// picture, a radian, a third of the amplitude and so on, reach of them in all.
-func (w Wave) moved(by []float64, reach float64, s operators.Shape) Wave {
+// picture, a radian, a third of the amplitude and so on; stride is the length of the step in these measures.
+func (w Wave) moved(by []float64, stride float64, s operators.Shape) Wave {
 	measure := func(j int) float64 {
 		switch j {
 		case byFY:
@@ -324,7 +324,7 @@ func (w Wave) moved(by []float64, reach float64, s operators.Shape) Wave {
 	for j, v := range by {
 		total += v * v * measure(j) * measure(j)
 	}
-	step := func(j int) float64 { return reach * by[j] * measure(j) * measure(j) / math.Sqrt(total) }
+	step := func(j int) float64 { return stride * by[j] * measure(j) * measure(j) / math.Sqrt(total) }
 	w.Mix = append([]float64(nil), w.Mix...)
 	w.FY += step(byFY)
 	w.FX += step(byFX)

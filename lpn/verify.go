@@ -147,10 +147,11 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 
 // MeasureStripes searches for waves on pictures larger than the receptive field of f,
 // and sets the fields of the certificate about them. Verify does the same;
-// MeasureStripes serves for old certificates without these fields. It does nothing for
-// a network for pictures of one size, whose pictures need not be flat anywhere, and for
-// one that is not a pyramid, which responds to the brightness of a flat picture, so
-// that R may prefer a wave of another brightness.
+// MeasureStripes serves for old certificates without these fields. A gain above 1 does
+// not fail the certificate of a network for pictures of one size, whose pictures need
+// not be flat anywhere. A negative margin does not fail that of a network that is not a
+// pyramid: f then depends on the brightness of a flat picture, and R may prefer a wave
+// of another brightness.
 func (n *Network) MeasureStripes(c *Certificate) error {
 	s := operators.Shape{C: n.cfg.Channels, H: n.cfg.Height, W: n.cfg.Width}
 	if n.cfg.Height == 0 {
@@ -170,8 +171,8 @@ func (n *Network) MeasureStripes(c *Certificate) error {
 	return nil
 }
 
-// Pictures of stripeSide pixels hold what shipped priors see; waves need
-// leastStripeSide.
+// Pictures of stripeSide pixels are larger than the receptive fields of the built-in
+// priors; waves need leastStripeSide.
 const (
 	stripeSide      = 64
 	leastStripeSide = 24
@@ -217,8 +218,8 @@ func (c *Certificate) fail(format string, args ...any) {
 	c.Reasons = append(c.Reasons, fmt.Sprintf(format, args...))
 }
 
-// Verify measures the certificate of any potential on pictures of shape s:
-// networks, and what Scaled, Mix and Ensemble make of them.
+// Verify makes the certificate of any potential on pictures of shape s: of a network,
+// or of the results of Scaled, Mix and Ensemble.
 func Verify(psi solvers.Potential, s operators.Shape, o Probing) Certificate {
 	c := verify(psi, s, o)
 	c.stripes(psi, s, o.Seed)
@@ -401,12 +402,12 @@ func (v *verifier) segment(y, d []float32) (up, down []float32) {
 func (v *verifier) search(y, d []float32, sign float64) {
 	const steps = 12
 	length := norm(d)
-	reach := v.o.Sigma * math.Sqrt(float64(v.n()))
+	far := v.o.Sigma * math.Sqrt(float64(v.n()))
 	for k := range steps {
 		gy, gd := v.segment(y, d)
 		fall := 1 - float64(k)/steps
 		if s := norm(gy); s > 0 {
-			axpy(y, -sign*0.3*fall*reach/s, gy)
+			axpy(y, -sign*0.3*fall*far/s, gy)
 		}
 		// At fixed length the direction turns to where psi bends least.
 		axpy(gd, -dot(gd, d)/dot(d, d), d)

@@ -102,9 +102,9 @@ func searchCentre(m Measurement) (float64, error) {
 		}
 		return err
 	}
-	for step, reach := n/32, n/4; step > 0.02; reach, step = step, step/4 {
+	for step, width := n/32, n/4; step > 0.02; width, step = step, step/4 {
 		middle := at
-		for c := middle - reach; c <= middle+reach; c += step {
+		for c := middle - width; c <= middle+width; c += step {
 			if err := try(c); err != nil {
 				return 0, err
 			}

@@ -126,14 +126,14 @@ func EstimateCoils(y Image, mask []bool, centred bool) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	taps, reach, err := g.relations()
+	taps, radius, err := g.relations()
 	if err != nil {
 		return Image{}, err
 	}
 	const steps = 12
 	h, w, k := y.H, y.W, g.coils()
 	out := NewImage(y.Shape)
-	side := 2*reach + 1
+	side := 2*radius + 1
 	row := make([][]complex128, k*k) // of G, a sum over columns still to be taken
 	m := make([]complex128, k*k)
 	v, next := make([]complex128, k), make([]complex128, k)
@@ -183,16 +183,16 @@ func EstimateCoils(y Image, mask []bool, centred bool) (Image, error) {
 	return out, nil
 }
 
-// turns are exp(-2 pi i d x/n) for d from -reach to reach, x the place of pixel i from
+// turns are exp(-2 pi i d x/n) for d from -radius to radius, x the place of pixel i from
 // the image's origin.
 func turns(dst []complex128, i, n int, centred bool) {
 	x := float64(i)
 	if centred {
 		x -= float64(n / 2)
 	}
-	reach := len(dst) / 2
+	radius := len(dst) / 2
 	for k := range dst {
-		sin, cos := math.Sincos(-2 * math.Pi * float64(k-reach) * x / float64(n))
+		sin, cos := math.Sincos(-2 * math.Pi * float64(k-radius) * x / float64(n))
 		dst[k] = complex(cos, sin)
 	}
 }
@@ -202,8 +202,8 @@ func turns(dst []complex128, i, n int, centred bool) {
 const explained = 0.02
 
 // relations are the sums of P((i,d),(j,e))/w^2 over d and e with the same e - d, from
-// -reach to reach along both axes, for each pair of coils i and j.
-func (g grid) relations() (taps [][]complex128, reach int, err error) {
+// -radius to radius along both axes, for each pair of coils i and j.
+func (g grid) relations() (taps [][]complex128, radius int, err error) {
 	a, b, err := g.calibration()
 	if err != nil {
 		return nil, 0, err

@@ -107,14 +107,14 @@ func (g Geometry) complete(s Shape) (Geometry, error) {
 		return g, fmt.Errorf("operators: rays %.3g pixels apart at the axis; want about one: check the lengths and their unit", rays)
 	}
 	if g.Detectors == 0 {
-		reach := radius
+		half := radius
 		switch g.Beam {
 		case FanFlat:
-			reach = (g.Source + g.Detector) * math.Tan(math.Asin(radius/g.Source))
+			half = (g.Source + g.Detector) * math.Tan(math.Asin(radius/g.Source))
 		case FanCurved:
-			reach = (g.Source + g.Detector) * math.Asin(radius/g.Source)
+			half = (g.Source + g.Detector) * math.Asin(radius/g.Source)
 		}
-		g.Detectors = int(math.Ceil(2 * (reach + math.Abs(g.Offset)) / g.Spacing))
+		g.Detectors = int(math.Ceil(2 * (half + math.Abs(g.Offset)) / g.Spacing))
 	}
 	if g.Detectors > 1<<15 || len(g.Angles) > 1<<14 {
 		return g, fmt.Errorf("operators: %d angles of %d detectors; want at most %d and %d", len(g.Angles), g.Detectors, 1<<14, 1<<15)

@@ -120,10 +120,10 @@ func (k Kernel) less(background float64) Kernel {
 // had no negative taps.
 func (k Kernel) Recentred() Kernel {
 	r := k.Report()
-	reach := func(n int, d float64) int { // of the new kernel from its centre
+	halfSide := func(n int, d float64) int { // of the new kernel from its centre
 		return max(n/2+int(math.Ceil(-min(d, 0)))+3, n-1-n/2+int(math.Ceil(max(d, 0)))+3)
 	}
-	ry, rx := reach(k.H, r.Y), reach(k.W, r.X)
+	ry, rx := halfSide(k.H, r.Y), halfSide(k.W, r.X)
 	out := newKernel(2*ry+1, 2*rx+1)
 	rows, cols := shifts(k.H, ry, r.Y), shifts(k.W, rx, r.X)
 	across := newKernel(k.H, out.W)

@@ -261,7 +261,7 @@ func (o pathOptions) along(ctx context.Context, con *console, name string, input
 		}
 	}
 	if lost > 0 {
-		con.remark("%s: %d points are out of the network's reach and left out", prior.Name, lost)
+		con.remark("%s: %d points are out of the network's range and left out", prior.Name, lost)
 	}
 	return paths, nil
 }

@@ -104,7 +104,7 @@ func (o sliceOptions) run(ctx context.Context, con *console) error {
 		return named(o.input, err)
 	}
 	if lost := r.OutOfRange(); lost > 0 {
-		con.remark("%d of %d points are out of the network's reach and left out", lost, len(r.Z))
+		con.remark("%d of %d points are out of the network's range and left out", lost, len(r.Z))
 	}
 	if err := o.write(plot.Slice(r)); err != nil {
 		return err

@@ -20,7 +20,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// Options are those of lpn restore, by the names of its flags. Where a flag takes a file
+// Options are those of lpn restore, by the names of its flags. If a flag takes a file,
 // the option takes the id of a picture or the name of a file in the folder.
 type Options struct {
 	Operator string `json:"operator,omitempty"`
@@ -40,9 +40,9 @@ type Options struct {
 	Tile     int     `json:"tile,omitempty"`
 	Gray     bool    `json:"gray,omitempty"`
 	Range    string  `json:"range,omitempty"`
-	// Page is that of an uploaded file of several, from 1.
+	// Page is the page of an uploaded file of several, from 1.
 	Page int `json:"page,omitempty"`
-	// Format, Bits and Quality say how the picture is answered with.
+	// Format, Bits and Quality are those of the picture in the answer.
 	Format  string `json:"format,omitempty"`
 	Bits    int    `json:"bits,omitempty"`
 	Quality int    `json:"quality,omitempty"`

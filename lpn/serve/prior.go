@@ -29,12 +29,12 @@ import (
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
-// A Question is asked of a prior about a picture.
+// A Question is about a prior and a picture.
 type Question struct {
 	Picture string `json:"picture"`
-	// Window is the part that is looked at; zero: all of it.
+	// Window is the part of the picture to use; zero: all of it.
 	Window Window `json:"window"`
-	// Prior is a name. Default: the shipped one that fits the channels and 25/255.
+	// Prior is a name. Default: the built-in one that fits the channels and 25/255.
 	Prior string `json:"prior,omitempty"`
 }
 
@@ -79,10 +79,10 @@ func (s *Server) explored(name string, channels int) (explore.Prior, int, error)
 	return explore.Of(path.Base(found.Name), net), found.Channels, nil
 }
 
-// A Kept is a result that can be asked for again, as figure or as numbers.
+// A Kept is a result that the server keeps, for requests of its figure or numbers.
 type Kept struct {
 	ID string `json:"id"`
-	// Figure is where: append ?format=svg, pdf, png, csv or npz.
+	// Figure is its address: append ?format=svg, pdf, png, csv or npz.
 	Figure string `json:"figure"`
 }
 
@@ -125,10 +125,10 @@ func (s *Server) priorValue(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// A MapQuestion asks where in a picture the prior is surprised.
+// A MapQuestion asks where in a picture R is large.
 type MapQuestion struct {
 	Question
-	// Smooth is the deviation in pixels by which parts are spread. Default 1.5.
+	// Smooth is the deviation in pixels of the smoothing. Default 1.5.
 	Smooth *float64 `json:"smooth,omitempty"`
 }
 
@@ -196,7 +196,7 @@ func figureName(it *item, kind, prior string) string {
 	return name
 }
 
-// A Change is what changes a picture more and more.
+// A Change is a perturbation of a picture that grows.
 type Change struct {
 	// Perturb is noise, blur, mix, intensity, rotation or occlusion.
 	Perturb string `json:"perturb"`
@@ -242,17 +242,17 @@ func (it *item) like(x operators.Image, v Window) (operators.Image, error) {
 	return part, err
 }
 
-// A PathQuestion asks how priors judge a picture that is changed more and more.
+// A PathQuestion asks for R of priors while a change of a picture grows.
 type PathQuestion struct {
 	Picture string   `json:"picture"`
 	Window  Window   `json:"window"`
 	Priors  []string `json:"priors"`
 	Change
-	// Levels of the change. Default: some to begin with.
+	// Levels of the change. Default: those of the perturbation.
 	Levels []float64 `json:"levels,omitempty"`
 }
 
-// A PathAnswer has a path a prior.
+// A PathAnswer has a path for each prior.
 type PathAnswer struct {
 	Kept
 	Paths []explore.PathResult `json:"paths"`
@@ -368,24 +368,24 @@ type SliceQuestion struct {
 	Span float64 `json:"span,omitempty"`
 	Grid int     `json:"grid,omitempty"`
 	Seed uint64  `json:"seed,omitempty"`
-	// Noise, where given, adds the fidelity to a simulated measurement by Operator
-	// (default denoise) with white noise of that deviation, and the way of the solver
-	// that restores it.
+	// Noise, if not 0, adds the fidelity to a simulated measurement by Operator
+	// (default denoise) with white noise of that deviation, and the iterates of the
+	// solver that restores it.
 	Noise    float64 `json:"noise,omitempty"`
 	Operator string  `json:"operator,omitempty"`
 }
 
-// A SliceAnswer is a plane with a solver's way over it.
+// A SliceAnswer is a plane with the iterates of a solver.
 type SliceAnswer struct {
 	explore.SliceResult
 	Kept
-	// At is where the picture of a point is: append ?a=A&b=B.
+	// At is the address of the picture of a point: append ?a=A&b=B.
 	At  string `json:"at"`
 	Way []Step `json:"way,omitempty"`
 }
 
-// A Step is an iterate of the solver: the nearest point of the plane, and how far off it
-// is, in units of the axes.
+// A Step is an iterate of the solver: the nearest point of the plane, and the distance
+// from the plane, in units of the axes.
 type Step struct {
 	A   float64 `json:"a"`
 	B   float64 `json:"b"`
@@ -538,11 +538,11 @@ type CurveQuestion struct {
 	From   float64  `json:"from"`
 	To     float64  `json:"to"`
 	Points int      `json:"points,omitempty"`
-	// Laplace is the scale b of the density that the truth is drawn for. Default 1.
+	// Laplace is the scale b of the density for the truth. Default 1.
 	Laplace float64 `json:"laplace,omitempty"`
 }
 
-// A CurveAnswer has a curve a prior, beside the truth for Laplace data.
+// A CurveAnswer has a curve for each prior, and the truth for Laplace data.
 type CurveAnswer struct {
 	Kept
 	Curves []explore.CurveResult  `json:"curves"`
@@ -613,13 +613,13 @@ func (s *Server) priorCurve(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// A Verified is a certificate with what each line means.
+// A Verified is a certificate with the meaning of each line.
 type Verified struct {
 	lpn.Certificate
 	Lines []CertificateLine `json:"lines"`
 }
 
-// A CertificateLine is one finding for people.
+// A CertificateLine is one finding in words.
 type CertificateLine struct {
 	What string `json:"what"`
 	// Proved: for every picture. Else it was measured at probes.
@@ -718,13 +718,13 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 	w.Write(b.Bytes())
 }
 
-// A PriorInfo is what is told of a prior.
+// A PriorInfo describes a prior.
 type PriorInfo struct {
 	Name     string  `json:"name"`
 	Channels int     `json:"channels"`
 	Sigma    float64 `json:"sigma"`
 	Natural  bool    `json:"natural"`
-	// Scalar: it is for numbers; Height and Width are 0 of one for pictures of any size.
+	// Scalar says that the prior is for numbers.
 	Scalar bool `json:"scalar"`
 }
 
