@@ -11,7 +11,7 @@ import (
 
 // strong computes the gain <g, f(g)>/||g||^2 of a wave g without end and of
 // any strength, in the limit of a pyramid's psi for strong pictures: there the
-// gates are the largest of their group, whatever their thresholds, and psi is
+// gates are the largest of their group, with any biases, and psi is
 // homogeneous, psi(t g) = t^2 psi(g). As a softmax's mean is at most the largest,
 // the limit bounds the gain of the wave at every strength.
 //
