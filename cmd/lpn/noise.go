@@ -63,8 +63,8 @@ func noiseCommand() *cli.Command {
 				}
 			}
 			if o.plot != "" {
-				if _, err := plotFormat(o.plot); err != nil {
-					return err
+				if _, err := plot.FormatOf(o.plot); err != nil {
+					return usageError{err}
 				}
 			}
 			return o.run(c.Context, con, c.Args().First())

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -154,11 +153,7 @@ func (e explorer) cropped(m operators.Image) operators.Image {
 // write draws figures to every output.
 func (e explorer) write(figures ...plot.Figure) error {
 	for _, to := range e.out {
-		format, err := plot.FormatOf(to)
-		if err != nil {
-			return usageError{err}
-		}
-		if err := writeFile(to, func(w io.Writer) error { return e.style.Write(w, format, figures...) }); err != nil {
+		if err := drawTo(to, e.style, figures...); err != nil {
 			return err
 		}
 	}

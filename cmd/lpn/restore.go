@@ -263,13 +263,12 @@ func (o restoreOptions) checkRecords(jobs []job, batch bool) error {
 				return usagef("%s and %s both write %s", names[k], names[i], path)
 			}
 		}
-		if err := mayWrite(path, o.out.force); err != nil {
-			return err
+		may := mayDraw
+		if i == 0 { // the trace is always a table
+			may = mayWrite
 		}
-		if i > 0 { // the trace is always a table
-			if _, err := plotFormat(path); err != nil {
-				return err
-			}
+		if err := may(path, o.out.force); err != nil {
+			return err
 		}
 	}
 	return nil
