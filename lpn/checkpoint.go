@@ -72,7 +72,7 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 		return nil, err
 	}
 	// The bound travels with the weights that the checksum ties it to; Verify
-	// measures it anew.
+	// measures it again.
 	if g, err := strconv.ParseFloat(meta[keyGain], 64); err == nil && g > 0 {
 		n.gain = func() float64 { return g }
 	}

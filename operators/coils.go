@@ -299,7 +299,7 @@ func unit(v []complex128) {
 const realShare = 0.01
 
 // withPhase multiplies coil maps by the smooth phase of the scene that they and the
-// calibration region show; maps without samples are one coil that sees everything alike.
+// calibration region show; maps without samples are one coil of sensitivity 1.
 // needed is false where that scene is real, and not negative, as it is.
 func (g grid) withPhase(maps Image) (out Image, needed bool, err error) {
 	low, err := g.smooth()

@@ -37,7 +37,7 @@ type FBP struct {
 	fft  *kernel.RowFFT
 	n    int       // length of a padded view
 	gain []float32 // n/2+1
-	arc  []float32 // what a view stands for, in radians
+	arc  []float32 // the share of each view, in radians
 }
 
 // NewFBP prepares the filter for r.
@@ -111,7 +111,7 @@ func (b *backprojection) rows(part int) {
 		// The filtered view goes on beyond the detectors; one place of it is
 		// needed, as the circle reaches from detector 0 to n if n is even.
 		line := b.padded[a*b.f.n:][:b.f.n]
-		// Pixel j of row i sees detector origin + i*shift + j*step.
+		// Pixel j of row i meets detector origin + i*shift + j*step.
 		step, shift := v.cos*g.Pixel/g.Spacing, -v.sin*g.Pixel/g.Spacing
 		origin := g.Centre() - float64(s.W/2)*step - float64(s.H/2)*shift
 		if math.Abs(step) < 1e-9 {

@@ -43,7 +43,7 @@ var (
 )
 
 // GaussianFilter is a Gaussian of deviation sigma > 0 in pixels of the larger
-// picture, cut off at 3 sigma; 0 stands for half the factor.
+// picture, cut off at 3 sigma; 0 means half the factor.
 func GaussianFilter(sigma float64) Filter { return Filter{name: "gaussian", sigma: sigma} }
 
 // String is the filter's name in specs.

@@ -24,7 +24,7 @@ import (
 // contain its phase.
 type SENSE struct {
 	domain, codomain Shape
-	coils            [][]complex64 // S(c), in the order of the transform's samples; nil: one coil that sees all alike
+	coils            [][]complex64 // S(c), in the order of the transform's samples; nil: one coil of sensitivity 1
 	at               []int32       // the transform's sample of each place
 	from             []int32       // the scene's pixel of each of the transform's samples; nil: the same
 	fft              *kernel.CFFT2
@@ -216,7 +216,7 @@ func (w *senseWork) combine(part int) {
 	}
 }
 
-// convolutionSENSE is SENSE of one coil that sees everything alike: A'A is a
+// convolutionSENSE is SENSE of one coil of sensitivity 1: A'A is a
 // convolution, with the transfer function m(u), the indicator of the mask, or
 // (m(u)+m(-u))/2 for a real scene.
 type convolutionSENSE struct {

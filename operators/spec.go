@@ -57,7 +57,7 @@ type contents map[string]Image
 //	tomo:angles=N|FILE[,detectors=N][,spacing=S][,offset=O][,centre=C|auto][,pixel=P]
 //	    [,geometry=parallel|fan-flat|fan-curved,source=D,detector=D]
 //	                                         see Geometry; FILE lists degrees, centre is
-//	                                         the detector that sees the axis
+//	                                         the detector of the ray through the axis
 //	mri:accel=A[,seed=N][,center=FRACTION]   rows drawn at random: see NewMRI
 //	mri:mask=FILE|detect[,coils=FILE|estimate][,centred=true|false][,phase=none|smooth|free]
 //	                                         see NewSENSE; what is left out, detect and

@@ -89,7 +89,7 @@ func hats(g, n, canvas, start int) []hat {
 			h.w = append(h.w, w)
 		}
 	}
-	// A grid finer than the canvas has nodes that no pixel sees.
+	// A grid finer than the canvas has nodes that no pixel uses.
 	return slices.DeleteFunc(all, func(h hat) bool { return len(h.w) == 0 })
 }
 

@@ -49,7 +49,7 @@ func (m Measurement) Whiten(scan Image) (Measurement, error) {
 	if !(trace > 0) || !e.Factorize(p, true) {
 		return m, fmt.Errorf("the noise scan has no noise")
 	}
-	// P^-1/2, which is L^-1 but for a rotation.
+	// P^-1/2, which is L^-1 up to a rotation.
 	var v, root mat.Dense
 	e.VectorsTo(&v)
 	inverse := mat.NewDiagDense(2*k, nil)

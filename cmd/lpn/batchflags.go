@@ -76,7 +76,7 @@ func (o batchOptions) workers() int {
 	return o.jobs
 }
 
-// byCores makes as many jobs run at a time as there are cores, if nobody said.
+// byCores makes as many jobs run at a time as there are cores, unless --jobs is given.
 func (o batchOptions) byCores() batchOptions {
 	if o.jobs == 0 {
 		o.jobs = runtime.GOMAXPROCS(0)

@@ -46,7 +46,7 @@ func exploreCommand() *cli.Command {
 	}
 }
 
-// openBrowser shows an address in the browser of whoever sits before this machine.
+// openBrowser shows an address in the browser of this machine.
 func openBrowser(address string) error {
 	var cmd *exec.Cmd
 	switch runtime.GOOS {

@@ -92,7 +92,7 @@ func openFor(name string, channels int) (p explore.Prior, wants int, err error) 
 	return explore.Of(found.Name, net), found.Channels, nil
 }
 
-// open is openFor in the algebra asked for.
+// open is openFor, then combined.
 func (e explorer) open(name string, channels int) (explore.Prior, int, error) {
 	p, wants, err := openFor(name, channels)
 	if err != nil {
@@ -101,7 +101,7 @@ func (e explorer) open(name string, channels int) (explore.Prior, int, error) {
 	return e.combined(p), wants, nil
 }
 
-// combined is a prior in the algebra asked for.
+// combined applies --scale and --ensemble to a prior.
 func (e explorer) combined(p explore.Prior) explore.Prior {
 	if e.ensemble {
 		p = p.Ensemble()

@@ -164,7 +164,7 @@ func writePSF(path string, e *blind.Estimate) error {
 	return imageio.WriteArray(path, &imageio.Array{Shape: []int{m.H, m.W}, Data: m.Pix})
 }
 
-// drawPSF draws a kernel, its largest tap white, beside the part of the picture with
+// drawPSF draws a kernel, its largest tap white, next to the part of the picture with
 // most contrast, both enlarged from the same number of pixels.
 func drawPSF(path string, y operators.Image, e *blind.Estimate) error {
 	m := e.Image()

@@ -30,7 +30,7 @@ import (
 type restoreOptions struct {
 	inputs    []string
 	spec      operators.Spec
-	byFile    bool // no operator was asked for: a JPEG file decides itself
+	byFile    bool // no operator was given: the tables of a JPEG file decide
 	solver    solverChoice
 	observed  observation
 	reference string
@@ -223,7 +223,7 @@ func (o restoreOptions) enter(f *imageio.File) (restoreOptions, func()) {
 	want := o.gate.all
 	if samples, ok := smallSamples(f); ok && o.batch.jobs > 1 {
 		want = claim{max(1, want.cores/o.batch.jobs), restore.MostMemory(samples)}
-		if want.bytes <= o.gate.all.bytes { // the gate sees to the memory
+		if want.bytes <= o.gate.all.bytes { // the gate limits the memory
 			o.solver.Memory = math.MaxInt64 / 4
 			o.solver.Threads, o.out.workers = want.cores, want.cores
 		}
@@ -451,7 +451,7 @@ func collectOften(samples int) (before func()) {
 	return func() { debug.SetGCPercent(old) }
 }
 
-// remarkPlan says what a plan takes that nobody asked for.
+// remarkPlan reports decisions of a plan that the user should know.
 func (con *console) remarkPlan(name string, p *restore.Plan) {
 	if p.PerChannel {
 		con.remarkOnce("the prior %s is gray: a colour picture is restored channel by channel", p.Prior)

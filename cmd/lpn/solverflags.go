@@ -38,7 +38,7 @@ func memoryFlag() cli.Flag {
 // A solverChoice is what the solver flags say.
 type solverChoice struct {
 	restore.Options
-	prior  string      // its name or path, "" where none was asked for; open opens it
+	prior  string      // its name or path, "" for the default; open opens it
 	noise  noise.Model // nil unless it is given
 	params params      // the file of --params; zero without one
 }
@@ -51,7 +51,7 @@ func (s solverChoice) noiseOr(known noise.Model) noise.Model {
 	return known
 }
 
-// open opens the prior that was asked for.
+// open opens the prior.
 func (s *solverChoice) open() (err error) {
 	if s.prior != "" {
 		s.Prior, err = findPrior(s.prior)

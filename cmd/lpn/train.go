@@ -80,7 +80,7 @@ func (o *trainOptions) recipe(channels int, model noise.Model) (p train.Preset, 
 }
 
 // tuneSteps and tuneRate are the plan of a training that begins with a prior, if nothing
-// else is said: minutes.
+// else is given: minutes.
 const (
 	tuneSteps = 1500
 	tuneRate  = 1.5e-3

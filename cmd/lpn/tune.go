@@ -346,8 +346,8 @@ func parseBaselines(list string) ([]string, error) {
 	return names, nil
 }
 
-// decodeStrictly decodes the one JSON value that text must be. A name that
-// stands for nothing is most likely a typo.
+// decodeStrictly decodes the one JSON value that text must be. An unknown name is an
+// error, because it is most likely a typo.
 func decodeStrictly(text []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

@@ -1,5 +1,5 @@
 // Package measured takes a picture file for the measurement that it is, for the command
-// and the server: what the file says decides where nobody else did.
+// and the server: what the file says decides if the options do not.
 package measured
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// A Choice is what was asked for.
+// A Choice has the options of the user.
 type Choice struct {
-	// Spec is the operator. ByFile says that nobody asked for it: a JPEG file decides
+	// Spec is the operator. ByFile says that the user gave none: a JPEG file decides
 	// itself.
 	Spec   operators.Spec
 	ByFile bool
@@ -23,7 +23,7 @@ type Choice struct {
 	// Range is what is black and white in the file's numbers; zero: that of the prior's
 	// data, where Prior has one, else it is found out.
 	Range restore.Range
-	// Prior is the one asked for, zero for none.
+	// Prior is that of the options, zero for none.
 	Prior priors.Prior
 	// Start is where the search of blur:auto begins, nil for no guess.
 	Start *operators.Kernel

@@ -486,7 +486,7 @@ type Boxes struct {
 	Groups      []Group
 }
 
-// A Group is one box; its label stands on the x axis.
+// A Group is one box; its label is on the x axis.
 type Group struct {
 	Label  string
 	Values []float64

@@ -324,7 +324,7 @@ func (p *Plan) decidePrior() error {
 	case p.options.Prior.IsZero() || p.policy.alone:
 		p.Scale = min(mostScale, p.Sigma/p.priorLevel())
 	default:
-		p.Scale = 1 // a prior that was asked for is taken as it is
+		p.Scale = 1 // a prior of the options is not scaled
 	}
 	return nil
 }

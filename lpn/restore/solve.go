@@ -106,7 +106,7 @@ type minimiser func(p *Plan, y operators.Image) (solvers.Result, error)
 // solve restores y = A x by the given minimisation. Unless the strength was asked
 // for, a result that no image looks like, or that leaves much more than noise
 // unexplained, is tried again at a larger one: the solver has divided by what the
-// operator, not being that of the measurement, wrongly takes for nearly zero.
+// operator, which is not that of the measurement, wrongly counts as nearly zero.
 func (p *Plan) solve(minimise minimiser, a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
 	if p.treatment != nil && p.Estimated && p.gentle {
 		return p.solveGently(minimise, a, y)
@@ -203,7 +203,7 @@ func (p *Plan) raise(s solution, before Range) (factor float64, why string) {
 	if q.implausible(s.examination, before) != "" {
 		return 8, "the result is like no image"
 	}
-	// The level that the strength stands for already.
+	// The level that the strength already allows for.
 	if excess := s.ratio() / math.Sqrt(max(q.Strength/p.Strength, 1)); excess > unexplained {
 		return min(excess*excess, strongest/q.Strength), fmt.Sprintf("the residual is %.3g times the noise", s.ratio())
 	}

@@ -71,7 +71,7 @@ func TuneBaseline(ctx context.Context, examples []Example, name string, budget i
 	return best.Params[0], nil
 }
 
-// counted is score with progress told of each trial.
+// counted is score with a call of progress after each trial.
 func counted(progress func(trial int, psnr float64), score func(v []float64) (float64, error)) func(v []float64) (float64, error) {
 	n := 0
 	return func(v []float64) (float64, error) {

@@ -83,7 +83,7 @@ func (p *Plan) noiseReason() string {
 	return "estimated from the decoded picture"
 }
 
-// levelReason is why the prior is taken for the level that it is taken for.
+// levelReason is the reason for the level to which the prior is scaled.
 func (p *Plan) levelReason() string {
 	level := p.priorLevel()
 	switch {

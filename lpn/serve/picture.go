@@ -267,7 +267,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (it *item, opti
 	var o struct {
 		Page int `json:"page"`
 	}
-	if json.Unmarshal(options, &o) == nil && page == 0 { // what is wrong with it is said later
+	if json.Unmarshal(options, &o) == nil && page == 0 { // errors are reported later
 		page = o.Page
 	}
 	if data == nil {

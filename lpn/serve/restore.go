@@ -83,7 +83,7 @@ type Residual struct {
 	Whiteness noise.Whiteness `json:"whiteness"`
 }
 
-// mostTrace is the number of iterations that a result tells of; of more, it skips some.
+// mostTrace is the number of iterations in a result; if there are more, it skips some.
 const mostTrace = 500
 
 // A prepared is the restoration of a picture with some options.

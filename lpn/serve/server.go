@@ -127,7 +127,7 @@ func New(c Config) *Server {
 // ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// page serves the files of the page, which the browser asks for anew every time: they
+// page serves the files of the page, which the browser requests every time: they
 // change with the program.
 func page(files fs.FS) http.Handler {
 	h := http.FileServerFS(files)

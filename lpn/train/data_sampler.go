@@ -356,7 +356,7 @@ const (
 )
 
 // A stream is the generator of one use in one step. Streams are recycled; the
-// state is set anew each time.
+// state is set each time.
 type stream struct {
 	*rand.Rand
 	pcg rand.PCG

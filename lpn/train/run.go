@@ -332,7 +332,7 @@ func (s *runState) advance(rate float64) (loss, norm float64, err error) {
 	return loss, norm, nil
 }
 
-// batch draws the samples of the current step: what the network sees, what its answers
+// batch draws the samples of the current step: the inputs of the network, what its outputs
 // are compared with, and by which loss.
 func (s *runState) batch(stage Stage) (seen, target []float32, kind Loss, err error) {
 	o, size := s.o, s.o.Source.Shape().Len()
@@ -497,7 +497,7 @@ func ValidateNoisy(net *lpn.Network, pictures []operators.Image, m noise.Model, 
 		copy(target[n:], c)
 		kernel.Axpy(y, steinStep, c)
 		b.Eval(f[n:], y)
-		// ||c||^2 stands for the trace of S; for the sum of variances here.
+		// ||c||^2 estimates the trace of S, here the sum of variances.
 		m.Variance(y, z.Pix, z.Shape)
 		trace := 0.0
 		for _, v := range y {
