@@ -462,7 +462,7 @@ func (con *console) remarkPlan(name string, p *restore.Plan) {
 	need, available := sysmem.FormatSize(p.Memory.Need), sysmem.FormatSize(p.Memory.Available)
 	switch w := p.Windows; {
 	case w != nil:
-		con.remark("%s: solved in %d tiles of %d pixels that overlap by %d: as a whole it would take about %s of memory, %s are available (%s)",
+		con.remark("%s: solved in %d windows of %d pixels that overlap by %d: as a whole it would take about %s of memory, %s are available (%s)",
 			name, w.Count, w.Side, 2*w.Halo, need, available, p.Memory.Source)
 	case p.Scene.Len() >= 1<<24:
 		con.remark("%s: solved as a whole: about %s of memory, %s are available (%s)", name, need, available, p.Memory.Source)

@@ -32,7 +32,7 @@ func solverFlags() []cli.Flag {
 }
 
 func memoryFlag() cli.Flag {
-	return &cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 4GiB; images that need more are denoised and deblurred in overlapping tiles", DefaultText: "three quarters of what is available"}
+	return &cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 4GiB; images that need more are solved in overlapping windows if the operator allows it", DefaultText: "three quarters of what is available"}
 }
 
 // A solverChoice is what the solver flags say.

@@ -89,12 +89,12 @@ func (p *Plan) decideMemory() error {
 	tooLarge := func(why string) error { return &MemoryError{p.Scene, p.Memory, why} }
 	switch {
 	case !p.policy.windows:
-		return tooLarge("only denoise, blur and jpeg are cut into tiles")
+		return tooLarge("only denoise, blur and jpeg are cut into windows")
 	case p.Operator.TakesBoundary() && p.Operator.Boundary() == operators.Circular:
-		return tooLarge("under the boundary circular, where opposite edges meet, it is not cut into tiles")
+		return tooLarge("under the boundary circular, where opposite edges meet, it is not cut into windows")
 	}
 	if _, _, local := p.Operator.Support(); !local && !p.policy.rounded {
-		return tooLarge("a blur that varies is not cut into tiles")
+		return tooLarge("a blur that varies is not cut into windows")
 	}
 	halo, pitch, err := p.halo()
 	if err != nil {

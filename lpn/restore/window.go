@@ -126,7 +126,7 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 	out.Seconds = time.Since(start).Seconds()
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
-		out.Uncertified = fmt.Sprintf("solved in %d tiles: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
+		out.Uncertified = fmt.Sprintf("solved in %d windows: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
 	}
 	if p.strained(seen) {
 		return out, p.giveWay(&out)
