@@ -22,9 +22,9 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"- denoise\n" +
 	"- blur:gaussian,sigma=S[,size=N], blur:uniform,size=N, blur:motion,length=L[,angle=DEGREES],\n" +
 	"  blur:disk,radius=R\n" +
-	"- blur:kernel=FILE, a .npy file or an image. For a kernel that was measured there are\n" +
-	"  [,background=B|auto][,centre]. With [,grid=CxR] the file is a mosaic of C by R kernels, for\n" +
-	"  a blur that varies over the image\n" +
+	"- blur:kernel=FILE, a .npy file or an image. [,background=B|auto] and [,centre] correct a\n" +
+	"  measured kernel. With [,grid=CxR] the file is a mosaic of C by R kernels, for a blur that\n" +
+	"  varies over the image\n" +
 	"- blur:auto[,kind=free|gaussian|disk|motion][,size=N], a blur that is found in the picture\n" +
 	"  (restore only)\n" +
 	"- sr:factor=F or sr:to=WxH, a picture that was made smaller. F is 2, 1.5 or, along x and y,\n" +
@@ -38,7 +38,7 @@ const operatorsHelp = "Operators, with lengths in pixels:\n\n" +
 	"  spread over the diagonal if there are fewer than pixels on the shorter side\n" +
 	"- tomo:angles=N|FILE[,detectors=N][,spacing=S][,offset=O][,centre=C|auto][,pixel=P]\n" +
 	"  [,geometry=parallel|fan-flat|fan-curved,source=D,detector=D], a scanner. Angles are in\n" +
-	"  degrees, lengths in the unit of P, the side of a pixel; see docs/measure.md\n" +
+	"  degrees, lengths in the unit in which P is the side of a pixel; see docs/measure.md\n" +
 	"- mri:accel=A[,seed=N][,center=FRACTION], single-coil Cartesian\n" +
 	"- mri:mask=FILE|detect[,coils=FILE|estimate][,centred=true|false][,phase=none|smooth|free],\n" +
 	"  measured k-space, with a mask of places or rows and complex coil maps\n" +

@@ -153,7 +153,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "valid", Usage: "validate on the clean images in `DIR`", DefaultText: "every 20th of the data"},
 			&cli.StringFlag{Name: "split", Value: "picture", Usage: "hold back every 20th `UNIT` for validation: picture, file (with all its pages) or folder; or list:FILE, the names in a text file, one on each line"},
 			&cli.StringFlag{Name: "check", Usage: "only report what the images in `DIR` are like; with -o FILE.png or .svg also draw a contact sheet"},
-			&cli.StringFlag{Name: "range", Usage: "the numbers in the files that are black and white, `LO:HI`", DefaultText: "found out"},
+			&cli.StringFlag{Name: "range", Usage: "the numbers in the files that are black and white, `LO:HI`", DefaultText: "estimated"},
 			&cli.StringFlag{Name: "noisy", Usage: "learn from noisy images; their `NOISE` is a model as for restore --noise, or auto"},
 			&cli.BoolFlag{Name: "recorrupt", Usage: "with --noisy: train on pairs made from each image instead of with Stein's estimate; half the work, less exact"},
 			&cli.StringFlag{Name: "pairs", Usage: "train on pairs: `DIR` has a second exposure of each scene, with independent noise"},
