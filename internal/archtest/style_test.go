@@ -64,6 +64,29 @@ func TestACommandHasAFile(t *testing.T) {
 	})
 }
 
+// TestLiteralsAreKeyed fails where the command writes a struct of five fields or more
+// without their names: such a line is read by counting.
+func TestLiteralsAreKeyed(t *testing.T) {
+	eachFile(t, func(path string, set *token.FileSet, f *ast.File) {
+		if filepath.Dir(path) != "cmd/lpn" {
+			return
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			l, ok := n.(*ast.CompositeLit)
+			if !ok || len(l.Elts) < 5 {
+				return true
+			}
+			switch l.Type.(type) {
+			case *ast.Ident, *ast.SelectorExpr:
+				if _, keyed := l.Elts[0].(*ast.KeyValueExpr); !keyed {
+					t.Errorf("%v: a literal of %d fields without their names", set.Position(l.Pos()), len(l.Elts))
+				}
+			}
+			return true
+		})
+	})
+}
+
 // eachFile parses the module's Go files except its tests.
 func eachFile(t *testing.T, do func(path string, set *token.FileSet, f *ast.File)) {
 	const root = "../.."
