@@ -33,9 +33,9 @@ func propertiesOf(psi solvers.Potential) properties {
 	return properties{strongConvexity(psi), ok, why}
 }
 
-// Scaled returns the potential psi_s(y) = psi(s y)/s^2, s > 0. Its gradient
-// f_s(y) = f(s y)/s is the exact prox of R_s(x) = R(s x)/s^2: s > 1 makes the
-// prior take noise for smaller than it is. It is Curved if psi is.
+// Scaled returns the potential psi_s(y) = psi(s y)/s^2, s > 0. Its gradient f_s(y) =
+// f(s y)/s is the exact prox of R_s(x) = R(s x)/s^2: s > 1 makes it a prior for less
+// noise. It is Curved if psi is.
 func Scaled(psi solvers.Potential, s float64) solvers.Potential {
 	if !(s > 0) || math.IsInf(s, 1) {
 		panic(fmt.Sprintf("lpn: Scaled by %v, want a positive number", s))
@@ -158,8 +158,8 @@ func (m curvedMixed) Hess(dst, y, v []float32) {
 //
 //	lpn.Ensemble(func(s operators.Shape) (solvers.Potential, error) { return net.On(s) }, s)
 //
-// and is called for s and, where the picture is not square, for s turned by 90
-// degrees. An evaluation costs 8 of the network. It is Curved if both are.
+// It is called for s and, if the picture is not square, for s turned by 90 degrees. An
+// evaluation costs 8 evaluations of the network. It is Curved if both are.
 func Ensemble(bind func(operators.Shape) (solvers.Potential, error), s operators.Shape) (solvers.Potential, error) {
 	up, err := bind(s)
 	if err != nil {

@@ -34,16 +34,16 @@ type Option func(*Bound)
 // them. The result has the same bits for any number.
 func Threads(n int) Option { return func(b *Bound) { b.threads = n } }
 
-// Batch makes every evaluation treat n pictures, one after the other in the
-// slices; psi is then the sum over them.
+// Batch makes every evaluation process n pictures, one after the other in the slices;
+// psi is then their sum.
 func Batch(n int) Option { return func(b *Bound) { b.n = n } }
 
 // Direct avoids the Winograd algorithm, whose rounding error is about ten
 // times that of the plain sum.
 func Direct() Option { return func(b *Bound) { b.direct = true } }
 
-// Tile cuts pictures into tiles of n x n pixels, rounded to the network's
-// grid, instead of choosing by the memory. The numbers stay the same.
+// Tile cuts pictures into tiles of n x n pixels, rounded to the network's grid; the
+// default depends on the memory. The numbers stay the same.
 func Tile(n int) Option { return func(b *Bound) { b.tile = n } }
 
 // Memory sets about how many bytes an evaluation may take; a larger picture is
@@ -83,7 +83,7 @@ func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
 // Shape is the shape of one picture.
 func (b *Bound) Shape() operators.Shape { return b.shape }
 
-// Network is the network that was bound.
+// Network returns the network.
 func (b *Bound) Network() *Network { return b.net }
 
 func (b *Bound) len() int { return b.n * b.shape.Len() }

@@ -72,7 +72,7 @@ func Read(r io.ReaderAt, size int64) (*Network, error) {
 		return nil, err
 	}
 	// The bound travels with the weights that the checksum ties it to; Verify
-	// measures it anew.
+	// measures it again.
 	if g, err := strconv.ParseFloat(meta[keyGain], 64); err == nil && g > 0 {
 		n.gain = func() float64 { return g }
 	}
@@ -89,9 +89,8 @@ func halved(p network.Param) bool {
 	return p.Len() >= 512 && (p.Constraint == network.Free || p.Constraint == network.NonNegative)
 }
 
-// Half returns the network with its large weights rounded to half precision,
-// and scaled again to be well posed: what Save then stores in half the space is
-// exactly this network.
+// Half returns the network with its large weights rounded to half precision, and scaled
+// again to be well posed. Save stores exactly this network in half the space.
 func (n *Network) Half() *Network {
 	params := map[string][]float32{}
 	for _, s := range n.cfg.Definition().Params {
@@ -105,8 +104,8 @@ func (n *Network) Half() *Network {
 	return newNetwork(n.cfg, params, n.meta).WellPosed()
 }
 
-// Save writes the network to path, whole or not at all. With half, large
-// weights are stored in half precision: see Half.
+// Save writes the network to path, completely or not at all. With half, large weights
+// are stored in half precision: see Half.
 func (n *Network) Save(path string, half bool) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return n.Write(w, half) })
 }
@@ -146,12 +145,12 @@ func (n *Network) WithMeta(key, value string) *Network {
 	return &c
 }
 
-// MetaRange is the note of a network that was trained on pictures in numbers of their
-// own, such as counts: what they have for black and white, as LO:HI.
+// MetaRange is the key of the note with the numbers of black and white, as LO:HI, of
+// training pictures that were not in [0,1], such as counts.
 const MetaRange = "range"
 
-// Range is what the pictures that the network was trained on have for black and white,
-// in the numbers of their files; ok is false where they were image files, from 0 to 1.
+// Range is black and white of the training pictures, in the numbers of their files; ok
+// is false if they were image files, from 0 to 1.
 func (n *Network) Range() (lo, hi float64, ok bool) {
 	a, b, _ := strings.Cut(n.meta[MetaRange], ":")
 	lo, err1 := strconv.ParseFloat(a, 64)
@@ -159,10 +158,10 @@ func (n *Network) Range() (lo, hi float64, ok bool) {
 	return lo, hi, err1 == nil && err2 == nil && hi > lo
 }
 
-// ImportTorch reads a checkpoint of the reference PyTorch code. Sharpness and
-// strong convexity are not in the file: beta and alpha (in the reference
-// code's units, alpha ||x||^2) override the code's defaults where they are
-// positive; sigma is the noise level that the network was trained at.
+// ImportTorch reads a checkpoint of the reference PyTorch code. Sharpness and strong
+// convexity are not in the file: beta and alpha (in the reference code's units, alpha
+// ||x||^2) override the code's defaults if they are positive; sigma is the noise level
+// that the network was trained at.
 func ImportTorch(path string, beta, alpha, sigma float64) (*Network, error) {
 	t, err := checkpoint.ReadTorchFile(path)
 	if err != nil {

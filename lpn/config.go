@@ -8,10 +8,10 @@ import (
 	"github.com/lpn-imaging/lpn/internal/network"
 )
 
-// A Config describes a network completely: with the weights it is the
-// prior's file. Exactly one of Softplus and Pyramid is set.
+// A Config describes a network completely; a prior's file holds it with the weights.
+// Exactly one of Softplus and Pyramid is set.
 type Config struct {
-	// Name is a label for people; it decides nothing.
+	// Name is a label for people; nothing depends on it.
 	Name string `json:"name,omitempty"`
 	// Channels is the number of planes of a picture, 1 or 3 (1 for 1-D data).
 	Channels int `json:"channels"`
@@ -44,8 +44,8 @@ type Config struct {
 type SoftplusConfig struct {
 	Beta   float64 `json:"beta"`
 	Layers []Layer `json:"layers"`
-	// FirstBias and LastBias say whether lin.0 and the last map have biases
-	// (the last one moves psi by a constant), LinearTerm whether v is there.
+	// FirstBias and LastBias say whether lin.0 and the last map have biases (the last
+	// one moves psi by a constant), LinearTerm whether there is v.
 	FirstBias  bool `json:"first_bias,omitempty"`
 	LastBias   bool `json:"last_bias,omitempty"`
 	LinearTerm bool `json:"linear_term,omitempty"`
@@ -88,14 +88,13 @@ type PyramidConfig struct {
 	// Threshold is where the energies turn from quadratic to linear, in network
 	// units; 0 for never.
 	Threshold float64 `json:"reach,omitempty"`
-	// Slack is how much less than 1 a constant picture is passed: room for
-	// the gain bound to be strictly below 1.
+	// Slack is 1 minus the gain of a constant picture; it keeps the gain bound strictly
+	// below 1.
 	Slack float64 `json:"slack,omitempty"`
 }
 
-// A PyramidLevel sizes one level: Maps channels of g, made by WK x WK filters;
-// Features channels of h and of p, made by AK x AK filters; gates that look at
-// NK x NK cells.
+// A PyramidLevel sizes one level: Maps channels of g, made by WK x WK filters; Features
+// channels of h and of p, made by AK x AK filters; gates with NK x NK cells as input.
 type PyramidLevel struct {
 	Maps     int `json:"maps"`
 	WK       int `json:"wk"`
@@ -140,8 +139,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// Fits reports, in one line, which filters are larger than what they see of a
-// picture of h x w pixels, or nil.
+// Fits is an error of one line if filters are larger than their input for a picture of
+// h x w pixels, else nil.
 func (c Config) Fits(h, w int) error {
 	if c.Softplus == nil {
 		return nil // pads as needed
@@ -198,7 +197,7 @@ func (p *PyramidConfig) validate() error {
 		return fmt.Errorf("lpn: %d low-pass filters of size %d, want 1 to 16 of an odd size up to 31", p.Lowpass, p.LowpassSize)
 	}
 	if !(p.Threshold >= 0) || math.IsInf(p.Threshold, 0) {
-		return fmt.Errorf("lpn: reach is %v, want a positive number, or 0 for none", p.Threshold)
+		return fmt.Errorf("lpn: the threshold (reach) is %v, want a positive number, or 0 for none", p.Threshold)
 	}
 	if !(p.Slack >= 0 && p.Slack < 0.5) {
 		return fmt.Errorf("lpn: slack is %v, want a number in [0,0.5)", p.Slack)
@@ -206,9 +205,9 @@ func (p *PyramidConfig) validate() error {
 	return nil
 }
 
-// Definition is what this module's engine and trainer work with: the weights' names
-// and constraints, and psi and f as a list of operations. Programs outside have no
-// use for it.
+// Definition is for the engine and the trainer of this module: the names and
+// constraints of the weights, and psi and f as a list of operations. Other programs do
+// not need it.
 func (c Config) Definition() network.Definition {
 	if c.Softplus != nil {
 		return network.Definition{Channels: c.Channels, Params: c.softplusParams(), Record: c.recordSoftplus}

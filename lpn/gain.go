@@ -23,11 +23,10 @@ const (
 	gainMargin = 8e-4
 )
 
-// GainBound returns the largest eigenvalue g of the operator Q of
-// gainOperator: psi(y) <= g/2 ||y||^2 + C(1 + ||y||). Below 1, R is bounded
-// below (Toland's duality, inf R = inf 1/2||y||^2 - psi(y)).
-// For the softplus networks psi grows linearly except for its quadratic term,
-// and the bound is Alpha.
+// GainBound returns a g with psi(y) <= g/2 ||y||^2 + C(1 + ||y||), the largest
+// eigenvalue of a fixed operator. If g is below 1, R is bounded below (Toland's
+// duality, inf R = inf 1/2||y||^2 - psi(y)). For the softplus networks psi grows
+// linearly except for its quadratic term, and the bound is Alpha.
 func (n *Network) GainBound() float64 { return n.gain() }
 
 func (n *Network) measureGain() float64 {
@@ -157,10 +156,10 @@ func (o operator) largest(steps int) float64 {
 // rounding of every processor.
 const room = 2e-5
 
-// WellPosed returns the network with GainBound below 1: all but the alpha
-// term of psi is multiplied by one factor. A network that satisfies the bound,
-// as one whose energies have a threshold does up to the rounding of its weights, is
-// returned as it is.
+// WellPosed returns the network with GainBound below 1: it multiplies all of psi except
+// the alpha term by one factor. A network that satisfies the bound is returned
+// unchanged; one whose energies have a threshold does so, up to the rounding of its
+// weights.
 func (n *Network) WellPosed() *Network {
 	bound, alpha := n.GainBound(), n.cfg.Alpha
 	if n.cfg.Pyramid == nil || bound <= 1-room {

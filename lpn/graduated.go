@@ -11,24 +11,22 @@ import (
 //
 //	F(x) = h(x) + lambda R(x)
 //
-// where R is far from convex and the data are few, so that a solver ends in the
-// nearest of many minima: undersampled measurements, whose quadratic estimate
-// is full of aliases much larger than the noise that the prior knows. It
-// solves a chain of problems of decreasing scale and weight (graduated
-// non-convexity: Blake & Zisserman 1987), each begun where the one before
-// ended,
+// when R is far from convex and there are few data, so that a solver ends in the
+// nearest of many minima. Such are undersampled measurements: their quadratic estimate
+// is full of aliases much larger than the noise for which the prior is made. It solves
+// a chain of problems of decreasing scale and weight (graduated non-convexity: Blake &
+// Zisserman 1987), each begun where the one before ended,
 //
 //	F_j(x) = h(x) + lambda_j R(s_j x)/s_j^2,  s_j = s_0^(1-j/n),  lambda_j = lambda_0^(1-j/n) lambda^(j/n),
 //
-// j = 0 to n-1, by BPG. The point is what F itself, j = n, is to begin with:
-// its solver and what that certifies are not touched.
+// j = 0 to n-1, by BPG. The last point is the start for F itself, j = n, whose solver
+// and certificate stay the same.
 type Graduated struct {
 	// H is the fidelity h, Psi the potential of R, Lambda its weight in F.
 	H      solvers.Smooth
 	Psi    solvers.Potential
 	Lambda float64
-	// Scale is s_0: below 1 the prior takes noise for larger than it is.
-	// Default 1/4.
+	// Scale is s_0: below 1 the prior is one for more noise. Default 1/4.
 	Scale float64
 	// First is lambda_0, not below Lambda. Default 1/16, for measurements whose
 	// rows are about of length 1.
@@ -41,8 +39,8 @@ type Graduated struct {
 	RelChange float64
 }
 
-// Start returns the point reached from x0, x0 itself where no stage makes a
-// finite step. The error is ctx's.
+// Start returns the last point of the chain from x0, or x0 itself if no stage makes a
+// finite step. The error is that of ctx.
 func (g Graduated) Start(ctx context.Context, x0 []float32) ([]float32, error) {
 	scale, first, n, iters, tol := g.Scale, g.First, g.Stages, g.Iters, g.RelChange
 	if scale == 0 {

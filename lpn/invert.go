@@ -11,26 +11,25 @@ import (
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
-// A PriorValue is what is known of R at a point x.
+// A PriorValue is the value of R at a point x, with its errors.
 type PriorValue struct {
-	// R is the prior's value in the potential's units, Weight times
-	// <y,x> - 1/2||x||^2 - psi(y): a lower bound, by at most Gap. NaN where
-	// InRange is false.
+	// R is the prior's value in the potential's units, Weight times <y,x> - 1/2||x||^2
+	// - psi(y): a lower bound, by at most Gap. NaN if InRange is false.
 	R float64 `json:"value"`
-	// Residual is ||f(y)-x|| / max(||x||, 0.1 sqrt(n)): relative, except for
-	// pictures so dark that rounding would decide.
+	// Residual is ||f(y)-x|| / max(||x||, 0.1 sqrt(n)): relative, except for pictures
+	// so dark that rounding dominates.
 	Residual float64 `json:"residual"`
-	// Gap is Weight ||f(y)-x||^2/(2m), m the modulus of psi; +Inf where m is
-	// not known to be positive.
+	// Gap is Weight ||f(y)-x||^2/(2m), m the modulus of psi; +Inf if m is not known to
+	// be positive.
 	Gap float64 `json:"gap"`
 	// Iterations and Calls count steps and evaluations of the network.
 	Iterations int `json:"iterations"`
 	Calls      int `json:"calls"`
-	// InRange says that a y with f(y) = x was found, to a residual of 100
-	// Tol. With m > 0 every x is in the range of f, but one that no picture
-	// resembles may not be found in single precision.
+	// InRange says that a y with f(y) = x was found, to a residual of 100 Tol. With m >
+	// 0 every x is in the range of f, but for an x far from all pictures the y may not
+	// be found in single precision.
 	InRange bool `json:"in_range"`
-	// Dual is that y; grad R(x) = y - x. It is nil where InRange is false.
+	// Dual is that y; grad R(x) = y - x. It is nil if InRange is false.
 	Dual []float32 `json:"-"`
 }
 
@@ -38,8 +37,8 @@ type PriorValue struct {
 // L-BFGS from y = x.
 func (p Prior) At(x []float32) PriorValue { return p.AtFrom(x, nil) }
 
-// AtFrom is At from the guess y of the dual point, for instance that of a
-// point nearby; nil stands for x.
+// AtFrom is At from the guess y of the dual point, for instance that of a point nearby;
+// nil means x.
 func (p Prior) AtFrom(x, y []float32) PriorValue {
 	dual := make([]float32, len(x))
 	if y == nil {
@@ -61,9 +60,8 @@ func (p Prior) AtFrom(x, y []float32) PriorValue {
 	return v
 }
 
-// AtEach is At for many points, on as many cores as there are: bind the
-// network with Threads(1) for it. The values do not depend on the number of
-// cores.
+// AtEach is At for many points, on all cores. Bind the network with Threads(1) for it.
+// The values do not depend on the number of cores.
 func (p Prior) AtEach(xs [][]float32) []PriorValue {
 	vs := make([]PriorValue, len(xs))
 	var wg sync.WaitGroup
@@ -83,10 +81,9 @@ func (p Prior) AtEach(xs [][]float32) []PriorValue {
 	return vs
 }
 
-// Along is At for points that follow each other on a path, each started from
-// the dual point of the one before, moved as the point moved. A point is
-// evaluated when its value is asked for; its slice may be used again for the
-// next one.
+// Along is At for points that follow each other on a path, each started from the dual
+// point of the one before, moved like the point. A point is evaluated when the loop
+// reaches it; the caller may reuse its slice for the next one.
 func (p Prior) Along(xs iter.Seq[[]float32]) iter.Seq[PriorValue] {
 	return func(yield func(PriorValue) bool) {
 		var last, y []float32 // the point before, and its dual; y nil: not known

@@ -13,9 +13,9 @@ import (
 // largest eigenvalue of Hess psi, for pictures of shape s whose samples lie
 // between lo and hi.
 //
-// A softplus network has one everywhere, whatever lo and hi. As slopes of the
-// softplus lie in [0,1], its curvatures in [0,beta/4] and the weights W_k and
-// w are non-negative, every element of Hess psi is at most that of
+// A softplus network has a bound that does not depend on lo and hi. Because the slopes
+// of the softplus are in [0,1], its curvatures in [0,beta/4], and the weights W_k and w
+// are not negative, every element of Hess psi is at most that of
 //
 //	P = alpha I + sum_k J_k' diag(beta/4 u_k) J_k,
 //	J_1 = |H_0|,  J_{k+1} = W_k J_k + |H_k|,   u_K = w,  u_{k-1} = W_{k-1}'u_k,
@@ -35,10 +35,10 @@ import (
 //	E_j = sum_k N_jk H_k^2 + sum_m T_jm max_{i in m} E_i   (the level below),
 //	D'_k = sum_g max_{j in g} (w_g E_j + kappa_g) N_jk,
 //
-// D_l the largest slope of psi in q_l, w_g the largest weight of gate group g and kappa_g
-// what the level above passes down by T in the same way. The largest
-// eigenvalue of this fixed operator is computed as GainBound's is. It is far
-// from tight: gates rarely turn together.
+// D_l the largest slope of psi in q_l, w_g the largest weight of gate group g and
+// kappa_g what the level above passes down by T in the same way. The largest eigenvalue
+// of this fixed operator is computed as GainBound's is. It is far from tight, because
+// gates rarely turn together.
 func (n *Network) LipschitzBound(s operators.Shape, lo, hi float64) (float64, error) {
 	if !(hi > lo) {
 		return 0, fmt.Errorf("lpn: the box [%v,%v] is empty", lo, hi)

@@ -36,8 +36,8 @@ func New(cfg Config, rng *rand.Rand) (*Network, error) {
 	return FromParams(cfg, params)
 }
 
-// FromParams returns a network with the given weights, which must have the
-// names, lengths and signs that cfg asks for; the slices are kept, not copied.
+// FromParams returns a network with the given weights, whose names, lengths and signs
+// must be those of cfg. It keeps the slices and does not copy them.
 func FromParams(cfg Config, params map[string][]float32) (*Network, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -10,14 +10,15 @@ import (
 	"github.com/lpn-imaging/lpn/internal/onnx"
 )
 
-// WriteONNX writes psi and f in the Open Neural Network Exchange format (operators
-// of version 17, float32), for programs that are not written in Go. The graph's
-// input is y, N x C x H x W in picture units, of any N, and any H and W unless the
-// network is made for one size; its outputs are f of the same shape and psi of N:
-// what EvalEach computes. The metadata holds sigma, the strong convexity of psi, the
-// gain bound, the config, the certificate where there is one, and the notes of Meta.
+// WriteONNX writes psi and f in the Open Neural Network Exchange format (operators of
+// version 17, float32), for programs that are not written in Go. The input of the graph
+// is y, N x C x H x W in picture units. N is free, and so are H and W unless the
+// network is for one size. The outputs are f, of the same shape, and psi, of length N,
+// as EvalEach computes them. The metadata holds sigma, the strong convexity of psi, the
+// gain bound, the config, the certificate if there is one, and the notes of Meta.
 //
-// A network of stride 2 for pictures of any size has no such graph, and is an error.
+// It is an error if the network has stride 2 and takes pictures of any size: such a
+// network has no such graph.
 func (n *Network) WriteONNX(w io.Writer) error {
 	c := n.cfg
 	m, err := onnx.Record(c.Definition(), n.params, onnx.Options{Height: c.Height, Width: c.Width, Unit: c.Unit})

@@ -15,18 +15,17 @@ import (
 //
 // as the gradient of R at x = f(y) is y - x, so that v - x = tau (y - x).
 //
-// At tau = 1 this is f(v): one evaluation of the network. For tau < 1 it is a
-// strongly convex problem, with a condition number of at most
-// ((1-tau) Lip(f) + tau) / ((1-tau) m + tau), m the modulus of psi, and is
-// solved by L-BFGS. For tau > 1 the problem has the same minimal value (by
-// Toland's duality) and is bounded below where R is, but it is convex only if
-// Lip(f) < tau/(tau-1); elsewhere the result is a critical point of
-// tau R + 1/2||x-v||^2, and ProxCertificate says so.
+// At tau = 1 this is f(v): one evaluation of the network. For tau < 1 it is a strongly
+// convex problem, with a condition number of at most ((1-tau) Lip(f) + tau) / ((1-tau)
+// m + tau), m the modulus of psi, and is solved by L-BFGS. For tau > 1 the problem has
+// the same minimal value (by Toland's duality) and is bounded below where R is, but it
+// is convex only if Lip(f) < tau/(tau-1); otherwise the result is a critical point of
+// tau R + 1/2||x-v||^2, and ProxCertificate reports this.
 //
 // A Prior is a value: copy it freely. It is safe for concurrent use unless it
 // was made by WarmStarted.
 type Prior struct {
-	// Psi is the potential: a *Bound, or what Scaled, Mix and Ensemble make.
+	// Psi is the potential: a *Bound, or a result of Scaled, Mix or Ensemble.
 	Psi solvers.Potential
 	// Weight is lambda. Default 1. The statistical one for noise of standard
 	// deviation s and a prior trained at sigma is s^2/sigma^2.
@@ -35,8 +34,8 @@ type Prior struct {
 	Tol float64
 	// MaxCalls bounds the evaluations of one inner problem. Default 1000.
 	MaxCalls int
-	// LipF is an upper bound on Lip(f), for ProxCertificate at tau > 1.
-	// Default: Psi's own, where it is a solvers.Lipschitzer.
+	// LipF is an upper bound on Lip(f), for ProxCertificate at tau > 1. Default: that
+	// of Psi, if it is a solvers.Lipschitzer.
 	LipF float64
 
 	warm *warmStart
@@ -54,9 +53,8 @@ type warmStart struct {
 	y []float32
 }
 
-// WarmStarted returns a copy of p that starts each inner problem from the
-// dual point of the one before: for a solver that calls it again and again
-// at points that move little.
+// WarmStarted returns a copy of p that starts each inner problem from the dual point of
+// the one before: for a solver that calls it many times at points that move little.
 func (p Prior) WarmStarted() Prior {
 	p.warm = &warmStart{}
 	return p
@@ -89,9 +87,8 @@ const unitTau = 1e-9
 // Prox writes prox_{t Weight R}(v) to dst, which may equal v.
 func (p Prior) Prox(dst, v []float32, t float64) { p.ProxValue(dst, v, t) }
 
-// ProxValue is Prox, and returns Weight R at the point it wrote, up to the
-// error that the inner problem's tolerance leaves. It panics unless
-// t*Weight is positive.
+// ProxValue is Prox, and returns Weight R at the point it wrote, up to the error from
+// the tolerance of the inner problem. It panics unless t*Weight is positive.
 func (p Prior) ProxValue(dst, v []float32, t float64) (g float64) {
 	tau := t * p.weight()
 	if !(tau > 0) || math.IsInf(tau, 1) {
@@ -147,8 +144,8 @@ func (p Prior) ProxCertificate(t float64) (bool, string) {
 	return true, ""
 }
 
-// StrongConvexity is the modulus m of psi; 0 where Psi does not know it. For
-// t*Weight <= 1 the potential of the prox is at least as convex (for m <= 1).
+// StrongConvexity is the modulus m of psi, 0 if Psi does not know it. For t*Weight <= 1
+// the potential of the prox is at least as convex (for m <= 1).
 func (p Prior) StrongConvexity() float64 { return strongConvexity(p.Psi) }
 
 // BoundedBelow reports whether R has a minimum, and if not why.
@@ -168,9 +165,9 @@ func boundedBelow(psi solvers.Potential) (bool, string) {
 	return false, "the potential does not say whether R is bounded below"
 }
 
-// Decompose splits Weight R at x = f(y), y the Dual of a PriorValue, into one
-// part a sample: parts sum to R. psi is spread by integrating f from a flat
-// picture, each plane's mean m,
+// Decompose splits Weight R at x = f(y), y the Dual of a PriorValue, into one part for
+// each sample; the parts sum to R. It splits psi by integrating f from a flat picture,
+// each plane's mean m,
 //
 //	psi(y) = psi(m) + sum_i (y-m)_i int_0^1 f(m + t(y-m))_i dt
 //
@@ -179,8 +176,8 @@ func boundedBelow(psi solvers.Potential) (bool, string) {
 //
 //	R_i = y_i x_i - x_i^2/2 - psi_i,
 //
-// where psi(m) and what the quadrature misses is shared evenly by all
-// samples; missed is its sum. planes is the number of planes of a picture.
+// where psi(m) and the error of the quadrature are divided evenly among all samples;
+// missed is that error. planes is the number of planes of a picture.
 func (p Prior) Decompose(y []float32, planes int) (parts []float64, missed float64) {
 	n := len(y)
 	if planes < 1 || n%planes != 0 {

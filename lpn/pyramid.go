@@ -17,7 +17,7 @@ func (c Config) pyramidParams() []network.Param {
 	for l, v := range p.Levels {
 		con := network.Free
 		if l == 0 {
-			con = network.ZeroMean // g_1 sees no constant, so neither does any feature
+			con = network.ZeroMean // g_1 is 0 for a constant, and so is every feature
 		}
 		groups := v.Features / p.Group
 		add(con, "W", l, v.WK, v.WK, 4*ci, v.Maps)
@@ -225,7 +225,7 @@ func Pyramid(channels int, sigma float64) Config {
 			}}}
 }
 
-// Natural is the three-level pyramid of the shipped priors of natural pictures.
+// Natural is the three-level pyramid of the built-in priors of natural pictures.
 func Natural(channels int, sigma float64) Config {
 	c := Pyramid(channels, sigma)
 	c.Name = "natural"

@@ -16,16 +16,16 @@ import (
 //
 //	Amplitude Mix[c] s(2 pi (FY i + FX k) + Phase),   s(u) = tanh(Sharp sin u)/tanh(Sharp),
 //
-// a sine squared off; a board multiplies that by the same at right angles. The
-// mean of each plane is taken away.
+// a sine squared off. A board is multiplied by the same pattern at right angles. The
+// mean of each plane is subtracted.
 type Wave struct {
-	// FY and FX are in cycles a pixel, of size at most 1/2. A wave slow enough
-	// is a ramp.
+	// FY and FX are in cycles per pixel, of size at most 1/2. A very slow wave is a
+	// ramp.
 	FY float64 `json:"fy"`
 	FX float64 `json:"fx"`
 	// Phase is in radians.
 	Phase float64 `json:"phase"`
-	// Amplitude is that of the strongest plane, where pictures lie in [0,1].
+	// Amplitude is that of the strongest plane, for pictures in [0,1].
 	Amplitude float64 `json:"amplitude"`
 	// Mix holds a factor for each plane, the largest of size 1.
 	Mix []float64 `json:"mix"`
@@ -34,8 +34,8 @@ type Wave struct {
 	Board bool    `json:"board,omitempty"`
 }
 
-// The waves that are looked at: amplitudes, from nearly nothing to a swing over
-// the whole range of pictures, and sharpness.
+// The waves that a search considers: amplitudes, from nearly nothing to the whole range
+// of pictures, and sharpness.
 const (
 	LeastAmplitude = 0.02
 	MostAmplitude  = 0.5
@@ -45,10 +45,10 @@ const (
 // slowest is the longest period looked at, in pixels.
 const slowest = 40
 
-// RandomWave draws a wave for pictures of the given planes. Half of them run
-// along rows, columns or diagonals, where pictures have their edges and
-// networks their largest gains; in colour half are of one plane or of two
-// against each other. Strong waves are more frequent than weak ones.
+// RandomWave draws a wave for pictures of the given planes. Half of them run along
+// rows, columns or diagonals, where pictures have their edges and networks their
+// largest gains. In colour half are in one plane, or in two planes with opposite signs.
+// Strong waves are more frequent than weak ones.
 func RandomWave(rng *rand.Rand, channels int) Wave {
 	w := Wave{Phase: 2 * math.Pi * rng.Float64(), Board: rng.IntN(6) == 0, Mix: make([]float64, channels)}
 	w.Amplitude = LeastAmplitude * math.Pow(MostAmplitude/LeastAmplitude, math.Sqrt(rng.Float64()))
@@ -187,10 +187,10 @@ func squared(u, sharp float64) (s, byU, byK float64) {
 //
 //	<g, f(b+g) - f(b)> / ||g||^2,
 //
-// summed away from the borders. While it is below 1, R climbs as g grows: the
-// slope of R at f(y) is y - f(y). A gain above 1 is a wave that R prefers
-// stronger, which a solver will paint wherever the measurement does not see
-// it. It is not safe for concurrent use.
+// summed away from the borders. While it is below 1, R climbs as g grows: the slope of
+// R at f(y) is y - f(y). If the gain is above 1, R prefers a stronger wave, and a
+// solver paints it wherever the measurement does not contradict it. It is not safe for
+// concurrent use.
 type WaveSearch struct {
 	psi           solvers.Potential
 	s             operators.Shape
@@ -203,8 +203,8 @@ type WaveSearch struct {
 // flatLevel is the flat picture about which waves are looked at.
 const flatLevel = 0.5
 
-// NewWaveSearch prepares a search on pictures of shape s, which should hold
-// what f sees: gains are taken from the middle half of rows and columns.
+// NewWaveSearch prepares a search on pictures of shape s, which should be larger than
+// the receptive field of f: gains are taken from the middle half of rows and columns.
 func NewWaveSearch(psi solvers.Potential, s operators.Shape) *WaveSearch {
 	t := &WaveSearch{psi: psi, s: s}
 	for _, p := range []*[]float32{&t.flat, &t.y, &t.g, &t.f, &t.d, &t.h} {
@@ -284,29 +284,29 @@ func (t *WaveSearch) slope(w Wave, gain float64) []float64 {
 	return by
 }
 
-// Climb moves w uphill for so many steps at most and returns where the gain is
-// largest, and the gain.
+// Climb moves w uphill for at most steps steps, and returns the wave with the largest
+// gain, and the gain.
 func (t *WaveSearch) Climb(w Wave, steps int) (Wave, float64) {
 	gain, _ := t.Gain(w)
 	var by []float64
-	for reach := 0.5; steps > 0 && reach > 1e-3; steps-- {
+	for stride := 0.5; steps > 0 && stride > 1e-3; steps-- {
 		if by == nil {
 			by = t.slope(w, gain)
 		}
-		next := w.moved(by, reach, t.s)
+		next := w.moved(by, stride, t.s)
 		if g, _ := t.Gain(next); g > gain {
 			w, gain, by = next, g, nil
-			reach = min(1, 1.5*reach)
+			stride = min(1, 1.5*stride)
 		} else {
-			reach /= 3
+			stride /= 3
 		}
 	}
 	return w, gain
 }
 
 // moved goes along a slope, each number in its own measure: a period over the
-// picture, a radian, a third of the amplitude and so on, reach of them in all.
-func (w Wave) moved(by []float64, reach float64, s operators.Shape) Wave {
+// picture, a radian, a third of the amplitude and so on; stride is the length of the step in these measures.
+func (w Wave) moved(by []float64, stride float64, s operators.Shape) Wave {
 	measure := func(j int) float64 {
 		switch j {
 		case byFY:
@@ -324,7 +324,7 @@ func (w Wave) moved(by []float64, reach float64, s operators.Shape) Wave {
 	for j, v := range by {
 		total += v * v * measure(j) * measure(j)
 	}
-	step := func(j int) float64 { return reach * by[j] * measure(j) * measure(j) / math.Sqrt(total) }
+	step := func(j int) float64 { return stride * by[j] * measure(j) * measure(j) / math.Sqrt(total) }
 	w.Mix = append([]float64(nil), w.Mix...)
 	w.FY += step(byFY)
 	w.FX += step(byFX)
@@ -360,9 +360,9 @@ func grid(channels int) (all []Wave) {
 	return all
 }
 
-// Worst returns the wave of the largest gain that climbs from the best of n
-// random waves and of a fixed grid find, and the lowest R, above that of the
-// flat picture, of all those waves.
+// Worst climbs from the best of n random waves and of a fixed grid. It returns the wave
+// with the largest gain, and the lowest R of all those waves relative to that of the
+// flat picture.
 func (t *WaveSearch) Worst(rng *rand.Rand, n, climbs, steps int) (worst Wave, gain, lowest float64) {
 	type scored struct {
 		Wave
@@ -410,11 +410,11 @@ func (n *Network) worstOfSearches(seed uint64) (gain, margin float64, err error)
 	return gain, margin, nil
 }
 
-// Damped returns the network with its gates scaled until f amplifies no wave that
-// the search of Verify finds: a factor of a percent or less for one trained under
-// the gain penalty, which comes close to 1 but rarely below. What is scaled is
-// non-negative before and after, so f stays an exact proximal operator; constant
-// images pass as they did. A network without gates is returned as it is.
+// Damped returns the network with its gates scaled until f amplifies no wave that the
+// search of Verify finds: a factor of a percent or less for one trained under the gain
+// penalty, which comes close to 1 but rarely below. The scaled weights stay
+// non-negative, so f stays an exact proximal operator; constant images are denoised as
+// before. A network without gates is returned unchanged.
 func (n *Network) Damped(seed uint64) (*Network, error) {
 	if n.cfg.Pyramid == nil || n.cfg.Height > 0 {
 		return n, nil

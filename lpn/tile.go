@@ -10,17 +10,17 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// This file evaluates pictures in tiles. A fully convolutional network sees
-// only so far: f at a pixel depends on y within halo pixels. A tile is
-// evaluated together with that margin, of which only the core is kept, so the
-// numbers are those of the whole picture and memory is bounded.
+// This file evaluates pictures in tiles. A fully convolutional network sees only so
+// far: f at a pixel depends on y within halo pixels. A tile is evaluated together with
+// that margin, of which only the core is kept, so the numbers are those of the whole
+// picture and memory is bounded.
 
-// ReceptiveField returns the receptive field of f: f at a pixel depends on the image within
-// halo pixels of it, in rows and in columns. A window of the picture whose corner
-// lies on multiples of pitch, the grid on which every level's cells, and the 4x4
-// blocks of cells that the Winograd algorithm works on, are the same ones, is
-// evaluated as the image is, except in its outer halo pixels. ok is false for
-// networks of one size, or of strides that no window fits.
+// ReceptiveField returns the receptive field of f: f at a pixel depends on the image
+// within halo pixels of it, in rows and in columns. A window whose corner is at
+// multiples of pitch has the same cells at every level, and the same 4x4 blocks of
+// cells for the Winograd algorithm, as the image. So its numbers are those of the
+// image, except in its outer halo pixels. ok is false for networks of one size, or with
+// strides that fit no window.
 func (c Config) ReceptiveField() (halo, pitch int, ok bool) {
 	if c.Height > 0 {
 		return 0, 0, false

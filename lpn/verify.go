@@ -12,17 +12,16 @@ import (
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
-// A Certificate is the evidence that a potential's gradient f is an exact
-// proximal operator, of a function with a minimum. What is proved (the signs
-// of the weights, the gain bound, the bound on Lip(f)) holds for every
-// picture; the rest is measured at probes, and would have failed there.
-// Numbers that are not known are nil.
+// A Certificate is the evidence that a potential's gradient f is an exact proximal
+// operator, of a function with a minimum. The signs of the weights, the gain bound and
+// the bound on Lip(f) are proved: they hold for every picture. The rest is measured at
+// probes. Unknown numbers are nil.
 type Certificate struct {
-	// OK says that all of it holds; Reasons names what does not.
+	// OK says that the certificate holds; Reasons names what does not hold.
 	OK      bool     `json:"ok"`
 	Reasons []string `json:"reasons"`
-	// ConvexWeights says that every weight that convexity needs non-negative
-	// is; nil for a potential that is not one network.
+	// ConvexWeights says that every weight that must not be negative is not; nil for a
+	// potential that is not one network.
 	ConvexWeights *bool `json:"convex_weights"`
 	// GradientError compares psi(b)-psi(a) with the integral of <f,dy> from a
 	// to b, relative to ||b-a|| ||f(b)-f(a)||.
@@ -34,9 +33,9 @@ type Certificate struct {
 	// least StrongConvexity up to rounding.
 	JacobianMinEig  float64 `json:"jacobian_min_eig"`
 	StrongConvexity float64 `json:"strong_convexity"`
-	// Lipschitz is the largest Ritz value of J found, a lower bound on
-	// Lip(f); LipschitzBound is an upper one for pictures with samples in
-	// LipschitzBox, or everywhere where that is nil.
+	// Lipschitz is the largest Ritz value of J found, a lower bound on Lip(f);
+	// LipschitzBound is an upper bound for pictures with samples in LipschitzBox, or
+	// for all pictures if that is nil.
 	Lipschitz      float64     `json:"lipschitz"`
 	LipschitzBound *float64    `json:"lipschitz_bound"`
 	LipschitzBox   *[2]float64 `json:"lipschitz_box"`
@@ -56,11 +55,10 @@ type Certificate struct {
 	// DescentViolations counts the steps of proximal gradient descent that
 	// raised its objective.
 	DescentViolations int `json:"descent_violations"`
-	// StripeGain is the largest gain that f was found to have about a flat
-	// picture, at StripeWave, by climbing from random waves of all directions,
-	// colours and amplitudes: see WaveSearch. StripeMargin is the lowest R at f
-	// of such a wave, less R at the flat picture. Nil on pictures too small
-	// for waves.
+	// StripeGain is the largest gain of f about a flat picture that an ascent from
+	// random waves of all directions, colours and amplitudes found, at StripeWave: see
+	// WaveSearch. StripeMargin is the lowest R at f of such a wave, less R at the flat
+	// picture. Nil if the pictures are too small for waves.
 	StripeGain   *float64 `json:"stripe_gain"`
 	StripeWave   *Wave    `json:"stripe_wave"`
 	StripeMargin *float64 `json:"stripe_margin"`
@@ -80,26 +78,26 @@ const (
 	tolEigen      = 1e-3
 	tolFenchel    = 1e-4
 	tolInversion  = 1e-4
-	tolGrowth     = 1e-3
+	tolGain       = 1e-3
 )
 
-// Probing says where a certificate looks.
+// Probing says at which points a certificate is measured.
 type Probing struct {
 	// Seed of all that is random.
 	Seed uint64
-	// Sigma is the scale of noise and steps. Default 0.1; Network.Verify's
-	// default is the network's own.
+	// Sigma is the scale of noise and steps. Default 0.1; for Network.Verify that of
+	// the network.
 	Sigma float64
-	// Pictures are probed besides synthetic ones.
+	// Pictures are probes besides the synthetic ones.
 	Pictures [][]float32
-	// Searches is how many segments are sought by descent. Default 6.
+	// Searches is the number of searches by descent for segments. Default 6.
 	Searches int
 	// Box are the samples' bounds for Network.Verify's bound on Lip(f).
 	// Default [-0.5,1.5].
 	Box [2]float64
 }
 
-// Verify measures the certificate of a network on pictures of shape s.
+// Verify makes the certificate of a network on pictures of shape s.
 func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 	b, err := n.On(s)
 	if err != nil {
@@ -147,12 +145,13 @@ func (n *Network) Verify(s operators.Shape, o Probing) (Certificate, error) {
 	return c, nil
 }
 
-// MeasureStripes looks for waves on pictures that hold what f sees, and sets
-// what the certificate says of them: Verify does so, and a certificate from
-// before waves were looked for wants it. A network
-// made for pictures of one size knows more of them than that they may be flat,
-// so that nothing can be asked of its waves; and one that is no pyramid sees how
-// bright a flat picture is, so that R may well prefer a wave of other brightness.
+// MeasureStripes searches for waves on pictures larger than the receptive field of f,
+// and sets the fields of the certificate about them. Verify does the same;
+// MeasureStripes serves for old certificates without these fields. A gain above 1 does
+// not fail the certificate of a network for pictures of one size, whose pictures need
+// not be flat anywhere. A negative margin does not fail that of a network that is not a
+// pyramid: f then depends on the brightness of a flat picture, and R may prefer a wave
+// of another brightness.
 func (n *Network) MeasureStripes(c *Certificate) error {
 	s := operators.Shape{C: n.cfg.Channels, H: n.cfg.Height, W: n.cfg.Width}
 	if n.cfg.Height == 0 {
@@ -172,8 +171,8 @@ func (n *Network) MeasureStripes(c *Certificate) error {
 	return nil
 }
 
-// Pictures of stripeSide pixels hold what shipped priors see; waves need
-// leastStripeSide.
+// Pictures of stripeSide pixels are larger than the receptive fields of the built-in
+// priors; waves need leastStripeSide.
 const (
 	stripeSide      = 64
 	leastStripeSide = 24
@@ -219,8 +218,8 @@ func (c *Certificate) fail(format string, args ...any) {
 	c.Reasons = append(c.Reasons, fmt.Sprintf(format, args...))
 }
 
-// Verify measures the certificate of any potential on pictures of shape s:
-// networks, and what Scaled, Mix and Ensemble make of them.
+// Verify makes the certificate of any potential on pictures of shape s: of a network,
+// or of the results of Scaled, Mix and Ensemble.
 func Verify(psi solvers.Potential, s operators.Shape, o Probing) Certificate {
 	c := verify(psi, s, o)
 	c.stripes(psi, s, o.Seed)
@@ -403,12 +402,12 @@ func (v *verifier) segment(y, d []float32) (up, down []float32) {
 func (v *verifier) search(y, d []float32, sign float64) {
 	const steps = 12
 	length := norm(d)
-	reach := v.o.Sigma * math.Sqrt(float64(v.n()))
+	far := v.o.Sigma * math.Sqrt(float64(v.n()))
 	for k := range steps {
 		gy, gd := v.segment(y, d)
 		fall := 1 - float64(k)/steps
 		if s := norm(gy); s > 0 {
-			axpy(y, -sign*0.3*fall*reach/s, gy)
+			axpy(y, -sign*0.3*fall*far/s, gy)
 		}
 		// At fixed length the direction turns to where psi bends least.
 		axpy(gd, -dot(gd, d)/dot(d, d), d)

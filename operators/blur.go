@@ -493,7 +493,7 @@ func positiveNorm(a Linear, iters int, tol float64) float64 {
 		if upper <= (1+tol)*math.Sqrt(yy/xx) {
 			break
 		}
-		// A floor keeps x positive where the operator sees nothing.
+		// A floor keeps x positive where the operator is zero.
 		scale, floor := float32(1/top), float32(1e-12)
 		for i, v := range z {
 			x[i] = max(v*scale, floor)

@@ -7,9 +7,9 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// findCentre is the number of the detector that sees the axis of rotation.
+// findCentre is the number of the detector whose ray goes through the axis of rotation.
 //
-// The centre of mass of a view of a parallel beam that sees the whole scene is that
+// The centre of mass of a view of a parallel beam that covers the whole scene is that
 // of the scene, projected: c + X cos(theta) - Y sin(theta) (the Helgason-Ludwig
 // conditions of order 1; Natterer, 1986, II.4). Least squares over the views give c.
 // Of a fan, it is the centre with which the rays that were measured from both ends
@@ -102,9 +102,9 @@ func searchCentre(m Measurement) (float64, error) {
 		}
 		return err
 	}
-	for step, reach := n/32, n/4; step > 0.02; reach, step = step, step/4 {
+	for step, width := n/32, n/4; step > 0.02; width, step = step, step/4 {
 		middle := at
-		for c := middle - reach; c <= middle+reach; c += step {
+		for c := middle - width; c <= middle+width; c += step {
 			if err := try(c); err != nil {
 				return 0, err
 			}

@@ -27,9 +27,9 @@ type CG struct {
 	MaxIters int
 }
 
-// Solve improves x, which holds the starting point on entry (the warm start),
-// and returns the iterations made and the relative residual reached, as the
-// recurrence sees it. x must not overlap b.
+// Solve improves x, which holds the starting point on entry (the warm start), and
+// returns the number of iterations and the relative residual of the recurrence. x must
+// not overlap b.
 func (c CG) Solve(x, b []float32) (iters int, residual float64) {
 	checkLen("CG.Solve", len(b), len(x))
 	tol, limit := c.Tol, c.MaxIters
@@ -88,8 +88,8 @@ func (c CG) Solve(x, b []float32) (iters int, residual float64) {
 	return iters, size / scale
 }
 
-// Normal returns x -> (A'A + rho I) x, not safe for concurrent use. With CG it
-// solves the normal equations of operators that are no NormalSolver.
+// Normal returns x -> (A'A + rho I) x, not safe for concurrent use. With CG it solves
+// the normal equations of operators that are not a NormalSolver.
 func Normal(a Linear, rho float64) func(dst, x []float32) {
 	y := make([]float32, a.Codomain().Len())
 	return func(dst, x []float32) {

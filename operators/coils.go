@@ -114,9 +114,9 @@ func (g grid) smooth() ([][]complex64, error) {
 //
 //	G_ij(x) = 1/w^2 sum over d,e of P((i,d),(j,e)) exp(-2 pi i (e-d) x).
 //
-// The maps have a sum of squares of 1, and the smooth part of the scene's phase is in
-// them: the scene is then its magnitude, times what is left of the phase. An error says
-// where there is no calibration region: frequencies around 0 that were all measured.
+// The sum of the squares of the maps is 1. The maps contain the smooth part of the
+// scene's phase, so the scene is its magnitude times the rest of the phase. It is an
+// error if there is no calibration region: frequencies around 0 that were all measured.
 func EstimateCoils(y Image, mask []bool, centred bool) (Image, error) {
 	if y.C%2 != 0 || len(mask) != y.H*y.W {
 		panic("operators: EstimateCoils: want pairs of channels, and a mask of their size")
@@ -126,14 +126,14 @@ func EstimateCoils(y Image, mask []bool, centred bool) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	taps, reach, err := g.relations()
+	taps, radius, err := g.relations()
 	if err != nil {
 		return Image{}, err
 	}
 	const steps = 12
 	h, w, k := y.H, y.W, g.coils()
 	out := NewImage(y.Shape)
-	side := 2*reach + 1
+	side := 2*radius + 1
 	row := make([][]complex128, k*k) // of G, a sum over columns still to be taken
 	m := make([]complex128, k*k)
 	v, next := make([]complex128, k), make([]complex128, k)
@@ -183,16 +183,16 @@ func EstimateCoils(y Image, mask []bool, centred bool) (Image, error) {
 	return out, nil
 }
 
-// turns are exp(-2 pi i d x/n) for d from -reach to reach, x the place of pixel i from
+// turns are exp(-2 pi i d x/n) for d from -radius to radius, x the place of pixel i from
 // the image's origin.
 func turns(dst []complex128, i, n int, centred bool) {
 	x := float64(i)
 	if centred {
 		x -= float64(n / 2)
 	}
-	reach := len(dst) / 2
+	radius := len(dst) / 2
 	for k := range dst {
-		sin, cos := math.Sincos(-2 * math.Pi * float64(k-reach) * x / float64(n))
+		sin, cos := math.Sincos(-2 * math.Pi * float64(k-radius) * x / float64(n))
 		dst[k] = complex(cos, sin)
 	}
 }
@@ -202,8 +202,8 @@ func turns(dst []complex128, i, n int, centred bool) {
 const explained = 0.02
 
 // relations are the sums of P((i,d),(j,e))/w^2 over d and e with the same e - d, from
-// -reach to reach along both axes, for each pair of coils i and j.
-func (g grid) relations() (taps [][]complex128, reach int, err error) {
+// -radius to radius along both axes, for each pair of coils i and j.
+func (g grid) relations() (taps [][]complex128, radius int, err error) {
 	a, b, err := g.calibration()
 	if err != nil {
 		return nil, 0, err
@@ -299,7 +299,7 @@ func unit(v []complex128) {
 const realShare = 0.01
 
 // withPhase multiplies coil maps by the smooth phase of the scene that they and the
-// calibration region show; maps without samples are one coil that sees everything alike.
+// calibration region show; maps without samples are one coil of sensitivity 1.
 // needed is false where that scene is real, and not negative, as it is.
 func (g grid) withPhase(maps Image) (out Image, needed bool, err error) {
 	low, err := g.smooth()

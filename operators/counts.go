@@ -5,21 +5,22 @@ import (
 	"math"
 )
 
-// Transmission is what a detector counts without an object in the beam, Flat, and
-// without a beam, Dark. Each is one number, a row of one for each detector, frames of
-// such rows, of which the mean counts, or a number for each ray. Dark without samples
-// is 0.
+// Transmission has the counts of the detectors without an object in the beam, Flat, and
+// without a beam, Dark. Each is one number, a row with a number for each detector,
+// frames of such rows, whose mean counts, or a number for each ray. Dark without
+// samples is 0.
 type Transmission struct{ Flat, Dark Image }
 
 // leastCount is what a ray is taken to have counted that counted less: of a ray without
 // photons the integral is unknown, but large.
 const leastCount = 0.5
 
-// Integrals takes counts n, angles x detectors, to line integrals of the attenuation,
+// Integrals converts counts n, angles x detectors, to line integrals of the
+// attenuation,
 //
 //	y = log((Flat - Dark)/(n - Dark)),
 //
-// and the precision of each, that of a Poisson count,
+// and computes 1/variance of each for Poisson counts,
 //
 //	1/var y = (n - Dark)^2/n,
 //
@@ -86,8 +87,9 @@ func fieldOf(m Image, s Shape, what string) (func(i int) float64, error) {
 	return nil, fmt.Errorf("a %s of %v for counts of %v; want one number, %d detectors, frames of them, or all rays", what, m.Shape, s, s.W)
 }
 
-// Spread repeats weights for a measurement of shape s: one for each of its samples as
-// they are, of one channel for every channel, of one row, or a list, for every row.
+// Spread repeats weights for a measurement of shape s. Weights of one channel serve for
+// every channel, those of one row or a list for every row; weights for all samples are
+// returned as they are.
 func Spread(w Image, s Shape) ([]float32, error) {
 	list := w.C == 1 && (w.H == 1 || w.W == 1)
 	var at func(i int) int

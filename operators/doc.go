@@ -1,5 +1,5 @@
-// Package operators describes what a camera did to a scene: linear maps A with
-// their adjoints, the noise on top, and the text by which both are named.
+// Package operators describes what a camera did to a scene: linear maps A with their
+// adjoints, the added noise, and the texts that name both.
 //
 // # A measurement
 //
@@ -7,9 +7,8 @@
 //
 //	y = A x + noise.
 //
-// A is a Linear: two methods that write A x and A'y into memory of the caller,
-// and the shapes of both sides. Operators are immutable; any number of
-// goroutines may share one.
+// A is a Linear: two methods that write A x and A'y into memory of the caller, and the
+// shapes of x and y. Operators are immutable, so goroutines may share one.
 //
 //	k, err := operators.GaussianKernel(1.6, 0)
 //	...
@@ -36,26 +35,24 @@
 //	                 one operator after another, several measurements of one
 //	                 scene, multiples
 //
-// Each constructor checks its arguments and returns an error of one line. Once
-// built, an operator panics on slices of the wrong length, as that is a mistake
-// in the program and not in the data.
+// Each constructor checks its arguments and returns an error of one line. An operator
+// panics on slices of the wrong length, because that is a mistake in the program and
+// not in the data.
 //
 // # What solvers ask for
 //
-// Gradient steps need ||A||: Norm returns the operator's own value where it is
-// a Normer and runs the power method elsewhere. Splitting methods need
-// (A'A + rho I)^-1 b: a NormalSolver has it in closed form, by Fourier or
-// cosine transforms or sample by sample; for the others CG runs conjugate
-// gradients from a starting point.
+// Gradient steps need ||A||: Norm returns the value of a Normer, and runs the power
+// method for other operators. Splitting methods need (A'A + rho I)^-1 b: a NormalSolver
+// has it in closed form, by Fourier or cosine transforms or sample by sample. For the
+// others CG runs conjugate gradients from a starting point.
 //
 // # Specs
 //
-// ParseSpec reads the names used on the command line, such as
-// "blur:motion,length=15,angle=30" or "sr:factor=2". A Spec holds the boundary
-// too, and the kernel or mask from a file once Spec.Load has read it, and
-// answers what is asked before there is an operator: the scene behind a
-// measurement, the part of it that is in the image, the support.
-// Spec.Build makes the operator.
+// ParseSpec reads the specs of the command line, such as
+// "blur:motion,length=15,angle=30" or "sr:factor=2". A Spec also holds the boundary,
+// and the kernel or mask from a file after Spec.Load has read it. Without an operator
+// it tells the scene behind a measurement, the part of it that is in the image, and the
+// support. Spec.Build makes the operator.
 //
 //	spec, err := operators.ParseSpec("blur:kernel=psf.npy")
 //	...
@@ -65,12 +62,12 @@
 //	...
 //	a, err := spec.Build(scene)
 //
-// ReadMeasurement and WriteMeasurement keep a measurement together with its
-// spec in a NumPy .npz file.
+// ReadMeasurement and WriteMeasurement store a measurement together with its spec in a
+// NumPy .npz file.
 //
 // # An operator of your own
 //
-// Write the four methods of Linear, then let operatortest.TestLinear check
-// them: the adjoint against the operator, linearity, sharing between
-// goroutines, and the norm and the closed form where there are any.
+// Write the four methods of Linear, then check them with operatortest.TestLinear: the
+// adjoint against the operator, linearity, sharing between goroutines, and the norm and
+// the closed form if there are any.
 package operators

@@ -54,13 +54,12 @@ type downsample struct {
 	norm func() float64
 }
 
-// NewDownsample returns the operator of super-resolution as papers simulate it:
-// blur with kernel k under boundary b, then keep every factor-th sample in both
-// directions, beginning with the first. That is not where cameras and programs put
-// the pixels of a smaller picture: see NewResample, and Kernel.Centred for other
-// kernels on their grid. The codomain has ceil(H/factor) x ceil(W/factor)
-// samples, where HxW is what the blur gives. s is the shape of the scene,
-// factor is 1 to MaxFactor.
+// NewDownsample returns the operator of super-resolution as papers simulate it: blur
+// with kernel k under boundary b, then keep every factor-th sample in both directions,
+// beginning with the first. Cameras and programs put the pixels of a smaller picture
+// elsewhere: see NewResample, and Kernel.Centred for other kernels on their grid. The
+// codomain has ceil(H/factor) x ceil(W/factor) samples, where HxW is what the blur
+// gives. s is the shape of the scene, factor is 1 to MaxFactor.
 //
 // With the circular boundary and a factor that divides both sides of s, the
 // result is a NormalSolver by folding of the Fourier transform (Zhao, Wei,

@@ -29,15 +29,15 @@ func (w Window) String() string {
 //
 //	t = (j-cx) cos(theta) - (i-cy) sin(theta),
 //
-// linearly interpolated, times the part of the half circle that the view stands for:
-// half of the way to its neighbours, modulo 180 degrees, on either side. Pixels
-// further from the centre than any ray are 0.
+// linearly interpolated, times the view's share of the half circle: on each side half
+// of the way to the next view, modulo 180 degrees. Pixels further from the centre than
+// any ray are 0.
 type FBP struct {
 	r    *Radon
 	fft  *kernel.RowFFT
 	n    int       // length of a padded view
 	gain []float32 // n/2+1
-	arc  []float32 // what a view stands for, in radians
+	arc  []float32 // the share of each view, in radians
 }
 
 // NewFBP prepares the filter for r.
@@ -111,7 +111,7 @@ func (b *backprojection) rows(part int) {
 		// The filtered view goes on beyond the detectors; one place of it is
 		// needed, as the circle reaches from detector 0 to n if n is even.
 		line := b.padded[a*b.f.n:][:b.f.n]
-		// Pixel j of row i sees detector origin + i*shift + j*step.
+		// Pixel j of row i meets detector origin + i*shift + j*step.
 		step, shift := v.cos*g.Pixel/g.Spacing, -v.sin*g.Pixel/g.Spacing
 		origin := g.Centre() - float64(s.W/2)*step - float64(s.H/2)*shift
 		if math.Abs(step) < 1e-9 {

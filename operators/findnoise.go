@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// FindNoise estimates the deviation of white noise from a measurement that is no
-// picture, of a settled spec; ok is false where the numbers do not tell it. weights are
+// FindNoise estimates the deviation of white noise from a measurement that is not a
+// picture, of a settled spec. ok is false if the numbers do not tell it. weights are
 // those of a Measurement, and the deviation is that of weight 1.
 //
-// Of a sinogram it is what the fourth differences of neighbouring rays show, as line
-// integrals are smooth; of k-space the numbers of the highest frequencies, of which
-// scenes have hardly any: the median of their sizes over 0.6745, as outliers are
-// detail (Donoho and Johnstone, Biometrika 81, 1994).
+// For a sinogram it uses the fourth differences of neighbouring rays, because line
+// integrals are smooth; for k-space the numbers of the highest frequencies, where
+// scenes have hardly any energy. It is the median of their sizes over 0.6745, because
+// outliers are detail (Donoho and Johnstone, Biometrika 81, 1994).
 func (sp Spec) FindNoise(y Image, scene Shape, weights []float32) (deviation float64, ok bool) {
 	f := sp.orDenoise().form
 	if f.noise == nil {

@@ -32,8 +32,8 @@ type MRI struct {
 
 // NewMRI draws round(H/accel) rows, at least one, of scenes of shape s: the
 // round(center*H) rows nearest to frequency 0, and the others at random without
-// repetition (Zbontar et al., arXiv 1811.08839). accel is at least 1, center in
-// [0,1]; an error says where the centre alone has more rows than there may be.
+// repetition (Zbontar et al., arXiv 1811.08839). accel is at least 1, center in [0,1];
+// it is an error if the centre alone has more rows.
 func NewMRI(s Shape, accel, center float64, seed uint64) (*MRI, error) {
 	rows, err := drawRows(s, accel, center, seed)
 	if err != nil {

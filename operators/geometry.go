@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// A Beam is the shape of what leaves a tomograph's source.
+// A Beam is the shape of the beam of a tomograph.
 type Beam int
 
 const (
@@ -26,8 +26,8 @@ func (b Beam) String() string {
 	return beamNames[b]
 }
 
-// A Geometry says where the rays of a tomograph run. The axis of rotation goes
-// through pixel (H/2, W/2), rounded down; a pixel's value stands at its index. With
+// A Geometry says where the rays of a tomograph run. The axis of rotation goes through
+// pixel (H/2, W/2), rounded down; the value of a pixel is that at its index. With
 //
 //	u = (cos theta, sin theta),  e = (-sin theta, cos theta)  in (row, column),
 //	s(d) = Spacing (d - Detectors/2) + Offset,  half the detectors rounded down,
@@ -45,20 +45,21 @@ type Geometry struct {
 	// scene.
 	Detectors int
 	// Spacing is the distance of neighbouring detectors, along the arc where it is
-	// curved. Default: what makes the rays a pixel apart at the axis.
+	// curved. Default: such that the rays are a pixel apart at the axis.
 	Spacing float64
-	// Offset moves all detectors along e: Spacing (Detectors/2 - c) where the axis is
-	// seen by detector c.
+	// Offset moves all detectors along e. It is Spacing (Detectors/2 - c) if detector c
+	// measures the ray through the axis.
 	Offset float64
 	// Source and Detector are the distances of a fan's source and detector from the
 	// axis; Detector may be 0.
 	Source, Detector float64
-	// Pixel is the side of a pixel in the unit of all other lengths, in which the
-	// line integrals count too. Default 1.
+	// Pixel is the side of a pixel in the unit of all other lengths and of the line
+	// integrals. Default 1.
 	Pixel float64
 }
 
-// Centre is the number of the detector, counted from 0, that sees the axis.
+// Centre is the number of the detector, counted from 0, that measures the ray through
+// the axis.
 func (g Geometry) Centre() float64 { return float64(g.Detectors/2) - g.Offset/g.Spacing }
 
 // magnification is how much larger the shadow on the detector is than the object at
@@ -106,14 +107,14 @@ func (g Geometry) complete(s Shape) (Geometry, error) {
 		return g, fmt.Errorf("operators: rays %.3g pixels apart at the axis; want about one: check the lengths and their unit", rays)
 	}
 	if g.Detectors == 0 {
-		reach := radius
+		half := radius
 		switch g.Beam {
 		case FanFlat:
-			reach = (g.Source + g.Detector) * math.Tan(math.Asin(radius/g.Source))
+			half = (g.Source + g.Detector) * math.Tan(math.Asin(radius/g.Source))
 		case FanCurved:
-			reach = (g.Source + g.Detector) * math.Asin(radius/g.Source)
+			half = (g.Source + g.Detector) * math.Asin(radius/g.Source)
 		}
-		g.Detectors = int(math.Ceil(2 * (reach + math.Abs(g.Offset)) / g.Spacing))
+		g.Detectors = int(math.Ceil(2 * (half + math.Abs(g.Offset)) / g.Spacing))
 	}
 	if g.Detectors > 1<<15 || len(g.Angles) > 1<<14 {
 		return g, fmt.Errorf("operators: %d angles of %d detectors; want at most %d and %d", len(g.Angles), g.Detectors, 1<<14, 1<<15)
@@ -166,10 +167,10 @@ func (b *beams) Geometry() Geometry { return b.g }
 // takes as long as a few applications and adjoints.
 func (b *beams) Norm() float64 { return b.norm() }
 
-// PreconditionNormal is a NormalPreconditioner: the circular filter
-// 1/(angles/(pitch pi |frequency|) + rho), of a parallel beam with the rays at the
-// axis. It takes the rays to cover the scene and to come from all directions; where
-// they do not it is still definite, but further from the inverse.
+// PreconditionNormal is a NormalPreconditioner: the circular filter 1/(angles/(pitch pi
+// |frequency|) + rho), of a parallel beam with the rays at the axis. It assumes that
+// the rays cover the scene and come from all directions. If they do not, it is still
+// definite, but further from the inverse.
 func (b *beams) PreconditionNormal(dst, v []float32, rho float64) {
 	b.ramp().precondition(dst, v, b.domain, rho)
 }

@@ -6,8 +6,8 @@ import (
 	"math"
 )
 
-// FromImage converts an image of Go's standard library to samples in [0,1]: one
-// plane for gray images, else red, green and blue. Alpha is taken off.
+// FromImage converts an image of Go's standard library to samples in [0,1]: one plane
+// for gray images, else red, green and blue. Alpha is removed.
 func FromImage(m image.Image) Image {
 	b := m.Bounds()
 	out := NewImage(Shape{C: 3, H: b.Dy(), W: b.Dx()})

@@ -23,15 +23,15 @@ type family struct {
 	place int // among the names that messages list
 	// forms are the ways to write it, in the order in which messages list them.
 	forms []*form
-	// choose finds the variant among the keys; nil: it stands after the colon.
+	// choose finds the variant among the keys; nil: it is after the colon.
 	choose func(args []arg) string
 	// example is what a message shows where choose is set.
 	example string
 
 	// boundary says that what lies beyond the frame matters, of every form.
 	boundary bool
-	// rounded says that a measurement are numbers rounded to steps.
-	rounded bool
+	// rounded, masked and integrals are Spec.Rounded, Masked and LineIntegrals.
+	rounded, masked, integrals bool
 	// check says whether what the spec's file held will do; nil where no form
 	// names a file.
 	check func(m Image) error
@@ -107,7 +107,7 @@ type field struct {
 	lo, hi  float64
 	open    bool     // lo itself is too small
 	def     string   // what it is where it is not given; "" may stay out
-	word    string   // what may stand for a number, and what a key alone stands for
+	word    string   // a word in place of a number, and the value of a key alone
 	need    bool     // must be given
 	choices []string // of a choice
 	words   []string // taken instead of a value: the measurement tells it
@@ -125,7 +125,7 @@ func (d field) names(value string) bool {
 	return d.kind == file && !slices.Contains(d.words, value)
 }
 
-// held says whether a value stands for what the spec's text does not hold: a file, or
+// held says whether the text of the spec does not hold what a value means: a file, or
 // what the measurement tells.
 func (d field) held(value string) bool { return d.kind == file || d.names(value) }
 

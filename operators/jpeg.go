@@ -8,9 +8,9 @@ import (
 	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
-// A JPEGFormat is how a JPEG file keeps a picture: which planes it has, how
-// coarse they are, and how coarsely their DCT coefficients are rounded. It is all that a
-// file says of the encoder.
+// A JPEGFormat is the format of the picture in a JPEG file: its planes, their
+// subsampling, and the quantisation of their DCT coefficients. It is all that a file
+// tells about the encoder.
 type JPEGFormat struct {
 	// Planes has one entry for a gray picture, three for colour.
 	Planes []JPEGPlane
@@ -21,8 +21,8 @@ type JPEGFormat struct {
 
 // A JPEGPlane is one component of a JPEG file.
 type JPEGPlane struct {
-	// Down and Across are the sides of the cell of pixels of which the plane
-	// keeps the mean: 1 and 1 for luma, 2 and 2 for the chroma of 4:2:0.
+	// Down and Across are the sides of the cell of pixels whose mean is one sample of
+	// the plane: 1 and 1 for luma, 2 and 2 for the chroma of 4:2:0.
 	Down, Across int
 	// Step is the quantisation table in levels of 1/255: coefficient (u,v),
 	// u the vertical frequency, is kept as a multiple of Step[8*u+v].
@@ -90,7 +90,8 @@ var (
 	}
 )
 
-// Quality is that of the standard table nearest to the luma's: 1 to 100.
+// Quality is the quality, 1 to 100, whose standard table is nearest to that of the
+// luma.
 func (f JPEGFormat) Quality() int {
 	best, least := 0, math.Inf(1)
 	for q := 1; q <= 100; q++ {
@@ -105,8 +106,8 @@ func (f JPEGFormat) Quality() int {
 	return best
 }
 
-// Luma is the format of the file's luma alone, the first numbers of a measurement.
-// ok is false where there is none of a sample a pixel.
+// Luma is the format of the file's luma alone, the first numbers of a measurement. ok
+// is false if no luma plane has one sample for each pixel.
 func (f JPEGFormat) Luma() (luma JPEGFormat, ok bool) {
 	p := f.Planes[0]
 	return JPEGFormat{Planes: f.Planes[:1]}, !f.RGB && p.Down == 1 && p.Across == 1
@@ -156,12 +157,12 @@ func (f JPEGFormat) colours(c int) []float64 {
 //
 //	A = D M C.
 //
-// Where a block reaches beyond the frame the last row and column of pixels go
-// on, as encoders have it. The codomain is 1x1xN: the planes one after the
-// other, their blocks by rows, 64 numbers each, number 8*u+v the frequency u
-// down and v across. In units of the samples: a white picture has the luma
-// coefficient 8 at (0,0). An encoder subtracts 1/2 of full scale before the
-// transform and keeps chroma without offset; see Quantise.
+// In blocks that extend beyond the frame the last row and column of pixels are
+// repeated, as encoders do. The codomain is 1x1xN: the planes one after the other,
+// their blocks by rows, 64 numbers each, number 8*u+v the frequency u down and v
+// across. In units of the samples: a white picture has the luma coefficient 8 at (0,0).
+// An encoder subtracts 1/2 of full scale before the transform and keeps chroma without
+// offset; see Quantise.
 type JPEG struct {
 	domain Shape
 	format JPEGFormat
@@ -267,11 +268,11 @@ func (a *JPEG) Adjoint(dst, y []float32) {
 	}
 }
 
-// Decode writes the picture that a decoder makes of the coefficients y: planes by
-// the inverse cosine transform, enlarged linearly between the centres of their
-// cells as libjpeg's "fancy upsampling" does, and the colours of BT.601. The planes
-// are clipped to 8 bits, as decoders do; nothing is rounded. Where no plane is
-// coarse it is the inverse of Apply.
+// Decode writes the picture that a decoder computes from the coefficients y: planes by
+// the inverse cosine transform, enlarged linearly between the centres of their cells as
+// libjpeg's "fancy upsampling" does, and the colours of BT.601. The planes are clipped
+// to 8 bits, as decoders do; nothing is rounded. If no plane is subsampled, it is the
+// inverse of Apply.
 func (a *JPEG) Decode(dst, y []float32) {
 	checkLen("JPEG.Decode dst", len(dst), a.domain.Len())
 	checkLen("JPEG.Decode y", len(y), a.n)
@@ -500,17 +501,17 @@ func (a *JPEG) Steps() []float32 {
 	return q
 }
 
-// RowSquares are the squared lengths of the rows of A inside the frame: the
-// variance of each coefficient where the picture has white noise of variance 1.
-// Within a plane rows are orthogonal, except for blocks that reach beyond the
-// frame; between luma and chroma the cosine of their angle is at most 0.45.
+// RowSquares are the squared lengths of the rows of A inside the frame: the variance of
+// each coefficient of white noise of variance 1. Within a plane rows are orthogonal,
+// except for blocks that reach beyond the frame; between luma and chroma the cosine of
+// their angle is at most 0.45.
 func (a *JPEG) RowSquares() []float32 { return a.squares() }
 
 // Norm is ||A||, estimated and rounded up by 1%.
 func (a *JPEG) Norm() float64 { return a.norm() }
 
-// Quantise writes what an encoder keeps of the coefficients y: the nearest
-// multiple of the step, counted from middle gray. dst may equal y.
+// Quantise rounds the coefficients y as an encoder does, to the nearest multiple of the
+// step, counted from middle gray. dst may equal y.
 func (a *JPEG) Quantise(dst, y []float32) {
 	checkLen("JPEG.Quantise dst", len(dst), a.n)
 	checkLen("JPEG.Quantise y", len(y), a.n)
@@ -526,8 +527,7 @@ func (a *JPEG) Quantise(dst, y []float32) {
 // Blocks is the number of rows and of columns of 8x8 blocks in plane c.
 func (a *JPEG) Blocks(c int) (rows, cols int) { return a.planes[c].h / 8, a.planes[c].w / 8 }
 
-// Dequantise writes the coefficients that a file keeps as multiples k of the
-// steps.
+// Dequantise writes the coefficients k times the steps, with k the numbers in a file.
 func (a *JPEG) Dequantise(dst []float32, k []int16) {
 	checkLen("JPEG.Dequantise dst", len(dst), a.n)
 	checkLen("JPEG.Dequantise k", len(k), a.n)
@@ -547,8 +547,8 @@ func (a *JPEG) Dequantise(dst []float32, k []int16) {
 	}
 }
 
-// Grid is the side of the smallest square of pixels that is made of whole blocks
-// of every plane.
+// Grid is the side of the smallest square of pixels that consists of whole blocks in
+// every plane.
 func (a *JPEG) Grid() int {
 	side := 1
 	for _, p := range a.planes {
@@ -563,9 +563,9 @@ func (a *JPEG) Grid() int {
 	return 8 * side
 }
 
-// Cut writes to dst what the measurement y says of a part of the scene that
-// begins at (top,left), multiples of Grid: a measurement of part, which has the
-// same format.
+// Cut writes to dst the numbers of y that belong to a part of the scene that begins at
+// (top,left), multiples of Grid. They are a measurement of the operator part, which has
+// the same format.
 func (a *JPEG) Cut(dst, y []float32, part *JPEG, top, left int) {
 	checkLen("JPEG.Cut dst", len(dst), part.n)
 	checkLen("JPEG.Cut y", len(y), a.n)

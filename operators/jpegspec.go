@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// Table is the format as numbers, a row a plane, which a Spec of jpeg holds for
-// Data and a measurement file for the array file: Down, Across, 1 for RGB or 0,
-// and the 64 steps.
+// Table is the format as numbers, with a row for each plane: Down, Across, 1 for RGB or
+// 0, and the 64 steps. It is the Data of a Spec of jpeg and the array file of a
+// measurement file.
 func (f JPEGFormat) Table() Image {
 	m := NewImage(Shape{C: 1, H: len(f.Planes), W: 3 + 64})
 	for i, p := range f.Planes {

@@ -6,21 +6,21 @@ import (
 	"slices"
 )
 
-// A KernelReport is what a kernel that was measured, or cut out of a picture, may have
-// wrong.
+// A KernelReport lists possible faults of a kernel that was measured or cut out of a
+// picture.
 type KernelReport struct {
-	// Y and X are how far the centroid lies from the centre tap (H/2, W/2), in pixels
-	// down and to the right, the background left out. The restored picture is moved by
-	// as much the other way where that is an accident.
+	// Y and X are the distance of the centroid from the centre tap (H/2, W/2), in
+	// pixels down and to the right, without the background. If it is an accident, the
+	// restored picture moves by as much in the other direction.
 	Y, X float64
-	// Background is the level along the border where it is as good as constant, in
-	// parts of the largest tap; else 0. A kernel falls to 0.
+	// Background is the level along the border if it is nearly constant, relative to
+	// the largest tap; else 0. A kernel should fall to 0.
 	Background float64
-	// Negative is the part of the sum of absolute taps that is negative.
+	// Negative is the share of the negative taps in the sum of absolute taps.
 	Negative float64
 	// Coarse is the gain at the highest frequencies along both axes, the smaller one,
-	// of a kernel of more than one pixel. Where it is not small the kernel is finer
-	// than its pixels, and what was sampled is not all that the optics do.
+	// of a kernel of more than one pixel. If it is not small, the kernel is finer than
+	// its pixels, and the samples do not describe the optics completely.
 	Coarse float64
 }
 
@@ -55,8 +55,8 @@ func (k Kernel) Report() KernelReport {
 	return r
 }
 
-// Remarks are the lines of a report that somebody should read, with what mends each
-// in a spec.
+// Remarks are lines about the faults in a report, each with the key of a spec that
+// corrects it.
 func (r KernelReport) Remarks() []string {
 	const off, level, negative, coarse = 0.3, 0.004, 0.01, 0.35
 	var out []string
@@ -116,14 +116,14 @@ func (k Kernel) less(background float64) Kernel {
 }
 
 // Recentred returns the kernel moved so that its centroid is its centre tap, of odd
-// sides. Parts of pixels are interpolated by Lanczos3, whose undershoot is cut off
-// where the kernel had no negative taps.
+// sides. Lanczos3 interpolates between pixels; its undershoot is set to 0 if the kernel
+// had no negative taps.
 func (k Kernel) Recentred() Kernel {
 	r := k.Report()
-	reach := func(n int, d float64) int { // of the new kernel from its centre
+	halfSide := func(n int, d float64) int { // of the new kernel from its centre
 		return max(n/2+int(math.Ceil(-min(d, 0)))+3, n-1-n/2+int(math.Ceil(max(d, 0)))+3)
 	}
-	ry, rx := reach(k.H, r.Y), reach(k.W, r.X)
+	ry, rx := halfSide(k.H, r.Y), halfSide(k.W, r.X)
 	out := newKernel(2*ry+1, 2*rx+1)
 	rows, cols := shifts(k.H, ry, r.Y), shifts(k.W, rx, r.X)
 	across := newKernel(k.H, out.W)

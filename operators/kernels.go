@@ -8,8 +8,8 @@ import (
 // MaxKernel is the largest height and width of a blur kernel.
 const MaxKernel = 1023
 
-// A Kernel is a point-spread function. Its centre is tap (H/2, W/2), integer
-// division, as scipy.ndimage.convolve has it.
+// A Kernel is a point-spread function. Its centre is tap (H/2, W/2), integer division,
+// as in scipy.ndimage.convolve.
 type Kernel struct {
 	H, W int
 	// Taps holds the weights; tap (y,x) is Taps[y*W+x].
@@ -72,7 +72,7 @@ func MotionKernel(length, angle float64) (Kernel, error) {
 		cos = 0
 	}
 	dx, dy := length*cos/2, -length*sin/2
-	k := newKernel(2*reach(dy)+1, 2*reach(dx)+1)
+	k := newKernel(2*halfSide(dy)+1, 2*halfSide(dx)+1)
 	for i := range k.H {
 		for j := range k.W {
 			cy, cx := float64(i-k.H/2), float64(j-k.W/2)
@@ -84,8 +84,8 @@ func MotionKernel(length, angle float64) (Kernel, error) {
 	return k.normalised()
 }
 
-// reach is how many pixels from the centre's a point at distance d lies.
-func reach(d float64) int {
+// halfSide is how many pixels from the centre's a point at distance d lies.
+func halfSide(d float64) int {
 	return int(math.Ceil(math.Abs(d) - 0.5 - 1e-9))
 }
 
@@ -107,7 +107,7 @@ func DiskKernel(radius float64) (Kernel, error) {
 	if !(radius > 0) || radius > MaxKernel/2 {
 		return Kernel{}, fmt.Errorf("operators: disk kernel: radius %v; want a number of pixels in (0,%d]", radius, MaxKernel/2)
 	}
-	r := reach(radius)
+	r := halfSide(radius)
 	k := newKernel(2*r+1, 2*r+1)
 	for i := range k.H {
 		for j := range k.W {
@@ -140,9 +140,8 @@ func quadrant(r, x, y float64) float64 {
 	return sign * (xa*y + f(x) - f(xa))
 }
 
-// NewKernel makes a kernel of a picture, normalised to sum 1. Channels are
-// averaged. It returns an error where a sample is not finite or the sum is not
-// positive.
+// NewKernel makes a kernel from a picture, normalised to sum 1. Channels are averaged.
+// It returns an error if a sample is not finite or the sum is not positive.
 func NewKernel(m Image) (Kernel, error) {
 	if err := checkShape(m.Shape); err != nil {
 		return Kernel{}, err

@@ -69,8 +69,8 @@ var autoForm = &form{
 	tables: func(Spec) bool { return true },
 }
 
-// Auto reports whether the operator is a blur whose kernel is still to be found in
-// the picture: blur:auto without data. The kernel that is found is WithData.
+// Auto reports whether the operator is a blur whose kernel is not yet found in the
+// picture: blur:auto without data. WithData sets the kernel.
 func (sp Spec) Auto() bool {
 	return sp.orDenoise().form == autoForm && sp.data == nil
 }
@@ -122,8 +122,7 @@ func (sp Spec) mended(file Image) (Kernel, error) {
 	return k.normalised()
 }
 
-// Remarks are lines about what is odd with the kernel that a spec has loaded from a
-// file; none where it has none.
+// Remarks are lines about oddities of the kernel that the spec has loaded from a file.
 func (sp Spec) Remarks() []string {
 	sp = sp.orDenoise()
 	if sp.File() == "" || sp.data == nil || sp.form.kernel == nil {

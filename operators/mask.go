@@ -13,8 +13,8 @@ type Mask struct {
 	keep  []bool // h x w
 }
 
-// NewMask returns the operator that keeps the pixels of shape s at which keep
-// (s.H*s.W entries) is set. It returns an error if none is.
+// NewMask returns the operator that keeps the pixels of shape s at which keep (s.H*s.W
+// entries) is set. It returns an error if no pixel is kept.
 func NewMask(s Shape, keep []bool) (*Mask, error) {
 	if err := checkShape(s); err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ var (
 
 func init() {
 	register(&family{
-		name: "inpaint", place: 4,
+		name: "inpaint", place: 4, masked: true,
 		forms: []*form{{
 			fields: []field{
 				{key: "mask", kind: file},

@@ -18,17 +18,17 @@ import (
 // is read from a file.
 const MaxSamples = 1 << 28
 
-// A Measurement is what a camera gave and how. Files of it are NumPy .npz
-// archives of two arrays: y, the numbers, and operator, a JSON string,
+// A Measurement is the data of a camera and how they were measured. Its files are NumPy
+// .npz archives of two arrays: y, the numbers, and operator, a JSON string,
 //
 //	{"spec": "cs:ratio=0.25", "scene": [1, 256, 256], "boundary": "symmetric", "noise": 0.01}
 //
-// in which boundary (default symmetric) and noise may be missing; for what they are,
-// see the fields below, also of range, units, gain and offset. A third
-// array, file, holds the kernel or mask where the spec names one by a file, without
-// which that file is needed to restore the measurement, or the tables of a JPEG; those
-// of tomo and mri are called angles, mask and coils. The array weights may be missing.
-// Complex numbers become pairs of channels, real and imaginary parts. From Python:
+// in which boundary (default symmetric) and noise may be missing. The fields below
+// explain them, and also range, units, gain and offset. A third array, file, holds the
+// kernel or mask that the spec names by a file, or the tables of a JPEG; without it a
+// restoration needs that file. For tomo and mri the arrays are called angles, mask and
+// coils. The array weights may be missing. Complex numbers become pairs of channels,
+// real and imaginary parts. From Python:
 //
 //	np.savez("y.npz", y=y.astype(np.float32), operator=json.dumps({...}))
 //
@@ -40,24 +40,22 @@ type Measurement struct {
 	// Spec is the operator, with its boundary and, where it names files, their
 	// content.
 	Spec Spec
-	// Scene is the operator's domain. Default: what Settle finds.
+	// Scene is the operator's domain. Default: found by Settle.
 	Scene Shape
-	// Noise is the standard deviation of the noise in the units of Y; NaN
-	// where it is not known. Where there are Weights it is that of a sample of weight
-	// 1.
+	// Noise is the standard deviation of the noise in the units of Y, NaN if it is not
+	// known. With Weights it is that of a sample of weight 1.
 	Noise float64
-	// Weights are the precisions of Y's samples, in its order, up to a common factor:
-	// 1/variance, 0 where nothing was measured. nil: all are 1.
+	// Weights are 1/variance of Y's samples, in its order and up to a common factor, 0
+	// for samples that were not measured. nil means that all are 1.
 	Weights []float32
-	// Black and White are the range of the scene where it is known. Both 0: it is not.
+	// Black and White are the range of the scene, both 0 if it is not known.
 	Black, White float64
-	// Units is what a scene's samples are in; a result is Gain x + Offset in them.
-	// Gain 0 stands for 1.
+	// Units is the unit of Gain x + Offset for a scene x. A Gain of 0 means 1.
 	Units        string
 	Gain, Offset float64
 }
 
-// Result takes a restored scene to m's Units, in place.
+// Result converts a restored scene to m's Units, in place.
 func (m Measurement) Result(x []float32) {
 	if m.Gain == 0 || m.Gain == 1 && m.Offset == 0 {
 		return
@@ -67,11 +65,11 @@ func (m Measurement) Result(x []float32) {
 	}
 }
 
-// Settle returns the measurement in the layout of its operator's codomain, with
-// what the spec and the scene leave open, such as centre=auto or mask=detect, found
-// in the numbers, and a line of plain words for each finding. Numbers in a layout that
-// the operator does not have are refused by name. The files that the spec names must
-// have been loaded. What is settled stays as it is.
+// Settle returns the measurement in the layout of its operator's codomain. It finds in
+// the numbers what the spec and the scene leave open, such as centre=auto or
+// mask=detect, and returns a line of plain words for each finding. It is an error if
+// the layout of the numbers does not fit the operator. The files that the spec names
+// must have been loaded. A settled measurement is returned unchanged.
 func (m Measurement) Settle() (Measurement, []string, error) {
 	sp := m.Spec.orDenoise()
 	if sp.form.settle == nil {
@@ -98,8 +96,8 @@ func (m Measurement) Settle() (Measurement, []string, error) {
 	return out, notes, nil
 }
 
-// Build makes the operator and checks that Y is a measurement of it. Where the
-// file came without the kernel or mask, Spec.Load and Settle are to be called before.
+// Build makes the operator and checks that Y has the shape of its measurement. If the
+// file has no kernel or mask, call Spec.Load and Settle before.
 func (m Measurement) Build() (Linear, error) {
 	a, err := m.Spec.Build(m.Scene)
 	if err != nil {
@@ -140,9 +138,9 @@ func (s *fileSpec) UnmarshalText(b []byte) error {
 	return s.Spec.UnmarshalText(b)
 }
 
-// WriteMeasurement writes m as .npz. The same m gives the same bytes. It is an
-// error if Spec names a file and does not hold its content: what is written can
-// be restored wherever it goes.
+// WriteMeasurement writes m as .npz. The same m gives the same bytes. It is an error if
+// Spec names a file and does not hold its content. So the written file holds all that a
+// restoration needs.
 func WriteMeasurement(w io.Writer, m Measurement) error {
 	checkLen("WriteMeasurement", len(m.Y.Pix), m.Y.Len())
 	if err := m.Spec.loaded(); err != nil {
@@ -216,7 +214,7 @@ func (s Shape) dims() []int {
 }
 
 // ReadArrays reads the arrays of numbers in a .npz of size bytes, by name, as ReadArray
-// does; what is text is left out. Sizes are checked as by ReadMeasurement.
+// does; arrays of text are left out. Sizes are checked as by ReadMeasurement.
 func ReadArrays(r io.ReaderAt, size int64) (map[string]Image, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
@@ -245,10 +243,10 @@ func ReadArrays(r io.ReaderAt, size int64) (map[string]Image, error) {
 	return all, nil
 }
 
-// ReadMeasurement reads a .npz of size bytes. Arrays may be of any number
-// type and order, compressed or not. Sizes are checked before memory is
-// taken: at most MaxSamples numbers, and no entry that unpacks to more than
-// 64 MiB at over 100 times its packed size.
+// ReadMeasurement reads a .npz of size bytes. Arrays may be of any number type and
+// order, compressed or not. Sizes are checked before memory is allocated: at most
+// MaxSamples numbers, and no entry that unpacks to more than 64 MiB and 100 times its
+// packed size.
 func ReadMeasurement(r io.ReaderAt, size int64) (Measurement, error) {
 	m, err := readMeasurement(r, size)
 	if err != nil {
@@ -400,7 +398,7 @@ func ReadArray(r io.Reader) (Image, error) {
 	return m, err
 }
 
-// ParseMeasurement reads the JSON of a measurement file's array operator; Y is still to
+// ParseMeasurement reads the JSON of a measurement file's array operator; Y remains to
 // be set.
 func ParseMeasurement(text string) (Measurement, error) {
 	var o operatorJSON

@@ -19,10 +19,9 @@ func AddGaussian(dst, x []float32, sigma float64, rng *rand.Rand) {
 	}
 }
 
-// AddPoisson writes dst = Poisson(peak x)/peak: photon counting where the
-// value 1 stands for peak photons. Negative samples count no photons; the
-// result is not clipped, so bright parts keep their fluctuation. A sample that
-// is not a number stays so. dst may equal x.
+// AddPoisson writes dst = Poisson(peak x)/peak: photon counting, where the value 1
+// means peak photons. Negative samples count no photons. The result is not clipped, so
+// bright parts keep their fluctuation. NaN stays NaN. dst may equal x.
 func AddPoisson(dst, x []float32, peak float64, rng *rand.Rand) {
 	checkLen("AddPoisson dst", len(dst), len(x))
 	if !(peak > 0) || math.IsInf(peak, 0) {

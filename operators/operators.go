@@ -48,8 +48,8 @@ type Linear interface {
 	Adjoint(dst, y []float32) // dst = A'y
 }
 
-// A Normer knows its spectral norm ||A|| (or an upper bound that is attained
-// to rounding), which solvers then need not estimate.
+// A Normer knows its spectral norm ||A||, or an upper bound that is attained to
+// rounding. Then solvers need not estimate it.
 type Normer interface{ Norm() float64 }
 
 // A NormalSolver solves (A'A + rho I) x = b in closed form, rho > 0.
@@ -71,8 +71,8 @@ type NearlyOrthogonal interface {
 	RowSquares() []float32
 }
 
-// An Interpolator has an ordinary guess at the scene behind a measurement, such as a
-// picture enlarged by cubic interpolation.
+// An Interpolator computes a simple estimate of the scene, such as a picture enlarged
+// by cubic interpolation.
 type Interpolator interface {
 	Interpolate(dst, y []float32)
 }
@@ -90,10 +90,9 @@ type Quantiser interface {
 	Decode(dst, y []float32)
 }
 
-// Norm returns the spectral norm ||A||: the operator's own when it is a
-// Normer, otherwise the power method on A'A (Golub & Van Loan, 8.2), stopped
-// when the Rayleigh quotient moves by less than 1e-6 relative. The estimate is
-// a lower bound; certificates add 1%.
+// Norm returns the spectral norm ||A||: that of a Normer, otherwise by the power method
+// on A'A (Golub & Van Loan, 8.2), stopped when the Rayleigh quotient changes by less
+// than 1e-6 relative. The estimate is a lower bound; certificates add 1%.
 func Norm(a Linear) float64 {
 	if n, ok := a.(Normer); ok {
 		return n.Norm()

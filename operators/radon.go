@@ -16,9 +16,9 @@ import (
 //
 // with x(row, column), theta the angle of view a, t = Spacing (d - detectors/2) +
 // Offset with half the detectors rounded down, and the centre (cy,cx) = (H/2, W/2)
-// rounded down; the pixel's value stands at its index. With equal angles and a
-// spacing of 1 these are the conventions of scikit-image's radon, whose sinogram is
-// the transpose. A scene of C x H x W gives C x angles x detectors.
+// rounded down; the value of a pixel is that at its index. With equal angles and a
+// spacing of 1 these are the conventions of scikit-image's radon, whose sinogram is the
+// transpose. A scene of C x H x W gives C x angles x detectors.
 //
 // A ray is sampled once in every row, or once in every column, whichever it
 // crosses more steeply, with linear interpolation between the two pixels there
@@ -45,12 +45,11 @@ type view struct {
 	sin, cos            float64
 }
 
-// NewRadon returns the transform of scenes of shape s at angles angles, equally
-// spaced over span degrees from 0 (end excluded), with detectors rays each, a
-// pixel apart. Where so few would not even span the circle inscribed in the
-// scene, min(H,W), they are spread over its diagonal and so measure all of it.
-// detectors = 0 means as many as the diagonal is long. NewTomograph takes any
-// geometry.
+// NewRadon returns the transform of scenes of shape s at angles angles, equally spaced
+// over span degrees from 0 (end excluded), with detectors rays each, a pixel apart. If
+// so few do not span the circle inscribed in the scene, min(H,W), they are spread over
+// the diagonal of the scene and so measure all of it. detectors = 0 means as many as
+// the diagonal is long. NewTomograph takes any geometry.
 func NewRadon(s Shape, angles, detectors int, span float64) (*Radon, error) {
 	g, err := equalGeometry(s, angles, detectors, span)
 	if err != nil {

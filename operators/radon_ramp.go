@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// radonRamp is A'A as the Fourier domain sees it: projecting and smearing back
+// radonRamp is A'A in the Fourier domain: projecting and smearing back
 // over all directions convolves with 1/r, a gain of 1/|frequency| (Natterer,
 // The Mathematics of Computerized Tomography, II.1). Its inverse is the ramp
 // of filtered back-projection.
@@ -27,7 +27,7 @@ func newRadonRamp(s Shape, density float64) *radonRamp {
 	return p
 }
 
-// onceRamp makes the ramp when it is first asked for. Its density is the views times
+// onceRamp makes the ramp at its first use. Its density is the views times
 // the rays a pixel of the scene's, each of which counts in g's length.
 func onceRamp(s Shape, g Geometry) func() *radonRamp {
 	density := float64(len(g.Angles)) * g.magnification() * g.Pixel / g.Spacing * g.Pixel * g.Pixel

@@ -12,10 +12,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// A Filter is what one sample of a smaller picture is made of: a weight for each
-// distance from its centre. Distances count in samples of the smaller picture, so
-// that a filter widens with the factor and keeps out what the smaller grid cannot
-// hold (antialiasing).
+// A Filter says how one sample of a smaller picture is computed: it has a weight for
+// each distance from the centre of the sample. The unit of distance is a sample of the
+// smaller picture. So a filter widens with the factor, and removes the frequencies that
+// the smaller grid cannot represent (antialiasing).
 type Filter struct {
 	name string
 	// support is the distance beyond which the weight is 0; at gives the weight.
@@ -29,11 +29,11 @@ type Filter struct {
 	sigma float64
 }
 
-// Filters for NewResample. With Pillow's names in brackets, which gives the same
-// numbers to the rounding of 8 bits: Box (BOX), Bilinear (BILINEAR), Bicubic
-// (BICUBIC) and Lanczos3 (LANCZOS). Area is the same as Box for whole factors; for
-// others it takes the parts of pixels that lie in the area of a sample (OpenCV's
-// INTER_AREA) where Box takes whole pixels.
+// Filters for NewResample. Names in brackets are Pillow's, which computes the same
+// numbers to the rounding of 8 bits: Box (BOX), Bilinear (BILINEAR), Bicubic (BICUBIC)
+// and Lanczos3 (LANCZOS). Area is the same as Box for whole factors; for others it
+// takes the parts of pixels that lie in the area of a sample (OpenCV's INTER_AREA)
+// where Box takes whole pixels.
 var (
 	Area     = Filter{name: "area", support: 0.5, cover: true}
 	Box      = Filter{name: "box", support: 0.5, at: box}
@@ -43,7 +43,7 @@ var (
 )
 
 // GaussianFilter is a Gaussian of deviation sigma > 0 in pixels of the larger
-// picture, cut off at 3 sigma; 0 stands for half the factor.
+// picture, cut off at 3 sigma; 0 means half the factor.
 func GaussianFilter(sigma float64) Filter { return Filter{name: "gaussian", sigma: sigma} }
 
 // String is the filter's name in specs.
@@ -225,8 +225,9 @@ type resample struct {
 //
 //	y(k) = sum_i w((i - f k - (f-1)/2) / f) x(i) / sum_i w(...).
 //
-// Only pixels inside the picture are summed: nothing is assumed beyond its frame.
-// No factor is below 1 or above MaxFactor; they need not be whole or the same.
+// The sum is over pixels inside the picture only, so it assumes nothing about what is
+// beyond the frame. Factors are between 1 and MaxFactor; they need not be whole or
+// equal.
 //
 // The result is a NormalSolver where A A' is easily inverted: always for Area and
 // Box with whole factors, whose samples share no pixels, and for others up to 512

@@ -194,10 +194,10 @@ func centred(kernel func(Spec) (Kernel, error)) func(Spec) (Kernel, error) {
 }
 
 // Centred returns the kernel with which NewDownsample puts sample k of an axis at
-// factor k + (factor-1)/2 of the scene, where NewResample has it. The kernel's
-// middle is that of its taps, (H-1)/2 and (W-1)/2, also where their number is even.
-// Where that lies between pixels and the sample does not, or the other way round,
-// the kernel is moved by half a pixel, by linear interpolation.
+// factor k + (factor-1)/2 of the scene, where NewResample has it. The middle of the
+// kernel is that of its taps, (H-1)/2 and (W-1)/2, also if their number is even. If one
+// of the middle and the sample is between pixels and the other is not, the kernel is
+// moved by half a pixel, by linear interpolation.
 func (k Kernel) Centred(factor int) Kernel {
 	if (k.H-factor)%2 != 0 {
 		t := newKernel(k.H+1, k.W)

@@ -18,13 +18,13 @@ import (
 // Place (p,q) of the mask is frequency (u,v) = (p,q), with i0 = j0 = 0; centred, it is
 // (p - H/2, q - W/2) with (i0,j0) = (H/2, W/2), rounded down.
 //
-// A scene of 1 x H x W is real, one of 2 x H x W complex, with channels for both
-// parts. The codomain is 2 coils x 1 x places: channel 2c has the real and 2c+1 the
-// imaginary parts of coil c, at the places of the mask row by row. For a real scene
-// the maps may have its phase in them.
+// A scene of 1 x H x W is real, one of 2 x H x W complex, with channels for both parts.
+// The codomain is 2 coils x 1 x places: channel 2c has the real and 2c+1 the imaginary
+// parts of coil c, at the places of the mask row by row. For a real scene the maps may
+// contain its phase.
 type SENSE struct {
 	domain, codomain Shape
-	coils            [][]complex64 // S(c), in the order of the transform's samples; nil: one coil that sees all alike
+	coils            [][]complex64 // S(c), in the order of the transform's samples; nil: one coil of sensitivity 1
 	at               []int32       // the transform's sample of each place
 	from             []int32       // the scene's pixel of each of the transform's samples; nil: the same
 	fft              *kernel.CFFT2
@@ -33,8 +33,9 @@ type SENSE struct {
 }
 
 // NewSENSE returns the operator on scenes of shape s, of one channel or two. maps has
-// the sensitivities as pairs of channels, 2 coils x H x W; without samples it is one
-// coil that sees everything alike, and the result a NormalSolver. mask has H*W entries.
+// the sensitivities as pairs of channels, 2 coils x H x W; without samples there is one
+// coil with the sensitivity 1 everywhere, and the result is a NormalSolver. mask has
+// H*W entries.
 func NewSENSE(s Shape, maps Image, mask []bool, centred bool) (Linear, error) {
 	if err := checkShape(s); err != nil {
 		return nil, err
@@ -215,7 +216,7 @@ func (w *senseWork) combine(part int) {
 	}
 }
 
-// convolutionSENSE is SENSE of one coil that sees everything alike: A'A is a
+// convolutionSENSE is SENSE of one coil of sensitivity 1: A'A is a
 // convolution, with the transfer function m(u), the indicator of the mask, or
 // (m(u)+m(-u))/2 for a real scene.
 type convolutionSENSE struct {

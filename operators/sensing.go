@@ -367,13 +367,12 @@ type coefficient struct {
 //
 //	sqrt(2/n) sum over (i,j) of x(i,j) exp(-2 pi i (k1 i/H + k2 j/W)),
 //
-// and for k = -k the one real number, without the factor sqrt 2. Frequency 0 is
-// always measured; the others are drawn without repetition with weights
-// 1/(1/64 + |k|^2), k in cycles per pixel over 0.5, as pictures have most of
-// their energy at low frequencies (Lustig, Donoho, Pauly, MRM 58, 2007). Pairs
-// stay together, so there can be one more number than asked for. ratio is the
-// number of measurements per pixel, in (0,1]. A A' = I: the result is a Normer
-// and a NormalSolver.
+// and for k = -k the one real number, without the factor sqrt 2. Frequency 0 is always
+// measured; the others are drawn without repetition with weights 1/(1/64 + |k|^2), k in
+// cycles per pixel over 0.5, as pictures have most of their energy at low frequencies
+// (Lustig, Donoho, Pauly, MRM 58, 2007). Pairs stay together, so there can be one
+// number more than ratio says. ratio is the number of measurements per pixel, in (0,1].
+// A A' = I: the result is a Normer and a NormalSolver.
 func NewPartialFourier(s Shape, ratio float64, seed uint64) (Linear, error) {
 	m, err := checkSensing(s, ratio)
 	if err != nil {

@@ -8,14 +8,14 @@ import (
 )
 
 // A Spec names an operator independently of the picture's size, such as
-// "blur:gaussian,sigma=1.6", together with the boundary under which it works
-// and what the file that it names held. It is made by ParseSpec, whose doc
-// lists the language; the zero Spec is denoise. A Spec is a value: the methods
-// that set something return another.
+// "blur:gaussian,sigma=1.6", together with its boundary and the content of the file
+// that it names. ParseSpec makes one, and its documentation lists the language; the
+// zero Spec is denoise. A Spec is a value: methods that set something return another
+// Spec.
 //
-// Text stands for the operator alone: String and MarshalText leave out the
-// boundary, which files and command lines give separately, and the data. Specs
-// can be compared with ==, where data that was loaded twice is not the same.
+// The text names the operator alone: String and MarshalText leave out the data and the
+// boundary, which files and command lines give separately. Specs can be compared with
+// ==; data that was loaded twice counts as different.
 type Spec struct {
 	form     *form
 	text     string // canonical
@@ -57,7 +57,7 @@ type contents map[string]Image
 //	tomo:angles=N|FILE[,detectors=N][,spacing=S][,offset=O][,centre=C|auto][,pixel=P]
 //	    [,geometry=parallel|fan-flat|fan-curved,source=D,detector=D]
 //	                                         see Geometry; FILE lists degrees, centre is
-//	                                         the detector that sees the axis
+//	                                         the detector of the ray through the axis
 //	mri:accel=A[,seed=N][,center=FRACTION]   rows drawn at random: see NewMRI
 //	mri:mask=FILE|detect[,coils=FILE|estimate][,centred=true|false][,phase=none|smooth|free]
 //	                                         see NewSENSE; what is left out, detect and
@@ -77,7 +77,7 @@ func ParseSpec(s string) (Spec, error) {
 	return sp, nil
 }
 
-// A SpecError is a text that names no operator.
+// A SpecError says that a text is not the spec of an operator.
 type SpecError struct {
 	Text   string // the spec, cut where it is long
 	Reason error  // the bad value and what would be right
@@ -142,8 +142,8 @@ func (sp Spec) seed() uint64 {
 	return v
 }
 
-// Unit is the length in which line integrals count: the side of a pixel, where the spec
-// gives it, else 1.
+// Unit is the unit of length of line integrals: the side of a pixel if the spec gives
+// it, else 1.
 func (sp Spec) Unit() float64 {
 	if sp.Get("pixel") == "" {
 		return 1
@@ -151,18 +151,18 @@ func (sp Spec) Unit() float64 {
 	return sp.float("pixel")
 }
 
-// TakesBoundary says whether what lies beyond the frame matters.
+// TakesBoundary says whether the operator depends on how the scene continues beyond the
+// frame.
 func (sp Spec) TakesBoundary() bool {
 	f := sp.orDenoise().form
 	return f.boundary || f.bounded
 }
 
-// Boundary is how a blur continues the image beyond the frame; Symmetric for operators that
-// take no boundary.
+// Boundary is how a blur continues the image beyond the frame; Symmetric for operators
+// without a boundary.
 func (sp Spec) Boundary() Boundary { return sp.boundary }
 
-// WithBoundary returns sp under the boundary b, or sp itself where it takes
-// none.
+// WithBoundary returns sp with the boundary b, or sp itself if it has no boundary.
 func (sp Spec) WithBoundary(b Boundary) Spec {
 	if sp.TakesBoundary() {
 		sp.boundary = b
@@ -170,8 +170,8 @@ func (sp Spec) WithBoundary(b Boundary) Spec {
 	return sp
 }
 
-// File is the file that the spec names, such as a kernel or mask; the first of
-// several, "" where it names none.
+// File is the first file that the spec names, such as a kernel or mask, "" if it names
+// none.
 func (sp Spec) File() string {
 	for _, d := range sp.held() {
 		if v := sp.Get(d.key); d.names(v) {
@@ -192,10 +192,10 @@ func (sp Spec) held() (all []field) {
 	return all
 }
 
-// Load reads every file that the spec names with open, which takes pictures,
-// .npy arrays or what else the program likes, and returns the spec that holds
-// what was read. It returns open's error as it is, and one of its own where a
-// kernel, mask or list is none. What the spec holds already is not read again.
+// Load reads every file that the spec names with open, which decides about formats, and
+// returns the spec with their content. It returns the errors of open unchanged, and
+// also an error if the content is not a kernel, mask or list. It does not read again
+// what the spec already holds.
 func (sp Spec) Load(open func(path string) (Image, error)) (Spec, error) {
 	for _, d := range sp.held() {
 		path := sp.Get(d.key)
@@ -218,8 +218,8 @@ func (sp Spec) Load(open func(path string) (Image, error)) (Spec, error) {
 	return sp, nil
 }
 
-// Content is what the file of a key held, or what the measurement told for it. The
-// samples are the spec's own and must not be changed.
+// Content is the content of the file of a key, or what the measurement told in its
+// place. The samples belong to the spec and must not be changed.
 func (sp Spec) Content(key string) (m Image, ok bool) {
 	if sp.data != nil {
 		m, ok = (*sp.data)[key]
@@ -227,9 +227,9 @@ func (sp Spec) Content(key string) (m Image, ok bool) {
 	return m, ok
 }
 
-// WithContent returns the spec that holds m for the file of a key, as from a
-// measurement file that carries it. Build says whether it will do. A spec without
-// a file there is returned as it is.
+// WithContent returns the spec with m as the content of the file of a key, for instance
+// from a measurement file. Build checks it. A spec without a file for the key is
+// returned unchanged.
 func (sp Spec) WithContent(key string, m Image) Spec {
 	checkLen("WithContent", len(m.Pix), m.Len())
 	if !slices.Contains(sp.Contents(), key) {
@@ -247,8 +247,8 @@ func (sp Spec) WithContent(key string, m Image) Spec {
 	return sp
 }
 
-// Contents lists the keys of what the spec holds, or must hold before it builds,
-// beside its text.
+// Contents lists the keys for which the spec holds data, or needs data before it can
+// build.
 func (sp Spec) Contents() (keys []string) {
 	for _, d := range sp.held() {
 		keys = append(keys, d.key)
@@ -259,8 +259,8 @@ func (sp Spec) Contents() (keys []string) {
 	return keys
 }
 
-// Data is the Content of the first of Contents; an image without samples where
-// nothing is loaded.
+// Data is the Content of the first of Contents, an image without samples if nothing is
+// loaded.
 func (sp Spec) Data() Image {
 	keys := sp.Contents()
 	if len(keys) == 0 {
@@ -270,13 +270,13 @@ func (sp Spec) Data() Image {
 	return m
 }
 
-// TakesData says whether the spec alone does not make the operator: it names a
-// file, is that of a JPEG file whose tables come with it, or a blur whose kernel is
-// found in the picture.
+// TakesData says whether the operator needs data besides the text of the spec: the
+// content of a file, the tables of a JPEG file, or the kernel of a blur that is found
+// in the picture.
 func (sp Spec) TakesData() bool { return len(sp.Contents()) > 0 }
 
-// WithData is WithContent of the first of Contents. Without samples it is the spec
-// that holds nothing; a spec that takes no data is returned as it is.
+// WithData is WithContent of the first of Contents. With an image without samples it
+// returns the spec without data. A spec that takes no data is returned unchanged.
 func (sp Spec) WithData(m Image) Spec {
 	checkLen("WithData", len(m.Pix), m.Len())
 	switch keys := sp.Contents(); {
@@ -363,14 +363,22 @@ func (sp Spec) build(scene Shape) (Linear, error) {
 	return a, err
 }
 
-// ImageShaped says whether the measurement is a picture, to be kept in an
-// image file; the others go to measurement files.
+// ImageShaped says whether the measurement is a picture, for an image file; others go
+// to measurement files.
 func (sp Spec) ImageShaped() bool { return sp.orDenoise().form.scene != nil }
 
+// Masked says whether the measurement is the scene with some pixels unknown. Then the
+// spec's file, if it names one, is the mask.
+func (sp Spec) Masked() bool { return sp.orDenoise().form.masked }
+
+// LineIntegrals says whether the measurement consists of integrals along rays, as in
+// tomography.
+func (sp Spec) LineIntegrals() bool { return sp.orDenoise().form.integrals }
+
 // Scene is the shape of the scene behind a picture-shaped measurement: the
-// measurement's own, larger by the kernel under the boundary Valid, and factor
-// times as large for sr. For the other operators the measurement does not
-// tell, and an error says so.
+// measurement's own, larger by the kernel under the boundary Valid, and factor times as
+// large for sr. It is an error for other operators, whose measurement does not tell the
+// scene.
 func (sp Spec) Scene(measured Shape) (Shape, error) {
 	sp = sp.orDenoise()
 	if sp.form.scene == nil {
@@ -391,9 +399,9 @@ func (sp Spec) Resamples() bool {
 	return sp.ImageShaped() && (err != nil || s != probe)
 }
 
-// Fit returns the spec for a measurement of that shape: where the size of the scene
-// is given in pixels (sr:to=WxH), with the factors that follow instead. Other specs
-// are returned as they are.
+// Fit returns the spec for a measurement of that shape. If the spec gives the size of
+// the scene in pixels (sr:to=WxH), the result has the factors instead. Other specs are
+// returned unchanged.
 func (sp Spec) Fit(measured Shape) (Spec, error) {
 	if sp.Get("to") == "" {
 		return sp, nil
@@ -408,10 +416,10 @@ func (sp Spec) Fit(measured Shape) (Spec, error) {
 	return fit, err
 }
 
-// Frame is the size in pixels of the part of the scene that the measurement is
-// a picture of: all of the scene, except under the boundary Valid, where the
-// scene reaches beyond on all sides. The frame lies where a kernel's centre
-// does: of k-1 extra rows, k-1-k/2 come before it and k/2 after.
+// Frame is the size in pixels of the part of the scene that the measurement is a
+// picture of: all of the scene, except under the boundary Valid, where the scene is
+// larger on all sides. Its place follows from the centre of the kernel: of k-1 extra
+// rows, k-1-k/2 come before it and k/2 after.
 func (sp Spec) Frame(measured, scene Shape) (h, w int) {
 	if sp.boundary != Valid {
 		return scene.H, scene.W

@@ -11,7 +11,7 @@ func lengthField(key string) field { return field{key: key, kind: number, hi: 1e
 
 func init() {
 	register(&family{
-		name: "tomo", place: 6,
+		name: "tomo", place: 6, integrals: true,
 		forms: []*form{{
 			fields: []field{
 				{key: "angles", kind: count, lo: 1, hi: 1 << 14, need: true, files: true, check: func(m Image) error {

@@ -9,10 +9,10 @@ import (
 )
 
 // NewVaryingBlur returns a blur whose kernel varies over the scene, as that of a lens:
-// kernels[p][q] is what a bright point at the middle of cell (p,q) becomes, of a grid of
-// len(kernels) rows and len(kernels[0]) columns over the scene; between the middles it
-// is interpolated bilinearly, and beyond the outermost it stays. With w_pq these weights,
-// which sum to 1 at every pixel, and K_pq the convolution with a kernel,
+// kernels[p][q] is what a bright point at the middle of cell (p,q) becomes, of a grid
+// of len(kernels) rows and len(kernels[0]) columns over the scene. Between the middles
+// the kernel is interpolated bilinearly; beyond the outermost it is constant. With w_pq
+// these weights, which sum to 1 at every pixel, and K_pq the convolution with a kernel,
 //
 //	A = sum over p, q of K_pq diag(w_pq)
 //
@@ -89,7 +89,7 @@ func hats(g, n, canvas, start int) []hat {
 			h.w = append(h.w, w)
 		}
 	}
-	// A grid finer than the canvas has nodes that no pixel sees.
+	// A grid finer than the canvas has nodes that no pixel uses.
 	return slices.DeleteFunc(all, func(h hat) bool { return len(h.w) == 0 })
 }
 

@@ -20,10 +20,10 @@ type weighedPreconditioned struct {
 	NormalPreconditioner
 }
 
-// Weigh returns W^1/2 A, W = diag(w) the precisions of A's numbers: of y measured with
-// noise of variance 1/w, W^1/2 y is a measurement of it with noise of variance 1, and
-// numbers of weight 0 say nothing. w has as many entries as the codomain; it is not
-// copied. Where A is a NormalPreconditioner so is the result; that serves best where
+// Weigh returns W^1/2 A, W = diag(w), where w is 1/variance of each number of y. If y
+// has noise of variance 1/w, then W^1/2 y is a measurement by the result with noise of
+// variance 1; numbers of weight 0 do not count. w has as many entries as the codomain;
+// it is not copied. If A is a NormalPreconditioner, so is the result; it works best if
 // the mean of w is 1.
 func Weigh(a Linear, w []float32) (Linear, error) {
 	if len(w) != a.Codomain().Len() {

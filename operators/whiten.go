@@ -7,11 +7,11 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// Whiten makes the coils of k-space, 2 coils x H x W, independent: with the covariance
-// of noise P = L L' estimated from a scan without a signal, 2 coils x any, it is L^-1
-// times the coils' numbers, and so are the coils' maps where the spec holds them
-// (Pruessmann et al., Magn. Reson. Med. 46, 2001). P is scaled to a mean of 1 on its
-// diagonal, so that the level of the noise stays.
+// Whiten makes the noise of the coils of k-space, 2 coils x H x W, independent. It
+// estimates the covariance of the noise P = L L' from a scan without a signal, 2 coils
+// x any, and multiplies the coils' numbers by L^-1, and the coils' maps if the spec
+// holds them (Pruessmann et al., Magn. Reson. Med. 46, 2001). P is scaled to a mean of
+// 1 on its diagonal, so that the level of the noise stays.
 func (m Measurement) Whiten(scan Image) (Measurement, error) {
 	k := m.Y.C / 2
 	n := scan.H * scan.W
@@ -49,7 +49,7 @@ func (m Measurement) Whiten(scan Image) (Measurement, error) {
 	if !(trace > 0) || !e.Factorize(p, true) {
 		return m, fmt.Errorf("the noise scan has no noise")
 	}
-	// P^-1/2, which is L^-1 but for a rotation.
+	// P^-1/2, which is L^-1 up to a rotation.
 	var v, root mat.Dense
 	e.VectorsTo(&v)
 	inverse := mat.NewDiagDense(2*k, nil)

@@ -15,10 +15,10 @@ import (
 // on F(x) + G(x). With G = rho R the last step is one evaluation of the
 // network, z = f(x + u).
 //
-// Certified when both are convex (any rho; Boyd et al. 2011), or when
-// rho > L = Lip(grad F) and G is the exact prox of a strongly convex potential
-// and bounded below (Themelis & Patrinos 2020; Fang et al. 2024).
-// Outside it runs and says so. F need not fall at every iteration.
+// Certified when both are convex (any rho; Boyd et al. 2011), or when rho > L =
+// Lip(grad F) and G is the exact prox of a strongly convex potential and bounded below
+// (Themelis & Patrinos 2020; Fang et al. 2024). Otherwise it runs without a
+// certificate. F need not fall at every iteration.
 //
 // The iterate is z. Residual is (||x-z|| + ||z_{k+1}-z_k||) / ||z||.
 type ADMM struct {

@@ -14,20 +14,19 @@ import (
 //	x_{k+1} = z_{k+1}                             if F(z_{k+1}) <= F(x_k) - delta ||z_{k+1} - y_k||^2
 //	          prox_{eta g}(x_k - eta grad h(x_k)) otherwise, with t restarted at 1
 //
-// on F(x) = h(x) + g(x), delta = 1e-4/eta. One prox an iteration, two where
-// the extrapolation is refused. The momentum is also restarted when it points
-// uphill, <y_k - z_{k+1}, z_{k+1} - x_k> > 0 (O'Donoghue & Candes 2015).
+// on F(x) = h(x) + g(x), delta = 1e-4/eta. An iteration takes one prox, or two if the
+// extrapolation is rejected. The momentum is also restarted when it points uphill, <y_k
+// - z_{k+1}, z_{k+1} - x_k> > 0 (O'Donoghue & Candes 2015).
 //
-// Certified under the conditions of PGD; F never rises. Where G is not a
-// ValuedProx F is unknown, only the uphill test restarts, and a non-convex G
-// is not certified.
+// Certified under the conditions of PGD; F never rises. If G is not a ValuedProx, F is
+// unknown, only the uphill test restarts, and a non-convex G is not certified.
 //
 // Residual is ||z_{k+1} - y_k|| / (eta ||grad h(y_k)||).
 type APGD struct {
 	// H is the fidelity, G the prior.
 	H Smooth
 	G Prox
-	// Step is eta; 0: as in PGD. Search: as in PGD, without growth.
+	// Step is eta; 0: as in PGD. Search: as in PGD, but the step never becomes larger.
 	Step   float64
 	Search bool
 }

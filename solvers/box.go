@@ -1,7 +1,7 @@
 package solvers
 
-// Box is the constraint Lo <= x_i <= Hi: g is 0 inside and +Inf outside, and
-// its prox is the projection, whatever t. The zero value is [0,1].
+// Box is the constraint Lo <= x_i <= Hi: g is 0 inside and +Inf outside, and its prox
+// is the projection for every t. The zero value is [0,1].
 type Box struct{ Lo, Hi float64 }
 
 var _ ValuedProx = Box{}
@@ -30,10 +30,10 @@ func (b Box) ProxValue(dst, v []float32, t float64) float64 {
 // Convex reports true.
 func (b Box) Convex() bool { return true }
 
-// BoxPenalty is the smooth stand-in for Box where a method takes no second
-// prox: the Moreau envelope h(x) = Weight/2 dist(x, Box)^2, of gradient
-// Weight (x - clip(x)) and Lipschitz constant Weight. Added to a fidelity
-// with Sum it bounds the overshoot by the fidelity's gradient over Weight.
+// BoxPenalty is a smooth form of Box, for methods that take no second prox: the Moreau
+// envelope h(x) = Weight/2 dist(x, Box)^2, of gradient Weight (x - clip(x)) and
+// Lipschitz constant Weight. Added to a fidelity with Sum it bounds the overshoot by
+// the fidelity's gradient over Weight.
 type BoxPenalty struct {
 	// Lo and Hi bound the box; both zero means [0,1].
 	Lo, Hi float64

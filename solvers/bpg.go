@@ -8,9 +8,8 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// BPG minimises F(x) = h(x) + lambda R(x) for a learned prior R, at any
-// weight lambda > 0, with one evaluation of the network an iteration. It is
-// the default solver.
+// BPG minimises F(x) = h(x) + lambda R(x) for a learned prior R, at any weight lambda >
+// 0, with one evaluation of the network for each iteration. It is the default solver.
 //
 // Its variable is the dual point y, of which x = f(y) = grad psi(y) is the
 // picture. There both R and its gradient are free,
@@ -33,18 +32,17 @@ import (
 //
 // # The default step
 //
-// P = (H + c I)^-1, H the Hessian of h (A'A for LeastSquares): in closed form
-// where h is a CurvatureSolver, by a few conjugate gradients where it is a
-// Hessian, and I/c otherwise. At c = lambda this is ADMM in the order x,z,u
-// with rho = lambda, written in y = x + u (or Douglas-Rachford splitting with
-// the network first); as c grows it becomes the textbook step. The search for
-// c runs between the fast method and the safe one: c starts at lambda and is
-// tripled until
+// P = (H + c I)^-1, H the Hessian of h (A'A for LeastSquares): in closed form where h
+// is a CurvatureSolver, by a few conjugate gradients where it is a Hessian, and I/c
+// otherwise. At c = lambda this is ADMM in the order x,z,u with rho = lambda, written
+// in y = x + u (or Douglas-Rachford splitting with the network first); as c grows it
+// becomes the textbook step. The search for c runs between the fast method and the safe
+// one: c starts at lambda, and is tripled until
 //
 //	F(x_{k+1}) - F(x_k) <= <g_k, x_{k+1} - x_k> / 100    and
 //	-<g_k, x_{k+1} - x_k> >= m ||g_k||^2 / (10 (c + Lip(grad h))),
 //
-// m the modulus of psi, then let down again.
+// with m the modulus of psi; afterwards it falls again.
 //
 // From the second iteration on, the step is taken from the minimiser of F's
 // quadratic model over the last three steps, as conjugate gradients do with
@@ -52,18 +50,17 @@ import (
 //
 //	y_{k+1} = y' - P g',  y' = y_k - sum gamma_i dy_i,  g' = g_k - sum gamma_i dg_i,
 //
-// gamma such that <dx_i, g'> = 0. If that fails the test, the steps are
-// forgotten and the plain one is taken.
+// gamma such that <dx_i, g'> = 0. If that step fails the test, the method drops the
+// memory of steps and takes the plain step.
 //
 // # Certificate
 //
-// When lambda > 0, psi is m-strongly convex with m > 0, R is bounded below
-// and grad h is Lipschitz. Then for c large enough every step passes the test
-// (P g tends to g/c, and x moves by at least m/c ||g|| along -g), so c stays
-// bounded; summing the two inequalities, the sum of ||g_k||^2 is finite:
-// grad F(x_k) tends to 0 and F falls at every iteration. A fixed Step is
-// certified when LipF is given and Step <= 1/L. Outside this it runs and says
-// so.
+// When lambda > 0, psi is m-strongly convex with m > 0, R is bounded below and grad h
+// is Lipschitz. Then for c large enough every step passes the test (P g tends to g/c,
+// and x moves by at least m/c ||g|| along -g), so c stays bounded; summing the two
+// inequalities, the sum of ||g_k||^2 is finite: grad F(x_k) tends to 0 and F falls at
+// every iteration. A fixed Step is certified when LipF is given and Step <= 1/L.
+// Otherwise the method runs without a certificate.
 //
 // Residual is ||g_k|| / (||grad h(x_k)|| + lambda ||y_k - x_k||).
 type BPG struct {
@@ -83,9 +80,9 @@ type BPG struct {
 	// Inner bounds the conjugate gradients of a fidelity that has a Hessian but
 	// no closed form. Default 40; negative: P = I/c.
 	Inner int
-	// Start is the first dual point. The default is x0 - grad h(x0)/lambda,
-	// which would be x0's own dual point were x0 critical, but no further from
-	// x0 than a quarter of its norm.
+	// Start is the first dual point. The default is x0 - grad h(x0)/lambda, which is
+	// the dual point of x0 if x0 is critical, moved towards x0 to within a quarter of
+	// its norm.
 	Start []float32
 }
 
@@ -162,8 +159,8 @@ const (
 	krylov               // conjugate gradients on a Hessian
 )
 
-// Steps runs from x0; see Method and Start. The first iterate is f(Start). The
-// sequence ends by itself where no step lowers F by more than rounding.
+// Steps runs from x0; see Method and Start. The first iterate is f(Start). The sequence
+// ends when no step lowers F by more than rounding.
 func (b BPG) Steps(x0 []float32) iter.Seq[Iterate] {
 	return func(yield func(Iterate) bool) {
 		s := b.begin(x0)

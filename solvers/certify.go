@@ -2,10 +2,9 @@ package solvers
 
 import "fmt"
 
-// A Certifier says, before it runs, whether its parameters meet the condition
-// of its convergence theorem: ok, or why not. The methods of this package
-// implement it. What a method needs to know of a prior it asks through
-// StronglyConvex, Bounded and Convexer.
+// A Certifier says, before it runs, whether its parameters meet the condition of its
+// convergence theorem: ok, or why not. The methods of this package implement it.
+// Methods learn about priors through StronglyConvex, Bounded and Convexer.
 type Certifier interface {
 	Certificate() (ok bool, why string)
 }

@@ -12,11 +12,11 @@ import (
 //
 //	h(x) = 1/2 ||e(A d(x)) - y||^2,
 //
-// so that noise that is white in the picture is white here, and the prior sees pictures
-// as it was trained on them. Samples of y at 0 or 1 count as in Saturated. The curve goes
-// on beyond [0,1] with its slope at the ends. h is smooth but not convex, and its
-// gradient has no global Lipschitz constant: BPG lowers the objective, but certifies
-// nothing. Its Hessian is that of Gauss and Newton, J'J with J = e' A d'.
+// so noise that is white in the picture is white here, and the prior is applied to the
+// numbers on which it was trained. Samples of y at 0 or 1 count as in Saturated. Beyond
+// [0,1] the curve continues with its slope at the ends. h is smooth but not convex, and
+// its gradient has no global Lipschitz constant: BPG lowers the objective, but
+// certifies nothing. Its Hessian is that of Gauss and Newton, J'J with J = e' A d'.
 type Developed struct {
 	A operators.Linear
 	// Y is the measurement, of A's codomain.

@@ -3,8 +3,8 @@
 //
 //	F(x) = h(x) + g(x),
 //
-// a fidelity h, small where A x explains y, plus a prior g, small where x
-// looks like a picture.
+// the sum of a fidelity h, which is small if A x explains y, and a prior g, which is
+// small if x looks like a picture.
 //
 // # Parts
 //
@@ -34,13 +34,13 @@
 //		}
 //	}
 //
-// [Solve] is that loop with stopping rules, a deadline, a trace and a watch
-// on divergence. It reports whether a tolerance was met (Converged) and
-// whether the method's theorem applied (Certified); a method runs outside its
-// theorem, but says so.
+// [Solve] is that loop with stopping rules, a deadline, a trace and a check for
+// divergence. It reports whether a tolerance was met (Converged) and whether the
+// method's theorem applied (Certified). A method also runs outside its theorem; then
+// the result is not certified.
 //
-// Pictures are []float32 of any length; only priors that need a grid know a
-// shape. Sums are accumulated in float64. Nothing here is modified by use:
-// fidelities and priors may serve several methods at once, and a Method's
-// Steps may be ranged over any number of times.
+// Pictures are []float32 of any length; only priors that need a grid know a shape. Sums
+// are accumulated in float64. Use modifies nothing: several methods may share
+// fidelities and priors, and you may range over the Steps of a Method any number of
+// times.
 package solvers

@@ -7,8 +7,8 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// A ValueGradient computes h(x) and its gradient together, for less than the
-// two apart. Methods use it where a Smooth has it.
+// A ValueGradient computes h(x) and its gradient together, for less than both cost
+// separately. Methods use it if a Smooth has it.
 type ValueGradient interface {
 	ValueGradient(dst, x []float32) float64
 }
@@ -16,8 +16,8 @@ type ValueGradient interface {
 // A Lipschitzer knows a Lipschitz constant L of its gradient.
 type Lipschitzer interface{ Lipschitz() float64 }
 
-// A WarmProx is a Prox computed by iterations that profit from a guess: dst
-// holds it on entry and must not overlap v.
+// A WarmProx is a Prox that is computed by iterations from a first guess, which dst
+// holds on entry. dst must not overlap v.
 type WarmProx interface {
 	ProxFrom(dst, v []float32, t float64)
 }
@@ -29,9 +29,9 @@ type Hessian interface {
 	HessianAt(x []float32) func(dst, v []float32)
 }
 
-// A CurvatureSolver solves (H + c I) d = g in closed form for a constant
-// Hessian H, c > 0; dst may equal g. HasCurvature says whether it can;
-// SolveCurvature panics where it cannot.
+// A CurvatureSolver solves (H + c I) d = g in closed form for a constant Hessian H, c >
+// 0; dst may equal g. HasCurvature says whether it can; SolveCurvature panics if it
+// cannot.
 type CurvatureSolver interface {
 	HasCurvature() bool
 	SolveCurvature(dst, g []float32, c float64)
@@ -43,9 +43,8 @@ type CurvaturePreconditioner interface {
 	Preconditioner(c float64) func(dst, r []float32)
 }
 
-// A NewtonSolver solves (H(x) + c I) d = g, H its Hessian at x, in its own way
-// and about as well as conjugate gradients of a few percent: g -> d must be a
-// positive definite map that tends to g/c as c grows.
+// A NewtonSolver solves (H(x) + c I) d = g, with H its Hessian at x, to a few percent:
+// g -> d must be a positive definite map that tends to g/c as c grows.
 type NewtonSolver interface {
 	SolveAt(d, x, g []float32, c float64)
 }
@@ -177,7 +176,7 @@ func (h *LeastSquares) SolveCurvature(dst, g []float32, c float64) {
 	h.A.(operators.NormalSolver).SolveNormal(dst, g, c)
 }
 
-// Preconditioner is A's own, where A is an operators.NormalPreconditioner.
+// Preconditioner is that of A if A is an operators.NormalPreconditioner, else nil.
 func (h *LeastSquares) Preconditioner(c float64) func(dst, r []float32) {
 	p, ok := h.A.(operators.NormalPreconditioner)
 	if !ok {
@@ -225,14 +224,13 @@ func (h *LeastSquares) adjointData() []float32 {
 //
 //	h(x) = sum_i kl(y_i, s_i),  s = A x + b,  kl(y,s) = s - y + y log(y/s),
 //
-// for measurements y >= 0 in units in which one unit of s is one unit of y
-// (counts divided by the gain). Below s = e, with e the background b (1e-3
-// when b is 0), kl is continued by its second-order Taylor polynomial at e:
-// so h is convex and smooth everywhere, it is the exact likelihood wherever
-// A x >= 0 (when b > 0), and its gradient has the Lipschitz constant
-// ||A||^2 max_i(y_i)/e^2. That constant is far above the curvature met in
-// practice: use methods that search for their step (PGD.Search, BPG).
-// It is used by address and is safe for concurrent use.
+// for measurements y >= 0 in units in which one unit of s is one unit of y (counts
+// divided by the gain). Below s = e, with e the background b (1e-3 when b is 0), kl is
+// continued by its second-order Taylor polynomial at e: so h is convex and smooth
+// everywhere, it is the exact likelihood wherever A x >= 0 (when b > 0), and its
+// gradient has the Lipschitz constant ||A||^2 max_i(y_i)/e^2. That constant is far
+// above the curvature in practice, so use methods that search for their step
+// (PGD.Search, BPG). It is used by address and is safe for concurrent use.
 type Poisson struct {
 	A operators.Linear
 	// Y is the measurement, of A's codomain, every sample >= 0.
@@ -347,8 +345,7 @@ func (s Sum) ValueGradient(dst, x []float32) float64 {
 	return v
 }
 
-// HessianAt is the sum of the Hessians of the terms that have one; the others
-// are left out.
+// HessianAt is the sum of the Hessians of the terms that have one.
 func (s Sum) HessianAt(x []float32) func(dst, v []float32) {
 	var parts []func(dst, v []float32)
 	for _, h := range s {
@@ -367,7 +364,7 @@ func (s Sum) HessianAt(x []float32) func(dst, v []float32) {
 	}
 }
 
-// Lipschitz is the sum of the constants, infinite where one is unknown.
+// Lipschitz is the sum of the constants, infinite if one is unknown.
 func (s Sum) Lipschitz() float64 {
 	l := 0.0
 	for _, h := range s {

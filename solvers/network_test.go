@@ -127,7 +127,7 @@ func TestNetworksInEverySolver(t *testing.T) {
 				{"APGD", strong, true, solvers.APGD{H: h, G: g, Step: 1 / strong}},
 				{"ADMM", strong, false, solvers.ADMM{F: h, G: g, Rho: strong}},
 				{"DRS", strong, false, solvers.DRS{F: h, G: g, T: 1 / strong}},
-				{"HQS", strong, false, solvers.HQS{F: h, G: g, Rho: strong, Growth: 1}},
+				{"HQS", strong, false, solvers.HQS{F: h, G: g, Rho: strong, Factor: 1}},
 			} {
 				name := spec.op + " " + spec.boundary.String() + ", " + kind + ", " + c.name
 				r, err := solvers.Solve(context.Background(), c.method, x0, solvers.Stop{MaxIters: 300, RelChange: 3e-7})

@@ -15,9 +15,9 @@ import (
 // plug-and-play step x_{k+1} = f(x_k - eta grad h(x_k)) of Fang, Buchanan &
 // Sulam (2024).
 //
-// Certified when eta <= 1/L, L = Lip(grad h), and g is convex or exact and
-// bounded below: F then falls at every iteration and the limit points are
-// critical. Outside it runs and says so; with Search it needs no L.
+// Certified when eta <= 1/L, L = Lip(grad h), and g is convex or exact and bounded
+// below: F then falls at every iteration and the limit points are critical. Otherwise
+// it runs without a certificate; with Search it needs no L.
 //
 // Residual is ||x_{k+1} - x_k|| / (eta ||grad h(x_k)||), the gradient mapping
 // relative to the gradient.
@@ -28,9 +28,9 @@ type PGD struct {
 	// Step is eta. 0: 1/L where H knows L, otherwise found by Search from the
 	// step of Barzilai & Borwein (1988) along the first gradient.
 	Step float64
-	// Search takes Step as a first guess, grown by a tenth each iteration and
-	// halved until h lies under its quadratic model at the new point
-	// (Beck & Teboulle 2009).
+	// Search takes Step as a first guess. In each iteration it is enlarged by a tenth
+	// and then halved until h is below its quadratic model at the new point (Beck &
+	// Teboulle 2009).
 	Search bool
 }
 

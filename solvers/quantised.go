@@ -8,19 +8,18 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// Quantised is the fidelity of numbers that were rounded to multiples of a
-// step, as a JPEG file's are: the truth lies within half a step of what was
-// kept, up to what noise there was before. With u = A x,
+// Quantised is the fidelity of numbers that were rounded to multiples of a step, as in
+// a JPEG file: the truth is within half a step of the rounded number, up to the noise
+// before the rounding. With u = A x,
 //
 //	h(x) = sum_i softplus((u_i - y_i - q_i/2)/s_i) + softplus((y_i - q_i/2 - u_i)/s_i),
 //
-// softplus(t) = log(1 + e^t): two walls, of a box as wide as the step, that are
-// s wide themselves. Up to a constant it is -log of the probability that u plus
-// logistic noise of scale s (standard deviation pi s/sqrt 3) is rounded to y,
-// so it is the likelihood of noise and rounding together. It is convex and
-// smooth, close to 0 inside the box and linear far outside, so that a
-// number that is wrong counts little; its gradient has the Lipschitz constant
-// ||A||^2 max 1/(2 s^2). Small s make a box of it.
+// softplus(t) = log(1 + e^t): two walls, of a box as wide as the step, that are s wide
+// themselves. Up to a constant it is -log of the probability that u plus logistic noise
+// of scale s (standard deviation pi s/sqrt 3) is rounded to y, so it is the likelihood
+// of noise and rounding together. It is convex and smooth, close to 0 inside the box
+// and linear far outside, so that a wrong number counts little; its gradient has the
+// Lipschitz constant ||A||^2 max 1/(2 s^2). As s tends to 0 it becomes a box.
 //
 // It is used by address, and is safe for concurrent use.
 type Quantised struct {

@@ -6,17 +6,17 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// Saturated is the Gaussian fidelity of a measurement whose samples end at Lo and
-// Hi: one that lies at an end says only that the truth lies there or beyond,
+// Saturated is the Gaussian fidelity of a measurement that was clipped to [Lo,Hi]. For
+// a sample at an end, every truth there or beyond fits:
 //
 //	h(x) = 1/2 sum_i r_i^2,   r = A x - y,
 //	       with max(r_i, 0) in the place of r_i where y_i <= Lo,
 //	       and  min(r_i, 0) where y_i >= Hi.
 //
-// Lamps in a night picture are such samples: taken at their word they contradict
-// every blur. It is convex and smooth, with the Lipschitz constant ||A||^2, and
-// equal to LeastSquares where nothing lies at an end. It is used by address, and is
-// safe for concurrent use.
+// Lamps in a night picture are such samples: without clipping they would contradict
+// every blur. It is convex and smooth, with the Lipschitz constant ||A||^2, and equals
+// LeastSquares if no sample is at an end. It is used by address, and is safe for
+// concurrent use.
 type Saturated struct {
 	A operators.Linear
 	// Y is the measurement, of A's codomain.
@@ -64,8 +64,8 @@ func (h *Saturated) HessianAt(x []float32) func(dst, v []float32) {
 	return h.separable().hessianAt(x)
 }
 
-// Preconditioner is the inverse of A'A + c I in closed form, where A has one: all
-// but the samples at an end.
+// Preconditioner is the inverse of A'A + c I in closed form, if A has one. It ignores
+// the samples at an end.
 func (h *Saturated) Preconditioner(c float64) func(dst, r []float32) {
 	if a, ok := h.A.(operators.NormalSolver); ok {
 		return func(dst, r []float32) { a.SolveNormal(dst, r, c) }

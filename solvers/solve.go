@@ -42,7 +42,7 @@ type TracePoint struct {
 	PSNR float64
 }
 
-// A Result is what Solve found.
+// A Result is the result of Solve.
 type Result struct {
 	// X is the estimate; it belongs to the caller.
 	X []float32
@@ -51,8 +51,8 @@ type Result struct {
 	Iterations, Kept int
 	// Objective, Data, Prior and Residual are those of X, NaN if unknown.
 	Objective, Data, Prior, Residual float64
-	// Converged: a tolerance of Stop was met, or the method ended by itself,
-	// no step lowering F by more than rounding, with a residual below 1e-2.
+	// Converged: a tolerance of Stop was met, or the method ended because no step
+	// lowered F by more than rounding, with a residual below 1e-2.
 	Converged bool
 	// Diverged: the run was cut because its numbers blew up.
 	Diverged bool
@@ -78,13 +78,12 @@ const riseTolerance = 1e-5
 // converged.
 const endResidual = 1e-2
 
-// Solve runs m from x0 until a tolerance of s is met, the iterations are
-// spent, the numbers blow up (NaN, infinities, an objective far above its
-// start or falling without bound), or ctx ends. A run that blew up returns
-// the iterate of lowest objective, or the last finite one where the method
-// has no objective, and says so in Reason. The error is not nil when ctx
-// ended (the Result then holds the last iterate) or not one finite iterate
-// was made.
+// Solve runs m from x0 until a tolerance of s is met, the iterations are spent, the
+// numbers blow up (NaN, infinities, an objective far above its start or falling without
+// bound), or ctx ends. A run that blew up returns the iterate of lowest objective, or
+// the last finite one if the method has no objective; Reason tells this. The error is
+// not nil if ctx ended (the Result then holds the last iterate) or if no iterate was
+// finite.
 func Solve(ctx context.Context, m Method, x0 []float32, s Stop) (Result, error) {
 	limit := s.MaxIters
 	if limit == 0 {
@@ -244,9 +243,8 @@ func (r *run) blownUp(it Iterate, change, size float64) string {
 	return ""
 }
 
-// Watch returns m with see called on every iterate before it is handed on:
-// for progress bars and records of one's own. see must not keep Iterate.X.
-// What m certifies stays certified.
+// Watch returns m with see called on every iterate before it is handed on: for progress
+// bars and records. see must not keep Iterate.X. The certificate is that of m.
 func Watch(m Method, see func(Iterate)) Method { return watched{m, see} }
 
 type watched struct {

@@ -30,7 +30,7 @@ type Potential interface {
 	Eval(dst, y []float32) (psi float64)
 }
 
-// An Iterate is what a Method shows of its state after each iteration.
+// An Iterate is the state of a Method after an iteration.
 type Iterate struct {
 	// K is the iteration's number, from 1.
 	K int
@@ -40,8 +40,8 @@ type Iterate struct {
 	// Objective is F at X, Data the fidelity's part of it and Prior the
 	// rest; NaN where the method does not know it.
 	Objective, Data, Prior float64
-	// Residual is the method's own optimality measure, relative (its doc says
-	// which); NaN where unknown.
+	// Residual is a relative measure of optimality, which the method's documentation
+	// defines; NaN if unknown.
 	Residual float64
 }
 

@@ -81,7 +81,7 @@ func TestEverySolverReachesTheMinimiser(t *testing.T) {
 			{"APGD search", APGD{H: h, G: p.g, Step: 10, Search: true}, true},
 			{"ADMM", ADMM{F: h, G: p.g}, false},
 			{"ADMM, small rho", ADMM{F: closed, G: p.g, Rho: 0.3}, false},
-			{"HQS", HQS{F: closed, G: p.g, Growth: 1.02, Max: 1e3}, false},
+			{"HQS", HQS{F: closed, G: p.g, Factor: 1.02, Max: 1e3}, false},
 			{"DRS", DRS{F: closed, G: p.g, T: 1}, false},
 		} {
 			t.Run(p.name+"/"+c.name, func(t *testing.T) {

@@ -13,11 +13,11 @@ import "github.com/lpn-imaging/lpn/operators"
 // gradients, preconditioned by A's closed form where there is one.
 type Tikhonov struct {
 	A operators.Linear
-	// Mu weighs the gradient, Rho the picture. Rho = 0 is taken as 1e-6
-	// ||A||^2, so that the system is definite.
+	// Mu is the weight of the gradient, Rho that of the picture. Rho = 0 is taken as
+	// 1e-6 ||A||^2, so that the system is definite.
 	Mu, Rho float64
-	// Tol and MaxIters are those of conjugate gradients; 1e-5 and 200. Tomography
-	// needs so small a Tol: what a picture's mean leaves of A'y is far larger than
+	// Tol and MaxIters are those of conjugate gradients; 1e-5 and 200. Tomography needs
+	// such a small Tol, because the mean of a picture contributes far more to A'y than
 	// its edges.
 	Tol      float64
 	MaxIters int

@@ -24,7 +24,7 @@ func (p Param) start() float64 {
 	return math.Sqrt(p.Lo * p.Hi)
 }
 
-// A Trial is one point that Tune looked at.
+// A Trial is one point that Tune tried.
 type Trial struct {
 	Params []float64
 	Score  float64

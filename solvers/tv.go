@@ -26,9 +26,9 @@ type TV struct {
 	Tol float64
 	// MaxIters bounds the dual iterations of one prox. Default 200.
 	MaxIters int
-	// Warm keeps the dual variable from one call to the next, which a solver's
-	// slowly moving argument profits from. The result then depends on the
-	// calls before, within the gap, and the TV serves one solver at a time.
+	// Warm keeps the dual variable from one call to the next, which is faster if the
+	// argument changes slowly, as in a solver. Then the result depends on earlier
+	// calls, within the gap, and only one solver may use the TV at a time.
 	Warm bool
 
 	dual []float32

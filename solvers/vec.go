@@ -54,5 +54,5 @@ func sub(dst, a, b []float32) {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// unset stands for a number that a method does not know.
+// unset is a number that a method does not know.
 func unset() float64 { return math.NaN() }

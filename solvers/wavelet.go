@@ -22,9 +22,9 @@ func Haar() []float64 {
 // exact: transform, soft threshold at t Weight, transform back (Donoho &
 // Johnstone 1994).
 //
-// Rows and columns are extended periodically. One of odd length keeps its
-// last sample as it is, as one more approximation coefficient; so the
-// transform is orthogonal for any size.
+// Rows and columns are extended periodically. If the length is odd, the last sample
+// becomes one more approximation coefficient, so the transform is orthogonal for any
+// size.
 type Wavelet struct {
 	Shape operators.Shape
 	// Weight multiplies the norm. Default 1.

@@ -12,12 +12,12 @@ import (
 //
 //	h(x) = 1/2 (A x - y)' S^-1 (A x - y),
 //
-// whatever the noise is: of a level of its own a sample, correlated between
+// for noise with a different level in each sample, or with correlation between
 // neighbours and channels. It is a Smooth of gradient A'S^-1(A x - y), with the
-// Lipschitz constant ||A||^2 ||S^-1||, and a Prox, so that every method takes it
-// and its theorems hold with S^-1/2 A in the place of A. As h counts in units of
-// the noise, the statistical weight of a prior trained at sigma is 1/sigma^2,
-// and S = s^2 I gives LeastSquares/s^2.
+// Lipschitz constant ||A||^2 ||S^-1||, and a Prox, so every method takes it, and the
+// theorems hold with S^-1/2 A in place of A. Because h is in units of the noise, the
+// statistical weight of a prior trained at sigma is 1/sigma^2, and S = s^2 I gives
+// LeastSquares/s^2.
 //
 // For A = I and a closed S (see noise.Covariance) the prox and the curvature are
 // closed forms; elsewhere they take conjugate gradients. It is used by address,
@@ -141,8 +141,8 @@ func (h *Weighted) ProxFrom(dst, v []float32, t float64) {
 	}.Solve(dst, b)
 }
 
-// Discrepancy is ||S^-1/2 (A x - y)||^2 over the number of samples: about 1 where
-// x leaves what the noise is, far below where the result keeps it.
+// Discrepancy is ||S^-1/2 (A x - y)||^2 over the number of samples: about 1 if A x - y
+// is the noise, and far below if the result contains the noise.
 func (h *Weighted) Discrepancy(x []float32) float64 {
 	return 2 * h.Value(x) / math.Max(1, float64(len(h.Y)))
 }

@@ -158,9 +158,9 @@ var commonNames = []string{"json", "quiet", "threads", "log-format", "seed"}
 func common(more ...cli.Flag) []cli.Flag {
 	return append(more,
 		&cli.BoolFlag{Name: "json", Usage: "print one JSON object on stdout and nothing else"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks on stderr"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print no progress and no remarks on stderr"},
 		&cli.IntFlag{Name: "threads", Usage: "use `N` cores (default: all); the result is the same for any number"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "write stderr as `FORMAT` text, or json: one object a line, with time, level and msg; --log json and --log text mean the same"},
+		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "write stderr as `FORMAT` text or json (one object on each line, with time, level and msg); --log json and --log text mean the same"},
 		&cli.Uint64Flag{Name: "seed", Usage: "seed `N` of all random numbers"},
 	)
 }

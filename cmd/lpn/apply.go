@@ -24,8 +24,8 @@ func applyCommand() *cli.Command {
 		Name:      "apply",
 		Usage:     "evaluate f(y), without a solver and without clipping",
 		ArgsUsage: "PRIOR IN.npy",
-		Description: "IN is float32 or float64 of shape N×C×H×W, C×H×W or H×W, for 1-D priors N×1 or N. The\n" +
-			"output is float32 of the same shape.\n\n" +
+		Description: "IN is float32 or float64 of shape N×C×H×W, C×H×W or H×W; for a 1-D prior N×1 or N. The output\n" +
+			"is float32 of the same shape." + "\n\n" +
 			"Example: lpn apply prior.safetensors noisy.npy -o f.npy --psi psi.npy",
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write f(y) to `FILE`.npy, or - for stdout"},
@@ -35,7 +35,7 @@ func applyCommand() *cli.Command {
 			if err := wantArgs(c, 2, "a prior and a .npy file"); err != nil {
 				return err
 			}
-			o := applyOptions{c.Args().Get(0), c.Args().Get(1), c.String("output"), c.String("psi"), c.Bool("force")}
+			o := applyOptions{prior: c.Args().Get(0), in: c.Args().Get(1), out: c.String("output"), psi: c.String("psi"), force: c.Bool("force")}
 			return o.run(c.Context, con)
 		}),
 	}

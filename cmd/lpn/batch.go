@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/lpn-imaging/lpn/internal/inorder"
 )
 
 // A failure is an input that could not be worked on, as JSON shows it.
@@ -85,7 +87,7 @@ func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 		}
 		return log.record(j, sum, time.Since(start), o)
 	}
-	err = inOrder(len(jobs), r.workers(), one, func(i int, o outcome) error {
+	err = inorder.Do(len(jobs), r.workers(), 8, one, func(i int, o outcome) error {
 		j := jobs[i]
 		switch {
 		case o.skipped:
@@ -148,54 +150,6 @@ func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 		return partlyError{failed, len(jobs)}
 	}
 	return log.close()
-}
-
-// inOrder calls work(0..n-1) on so many goroutines, and emit on the results in
-// their order, on the caller's. At most a few results a worker wait for their turn.
-// It stops at the first error of emit, and returns when no work is under way.
-func inOrder[T any](n, workers int, work func(i int) T, emit func(i int, v T) error) error {
-	if workers = min(workers, n); workers <= 1 {
-		for i := range n {
-			if err := emit(i, work(i)); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	depth := 8 * workers
-	slots := make([]chan T, depth) // result i goes to slot i%depth
-	for i := range slots {
-		slots[i] = make(chan T, 1)
-	}
-	next := make(chan int, depth)
-	var under sync.WaitGroup
-	for range workers {
-		under.Go(func() {
-			for i := range next {
-				slots[i%depth] <- work(i)
-			}
-		})
-	}
-	for i := range min(depth, n) {
-		next <- i
-	}
-	var err error
-	for i := 0; i < n && err == nil; i++ {
-		if err = emit(i, <-slots[i%depth]); err == nil && i+depth < n {
-			next <- i + depth
-		}
-	}
-	if err != nil { // what nobody began is left
-		for len(next) > 0 {
-			select {
-			case <-next:
-			default:
-			}
-		}
-	}
-	close(next)
-	under.Wait()
-	return err
 }
 
 // vanished names the outputs that something else has removed since they were

@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // smallPictures writes n small pictures into a folder.
@@ -43,35 +41,6 @@ func lines(t *testing.T, path string) (all []map[string]any) {
 		all = append(all, l)
 	}
 	return all
-}
-
-func TestInOrder(t *testing.T) {
-	for _, workers := range []int{1, 3, 16} {
-		var got []int
-		err := inOrder(100, workers, func(i int) int { time.Sleep(time.Duration(i%5) * 100 * time.Microsecond); return i * i },
-			func(i, v int) error {
-				if v != i*i {
-					t.Errorf("result %d is %d", i, v)
-				}
-				got = append(got, i)
-				return nil
-			})
-		if err != nil || len(got) != 100 || !slices.IsSorted(got) {
-			t.Errorf("%d workers: %v, %v", workers, got, err)
-		}
-		var running atomic.Int32
-		stop := fmt.Errorf("stop")
-		err = inOrder(1000, workers, func(i int) int { running.Add(1); defer running.Add(-1); return i },
-			func(i, _ int) error {
-				if i == 20 {
-					return stop
-				}
-				return nil
-			})
-		if err != stop || running.Load() != 0 {
-			t.Errorf("%d workers: ended with %v, %d still at work", workers, err, running.Load())
-		}
-	}
 }
 
 // However jobs come, they never have more than there is, and each gets its turn.

@@ -30,13 +30,13 @@ type batchOptions struct {
 
 func batchFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "files-from", Usage: "also work on the files named in `LIST`, one a line (or ended by zero bytes); - is stdin"},
-		&cli.StringFlag{Name: "shard", Usage: "work on every N-th input only, from the I-th, `I/N`: each task of a job array has its own I from 1 to N"},
-		&cli.IntFlag{Name: "jobs", Usage: "work on `N` small pictures at a time; large ones go alone, on all cores", DefaultText: "as many as cores"},
-		&cli.DurationFlag{Name: "timeout", Usage: "give an input up that takes longer than `D`, as 90s or 5m (looked at between iterations)"},
-		&cli.StringFlag{Name: "manifest", Usage: "append a JSON line a file to `FILE`.jsonl: hashes, settings, result or error; --skip-existing then passes over only what was made of the same input with the same settings, makes anew what is out of date, and keeps and names as failed what is not as it was made"},
-		&cli.StringFlag{Name: "retry-failed", Usage: "work on what failed according to the manifest `FILE`.jsonl, to which it is added"},
-		&cli.BoolFlag{Name: "json-lines", Usage: "print one JSON object a line on stdout, as inputs are done"},
+		&cli.StringFlag{Name: "files-from", Usage: "also work on the files named in `LIST`, one on each line or ended by zero bytes; - is stdin"},
+		&cli.StringFlag{Name: "shard", Usage: "work on inputs I, I+N, I+2N, ... only, `I/N`; in a job array each task has its own I from 1 to N"},
+		&cli.IntFlag{Name: "jobs", Usage: "work on `N` small pictures at a time; a large picture gets all cores", DefaultText: "as many as cores"},
+		&cli.DurationFlag{Name: "timeout", Usage: "give up on an input after `D`, such as 90s or 5m; checked between iterations"},
+		&cli.StringFlag{Name: "manifest", Usage: "append a line of JSON for each input to `FILE`.jsonl: hashes, settings, result or error. With it, --skip-existing skips an output only if it was made from the same input with the same settings, replaces it if it is out of date, and keeps it and reports a failure if it was changed since"},
+		&cli.StringFlag{Name: "retry-failed", Usage: "work on the inputs that failed according to the manifest `FILE`.jsonl, and append the results to it"},
+		&cli.BoolFlag{Name: "json-lines", Usage: "print a line of JSON on stdout for each input when it is done"},
 	}
 }
 
@@ -76,7 +76,7 @@ func (o batchOptions) workers() int {
 	return o.jobs
 }
 
-// byCores makes as many jobs run at a time as there are cores, if nobody said.
+// byCores makes as many jobs run at a time as there are cores, unless --jobs is given.
 func (o batchOptions) byCores() batchOptions {
 	if o.jobs == 0 {
 		o.jobs = runtime.GOMAXPROCS(0)

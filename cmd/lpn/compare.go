@@ -19,7 +19,7 @@ type compareOptions struct {
 func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "PSNR, SSIM and MS-SSIM of two images",
+		Usage:     "print PSNR, SSIM and MS-SSIM of two images",
 		ArgsUsage: "A B",
 		Description: "The data range is 1, B is clipped to [0,1], the whole image counts, and nothing is rounded\n" +
 			"to 8 bits. SSIM has a uniform 7x7 window; MS-SSIM has five scales of Gaussian windows and wants\n" +

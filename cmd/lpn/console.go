@@ -192,3 +192,12 @@ func (p *progress) end() {
 		p.con.bar = nil
 	}
 }
+
+// unused remarks on flags that were given and that nothing asks for.
+func unused(c *cli.Context, con *console, why string, flags ...string) {
+	for _, f := range flags {
+		if c.IsSet(f) {
+			con.remark("--%s is not used: %s", f, why)
+		}
+	}
+}

@@ -27,15 +27,15 @@ func degradeCommand() *cli.Command {
 		Name:      "degrade",
 		Usage:     "simulate a measurement: apply an operator and add noise",
 		ArgsUsage: "INPUT...",
-		Description: "Image files are clipped to [0,1]; .npy keeps every value. A measurement that is not an\n" +
-			"image (cs, tomo, mri, jpeg) is written to .npz, which lpn restore reads without --operator.\n\n" +
+		Description: "Image files are clipped to [0,1]; .npy keeps every value. A measurement that is not an image\n" +
+			"(cs, tomo, mri, jpeg) is written to .npz, which lpn restore reads without --operator." + "\n\n" +
 			operatorsHelp + "\n\n" +
 			"Example: lpn degrade --operator blur:gaussian,sigma=1.6 --noise 0.01 photo.png -o blurred.png",
 		Flags: common(append(append(operatorFlags(),
 			&cli.StringFlag{Name: "noise", Value: "0", Usage: "the noise `S`: a standard deviation as 0.1 or 25/255, or a model as for restore: poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy, FILE.json"}),
 			append(batchFlags(), outputFlags("_degraded")...)...)...),
 		Action: action(func(c *cli.Context, con *console) error {
-			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
+			spec, err := operatorFrom(c, con)
 			if err != nil {
 				return err
 			}

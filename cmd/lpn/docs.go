@@ -108,7 +108,7 @@ func describeFlag(f cli.Flag) flagDoc {
 	if given == "" {
 		given = doc.GetValue()
 	}
-	// Zero stands for what the text says already.
+	// The text explains the default already.
 	if given = strings.Trim(given, `"`); given != "" && given != "0" {
 		d.text += fmt.Sprintf(" (default: %s)", given)
 	}

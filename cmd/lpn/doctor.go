@@ -27,9 +27,9 @@ func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "doctor",
 		Usage: "check that every set of vector instructions of this machine computes the right numbers",
-		Description: "Evaluates two small networks and solves a Fourier problem with every set of instructions\n" +
-			"that the processor has, and compares with stored numbers. The exit status is 1 if one is\n" +
-			"wrong. LPN_CPU=generic, avx2 or avx512 in the environment restricts the instructions.\n\n" +
+		Description: "Evaluates two small networks and solves a Fourier problem with every set of instructions that\n" +
+			"the processor has, and compares the results with stored numbers. The exit status is 1 if one is\n" +
+			"wrong. The environment variable LPN_CPU=generic, avx2 or avx512 restricts the instructions." + "\n\n" +
 			"Examples:\n" +
 			"lpn doctor\n" +
 			"lpn doctor --json",
@@ -146,10 +146,10 @@ func (d diagnosis) print(con *console) error {
 	line("processor", "%s, %d cores, %d in use", orUnknown(d.CPU.Model), d.CPU.Cores, d.CPU.Threads)
 	line("instructions", "%s", orUnknown(strings.Join(d.CPU.Features, " ")))
 	line("kernels", "%s", d.Kernels)
-	if d.Memory.Bound == "" {
+	if d.Memory.Source == "" {
 		line("memory", "unknown")
 	} else {
-		line("memory", "%s available (%s)", sysmem.FormatSize(d.Memory.Available), d.Memory.Bound)
+		line("memory", "%s available (%s)", sysmem.FormatSize(d.Memory.Available), d.Memory.Source)
 	}
 	if d.PriorsError != "" {
 		line("priors", "%s", d.PriorsError)

@@ -40,10 +40,10 @@ func evalCommand() *cli.Command {
 		Name:      "eval",
 		Usage:     "degrade and restore every image, print a table of PSNR, SSIM and MS-SSIM",
 		ArgsUsage: "DIR...",
-		Description: "--noise is the noise that is added; the solver knows it. With more than one prior,\n" +
-			"operator or noise level, or results of other programs, the table compares: paired differences\n" +
-			"from the first method with 95% intervals by the bootstrap over pictures. Other programs\n" +
-			"restore what lpn degrade makes with the same --seed.\n\n" +
+		Description: "Adds noise of level --noise, which the solver knows, and restores. If you give more than one\n" +
+			"prior, operator or noise level, or results of other programs, the table is a comparison: it has\n" +
+			"paired differences from the first method, with 95% intervals by the bootstrap over pictures. To\n" +
+			"compare another program, let it restore what lpn degrade makes with the same --seed." + "\n\n" +
 			"Examples:\n" +
 			"lpn eval --noise 25/255 --gray set12/\n" +
 			"lpn eval --noise 15/255 --noise 25/255 --prior gray-25 --prior mine" + priorExt + " --table t.tex set12/\n" +
@@ -51,13 +51,13 @@ func evalCommand() *cli.Command {
 			"lpn eval --operator sr:factor=2 --noise 0.01 --baseline tv,wavelet --tune-on train/ set12/",
 		Flags: common(slices.Concat(repeatable(slices.Concat(operatorFlags(), solverFlags()), "operator", "noise", "prior"), tuneSetFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder"},
 			&cli.StringFlag{Name: "baseline", Usage: "also restore with these methods, a `LIST` of " + strings.Join(restore.Baselines(), ", ")},
-			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strengths of these methods on the clean images in `DIR`; the prior keeps its own"},
-			&cli.GenericFlag{Name: "results", Value: &many{}, Usage: "also the pictures of the same names in a folder, `NAME=DIR`, restored by another program; may be repeated"},
+			&cli.StringFlag{Name: "tune-on", Usage: "first tune the strength of each baseline on the clean images in `DIR`; that of the prior stays"},
+			&cli.GenericFlag{Name: "results", Value: &many{}, Usage: "also score the pictures that another program restored, of the same names in a folder, `NAME=DIR`; may be repeated"},
 			&cli.StringFlag{Name: "csv", Usage: "also write the table to `FILE`.csv"},
-			&cli.StringFlag{Name: "table", Usage: "of a comparison: write its table to `FILE`.txt, .md, .tex or .csv"},
-			&cli.StringFlag{Name: "plot", Usage: "of a comparison: draw it to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "table", Usage: "write the table of a comparison to `FILE`.txt, .md, .tex or .csv"},
+			&cli.StringFlag{Name: "plot", Usage: "draw a comparison to `FILE`.png or .svg"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		})...),
 		Action: action(func(c *cli.Context, con *console) error {

@@ -31,11 +31,11 @@ func exportCommand() *cli.Command {
 		ArgsUsage: "PRIOR",
 		Description: fmt.Sprintf("The input of the graph is y, N×C×H×W in [0,1] units. N, H and W are free, unless the prior has a\n"+
 			"fixed H and W. The outputs are f, of the same shape, and psi, of shape N, as lpn apply computes\n"+
-			"them. Numbers are float32, operators of version %d. The metadata holds sigma, the certificate and\n"+
+			"them. Numbers are float32, the operator set is version %d. The metadata holds sigma, the certificate and\n"+
 			"the licence.\n\n"+
-			"--check reads the graph back, evaluates it at two odd sizes with plain Go loops that share nothing\n"+
-			"with the engine and the exporter, and writes nothing unless f and psi agree with the engine's to\n"+
-			"1e-5. It needs no other program.\n\n"+
+			"--check reads the graph back, evaluates it at two odd sizes with plain Go loops that share no\n"+
+			"code with the engine and the exporter, and writes the file only if f and psi agree with the\n"+
+			"engine to 1e-5. It needs no other program.\n\n"+
 			"Example: lpn export gray-25 --check -o gray-25.onnx", onnx.Opset),
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the graph to `FILE`.onnx"},
@@ -45,7 +45,7 @@ func exportCommand() *cli.Command {
 			if err := wantArgs(c, 1, "one prior, built in or a file"); err != nil {
 				return err
 			}
-			o := exportOptions{c.Args().First(), c.String("output"), c.Bool("check"), c.Bool("force"), c.Uint64("seed")}
+			o := exportOptions{prior: c.Args().First(), out: c.String("output"), check: c.Bool("check"), force: c.Bool("force"), seed: c.Uint64("seed")}
 			return o.run(c.Context, con)
 		}),
 	}

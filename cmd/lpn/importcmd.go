@@ -19,20 +19,23 @@ func importCommand() *cli.Command {
 		Name:      "import",
 		Usage:     "convert a checkpoint of the reference PyTorch code",
 		ArgsUsage: "MODEL.pt",
-		Description: "The file does not hold the sharpness, the strong convexity and the noise level: without\n" +
-			"flags they are the code's defaults. Nothing in the file is executed.\n\n" +
+		Description: "The file does not hold the sharpness, the strong convexity and the noise level. Without flags\n" +
+			"they are the defaults of the reference code. Nothing in the file is executed." + "\n\n" +
 			"Example: lpn import lpn_mnist.pt --sigma 0.1 -o mnist.safetensors",
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`.safetensors"},
-			&cli.Float64Flag{Name: "beta", Usage: "sharpness `B` of the softplus (default: the reference code's for this network)"},
-			&cli.Float64Flag{Name: "alpha", Usage: "the reference code's alpha `A`, in alpha ||x||^2 (default: the reference code's)"},
-			&cli.Float64Flag{Name: "sigma", Value: 0.1, Usage: "noise level `S` the network was trained at, in [0,1] units"},
+			&cli.Float64Flag{Name: "beta", Usage: "sharpness `B` of the softplus (default: that of the reference code for this network)"},
+			&cli.Float64Flag{Name: "alpha", Usage: "`A` in the term alpha ||x||^2 of the reference code (default: that of the reference code)"},
+			&cli.Float64Flag{Name: "sigma", Value: 0.1, Usage: "noise level `S` at which the network was trained, in [0,1] units"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite an output that exists"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 1, "one .pt file"); err != nil {
 				return err
 			}
-			o := importOptions{c.Args().First(), c.String("output"), c.Float64("beta"), c.Float64("alpha"), c.Float64("sigma"), c.Bool("force")}
+			o := importOptions{
+				model: c.Args().First(), out: c.String("output"), force: c.Bool("force"),
+				beta: c.Float64("beta"), alpha: c.Float64("alpha"), sigma: c.Float64("sigma"),
+			}
 			return o.run(c.Context, con)
 		}),
 	}

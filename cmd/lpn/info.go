@@ -16,7 +16,7 @@ import (
 func infoCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "info",
-		Usage:       "what a prior holds",
+		Usage:       "print what a prior file holds",
 		Description: "Examples:\nlpn info prior" + priorExt + "\nlpn info --card prior" + priorExt + " > card.md",
 		ArgsUsage:   "PRIOR",
 		Flags:       common(&cli.BoolFlag{Name: "card", Usage: "print a model card in Markdown"}),

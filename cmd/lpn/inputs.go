@@ -16,7 +16,7 @@ import (
 type input struct {
 	path string // as it is opened and named; "-" for stdin
 	rel  string // its place below the folder that was named; its base otherwise
-	to   string // where it goes if -o does not say, "" for beside it
+	to   string // where it goes if -o does not say, "" for its own folder
 }
 
 // expand turns the arguments - files, folders, patterns, "-" - into files.

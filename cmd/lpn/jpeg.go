@@ -12,7 +12,7 @@ import (
 // noise is to be found: enlarged, blocks would be edges. It returns what was done, ""
 // for nothing.
 func (o restoreOptions) undoJPEG(ctx context.Context, p *imageio.Picture, m *restore.Problem) (string, error) {
-	if p.JPEG == nil || m.Operator.Name() != "sr" || o.solver.noise != nil || !o.observed.none() {
+	if p.JPEG == nil || !m.Operator.Resamples() || o.solver.noise != nil || !o.observed.none() {
 		return "", nil
 	}
 	// Above, what is undone goes with detail: docs/pictures.md has the figures.

@@ -121,7 +121,7 @@ func TestJPEGOperator(t *testing.T) {
 	png := save(t, filepath.Join(dir, "p.png"), picture(3, 16, 16, 8))
 	for want, args := range map[string][]string{
 		"wants a JPEG file":            {png, "--operator", "jpeg"},
-		"a file says its tables":       {plain, "--operator", "jpeg:quality=30"},
+		"has its own tables":           {plain, "--operator", "jpeg:quality=30"},
 		"discrepancy wants":            {plain, "--operator", "jpeg", "--strength", "discrepancy"},
 		"linear goes with blur and sr": {plain, "--operator", "jpeg", "--light", "linear"},
 		"is from 0 to 1":               {plain, "--operator", "jpeg", "--range", "0:200"},

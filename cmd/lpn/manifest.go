@@ -177,7 +177,7 @@ func eachLine(path string, f func(manifestLine)) error {
 	}
 }
 
-// failedOf lists the inputs whose last line in a manifest tells of an error.
+// failedOf lists the inputs whose last line in a manifest has an error.
 func failedOf(path string) ([]input, error) {
 	var order []string
 	last := map[string]*input{}

@@ -33,18 +33,18 @@ type measureOptions struct {
 func measureCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "measure",
-		Usage:     "pack numbers that another machine made into a measurement file",
+		Usage:     "make a measurement file from the numbers of another machine",
 		ArgsUsage: "NUMBERS",
-		Description: "NUMBERS is a .npy or .npz, a float TIFF or another picture, or a table in text: a\n" +
-			"sinogram of angles x detectors, k-space of height x width or coils x height x width\n" +
-			"(complex), or a picture. The file that is made says all of itself, and lpn restore takes\n" +
-			"it without --operator. What the numbers tell is found in them and printed: detectors,\n" +
-			"scene, centre=auto, mask=detect, coils=estimate, the noise. A layout that the operator\n" +
-			"does not have is refused.\n\n" +
-			"--counts takes photon counts to line integrals, by --flat and --dark, and weighs every\n" +
-			"ray by its photons. --weights are 1/variance a sample, 0 where nothing was measured.\n" +
-			"A result has the unit of the numbers over that of lengths, 1/mm for pixel=0.5 in mm;\n" +
-			"--units HU, with the attenuation of --water, turns it to Hounsfield units.\n\n" +
+		Description: "NUMBERS is a .npy or .npz file, a float TIFF or another picture, or a table in a text file.\n" +
+			"It holds a sinogram of angles x detectors, complex k-space of height x width or coils x height\n" +
+			"x width, or a picture. The result is one file with everything that lpn restore needs; it takes\n" +
+			"the file without --operator. What the numbers tell is taken from them and printed: detectors,\n" +
+			"scene, centre=auto, mask=detect, coils=estimate and the noise. A layout that does not fit the\n" +
+			"operator is an error.\n\n" +
+			"--counts converts photon counts to line integrals with --flat and --dark, and weights each ray\n" +
+			"by its photons. --weights are 1/variance of each sample, 0 where nothing was measured. A result\n" +
+			"has the unit of the numbers divided by that of lengths: 1/mm for pixel=0.5 in mm. --units HU\n" +
+			"converts it to Hounsfield units, with the attenuation of --water." + "\n\n" +
 			operatorsHelp + "\n\n" +
 			"docs/measure.md has an example for each kind of instrument.\n\n" +
 			"Examples:\n" +
@@ -54,17 +54,17 @@ func measureCommand() *cli.Command {
 		Flags: common(append(operatorFlags(),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE`.npz", DefaultText: "the input's name with .npz"},
 			&cli.StringFlag{Name: "noise", Value: "auto", Usage: "standard deviation `S` of the noise in the units of the numbers, of a sample of weight 1"},
-			&cli.StringFlag{Name: "weights", Usage: "1/variance a sample, or a detector, in `FILE`; 0: not measured"},
+			&cli.StringFlag{Name: "weights", Usage: "1/variance of each sample or detector, in `FILE`; 0: not measured"},
 			&cli.StringFlag{Name: "scene", Usage: "the size of the scene in pixels, `HxW`", DefaultText: "what the detectors cover; the size of k-space"},
-			&cli.BoolFlag{Name: "counts", Usage: "the numbers are photon counts: take the logarithm, and weigh by them"},
-			&cli.StringFlag{Name: "flat", Usage: "what the detectors count without an object: a number, or `FILE`"},
-			&cli.StringFlag{Name: "dark", Usage: "what they count without a beam: a number, or `FILE`", DefaultText: "0"},
+			&cli.BoolFlag{Name: "counts", Usage: "the numbers are photon counts: take the logarithm and weight by the counts"},
+			&cli.StringFlag{Name: "flat", Usage: "counts of the detectors without an object: a number or `FILE`"},
+			&cli.StringFlag{Name: "dark", Usage: "counts of the detectors without a beam: a number or `FILE`", DefaultText: "0"},
 			&cli.StringFlag{Name: "units", Usage: "the `UNIT` of the result, for the record; HU converts to Hounsfield units"},
 			&cli.Float64Flag{Name: "water", Usage: "the attenuation `MU` of water, in the unit of the scene, for --units HU"},
-			&cli.StringFlag{Name: "range", Usage: "black and white of the scene, `LO:HI`", DefaultText: "found out"},
-			&cli.StringFlag{Name: "noise-scan", Usage: "k-space without a signal, coils first, in `FILE`: coils are made independent by it"},
+			&cli.StringFlag{Name: "range", Usage: "the numbers of the scene that are black and white, `LO:HI`", DefaultText: "estimated"},
+			&cli.StringFlag{Name: "noise-scan", Usage: "k-space without a signal, coils first, in `FILE`; makes the noise of the coils independent"},
 			&cli.StringFlag{Name: "array", Usage: "`NAME` of the array in a .npz", DefaultText: "the only one, or y, kspace, sinogram, data"},
-			&cli.StringFlag{Name: "spec", Usage: "the operator and what goes with it in `FILE`.json, as measurement files have it: {\"spec\", \"scene\", \"boundary\", \"noise\", \"range\", \"units\"}; flags come before it"},
+			&cli.StringFlag{Name: "spec", Usage: "read operator, scene and so on from `FILE`.json, in the form of measurement files: {\"spec\", \"scene\", \"boundary\", \"noise\", \"range\", \"units\"}; flags overrule it"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite the output if it exists"},
 		)...),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -242,7 +242,7 @@ func (o measureOptions) fill(m *operators.Measurement) (notes []string, err erro
 		m.Scene.C = 2
 	}
 	if o.counts {
-		if m.Spec.Name() != "tomo" {
+		if !m.Spec.LineIntegrals() {
 			return nil, usagef("--counts goes with tomo")
 		}
 		// The layout is checked before anything is made of the numbers; counts do not

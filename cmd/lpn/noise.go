@@ -27,21 +27,21 @@ type noiseOptions struct {
 func noiseCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "noise",
-		Usage:     "what noise a picture has",
+		Usage:     "estimate the noise of a picture",
 		ArgsUsage: "IMAGE",
-		Description: "Estimates the noise as restore does with --noise auto: its deviation, how it changes with the\n" +
-			"brightness, and how it is correlated. Nothing is changed. The model that -o writes is what\n" +
-			"restore, degrade and train take as --noise FILE.json, so that the noise of one picture serves\n" +
-			"others of the same camera and setting.\n\n" +
+		Description: "Estimates the noise as restore --noise auto does, and changes nothing. It prints the standard\n" +
+			"deviation, how this depends on brightness, and how pixels are correlated. -o writes the model;\n" +
+			"restore, degrade and train read it with --noise FILE.json. So the noise of one picture serves\n" +
+			"for others of the same camera and setting." + "\n\n" +
 			"Examples:\n" +
 			"lpn noise photo.jpg\n" +
 			"lpn noise photo.png -o camera.json --plot noise.svg",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the model to `FILE.json`"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the deviation over the brightness, and the spectrum, to `FILE`.svg, .png, .csv or .npz"},
-			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats, and of 16 bits where the upper two are not used"},
-			&cli.IntFlag{Name: "page", Usage: "page `N` of a file of several, from 1"},
-			&cli.BoolFlag{Name: "gray", Usage: "of the luma of a colour picture"},
+			&cli.StringFlag{Name: "range", Usage: "the numbers in the file that are black and white, `LO:HI`", DefaultText: "full scale of integers; estimated for floats, and of 16 bits where the upper two are not used"},
+			&cli.IntFlag{Name: "page", Usage: "use page `N` of a file of several, counted from 1"},
+			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite existing files"},
 		}, common()...),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -63,8 +63,8 @@ func noiseCommand() *cli.Command {
 				}
 			}
 			if o.plot != "" {
-				if _, err := plotFormat(o.plot); err != nil {
-					return err
+				if _, err := plot.FormatOf(o.plot); err != nil {
+					return usageError{err}
 				}
 			}
 			return o.run(c.Context, con, c.Args().First())

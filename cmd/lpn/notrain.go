@@ -16,7 +16,7 @@ import (
 
 // This file makes the small command, built with -tags notrain: without the trainer
 // and the libraries that only it needs. lpn train is there all the same where the
-// complete command lies beside it, or on the path, under the name lpn-complete.
+// complete command is in its folder, or on the path, under the name lpn-complete.
 
 // completeName is not lpn-train, which is the trainer in python/.
 const completeName = "lpn-complete"

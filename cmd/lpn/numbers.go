@@ -51,7 +51,7 @@ func readRaw(path string) (operators.Image, error) {
 // for.
 var usualNames = []string{"y", "kspace", "sinogram", "data"}
 
-// readArchive reads one array of a .npz: the one asked for, the only one, or the first
+// readArchive reads one array of a .npz: the named one, the only one, or the first
 // of usualNames.
 func readArchive(path, array string) (operators.Image, error) {
 	f, err := os.Open(path)

@@ -21,9 +21,9 @@ type observation struct {
 
 func observationFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "weights", Usage: "the inverse variance of each sample or pixel, a `FILE` of the input's size; 0: the sample is missing. With --noise S a weight of 1 has noise S; a mask says nothing of the noise"},
-		&cli.StringFlag{Name: "light", Value: "auto", Usage: "what blur and sr act on: `L` is linear, the light that sRGB stands for, as in a camera; srgb, the numbers as they are; or auto, for a picture of integers that is blurred the one that explains it better"},
-		&cli.StringFlag{Name: "missing", Usage: "what marks missing samples, which the prior fills: `nan`, numbers that the file does not have, or alpha, transparent pixels"},
+		&cli.StringFlag{Name: "weights", Usage: "the inverse variance of each sample or pixel, in `FILE`, of the size of the input; 0 means that the sample is missing. With --noise S a sample of weight 1 has noise S. A file of only 0 and 1 is a mask and says nothing about the noise"},
+		&cli.StringFlag{Name: "light", Value: "auto", Usage: "what blur and sr act on: `L` is linear (the light behind the sRGB values, as in a camera), srgb (the values themselves), or auto (for a blurred picture of integers, the one that explains it better; else srgb)"},
+		&cli.StringFlag{Name: "missing", Usage: "what marks missing samples, which the prior fills: `nan` (NaN or the blank value of the file) or alpha (transparent pixels)"},
 	}
 }
 
@@ -96,7 +96,7 @@ func maskToOne(x []float32) {
 // the marks of the former off the picture.
 func (o observation) apply(m *restore.Problem, p *imageio.Picture) error {
 	m.Light = o.light
-	if o.light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "" || m.Operator.Name() != "blur") {
+	if o.light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "") {
 		m.Light = restore.LightNumbers // of a detector
 	}
 	switch o.missing {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"io"
-	"path/filepath"
-	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/urfave/cli/v2"
@@ -12,9 +10,9 @@ import (
 // figureFlags say how figures are set.
 func figureFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.Float64Flag{Name: "width", Value: 160, Usage: "set figures `MM` millimetres wide"},
-		&cli.Float64Flag{Name: "font-size", Value: 10, Usage: "set the labels of figures in `POINTS`"},
-		&cli.BoolFlag{Name: "bare", Usage: "figures without titles and captions, for a text that has its own"},
+		&cli.Float64Flag{Name: "width", Value: 160, Usage: "make figures `MM` millimetres wide"},
+		&cli.Float64Flag{Name: "font-size", Value: 10, Usage: "size of the labels in figures, in `POINTS`"},
+		&cli.BoolFlag{Name: "bare", Usage: "draw figures without titles and captions, for a text that has them"},
 	}
 }
 
@@ -30,28 +28,19 @@ func styleFrom(c *cli.Context) (plot.Style, error) {
 	return s, nil
 }
 
-// plotFormat is png, svg or pdf, by the file's extension.
-func plotFormat(path string) (string, error) {
-	switch ext := strings.ToLower(filepath.Ext(path)); ext {
-	case ".png", ".svg", ".pdf":
-		return ext[1:], nil
-	}
-	return "", usagef("%s: a plot goes to a .png, .svg or .pdf file", path)
-}
-
 // mayDraw refuses files that no plot goes to, and to overwrite one unless forced.
 func mayDraw(path string, force bool) error {
-	if _, err := plotFormat(path); err != nil {
-		return err
+	if format, err := plot.FormatOf(path); err != nil || !plot.Drawn(format) {
+		return usagef("%s: a plot goes to a .png, .svg or .pdf file", path)
 	}
 	return mayWrite(path, force)
 }
 
-// drawTo writes figures to a file in the format of its name.
+// drawTo writes figures, or their numbers, to a file in the format of its name.
 func drawTo(path string, s plot.Style, figures ...plot.Figure) error {
-	format, err := plotFormat(path)
+	format, err := plot.FormatOf(path)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	return writeFile(path, func(w io.Writer) error { return s.Write(w, format, figures...) })
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -41,7 +40,7 @@ func explorerFlags(more ...cli.Flag) []cli.Flag {
 		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits the channels"},
 		&cli.IntFlag{Name: "crop", Usage: "use the middle `N`xN pixels (default: the whole image)"},
 		&cli.Float64Flag{Name: "scale", Value: 1, Usage: "use the prior for `S` times less noise, R(S x)/S^2"},
-		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations: also an exact prox"},
+		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations; still an exact prox"},
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "draw to `FILE`.png, .svg or .pdf, write numbers to .csv or .npz; may be repeated"},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"})...)
 }
@@ -77,15 +76,6 @@ func explorerFrom(c *cli.Context) (explorer, error) {
 	return e, nil
 }
 
-// unused remarks on flags that were given and that nothing asks for.
-func unused(c *cli.Context, con *console, why string, flags ...string) {
-	for _, f := range flags {
-		if c.IsSet(f) {
-			con.remark("--%s is not used: %s", f, why)
-		}
-	}
-}
-
 // openFor opens the prior of a name, "" standing for the built-in one that fits
 // pictures of the given channels, and returns the channels that it is for.
 func openFor(name string, channels int) (p explore.Prior, wants int, err error) {
@@ -102,7 +92,7 @@ func openFor(name string, channels int) (p explore.Prior, wants int, err error) 
 	return explore.Of(found.Name, net), found.Channels, nil
 }
 
-// open is openFor in the algebra asked for.
+// open is openFor, then combined.
 func (e explorer) open(name string, channels int) (explore.Prior, int, error) {
 	p, wants, err := openFor(name, channels)
 	if err != nil {
@@ -111,7 +101,7 @@ func (e explorer) open(name string, channels int) (explore.Prior, int, error) {
 	return e.combined(p), wants, nil
 }
 
-// combined is a prior in the algebra asked for.
+// combined applies --scale and --ensemble to a prior.
 func (e explorer) combined(p explore.Prior) explore.Prior {
 	if e.ensemble {
 		p = p.Ensemble()
@@ -163,11 +153,7 @@ func (e explorer) cropped(m operators.Image) operators.Image {
 // write draws figures to every output.
 func (e explorer) write(figures ...plot.Figure) error {
 	for _, to := range e.out {
-		format, err := plot.FormatOf(to)
-		if err != nil {
-			return usageError{err}
-		}
-		if err := writeFile(to, func(w io.Writer) error { return e.style.Write(w, format, figures...) }); err != nil {
+		if err := drawTo(to, e.style, figures...); err != nil {
 			return err
 		}
 	}

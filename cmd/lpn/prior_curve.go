@@ -21,12 +21,13 @@ type curveOptions struct {
 func priorCurveCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "curve",
-		Usage:     "f, psi and R of a prior for numbers, compared with the truth for Laplace data",
+		Usage:     "compare f, psi and R of a prior for numbers with the truth for Laplace data",
 		ArgsUsage: "PRIOR...",
-		Description: "The references are for data of density exp(-|x|/b)/(2b) and the prior's noise sigma: the\n" +
-			"maximum a posteriori, a soft threshold at sigma^2/b; the posterior mean and median, by\n" +
-			"quadrature; and R = sigma^2 |x|/b. The largest distance of f from each is printed, and the\n" +
-			"error of R, its minimum subtracted. Several priors go into one figure.\n\n" +
+		Description: "Compares a prior for numbers with the truth for data of density exp(-|x|/b)/(2b) and the prior's\n" +
+			"noise sigma. The references are the maximum a posteriori (a soft threshold at sigma^2/b), the\n" +
+			"posterior mean and median (by quadrature), and R = sigma^2 |x|/b. It prints the largest distance\n" +
+			"of f from each, and the error of R after its minimum is subtracted. Several priors are drawn in\n" +
+			"one figure." + "\n\n" +
 			"Examples:\n" +
 			"lpn prior curve laplace -o curve.png\n" +
 			"lpn prior curve laplace l1" + priorExt + " l2" + priorExt + " -o losses.svg",

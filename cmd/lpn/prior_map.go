@@ -18,7 +18,7 @@ type mapOptions struct {
 func priorMapCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "map",
-		Usage:     "where in an image R is large",
+		Usage:     "show where in an image R is large",
 		ArgsUsage: "INPUT",
 		Description: "Splits R/sigma^2 into one part for each pixel; the parts sum to it exactly. Smoothing spreads\n" +
 			"a part over its neighbours and keeps the sum.\n\n" +

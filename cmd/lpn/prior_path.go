@@ -44,7 +44,7 @@ func perturbationNames() []string {
 func priorPathCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "path",
-		Usage:     "the prior along a path of changed images",
+		Usage:     "draw the prior along a path of changed images",
 		ArgsUsage: "INPUT...",
 		Description: "Changes each image step by step and evaluates R/sigma^2 a sample, the negative log-prior\n" +
 			"up to a constant. Many images give a mean and a standard deviation.\n\n" +
@@ -60,8 +60,8 @@ func priorPathCommand() *cli.Command {
 			&cli.BoolFlag{Name: "relative", Usage: "subtract each image's value at the first level"},
 			&cli.BoolFlag{Name: "box", Usage: "draw boxes (median, quartiles) instead of mean and deviation"},
 			&cli.BoolFlag{Name: "examples", Usage: "show the first image at some of the levels above the curve"},
-			&cli.IntFlag{Name: "images", Value: 100, Usage: "the first `N` images of an idx file (MNIST's format)"},
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"}),
+			&cli.IntFlag{Name: "images", Value: 100, Usage: "use the first `N` images of an idx file (the format of MNIST)"},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			e, err := explorerFrom(c)
 			if err != nil {
@@ -261,7 +261,7 @@ func (o pathOptions) along(ctx context.Context, con *console, name string, input
 		}
 	}
 	if lost > 0 {
-		con.remark("%s: %d points are out of the network's reach and left out", prior.Name, lost)
+		con.remark("%s: %d points are out of the network's range and left out", prior.Name, lost)
 	}
 	return paths, nil
 }

@@ -27,17 +27,17 @@ type sliceOptions struct {
 func priorSliceCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "slice",
-		Usage:     "the prior on a plane through an image",
+		Usage:     "draw the prior on a plane through an image",
 		ArgsUsage: "INPUT",
-		Description: "Contours of R/sigma^2 at x + a u + b v. A direction is noise, blur, grad (against the\n" +
-			"prior's gradient) or a file, the direction towards that image. Directions are made orthogonal\n" +
-			"and as long as noise at the prior's sigma. --noise adds the fidelity to a measurement of the\n" +
-			"image: the objective that a solver minimises.\n\n" +
+		Description: "Draws contours of R/sigma^2 at x + a u + b v. A direction is noise, blur, grad (against the\n" +
+			"gradient of the prior) or a file (towards that image). The directions are made orthogonal and as\n" +
+			"long as noise at the prior's sigma. --noise adds the fidelity to a measurement of the image; the\n" +
+			"sum is the objective that a solver minimises." + "\n\n" +
 			"Example: lpn prior slice --crop 64 --dirs noise,blur photo.png -o slice.png",
 		Flags: explorerFlags(
 			&cli.StringFlag{Name: "dirs", Value: "noise,blur", Usage: "`U,V`, the directions"},
 			&cli.Float64Flag{Name: "span", Value: 1, Usage: "a and b run from -`S` to S"},
-			&cli.IntFlag{Name: "grid", Value: 15, Usage: "`N` steps each way"},
+			&cli.IntFlag{Name: "grid", Value: 15, Usage: "`N` steps along each direction"},
 			&cli.StringFlag{Name: "operator", Value: "denoise", Usage: "`SPEC` of the measurement"},
 			&cli.StringFlag{Name: "boundary", Value: "symmetric", Usage: "boundary `B` of a blur"},
 			&cli.StringFlag{Name: "noise", Usage: "add the fidelity to a measurement of the image with noise `S`"}),
@@ -69,7 +69,7 @@ func priorSliceCommand() *cli.Command {
 				if o.noise, ok = parseLevel(c.String("noise")); !ok || !(o.noise > 0) {
 					return usagef("--noise: %q; want a positive number in (0,1] or a fraction like 25/255", c.String("noise"))
 				}
-				if o.spec, err = parseOperator(c.String("operator"), c.String("boundary")); err != nil {
+				if o.spec, err = operatorFrom(c, con); err != nil {
 					return err
 				}
 			}
@@ -104,7 +104,7 @@ func (o sliceOptions) run(ctx context.Context, con *console) error {
 		return named(o.input, err)
 	}
 	if lost := r.OutOfRange(); lost > 0 {
-		con.remark("%d of %d points are out of the network's reach and left out", lost, len(r.Z))
+		con.remark("%d of %d points are out of the network's range and left out", lost, len(r.Z))
 	}
 	if err := o.write(plot.Slice(r)); err != nil {
 		return err

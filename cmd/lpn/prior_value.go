@@ -20,7 +20,7 @@ type priorValueOptions struct {
 func priorValueCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "value",
-		Usage:     "the value of the prior R for images, with its error bound",
+		Usage:     "print the value of the prior R for images, with its error bound",
 		ArgsUsage: "INPUT...",
 		Description: "R(x) is found by inverting the network, f(y) = x. The value is a lower bound; R(x) is above\n" +
 			"it by at most the gap. R/sigma^2 is the negative log-prior up to a constant.\n\n" +
@@ -28,7 +28,7 @@ func priorValueCommand() *cli.Command {
 		Flags: common(
 			&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits the channels"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"}),
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			o := priorValueOptions{inputs: c.Args().Slice(), prior: c.String("prior"), gray: c.Bool("gray"), recurse: c.Bool("recursive")}
 			return o.run(c.Context, con)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -29,23 +30,23 @@ type psfOptions struct {
 func psfCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "psf",
-		Usage:     "find how pictures were blurred",
+		Usage:     "estimate how pictures were blurred",
 		ArgsUsage: "INPUT...",
-		Description: "Finds the kernel (the point-spread function) in the picture itself and says its kind:\n" +
-			"sharp, gaussian, disk (out of focus), motion (a straight line) or free, with its\n" +
-			"parameters and their 95% intervals. The kernel goes to -o as rows x columns of\n" +
-			"float32 that sum to 1; lpn restore --operator blur:kernel=FILE takes it.\n\n" +
+		Description: "Estimates the kernel (the point-spread function) from the picture itself and names its kind:\n" +
+			"sharp, gaussian, disk (out of focus), motion (a straight line) or free. It prints the parameters\n" +
+			"with 95% intervals. -o writes the kernel, rows x columns of float32 that sum to 1, for lpn\n" +
+			"restore --operator blur:kernel=FILE." + "\n\n" +
 			"Examples:\n" +
 			"lpn psf shaken.jpg -o psf.npy --plot psf.png\n" +
 			"lpn psf --kind disk --json photos/",
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the kernel of one picture to `FILE`.npy"},
-			&cli.StringFlag{Name: "plot", Usage: "draw the kernel of one picture beside it to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "plot", Usage: "draw the kernel of one picture, next to the picture, to `FILE`.png or .svg"},
 			&cli.StringFlag{Name: "kind", Usage: "look for one `KIND` of blur only: free, gaussian, disk or motion", DefaultText: "the one that fits"},
-			&cli.IntFlag{Name: "size", Usage: "taps `N` of a side of a free kernel, odd", DefaultText: "27, or as many as it needs"},
+			&cli.IntFlag{Name: "size", Usage: "side of a free kernel, an odd `N`", DefaultText: "27, or as many as it needs"},
 			&cli.StringFlag{Name: "noise", Value: noise.Auto, Usage: "standard deviation `S` of the noise, as 0.01 or 2/255, or auto"},
 			&cli.StringFlag{Name: "psf-start", Usage: "begin the search with the kernel in `FILE`"},
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			text := "blur:auto"
@@ -57,7 +58,7 @@ func psfCommand() *cli.Command {
 			}
 			spec, err := operators.ParseSpec(text)
 			if err != nil {
-				return usagef("--kind, --size: %w", strip(err, fmt.Sprintf("operator %q: ", text)))
+				return usagef("--kind, --size: %w", errors.Unwrap(err))
 			}
 			model, err := parseNoise(c.String("noise"))
 			if err != nil {
@@ -163,7 +164,7 @@ func writePSF(path string, e *blind.Estimate) error {
 	return imageio.WriteArray(path, &imageio.Array{Shape: []int{m.H, m.W}, Data: m.Pix})
 }
 
-// drawPSF draws a kernel, its largest tap white, beside the part of the picture with
+// drawPSF draws a kernel, its largest tap white, next to the part of the picture with
 // most contrast, both enlarged from the same number of pixels.
 func drawPSF(path string, y operators.Image, e *blind.Estimate) error {
 	m := e.Image()

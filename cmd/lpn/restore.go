@@ -30,7 +30,7 @@ import (
 type restoreOptions struct {
 	inputs    []string
 	spec      operators.Spec
-	byFile    bool // no operator was asked for: a JPEG file decides itself
+	byFile    bool // no operator was given: the tables of a JPEG file decide
 	solver    solverChoice
 	observed  observation
 	reference string
@@ -82,19 +82,19 @@ func restoreCommand() *cli.Command {
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), figureFlags(), []cli.Flag{
 			memoryFlag(),
 		}, observationFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "reference", Usage: "the true picture `FILE`, or a folder of them by name: adds PSNR and SSIM"},
+			&cli.StringFlag{Name: "reference", Usage: "compare with the true picture `FILE`, or those of the same names in a folder: adds PSNR and SSIM"},
 			&cli.StringFlag{Name: "psf-out", Usage: "write the kernel that blur:auto finds to `FILE`.npy"},
 			&cli.StringFlag{Name: "psf-start", Usage: "begin the search of blur:auto with the kernel in `FILE`"},
-			&cli.StringFlag{Name: "trace", Usage: "write a row an iteration to `FILE`.csv"},
+			&cli.StringFlag{Name: "trace", Usage: "write a row for each iteration to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the convergence to `FILE`.png, .svg or .pdf"},
 			&cli.StringFlag{Name: "sheet", Usage: "write input, result, reference, error and a zoomed crop side by side to `FILE`.png, .svg or .pdf"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
-			&cli.IntFlag{Name: "page", Usage: "restore page `N` alone of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
-			&cli.StringFlag{Name: "range", Usage: "what is black and white in the file's numbers, `LO:HI`", DefaultText: "full scale of integers; found out of floats, and of 16 bits where the upper two are not used"},
+			&cli.IntFlag{Name: "page", Usage: "restore only page `N` of a TIFF, stack or animation, counted from 1 (default: every page, into one file)"},
+			&cli.StringFlag{Name: "range", Usage: "the numbers in the file that are black and white, `LO:HI`", DefaultText: "full scale of integers; estimated for floats, and of 16 bits where the upper two are not used"},
 			&cli.BoolFlag{Name: "plan", Usage: "only print what would be done: noise, prior, weight, solver, memory"},
 		}, batchFlags(), outputFlags("_lpn"))...),
 		Action: action(func(c *cli.Context, con *console) error {
-			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
+			spec, err := operatorFrom(c, con)
 			if err != nil {
 				return err
 			}
@@ -209,7 +209,7 @@ func (o restoreOptions) memory() int64 {
 	if o.solver.Memory > 0 {
 		return o.solver.Memory
 	}
-	if r := sysmem.Available(); r.Bound != "" {
+	if r := sysmem.Available(); r.Source != "" {
 		return r.Available / 4 * 3
 	}
 	return 3 << 30
@@ -228,7 +228,7 @@ func (o restoreOptions) enter(f *imageio.File) (restoreOptions, func()) {
 	want := o.gate.all
 	if samples, ok := smallSamples(f); ok && o.batch.jobs > 1 {
 		want = claim{max(1, want.cores/o.batch.jobs), restore.MostMemory(samples)}
-		if want.bytes <= o.gate.all.bytes { // the gate sees to the memory
+		if want.bytes <= o.gate.all.bytes { // the gate limits the memory
 			o.solver.Memory = math.MaxInt64 / 4
 			o.solver.Threads, o.out.workers = want.cores, want.cores
 		}
@@ -268,13 +268,12 @@ func (o restoreOptions) checkRecords(jobs []job, batch bool) error {
 				return usagef("%s and %s both write %s", names[k], names[i], path)
 			}
 		}
-		if err := mayWrite(path, o.out.force); err != nil {
-			return err
+		may := mayDraw
+		if i == 0 { // the trace is always a table
+			may = mayWrite
 		}
-		if i > 0 { // the trace is always a table
-			if _, err := plotFormat(path); err != nil {
-				return err
-			}
+		if err := may(path, o.out.force); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -399,7 +398,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	}
 	if plan.Windows != nil && (o.trace != "" || o.plot != "" || o.sheet != "") {
 		return restored{}, named(usagef("--trace, --plot and --sheet want the picture solved as a whole, which takes about %s of memory; %s are available (%s)",
-			sysmem.FormatSize(plan.Memory.Need), sysmem.FormatSize(plan.Memory.Available), plan.Memory.Bound))
+			sysmem.FormatSize(plan.Memory.Need), sysmem.FormatSize(plan.Memory.Available), plan.Memory.Source))
 	}
 	con.remarkPlan(j.path, plan)
 	s, err := solve(ctx, con, plan, batch)
@@ -457,7 +456,7 @@ func collectOften(samples int) (before func()) {
 	return func() { debug.SetGCPercent(old) }
 }
 
-// remarkPlan says what a plan takes that nobody asked for.
+// remarkPlan reports decisions of a plan that the user should know.
 func (con *console) remarkPlan(name string, p *restore.Plan) {
 	if p.PerChannel {
 		con.remarkOnce("the prior %s is gray: a colour picture is restored channel by channel", p.Prior)
@@ -468,10 +467,10 @@ func (con *console) remarkPlan(name string, p *restore.Plan) {
 	need, available := sysmem.FormatSize(p.Memory.Need), sysmem.FormatSize(p.Memory.Available)
 	switch w := p.Windows; {
 	case w != nil:
-		con.remark("%s: solved in %d tiles of %d pixels that overlap by %d: as a whole it would take about %s of memory, %s are available (%s)",
-			name, w.Count, w.Side, 2*w.Halo, need, available, p.Memory.Bound)
+		con.remark("%s: solved in %d windows of %d pixels that overlap by %d: as a whole it would take about %s of memory, %s are available (%s)",
+			name, w.Count, w.Side, 2*w.Halo, need, available, p.Memory.Source)
 	case p.Scene.Len() >= 1<<24:
-		con.remark("%s: solved as a whole: about %s of memory, %s are available (%s)", name, need, available, p.Memory.Bound)
+		con.remark("%s: solved as a whole: about %s of memory, %s are available (%s)", name, need, available, p.Memory.Source)
 	}
 }
 

@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 
 	"github.com/lpn-imaging/lpn/internal/page"
 	"github.com/lpn-imaging/lpn/internal/sysmem"
@@ -33,10 +30,10 @@ type serveOptions struct {
 
 func serveFlags(more ...cli.Flag) []cli.Flag {
 	return common(append([]cli.Flag{
-		&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "listen at `HOST:PORT`; port 0 is any that is free, and a host that others can reach asks for the token in the address printed"},
-		&cli.StringSliceFlag{Name: "prior", Usage: "offer a prior of your own, `FILE`, beside the built-in ones; may be repeated"},
-		&cli.StringSliceFlag{Name: "host", Usage: "a further `NAME` by which this machine may be called; may be repeated"},
-		&cli.StringFlag{Name: "upload", Value: "256MiB", Usage: "take files of up to `SIZE`"},
+		&cli.StringFlag{Name: "addr", Value: "127.0.0.1:0", Usage: "listen at `HOST:PORT`; port 0 is any free port. If others can reach the host, requests need the token in the address that is printed"},
+		&cli.StringSliceFlag{Name: "prior", Usage: "also offer the prior in `FILE`; may be repeated"},
+		&cli.StringSliceFlag{Name: "host", Usage: "also accept requests that call this machine `NAME`; may be repeated"},
+		&cli.StringFlag{Name: "upload", Value: "256MiB", Usage: "accept files of up to `SIZE`"},
 		memoryFlag(),
 		&cli.IntFlag{Name: "jobs", Value: 2, Usage: "restore `N` pictures at a time; others wait"},
 	}, more...)...)
@@ -46,10 +43,10 @@ func serveCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "serve",
 		Usage: "restore and explore over HTTP, for programs",
-		Description: "Listens until it is interrupted and prints its address as one line on stdout.\n" +
-			"POST /api/v1/restore takes a picture and options with the names of restore's flags and\n" +
-			"answers with the picture, or with its result as JSON or as events. go doc\n" +
-			"github.com/lpn-imaging/lpn/lpn/serve lists the interface, docs/serve.md shows it.\n\n" +
+		Description: "Listens until it is interrupted and prints its address as one line on stdout. POST\n" +
+			"/api/v1/restore takes a picture and options, named like the flags of restore. The answer is the\n" +
+			"picture, its result as JSON, or events. docs/serve.md shows the interface, go doc\n" +
+			"github.com/lpn-imaging/lpn/lpn/serve lists it." + "\n\n" +
 			"Example: lpn serve --addr 127.0.0.1:8080",
 		Flags: serveFlags(&cli.StringFlag{Name: "folder", Usage: "let clients open the pictures in `DIR` by name"}),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -61,42 +58,6 @@ func serveCommand() *cli.Command {
 				return err
 			}
 			o.folder = c.String("folder")
-			return o.run(c.Context, con)
-		}),
-	}
-}
-
-func exploreCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "explore",
-		Usage:     "a page in the browser to restore, compare and explore",
-		ArgsUsage: "[IMAGE|FOLDER]",
-		Description: "Starts a page on this machine and opens the browser: restore a picture and see how,\n" +
-			"compare before and after, see where a prior is surprised. The page can open what is\n" +
-			"in the folder given, or in that of the picture, and what you drop on it; nothing else,\n" +
-			"and nothing leaves the machine. Ctrl-C ends it.\n\n" +
-			"Examples:\n" +
-			"lpn explore photo.jpg\n" +
-			"lpn explore --no-browser photos/",
-		Flags: serveFlags(&cli.BoolFlag{Name: "no-browser", Usage: "only print the address"}),
-		Action: action(func(c *cli.Context, con *console) error {
-			if c.NArg() > 1 {
-				return wantArgs(c, 1, "one picture or folder at most")
-			}
-			o, err := serveFrom(c)
-			if err != nil {
-				return err
-			}
-			o.page, o.browser = true, !c.Bool("no-browser")
-			if in := c.Args().First(); in != "" {
-				st, err := os.Stat(in)
-				if err != nil {
-					return usagef("%s: %v", in, cause(err))
-				}
-				if o.folder = in; !st.IsDir() {
-					o.folder, o.start = filepath.Dir(in), filepath.Base(in)
-				}
-			}
 			return o.run(c.Context, con)
 		}),
 	}
@@ -184,25 +145,4 @@ func trimExt(name, ext string) string {
 		return name[:len(name)-len(ext)]
 	}
 	return name
-}
-
-// openBrowser shows an address in the browser of whoever sits before this machine.
-func openBrowser(address string) error {
-	var cmd *exec.Cmd
-	switch runtime.GOOS {
-	case "darwin":
-		cmd = exec.Command("open", address)
-	case "windows":
-		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", address)
-	default:
-		if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
-			return errors.New("there is no display")
-		}
-		cmd = exec.Command("xdg-open", address)
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go cmd.Wait()
-	return nil
 }

@@ -16,29 +16,29 @@ import (
 // solverFlags are the flags that restore, eval and tune share.
 func solverFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "noise", Value: "auto", Usage: "the noise: a standard deviation as 0.1 or 25/255, poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy, `FILE`.json, or auto"},
+		&cli.StringFlag{Name: "noise", Value: "auto", Usage: "the noise: a standard deviation such as 0.1 or 25/255, poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy, `FILE`.json, or auto"},
 		&cli.StringFlag{Name: "prior", Usage: "`NAME` of a built-in prior, or a file", DefaultText: "the built-in one that fits channels and noise"},
 		&cli.StringFlag{Name: "solver", Value: "bpg", Usage: "`NAME` of the solver: " + strings.Join(restore.Solvers(), ", ")},
 		&cli.IntFlag{Name: "iters", Value: 200, Usage: "at most `N` iterations"},
 		&cli.Float64Flag{Name: "tol", Usage: "stop when an iteration changes the image by less than `T`, relative; 0 never stops", DefaultText: "1e-4 for bpg, 1e-6 for the others, whose steps are shorter"},
 		&cli.Float64Flag{Name: "step", Usage: "step `E` of pgd, apgd and bpg (default: from the operator)"},
-		&cli.Float64Flag{Name: "rho", Usage: "penalty `R` of admm and hqs, 1/R the step of drs (default: from the operator)"},
-		&cli.StringFlag{Name: "strength", Value: "1", Usage: "weight the prior `T` times as much as the noise asks for; discrepancy: search for the weight at which the residual is as large as the noise"},
-		&cli.StringFlag{Name: "params", Usage: "take parameters that no flag sets from `FILE`, made by lpn tune"},
+		&cli.Float64Flag{Name: "rho", Usage: "penalty `R` of admm and hqs; the step of drs is 1/R (default: from the operator)"},
+		&cli.StringFlag{Name: "strength", Value: "1", Usage: "multiply the statistical weight of the prior by `T`; discrepancy searches for the weight at which the residual is as large as the noise"},
+		&cli.StringFlag{Name: "params", Usage: "take the parameters that no flag sets from `FILE`, written by lpn tune"},
 		&cli.Float64Flag{Name: "scale", Usage: "use the prior for `S` times less noise, R(S x)/S^2", DefaultText: "from the operator and the noise"},
-		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations: also an exact prox, a little better, 8 times the work"},
+		&cli.BoolFlag{Name: "ensemble", Usage: "average psi over the 8 flips and rotations; still an exact prox, a little better, 8 times the work"},
 		&cli.IntFlag{Name: "tile", Usage: "evaluate the network in tiles of `N` pixels (0: chosen by memory); the result is the same"},
 	}
 }
 
 func memoryFlag() cli.Flag {
-	return &cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 4GiB; images that need more are denoised and deblurred in overlapping tiles", DefaultText: "three quarters of what is available"}
+	return &cli.StringFlag{Name: "memory", Usage: "use at most `SIZE` of memory, such as 4GiB; images that need more are solved in overlapping windows if the operator allows it", DefaultText: "three quarters of what is available"}
 }
 
 // A solverChoice is what the solver flags say.
 type solverChoice struct {
 	restore.Options
-	prior  string      // its name or path, "" where none was asked for; open opens it
+	prior  string      // its name or path, "" for the default; open opens it
 	noise  noise.Model // nil unless it is given
 	params params      // the file of --params; zero without one
 }
@@ -51,7 +51,7 @@ func (s solverChoice) noiseOr(known noise.Model) noise.Model {
 	return known
 }
 
-// open opens the prior that was asked for.
+// open opens the prior.
 func (s *solverChoice) open() (err error) {
 	if s.prior != "" {
 		s.Prior, err = findPrior(s.prior)

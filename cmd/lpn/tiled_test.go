@@ -21,7 +21,7 @@ func large(t *testing.T, dir string, c, h, w int) string {
 	return save(t, filepath.Join(dir, "y.npy"), p)
 }
 
-// TestTiledDenoise: where denoising is one evaluation of the network, tiles
+// TestTiledDenoise: where denoising is one evaluation of the network, windows
 // give the picture that the whole gives.
 func TestTiledDenoise(t *testing.T) {
 	slow(t)
@@ -33,7 +33,7 @@ func TestTiledDenoise(t *testing.T) {
 		args := []string{"restore", "--json", "--force", "--prior", pr, "--noise", "0.1", y, "-o"}
 		w := asJSON[restored](t, must(t, append(args, whole)...))
 		code, stdout, stderr := call(t, append(args, tiled, "--memory", "1M")...)
-		if code != exitOK || !strings.Contains(stderr, " tiles of ") || !strings.Contains(stderr, "(--memory)") {
+		if code != exitOK || !strings.Contains(stderr, " windows of ") || !strings.Contains(stderr, "(--memory)") {
 			t.Fatalf("exit %d: %s", code, stderr)
 		}
 		r := asJSON[restored](t, stdout)
@@ -41,7 +41,7 @@ func TestTiledDenoise(t *testing.T) {
 			t.Errorf("%+v\n%+v", r, w)
 		}
 		if d := distance(load(t, whole).Pix, load(t, tiled).Pix); d > 1e-6 {
-			t.Errorf("%d channels: tiles are off by %v", c, d)
+			t.Errorf("%d channels: windows are off by %v", c, d)
 		}
 	}
 	// Another strength iterates: equal up to the influence of the cuts.
@@ -54,7 +54,7 @@ func TestTiledDenoise(t *testing.T) {
 	}
 }
 
-// TestTiledDeblur: under every boundary the tiles differ from the whole by
+// TestTiledDeblur: under every boundary the windows differ from the whole by
 // less than half an 8-bit level anywhere, and by a hundredth of one on average.
 func TestTiledDeblur(t *testing.T) {
 	slow(t)
@@ -71,7 +71,7 @@ func TestTiledDeblur(t *testing.T) {
 		args := []string{"restore", "--json", "--force", "--prior", pr, "--operator", c.spec, "--boundary", c.boundary, "--noise", "0.02", "--tol", "1e-4", y, "-o"}
 		must(t, append(args, whole)...)
 		code, stdout, stderr := call(t, append(args, tiled, "--memory", "1M")...)
-		if code != exitOK || !strings.Contains(stderr, " tiles of ") {
+		if code != exitOK || !strings.Contains(stderr, " windows of ") {
 			t.Fatalf("%v: exit %d: %s", c, code, stderr)
 		}
 		r := asJSON[restored](t, stdout)
@@ -80,7 +80,7 @@ func TestTiledDeblur(t *testing.T) {
 		}
 		a, b := load(t, whole), load(t, tiled)
 		if a.Shape != b.Shape {
-			t.Fatalf("%v: %v in tiles, %v as a whole", c, b.Shape, a.Shape)
+			t.Fatalf("%v: %v in windows, %v as a whole", c, b.Shape, a.Shape)
 		}
 		mean := 0.0
 		for i, v := range a.Pix {
@@ -89,12 +89,12 @@ func TestTiledDeblur(t *testing.T) {
 		d := distance(a.Pix, b.Pix)
 		t.Logf("%v: %.2g levels, mean %.2g", c, 255*d, 255*mean)
 		if 255*d > 0.5 || 255*mean > 0.02 {
-			t.Errorf("%v: tiles are off by %.3g levels, %.3g on average", c, 255*d, 255*mean)
+			t.Errorf("%v: windows are off by %.3g levels, %.3g on average", c, 255*d, 255*mean)
 		}
 	}
 }
 
-// TestTooLarge: what can be solved neither as a whole nor in tiles is refused
+// TestTooLarge: what can be solved neither as a whole nor in windows is refused
 // before it takes the memory.
 func TestTooLarge(t *testing.T) {
 	dir := t.TempDir()
@@ -102,8 +102,8 @@ func TestTooLarge(t *testing.T) {
 	y := large(t, dir, 1, 451, 420)
 	out := filepath.Join(dir, "x.npy")
 	for _, c := range []struct{ args, want string }{
-		{"--operator inpaint:ratio=0.5", "only denoise, blur and jpeg are cut into tiles"},
-		{"--operator sr:factor=2", "only denoise, blur and jpeg are cut into tiles"},
+		{"--operator inpaint:ratio=0.5", "only denoise, blur and jpeg are cut into windows"},
+		{"--operator sr:factor=2", "only denoise, blur and jpeg are cut into windows"},
 		{"--operator blur:gaussian,sigma=1 --boundary circular", "where opposite edges meet"},
 	} {
 		args := append([]string{"restore", "--prior", pr, "--noise", "0.1", "--memory", "1M", y, "-o", out}, strings.Fields(c.args)...)
@@ -129,7 +129,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestInterruptTiles: Ctrl-C between tiles writes nothing.
+// TestInterruptTiles: Ctrl-C between windows writes nothing.
 func TestInterruptTiles(t *testing.T) {
 	dir := t.TempDir()
 	y := large(t, dir, 1, 451, 420)

@@ -80,7 +80,7 @@ func (o *trainOptions) recipe(channels int, model noise.Model) (p train.Preset, 
 }
 
 // tuneSteps and tuneRate are the plan of a training that begins with a prior, if nothing
-// else is said: minutes.
+// else is given: minutes.
 const (
 	tuneSteps = 1500
 	tuneRate  = 1.5e-3
@@ -136,49 +136,51 @@ func trainCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "train",
 		Usage: "train a prior on a folder of images",
-		Description: "Pictures are of any kind that lpn reads, all pages of a file, in any numbers: their range\n" +
-			"is found, and stored for restore. --check reports what they are like.\n" +
-			"A plan is stages of loss:steps@rate, such as\n" +
+		Description: "Learns a prior from a folder of pictures. It reads all formats that lpn restore reads, and\n" +
+			"all pages of a file. It finds the range of the numbers and stores it in the prior. --check\n" +
+			"reports what the pictures are like, and trains nothing.\n\n" +
+			"A plan is a list of stages, each loss:steps@rate, such as\n" +
 			"'l2:20k@6e-3,warmup=0.05,cosine;pm:5k@1e-4,gamma=0.08', or a JSON file of them.\n" +
-			"Ctrl-C writes the checkpoint; --resume continues from it to the same weights.\n\n" +
+			"Ctrl-C writes the checkpoint. --resume continues from it and ends with the same weights as a\n" +
+			"training without a break. docs/train.md has the details." + "\n\n" +
 			"Examples:\n" +
 			"lpn train --check photos/ -o sheet.png\n" +
 			"lpn train --data photos/ --sigma 25/255 -o prior" + priorExt + "\n" +
 			"lpn train --data noisy/ --noisy auto -o prior" + priorExt + "\n" +
 			"lpn train --start gray-25 --steps 1500 --data mine/ -o prior" + priorExt,
 		Flags: common(
-			&cli.StringFlag{Name: "data", Usage: "`DIR` of images, an image, or an idx file; with --arch laplace none"},
-			&cli.StringFlag{Name: "valid", Usage: "`DIR` of clean images to validate on", DefaultText: "every 20th of the data"},
-			&cli.StringFlag{Name: "split", Value: "picture", Usage: "hold back every 20th `UNIT`: picture, file (with all its pages) or folder; or the names in a text file, one a line, list:FILE"},
-			&cli.StringFlag{Name: "check", Usage: "only report what the images in `DIR` are like; with -o FILE.png or .svg also as a contact sheet"},
-			&cli.StringFlag{Name: "range", Usage: "`LO:HI`, what the prior sees as black and white, in the numbers of the files", DefaultText: "found out"},
-			&cli.StringFlag{Name: "noisy", Usage: "the images have `NOISE` themselves, as restore's --noise, or auto: learn from them as they are"},
-			&cli.BoolFlag{Name: "recorrupt", Usage: "with --noisy: from pairs made of each image instead of Stein's estimate, half the work, less exact"},
-			&cli.StringFlag{Name: "pairs", Usage: "second exposures of the same scenes, with noise of their own, in `DIR`"},
+			&cli.StringFlag{Name: "data", Usage: "train on the images in `DIR`, on one image or on an idx file; --arch laplace needs none"},
+			&cli.StringFlag{Name: "valid", Usage: "validate on the clean images in `DIR`", DefaultText: "every 20th of the data"},
+			&cli.StringFlag{Name: "split", Value: "picture", Usage: "hold back every 20th `UNIT` for validation: picture, file (with all its pages) or folder; or list:FILE, the names in a text file, one on each line"},
+			&cli.StringFlag{Name: "check", Usage: "only report what the images in `DIR` are like; with -o FILE.png or .svg also draw a contact sheet"},
+			&cli.StringFlag{Name: "range", Usage: "the numbers in the files that are black and white, `LO:HI`", DefaultText: "estimated"},
+			&cli.StringFlag{Name: "noisy", Usage: "learn from noisy images; their `NOISE` is a model as for restore --noise, or auto"},
+			&cli.BoolFlag{Name: "recorrupt", Usage: "with --noisy: train on pairs made from each image instead of with Stein's estimate; half the work, less exact"},
+			&cli.StringFlag{Name: "pairs", Usage: "train on pairs: `DIR` has a second exposure of each scene, with independent noise"},
 			&cli.StringFlag{Name: "arch", Value: "pyramid", Usage: "`NAME` of the network: " + strings.Join(train.ArchNames(), ", ")},
-			&cli.StringFlag{Name: "preset", Usage: "recipe `NAME` of a shipped prior, or quick: network, plan and all; --plan, --steps and --lr still count"},
-			&cli.StringFlag{Name: "config", Usage: "network described by `FILE`.json, as info --json shows it, instead of --arch"},
+			&cli.StringFlag{Name: "preset", Usage: "use the whole recipe `NAME`, network and plan, of a built-in prior, or quick; --plan, --steps and --lr overrule it"},
+			&cli.StringFlag{Name: "config", Usage: "use the network that `FILE`.json describes, in the form of info --json, instead of --arch"},
 			&cli.StringFlag{Name: "sigma", Usage: "noise level `S` to train for, as 0.1 or 25/255", DefaultText: "25/255, or that of the data"},
-			&cli.IntFlag{Name: "channels", Usage: "`N` is 1 (gray) or 3 (colour)", DefaultText: "by the data"},
+			&cli.IntFlag{Name: "channels", Usage: "train on images with `N` channels: 1 (gray) or 3 (colour)", DefaultText: "by the data"},
 			&cli.IntFlag{Name: "patch", Usage: "side `N` of the training patches", DefaultText: "by the network"},
 			&cli.IntFlag{Name: "batch", Usage: "`N` patches a step", DefaultText: "by the network"},
 			&cli.IntFlag{Name: "steps", Usage: "`N` steps", DefaultText: "by the network"},
 			&cli.Float64Flag{Name: "lr", Usage: "learning rate `E`", DefaultText: "by the network"},
-			&cli.StringFlag{Name: "plan", Usage: "`FILE`.json or stages, instead of --steps and --lr"},
+			&cli.StringFlag{Name: "plan", Usage: "stages, or `FILE`.json, instead of --steps and --lr"},
 			&cli.StringFlag{Name: "find-lr", Usage: "only try learning rates, and draw the loss over them to `FILE`.png or .svg"},
-			&cli.StringFlag{Name: "start", Usage: "begin from the weights of a `PRIOR`, and train its network if no other is named"},
-			&cli.StringFlag{Name: "from-record", Usage: "train again as `PRIOR` says that it was trained; --data, if the pictures have moved"},
+			&cli.StringFlag{Name: "start", Usage: "begin with the weights of `PRIOR`; without --arch, --config or --preset also use its network"},
+			&cli.StringFlag{Name: "from-record", Usage: "repeat the training that the file `PRIOR` records; needs --data if the pictures have moved"},
 			&cli.StringFlag{Name: "checkpoint", Usage: "keep the state of training in `FILE`", DefaultText: "the output with .checkpoint added, removed at the end"},
 			&cli.IntFlag{Name: "every", Value: 1000, Usage: "validate, log and write the checkpoint every `N` steps"},
-			&cli.IntFlag{Name: "patience", Usage: "end when `N` validations were no better than the best, which is then the result", DefaultText: "never"},
-			&cli.StringFlag{Name: "resume", Usage: "continue from the checkpoint `FILE`; the other flags must be those it was begun with"},
+			&cli.IntFlag{Name: "patience", Usage: "stop after `N` validations without improvement, and keep the best weights", DefaultText: "never"},
+			&cli.StringFlag{Name: "resume", Usage: "continue from the checkpoint `FILE`; give the same flags as at the start"},
 			&cli.StringFlag{Name: "log", Usage: "write a row at each validation to `FILE`.csv"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the learning curve, from --log, to `FILE`.png, .svg or .pdf"},
-			&cli.StringFlag{Name: "licence", Usage: "`WORDS` for the file: what others may do with the prior"},
-			&cli.StringFlag{Name: "note", Usage: "`WORDS` for the file: what the prior is for, who made it"},
+			&cli.StringFlag{Name: "licence", Usage: "store `WORDS` in the prior: what others may do with it"},
+			&cli.StringFlag{Name: "note", Usage: "store `WORDS` in the prior: what it is for, who made it"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`" + priorExt},
 			&cli.BoolFlag{Name: "half", Usage: "store the weights in half precision"},
-			&cli.BoolFlag{Name: "damp", Usage: "scale the gates until no wave is amplified, which may cost PSNR: what it costs is said"},
+			&cli.BoolFlag{Name: "damp", Usage: "scale the gates until no wave is amplified; this may cost PSNR, and the cost is printed"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 0, "flags only"); err != nil {
@@ -446,7 +448,10 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		con.complain("%s: worse than doing nothing, which has %.2f dB: train longer, at another --lr (--find-lr), or look at the pictures (--check)", o.out, untouched)
 	}
 	if con.json {
-		return con.printJSON(trained{o.out, r.Steps, number(r.Seconds), number(r.PSNR), net.Config().NumParams(), cert.OK})
+		return con.printJSON(trained{
+			Output: o.out, Steps: r.Steps, Seconds: number(r.Seconds), PSNR: number(r.PSNR),
+			Parameters: net.Config().NumParams(), Certified: cert.OK,
+		})
 	}
 	estimated := ""
 	if t.ValidNoise != nil {
@@ -489,9 +494,9 @@ func readLearning(path string) ([]plot.Validation, error) {
 			}
 			return v
 		}
-		v := plot.Validation{Step: at("step"), Loss: at("loss"), Growth: at("growth"), PSNR: at("psnr")}
-		if v.Growth == 0 { // no penalty, nothing measured
-			v.Growth = math.NaN()
+		v := plot.Validation{Step: at("step"), Loss: at("loss"), Gain: at("growth"), PSNR: at("psnr")}
+		if v.Gain == 0 { // no penalty, nothing measured
+			v.Gain = math.NaN()
 		}
 		vs = append(vs, v)
 	}

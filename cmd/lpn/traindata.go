@@ -108,8 +108,8 @@ func (o *trainOptions) open(con *console, p train.Preset) (set dataSet, err erro
 	return set, nil
 }
 
-// paired refuses exposures that are not one for each picture: what stands at the same
-// place in both sets is taken for the same scene.
+// paired refuses exposures that are not one for each picture: the pictures at the same
+// place in both sets are of the same scene.
 func (o *trainOptions) paired(first, second *train.Images) error {
 	if a, b := first.Len(), second.Len(); a != b {
 		return usagef("--pairs: %d pictures in %s, %d in %s: want one for each", b, o.pairs, a, o.data)

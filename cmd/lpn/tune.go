@@ -148,20 +148,20 @@ func tuneCommand() *cli.Command {
 		Name:      "tune",
 		Usage:     "choose strength and solver parameters on clean images",
 		ArgsUsage: "DIR...",
-		Description: "Degrades clean images, restores them, and searches for the parameters of the\n" +
-			"highest mean PSNR without derivatives: strength and scale, for admm, hqs and drs\n" +
-			"also rho. The same seed gives the same file, which restore and eval take as --params.\n\n" +
+		Description: "Degrades clean images, restores them, and searches without derivatives for the parameters with\n" +
+			"the highest mean PSNR: strength and scale, and rho for admm, hqs and drs. The same seed gives\n" +
+			"the same file. restore and eval read it with --params." + "\n\n" +
 			"Example: lpn tune --operator blur:gaussian,sigma=1.6 --noise 0.01 clean/ -o deblur.json",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
 			&cli.IntFlag{Name: "trials", Value: 30, Usage: "try at most `N` sets of parameters"},
 			&cli.StringFlag{Name: "baseline", Usage: "also tune the strength of these methods, a `LIST` of " + strings.Join(tunableBaselines(), ", ")},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
-			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "look into the folders below a folder"},
+			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the parameters to `FILE`.json (default: stdout)"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		})...),
 		Action: action(func(c *cli.Context, con *console) error {
-			spec, err := parseOperator(c.String("operator"), c.String("boundary"))
+			spec, err := operatorFrom(c, con)
 			if err != nil {
 				return err
 			}
@@ -346,8 +346,8 @@ func parseBaselines(list string) ([]string, error) {
 	return names, nil
 }
 
-// decodeStrictly decodes the one JSON value that text must be. A name that
-// stands for nothing is most likely a typo.
+// decodeStrictly decodes the one JSON value that text must be. An unknown name is an
+// error, because it is most likely a typo.
 func decodeStrictly(text []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()

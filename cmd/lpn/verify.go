@@ -26,14 +26,14 @@ func verifyCommand() *cli.Command {
 		Name:      "verify",
 		Usage:     "certify that a prior is an exact proximal operator",
 		ArgsUsage: "PRIOR",
-		Description: "The signs of the weights and the bound on psi are proved: they hold for every image. The\n" +
-			"rest is measured at random probes. Among them are waves of all directions, colours and\n" +
-			"amplitudes, of which f must amplify none. The exit status is 1 if anything fails.\n\n" +
+		Description: "The signs of the weights and the gain bound of psi are proved: they hold for every image. The\n" +
+			"rest is measured at random probes. Some probes are waves of all directions, colours and\n" +
+			"amplitudes; f must amplify none of them. The exit status is 1 if anything fails." + "\n\n" +
 			"Example: lpn verify prior" + priorExt,
 		Flags: common(
 			&cli.IntFlag{Name: "size", Usage: "probe images of `N`xN pixels", DefaultText: "32, or the prior's own size"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior with its certificate to `FILE`" + priorExt},
-			&cli.BoolFlag{Name: "half", Usage: "store that file's weights in half precision"},
+			&cli.BoolFlag{Name: "half", Usage: "store the weights in half precision"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite an output that exists"}),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 1, "one prior, built in or a file"); err != nil {
@@ -114,7 +114,7 @@ func certificateRows(w io.Writer, c lpn.Certificate) {
 		row("  weights keep psi convex", "%s", map[bool]string{true: "yes", false: "NO"}[*c.ConvexWeights])
 	}
 	if c.GainBound != nil {
-		row("  growth of psi", "%.4f (at most 1: R has a minimum)", *c.GainBound)
+		row("  gain bound of psi", "%.4f (at most 1: R has a minimum)", *c.GainBound)
 	}
 	row("  strong convexity of psi", "%.4g", c.StrongConvexity)
 	switch {

@@ -20,7 +20,7 @@ func TestVerifyStores(t *testing.T) {
 	if !ok || !got.OK || got.Probes != want.Probes || got.Lipschitz != want.Lipschitz {
 		t.Errorf("stored %+v, printed %+v", got, want)
 	}
-	if s := must(t, "info", out); !strings.Contains(s, "stored certificate") || !strings.Contains(s, "growth of psi") {
+	if s := must(t, "info", out); !strings.Contains(s, "stored certificate") || !strings.Contains(s, "gain bound of psi") {
 		t.Errorf("info says %q", s)
 	}
 	info := asJSON[struct{ Certificate *lpn.Certificate }](t, must(t, "info", "--json", out))

@@ -19,7 +19,7 @@ import (
 	"path/filepath"
 )
 
-// Write calls write, with a buffered writer, to fill a temporary file beside
+// Write calls write, with a buffered writer, to fill a temporary file next to
 // path and, when all went well and the data is on the disk, gives it that
 // name. On failure, or when write panics, nothing is left behind and an
 // earlier file stays as it was. A path that is there and is no regular file (a

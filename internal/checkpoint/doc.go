@@ -1,5 +1,5 @@
 // Package checkpoint reads and writes the files that hold weights: named arrays
-// of float32, the [Tensor]s, with notes beside them.
+// of float32, the [Tensor]s, with notes.
 //
 //	err := checkpoint.WriteFile("w.safetensors", []checkpoint.Tensor{
 //		{Name: "w", Shape: []int{2, 3}, Data: make([]float32, 6)},

@@ -113,7 +113,7 @@ next:
 	return rest
 }
 
-// addConvs adds convolutions where they are made, if nobody else reads them: few
+// addConvs adds convolutions where they are made, if nothing else reads them: few
 // channels in one convolution with the others, a direct sum part by part behind the
 // other, and otherwise one onto the map of the other.
 func addConvs(ops []*op, out *value, direct bool) []*op {

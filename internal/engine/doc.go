@@ -9,9 +9,9 @@
 //	f, psi := s.Output(0), s.Psi(0)
 //
 // A [Recorder] writes down what it is told, one operation after the other. A list
-// of operations becomes a [Plan] in passes, each in a file of its own:
+// of operations becomes a [Plan] in passes, each in its own file:
 //
-//	fold    what depends on the weights alone is computed now, and what nobody
+//	fold    what depends on the weights alone is computed now, and what nothing
 //	        reads goes
 //	fuse    operations that cost one pass together become one
 //	stage   operations on the same rows come together behind the convolution or

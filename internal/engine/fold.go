@@ -38,7 +38,7 @@ func sum(v *value) (s float64) {
 }
 
 // prune takes out of the list what leads neither to out nor to psi, and of twins
-// the half that nobody reads.
+// the half that is never read.
 func prune(ops []*op, out *value) []*op {
 	read := map[*value]bool{out: true}
 	var rest []*op
@@ -73,7 +73,7 @@ func readers(ops []*op, out *value) map[*value]int {
 	return n
 }
 
-// replace lets whoever reads v read w.
+// replace makes all readers of v read w.
 func replace(ops []*op, v, w *value) {
 	for _, o := range ops {
 		for i, x := range o.in {

@@ -19,7 +19,7 @@ func fuse(ops []*op, out *value, direct bool) []*op {
 	return addConvs(ops, out, direct)
 }
 
-// A slope is what twins are told by: a function of one value, but for the order of
+// A slope identifies twins: a function of one value, except for the order of
 // its derivative.
 type slope struct {
 	kind kind

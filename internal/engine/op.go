@@ -123,7 +123,7 @@ func (o *op) reads(v *value) bool {
 	return false
 }
 
-// list prints operations, one a line, for tests and for whoever wants to see what
+// list prints operations, one a line, for tests and for reading what
 // the passes made: the values are numbered in the order of their operations.
 func list(inputs []*value, ops []*op) string {
 	var b strings.Builder

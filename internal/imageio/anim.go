@@ -13,7 +13,7 @@ import (
 
 // Animations: APNG, animated WebP and GIF. A page is what a viewer shows at
 // that moment: the frame drawn over what the frames before it left behind.
-// Each frame is handed to its format's decoder as a file of its own.
+// Each frame is handed to its format's decoder as a separate file.
 
 // A frame is one picture of an animation and how it is put on the canvas.
 type frame struct {
@@ -35,7 +35,7 @@ type animation struct {
 	*codec
 	data   []byte
 	w, h   int
-	frames []func() frame // made when they are asked for
+	frames []func() frame // made on demand
 	gray   bool
 
 	canvas, before *Picture // before the last frame was drawn
@@ -301,7 +301,7 @@ func frameWebP(body []byte) frame {
 // framesGIF takes a GIF of several frames apart (GIF89a), nil for one frame.
 func framesGIF(data []byte) (*animation, error) {
 	if len(data) < 13 {
-		return nil, nil // the decoder says so
+		return nil, nil // the decoder reports it
 	}
 	le := binary.LittleEndian
 	a := &animation{w: int(le.Uint16(data[6:])), h: int(le.Uint16(data[8:])), gray: true}

@@ -73,7 +73,7 @@ const (
 type dcmElement struct {
 	tag       uint32
 	vr        string
-	raw       []byte // as it stands in the file
+	raw       []byte // as in the file
 	value     []byte
 	items     [][]dcmElement
 	fragments [][]byte // of compressed pixels

@@ -20,7 +20,7 @@
 // attenuation - and are taken as they are, never clipped: p.[Picture.Native] is
 // true, p.Low and p.High are the ends of the scale where the file declares them,
 // and p.[Picture.Extent] finds those of the samples. Numbers that a file marks as
-// missing (NaN, BLANK, no data) are found in p.Missing and filled from beside.
+// missing (NaN, BLANK, no data) are listed in p.Missing and filled from their neighbours.
 //
 // # Pages
 //
@@ -68,7 +68,7 @@
 // the nearest level, so 8- and 16-bit samples that nothing touched come back
 // exactly; [Clipped] tells beforehand what that costs. PNG and TIFF are deflated
 // in blocks on all cores, and the bytes do not depend on how many there are.
-// [Atomic] is how every file is written: to a temporary file beside the target
+// [Atomic] is how every file is written: to a temporary file next to the target
 // that takes its name only when it is complete.
 //
 // Size and resolution in EXIF follow the picture, its preview is dropped, and
@@ -76,7 +76,7 @@
 //
 // # Bad files
 //
-// A file that is not an image gives one line that names it. "damaged" is said of
+// A file that is not an image gives one line that names it. "damaged" describes
 // files that are; a sound file of a kind that is not read is an [Unsupported]. A
 // header is believed only as far as the file could hold what it promises, so a
 // short file cannot ask for much memory.

@@ -141,7 +141,7 @@ func (p *Picture) turn(orientation int) {
 		w, h = h, w
 		p.Meta.DPI[0], p.Meta.DPI[1] = p.Meta.DPI[1], p.Meta.DPI[0]
 	}
-	// Sample (y,x) of the upright picture stands at start + y*dy + x*dx.
+	// Sample (y,x) of the upright picture is at start + y*dy + x*dx.
 	start, dy, dx := 0, 0, 0
 	W, H := p.W, p.H
 	switch orientation {
@@ -398,7 +398,7 @@ func swap(e *entry) {
 	}
 }
 
-// noData parses GDAL's tag of the number that stands for no measurement.
+// noData parses GDAL's tag of the number that means no measurement.
 func noData(text []byte) (float32, bool) {
 	v, err := strconv.ParseFloat(string(bytes.Trim(text, " \x00")), 64)
 	return float32(v), err == nil

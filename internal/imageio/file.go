@@ -13,7 +13,7 @@ import (
 
 // A File is an open file of one page or several: those of a TIFF, the frames
 // of an animation, the slices of an array or of a volume. A page is decoded
-// when it is asked for; the others take no memory. A File must not be used by
+// when it is read; the others take no memory. A File must not be used by
 // several goroutines at once.
 type File struct {
 	// Format names the format, such as png or tiff.
@@ -52,7 +52,7 @@ func Open(path string) (*File, error) {
 	return file, nil
 }
 
-// NewFile opens a picture file that r brings, all of which is read; name
+// NewFile opens a picture file from r, which is read to its end; name
 // describes it in errors.
 func NewFile(r io.Reader, name string) (*File, error) {
 	data, err := load(r)

@@ -31,7 +31,7 @@ type fitsFile struct {
 	bits  int
 	scale float64 // value = zero + scale * number
 	zero  float64
-	blank *int64 // the number that stands for none
+	blank *int64 // the number that means no value
 }
 
 // fitsValue is the value on the card of a keyword, "" when there is none.

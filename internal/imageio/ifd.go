@@ -55,7 +55,7 @@ const (
 	tagExifWidth    = 40962
 	tagExifHeight   = 40963
 	tagMakerNote    = 37500
-	tagNoData       = 42113 // GDAL: the number that stands for no measurement
+	tagNoData       = 42113 // GDAL: the number that means no measurement
 	tagDNGVersion   = 50706
 )
 
@@ -302,7 +302,7 @@ func (l layout) size(entries []entry) int64 {
 	return n
 }
 
-// directory is the directory that stands at a place of the file, its values
+// directory is the directory at a place of the file, its values
 // behind it. The entries must be in the order of their tags.
 func (l layout) directory(at int64, entries []entry, next int64) []byte {
 	o := l.order.(binary.AppendByteOrder)

@@ -40,7 +40,7 @@ type Picture struct {
 	// opaque. Samples are not premultiplied by it. An 8-bit file's values are
 	// repeated into both bytes, so they return exactly.
 	Alpha []uint16
-	// Missing is nil, or tells of each sample whether the file had no number
+	// Missing is nil, or says for each sample whether the file had no number
 	// there (NaN, BLANK, a GIS file's no-data value). Pix then holds that of a
 	// neighbour, and a TIFF of floats, FITS or PFM is written with NaN again.
 	Missing []bool

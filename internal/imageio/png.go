@@ -9,6 +9,8 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+
+	"github.com/lpn-imaging/lpn/internal/inorder"
 )
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
@@ -258,7 +260,7 @@ func (e *pngWriter) pixels(p *Picture) error {
 		kind, animated = "fdAT", true
 	}
 	sum, done := uint32(1), 0
-	return ordered(blocks, e.o.workers(), work, func(b piece) error {
+	return inorder.Do(blocks, e.o.workers(), 2, work, func(_ int, b piece) error {
 		var body []byte
 		if animated {
 			body = binary.BigEndian.AppendUint32(body, e.next())

@@ -41,13 +41,13 @@ type notes struct {
 }
 
 var (
-	codecPNG  = &codec{"png", png.DecodeConfig, png.Decode, 8256, framesPNG, readPNGNotes}
-	codecJPEG = &codec{"jpeg", jpeg.DecodeConfig, decodeJPEG, 8256, nil, readJPEGNotes}
-	codecBMP  = &codec{"bmp", bmp.DecodeConfig, bmp.Decode, 8256, nil, nil}
+	codecPNG  = &codec{name: "png", config: png.DecodeConfig, decode: png.Decode, perByte: 8256, frames: framesPNG, notes: readPNGNotes}
+	codecJPEG = &codec{name: "jpeg", config: jpeg.DecodeConfig, decode: decodeJPEG, perByte: 8256, notes: readJPEGNotes}
+	codecBMP  = &codec{name: "bmp", config: bmp.DecodeConfig, decode: bmp.Decode, perByte: 8256}
 	// A lossless WebP of one colour spends no bits on its pixels; the format
 	// stops at 2^14 pixels a side.
-	codecWebP = &codec{"webp", webp.DecodeConfig, webp.Decode, 1 << 28, framesWebP, readWebPNotes}
-	codecGIF  = &codec{"gif", gif.DecodeConfig, gif.Decode, 8256, framesGIF, nil}
+	codecWebP = &codec{name: "webp", config: webp.DecodeConfig, decode: webp.Decode, perByte: 1 << 28, frames: framesWebP, notes: readWebPNotes}
+	codecGIF  = &codec{name: "gif", config: gif.DecodeConfig, decode: gif.Decode, perByte: 8256, frames: framesGIF}
 )
 
 // decodeJPEG reads what DecodeCoefficients does not, such as CMYK. It reads with imaging, which loses nothing: JPEG has 8 bits.

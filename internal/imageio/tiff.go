@@ -179,7 +179,7 @@ func (f *tiffFile) layout(d *directory) (*raster, error) {
 	formats := f.numbers(d.find(tagSampleFormat))
 	if len(formats) > 0 {
 		switch formats[0] {
-		case 1, 4: // 4: nothing is said
+		case 1, 4: // 4: undefined
 		case 2:
 			k.kind = 'i'
 		case 3:
@@ -292,7 +292,7 @@ func (k *raster) blocks(f *tiffFile, d *directory) error {
 	k.bw, k.bh = int(bw), int(bh)
 	k.offsets, k.counts = f.numbers(d.find(offsets)), f.numbers(d.find(counts))
 	if k.w <= 0 || k.h <= 0 {
-		return nil // checkSize says so
+		return nil // checkSize reports it
 	}
 	n := int64((k.w + k.bw - 1) / k.bw)
 	n *= int64((k.h + k.bh - 1) / k.bh)

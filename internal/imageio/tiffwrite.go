@@ -6,6 +6,8 @@ import (
 	"hash/adler32"
 	"io"
 	"math"
+
+	"github.com/lpn-imaging/lpn/internal/inorder"
 )
 
 // A tiffWriter writes a TIFF of one page or several: little-endian, deflated
@@ -52,7 +54,7 @@ func (e *tiffWriter) page(p *Picture) error {
 	rows := min(max(blockBytes/n, 1), p.H)
 	blocks := (p.H + rows - 1) / rows
 	var strips [][]byte
-	err := ordered(blocks, e.o.workers(), func(i int) []byte {
+	err := inorder.Do(blocks, e.o.workers(), 2, func(i int) []byte {
 		y0, y1 := i*rows, min((i+1)*rows, p.H)
 		raw := make([]byte, (y1-y0)*n)
 		for y := y0; y < y1; y++ {
@@ -62,7 +64,7 @@ func (e *tiffWriter) page(p *Picture) error {
 		level := levelOf(e.o.Compression)
 		out := append([]byte(zlibHeader), deflate(raw, level, true)...)
 		return binary.BigEndian.AppendUint32(out, adler32.Checksum(raw))
-	}, func(b []byte) error {
+	}, func(_ int, b []byte) error {
 		strips = append(strips, b)
 		return nil
 	})

@@ -2,7 +2,7 @@ package imageio
 
 import "bytes"
 
-// readWebPNotes reads the chunks of a WebP beside its pixels.
+// readWebPNotes reads the chunks of a WebP other than its pixels.
 func readWebPNotes(data []byte) (m notes) {
 	eachRIFF(data[min(12, len(data)):], func(kind string, body []byte) {
 		if len(body) == 0 || len(body) > maxProfile {

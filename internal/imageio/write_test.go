@@ -32,35 +32,6 @@ func TestAdlerJoin(t *testing.T) {
 	}
 }
 
-func TestOrdered(t *testing.T) {
-	for _, workers := range []int{1, 2, 7} {
-		for _, n := range []int{0, 1, 3, 100} {
-			next := 0
-			err := ordered(n, workers, func(i int) int { return i * i }, func(v int) error {
-				if v != next*next {
-					t.Fatalf("result %d is %d", next, v)
-				}
-				next++
-				return nil
-			})
-			if err != nil || next != n {
-				t.Errorf("%d workers: %d of %d, %v", workers, next, n, err)
-			}
-		}
-		stop := errors.New("full")
-		n := 0
-		err := ordered(50, workers, func(i int) int { return i }, func(v int) error {
-			if n++; v == 9 {
-				return stop
-			}
-			return nil
-		})
-		if err != stop || n != 10 {
-			t.Errorf("stopped after %d with %v", n, err)
-		}
-	}
-}
-
 // photo is smooth with noise, like a photograph, large enough for several
 // blocks.
 func photo(c, h, w int) *Picture {

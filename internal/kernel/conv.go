@@ -112,7 +112,7 @@ func NewConvTDirect(s ConvShape) *Conv {
 }
 
 // NewConvBeside is NewConv for 3x3 with the last n of the s.Ci channels of x in a tensor of
-// their own, e (N,H,W,n), beside x (N,H,W,Ci-n): networks whose every layer sees the
+// their own, e (N,H,W,n), beside x (N,H,W,Ci-n): networks whose every layer convolves the
 // picture, too, have few channels there. It returns nil where that does not pay.
 func NewConvBeside(s ConvShape, n int) *Conv { return newBeside(s, n, false) }
 

@@ -24,7 +24,7 @@
 //		c.Part(out, in, f, part, false, scratch)
 //	}
 //
-// Where a layer sees besides the features the picture itself, of few channels,
+// Where a layer convolves besides the features the picture itself, of few channels,
 // [NewConvBeside] and [NewConvTBeside] take both in one convolution, and
 // [Conv.PartInto] can add a result to what is there or multiply it.
 //

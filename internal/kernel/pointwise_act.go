@@ -80,7 +80,7 @@ func log1p32(t float32) float32 {
 }
 
 // actFloor is the least exponent that the activations use: exp(-60) is far
-// below the resolution of float32 beside 1, and far above the denormal
+// below the resolution of float32 near 1, and far above the denormal
 // numbers, which would slow down everything that is computed from them.
 const actFloor = -60
 
@@ -96,7 +96,7 @@ type Bias struct {
 }
 
 // biasStep is how many elements the vectors of a step have at most: the repeated
-// biases are a multiple, so that no step begins anew in its midst.
+// biases are a multiple, so that no step restarts in its middle.
 const biasStep = 48
 
 var noBias = NewBias(make([]float32, 1))

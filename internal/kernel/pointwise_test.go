@@ -45,7 +45,7 @@ type elementwise struct {
 }
 
 const beta = 10.0
-const reach = 2.0 // a power of two: what is divided by it stays exact
+const threshold = 2.0 // a power of two: what is divided by it stays exact
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
@@ -75,15 +75,15 @@ var elementwises = []elementwise{
 	{"HardGateZ", 2e-7, func(d, x, y []float32) { HardGate(d, nil, x) }, hardGate, mag1},
 	{"HardGate1", 2e-7, func(d, x, y []float32) { HardGate(y, d, x) }, hardGate1, one},
 	{"HardGate1S", 2e-7, func(d, x, y []float32) { HardGate(nil, d, x) }, hardGate1, one},
-	{"Huber", 3e-7, func(d, x, y []float32) { Huber(d, y, x, reach) }, huber, nil},
-	{"HuberZ", 3e-7, func(d, x, y []float32) { Huber(d, nil, x, reach) }, huber, nil},
-	{"Huber1", 0, func(d, x, y []float32) { Huber(y, d, x, reach) }, huber1, nil},
-	{"Huber1S", 0, func(d, x, y []float32) { Huber(nil, d, x, reach) }, huber1, nil},
-	{"HuberD2", 0, func(d, x, y []float32) { HuberD2(d, x, reach) }, func(d, x, y float64) float64 {
+	{"Huber", 3e-7, func(d, x, y []float32) { Huber(d, y, x, threshold) }, huber, nil},
+	{"HuberZ", 3e-7, func(d, x, y []float32) { Huber(d, nil, x, threshold) }, huber, nil},
+	{"Huber1", 0, func(d, x, y []float32) { Huber(y, d, x, threshold) }, huber1, nil},
+	{"Huber1S", 0, func(d, x, y []float32) { Huber(nil, d, x, threshold) }, huber1, nil},
+	{"HuberD2", 0, func(d, x, y []float32) { HuberD2(d, x, threshold) }, func(d, x, y float64) float64 {
 		switch {
 		case x != x:
 			return x
-		case math.Abs(x) < reach:
+		case math.Abs(x) < threshold:
 			return 1
 		}
 		return 0
@@ -100,13 +100,13 @@ var elementwises = []elementwise{
 }
 
 func huber(d, x, y float64) float64 {
-	if a := math.Abs(x); a > reach {
-		return reach * (a - reach/2)
+	if a := math.Abs(x); a > threshold {
+		return threshold * (a - threshold/2)
 	}
 	return x * x / 2
 }
 
-func huber1(d, x, y float64) float64 { return min(max(x, -reach), reach) }
+func huber1(d, x, y float64) float64 { return min(max(x, -threshold), threshold) }
 
 func one(d, x, y float64) float64  { return 1 }
 func mag1(d, x, y float64) float64 { return max(1, math.Abs(x)) }
@@ -560,7 +560,7 @@ func BenchmarkPointwise(b *testing.B) {
 		{"Sigmoid", func() { Softplus(nil, z, x, 10) }},
 		{"SoftplusD2", func() { SoftplusD2(z, x, 10) }},
 		{"HardGate", func() { HardGate(y, z, x) }},
-		{"Huber", func() { Huber(y, z, x, reach) }},
+		{"Huber", func() { Huber(y, z, x, threshold) }},
 		{"LogSumExp16", func() { LogSumExp(g, z, x, 16) }},
 		{"Softmax16", func() { LogSumExp(nil, z, x, 16) }},
 		{"SoftmaxGrad16", func() { SoftmaxGrad(z, x, y, 16) }},

@@ -1,5 +1,5 @@
 // Package measured takes a picture file for the measurement that it is, for the command
-// and the server: what the file says decides where nobody else did.
+// and the server: what the file says decides if the options do not.
 package measured
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// A Choice is what was asked for.
+// A Choice has the options of the user.
 type Choice struct {
-	// Spec is the operator. ByFile says that nobody asked for it: a JPEG file decides
+	// Spec is the operator. ByFile says that the user gave none: a JPEG file decides
 	// itself.
 	Spec   operators.Spec
 	ByFile bool
@@ -23,7 +23,7 @@ type Choice struct {
 	// Range is what is black and white in the file's numbers; zero: that of the prior's
 	// data, where Prior has one, else it is found out.
 	Range restore.Range
-	// Prior is the one asked for, zero for none.
+	// Prior is that of the options, zero for none.
 	Prior priors.Prior
 	// Start is where the search of blur:auto begins, nil for no guess.
 	Start *operators.Kernel
@@ -38,10 +38,13 @@ type Reading struct {
 	Remarks []string
 }
 
-// An OperatorError is an operator that the picture is no measurement of.
-type OperatorError struct{ Reason string }
+// An OperatorError is an operator that the picture cannot be a measurement of.
+type OperatorError struct {
+	Operator operators.Spec
+	Reason   string // a clause that follows the operator
+}
 
-func (e *OperatorError) Error() string { return e.Reason }
+func (e *OperatorError) Error() string { return fmt.Sprintf("operator %v %s", e.Operator, e.Reason) }
 
 // Read is the restoration of p.
 func Read(p *imageio.Picture, c Choice) (r Reading, err error) {
@@ -54,7 +57,7 @@ func Read(p *imageio.Picture, c Choice) (r Reading, err error) {
 		return r, err
 	}
 	if !c.Spec.ImageShaped() {
-		return r, &OperatorError{fmt.Sprintf("--operator %s is not measured into a picture", c.Spec.Name())}
+		return r, &OperatorError{c.Spec, "is not measured into a picture"}
 	}
 	spec, err := c.Spec.Fit(p.Shape)
 	if err != nil {
@@ -128,9 +131,9 @@ func ofSamples(p *imageio.Picture, r restore.Range) restore.Range {
 func rounded(p *imageio.Picture, c Choice) (restore.Problem, error) {
 	switch {
 	case c.Spec.Get("quality") != "":
-		return restore.Problem{}, &OperatorError{fmt.Sprintf("--operator %s measures; a file says its tables itself: --operator jpeg", c.Spec)}
+		return restore.Problem{}, &OperatorError{c.Spec, "simulates a file; a JPEG file has its own tables: want operator jpeg"}
 	case p.JPEG == nil:
-		return restore.Problem{}, &OperatorError{"--operator jpeg wants a JPEG file of one component or three, baseline or progressive"}
+		return restore.Problem{}, &OperatorError{c.Spec, "wants a JPEG file of one component or three, baseline or progressive"}
 	}
 	y := p.JPEG.Y()
 	return restore.Problem{

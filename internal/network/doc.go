@@ -11,7 +11,7 @@
 //		return r.ConvT(h, r.Param("w"), network.Geom{K: 3, Stride: 1, Pad: 1}, d.H, d.W)
 //	}
 //
-// Whoever wants to run it brings a Recorder: internal/engine evaluates f fast,
+// A Recorder runs it: internal/engine evaluates f fast,
 // lpn/train makes a gorgonia graph that can be differentiated in the weights, and
 // [Tangent] records the derivative of f through any of them.
 package network

@@ -42,7 +42,7 @@ const (
 	Bytes   Kind = 'S' // text in bytes
 )
 
-// A Header is what stands before an array's data.
+// A Header describes an array; it precedes the data.
 type Header struct {
 	// Descr is the type as the file writes it, such as "<f4". That of records
 	// begins with a bracket.

@@ -16,14 +16,16 @@ var signs = map[string]struct {
 	args []string
 	says *regexp.Regexp
 }{
-	"convert": {[]string{"-version"}, regexp.MustCompile(`(?m)^Version: ImageMagick`)},
-	"tiffcp":  {[]string{"-h"}, regexp.MustCompile(`LIBTIFF, Version`)},
-	"cwebp":   {[]string{"-h"}, regexp.MustCompile(`cwebp \[options\]`)},
-	"man":     {[]string{"--version"}, regexp.MustCompile(`(?m)^man \d`)}, // man-db
+	"convert":  {[]string{"-version"}, regexp.MustCompile(`(?m)^Version: ImageMagick`)},
+	"tiffcp":   {[]string{"-h"}, regexp.MustCompile(`LIBTIFF, Version`)},
+	"cwebp":    {[]string{"-h"}, regexp.MustCompile(`cwebp \[options\]`)},
+	"pdftoppm": {[]string{"-v"}, regexp.MustCompile(`(?m)^pdftoppm version`)},
+	"node":     {[]string{"-p", "process.release.name"}, regexp.MustCompile(`(?m)^node$`)},
+	"man":      {[]string{"--version"}, regexp.MustCompile(`(?m)^man \d`)}, // man-db
 }
 
-// Program is the path of a program: ImageMagick's convert, tiffcp, cwebp or
-// man-db's man. It panics on other names.
+// Program is the path of a program: ImageMagick's convert, tiffcp, cwebp, Poppler's
+// pdftoppm, Node.js, or man-db's man. It panics on other names.
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	sign, known := signs[name]

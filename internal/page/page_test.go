@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/othertest"
 	"github.com/lpn-imaging/lpn/internal/page"
 	"github.com/lpn-imaging/lpn/lpn/serve"
 	"github.com/lpn-imaging/lpn/operators"
@@ -98,10 +99,7 @@ func TestPageIsWhole(t *testing.T) {
 
 // dist is what the sources make, where they can be built.
 func TestDistIsBuilt(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("no Node is installed: dist is not held against src")
-	}
+	node := othertest.Program(t, "node")
 	if _, err := os.Stat("node_modules/esbuild"); err != nil {
 		t.Skip("no packages are installed (npm ci in internal/page): dist is not held against src")
 	}

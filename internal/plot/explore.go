@@ -65,7 +65,7 @@ func PathExamples(x operators.Image, by explore.Perturbation, levels []float64, 
 	return Sheet{Rows: [][]Cell{row}}
 }
 
-// Map draws where in a picture R is, beside the picture.
+// Map draws where in a picture R is large, next to the picture.
 func Map(r explore.MapResult, x operators.Image, title string) Heat {
 	return Heat{Label: "R/σ² per pixel (nats)", H: r.Height, W: r.Width, Values: r.Values, Title: r.Prior,
 		Picture: x, PictureTitle: title}
@@ -86,7 +86,7 @@ func Slice(r explore.SliceResult) Contours {
 }
 
 // Curves draws f, R and psi of priors for numbers, evaluated at the same ones,
-// beside the truth for Laplace data.
+// with the truth for Laplace data.
 func Curves(truth explore.Laplace, curves ...explore.CurveResult) []Figure {
 	x := curves[0].X
 	var soft, mean, median, abs []float64

@@ -27,7 +27,7 @@ type Heat struct {
 	// and largest value, or symmetric about 0 if there are both signs; the
 	// outermost half percent of the values is clipped.
 	Lo, Hi float64
-	// Picture, where given, is shown beside the map, under PictureTitle.
+	// Picture, if given, is shown next to the map, under PictureTitle.
 	Picture      operators.Image
 	PictureTitle string
 }

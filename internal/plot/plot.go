@@ -52,7 +52,10 @@ var Palette = []color.RGBA{
 // Formats are the extensions that Write understands, without the dot.
 var Formats = []string{"png", "svg", "pdf", "csv", "npz"}
 
-// FormatOf is the format that a file's extension asks for.
+// Drawn reports whether files of a format are drawings; the others have the numbers.
+func Drawn(format string) bool { return format != "csv" && format != "npz" }
+
+// FormatOf is the format of a file by its extension.
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
 	if !slices.Contains(Formats, ext) {
@@ -483,7 +486,7 @@ type Boxes struct {
 	Groups      []Group
 }
 
-// A Group is one box; its label stands on the x axis.
+// A Group is one box; its label is on the x axis.
 type Group struct {
 	Label  string
 	Values []float64

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/othertest"
 	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/sbinet/npyio/npz"
@@ -335,10 +336,7 @@ func TestStyle(t *testing.T) {
 // TestPDFIsUpright: another program sees the pictures of a PDF as those of a PNG, and letters
 // beyond ASCII.
 func TestPDFIsUpright(t *testing.T) {
-	program, err := exec.LookPath("pdftoppm")
-	if err != nil {
-		t.Skip("no pdftoppm is installed (Debian: poppler-utils)")
-	}
+	program := othertest.Program(t, "pdftoppm")
 	f := Heat{H: 2, W: 2, Values: []float64{1, 1, 0, 0}, Hi: 1, Label: "σ√n"}
 	var want, pdf bytes.Buffer
 	if err := Write(&want, "png", f); err != nil {

@@ -33,14 +33,14 @@ func Convergence(steps []Step) []Figure {
 
 // A Validation is what training knows at one of its validations; NaN is
 // unknown.
-type Validation struct{ Step, Loss, Growth, PSNR float64 }
+type Validation struct{ Step, Loss, Gain, PSNR float64 }
 
 // Learning are the figures of a training: loss, the largest gain of strong waves and PSNR on the
 // held-back pictures over the steps.
 func Learning(vs []Validation) []Figure {
 	return courses("step", vs, func(v Validation) float64 { return v.Step }, []course[Validation]{
 		{"loss of one batch", true, func(v Validation) float64 { return v.Loss }},
-		{"largest gain of waves", false, func(v Validation) float64 { return v.Growth }},
+		{"largest gain of waves", false, func(v Validation) float64 { return v.Gain }},
 		{"held-back PSNR (dB)", false, func(v Validation) float64 { return v.PSNR }},
 	})
 }

@@ -15,8 +15,8 @@ import (
 type Report struct {
 	// Available is in bytes, 0 when the system does not tell.
 	Available int64 `json:"available"`
-	// Bound names what sets it: "system", "cgroup" or "GOMEMLIMIT".
-	Bound string `json:"bound"`
+	// Source names what sets it: "system", "cgroup" or "GOMEMLIMIT".
+	Source string `json:"bound"`
 }
 
 // systemRoot is where the system's files are read.
@@ -37,7 +37,7 @@ func Available() Report {
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		take(limit, "GOMEMLIMIT")
 	}
-	if least.Bound == "" {
+	if least.Source == "" {
 		return Report{}
 	}
 	return least

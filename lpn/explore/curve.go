@@ -18,9 +18,10 @@ type CurveResult struct {
 	F   Numbers `json:"f"`
 	Psi Numbers `json:"psi"`
 	// R is R(x) less the least value of the list, in the squared unit of X: R/Sigma^2
-	// is in nats. NaN where no y with f(y) = x was found.
+	// is in nats. NaN if no y with f(y) = x was found.
 	R Numbers `json:"r"`
-	// Residuals are |f(y)-x|, relative to |x|; Gaps bound what R is too low by.
+	// Residuals are |f(y)-x|, relative to |x|; Gaps are bounds on how much too low R
+	// is.
 	Residuals Numbers `json:"residuals"`
 	Gaps      Numbers `json:"gaps"`
 }
@@ -63,9 +64,8 @@ func (r CurveResult) OutOfRange() int {
 	return n
 }
 
-// Laplace is the truth for data of density exp(-|x|/B)/(2B), seen through
-// Gaussian noise of standard deviation Sigma: what a prior that learned from
-// such data is held against.
+// Laplace is the truth for data of density exp(-|x|/B)/(2B) with Gaussian noise of
+// standard deviation Sigma, to compare with a prior that learned from such data.
 type Laplace struct{ B, Sigma float64 }
 
 // MAP is the maximum a posteriori at y, a soft threshold at Sigma^2/B:
@@ -131,7 +131,7 @@ type LaplaceError struct {
 	R Number `json:"r"`
 }
 
-// Errors holds a curve against the truth.
+// Errors compares a curve with the truth.
 func (l Laplace) Errors(c CurveResult) LaplaceError {
 	var e [3]float64
 	sum, n := 0.0, 0.0

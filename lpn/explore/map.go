@@ -6,7 +6,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// A MapResult says where in a picture R is: R/sigma^2 as a sum over the pixels.
+// A MapResult is R/sigma^2 of a picture as a sum over the pixels.
 type MapResult struct {
 	Prior string `json:"prior"`
 	// Unit is that of Values, Total, Gap and Quadrature: "nats".
@@ -21,15 +21,14 @@ type MapResult struct {
 	Total    Number `json:"total"`
 	Residual Number `json:"residual"`
 	Gap      Number `json:"gap"`
-	// Quadrature is what the rule of 8 points, which splits psi, missed of
-	// the total. It is shared evenly by all pixels.
+	// Quadrature is the error of the rule of 8 points that splits psi. It is divided
+	// evenly among all pixels.
 	Quadrature Number `json:"quadrature"`
 }
 
-// Map splits R/sigma^2 at x into one part a pixel (lpn.Prior.Decompose) and
-// spreads each over its neighbours by a Gaussian of deviation smooth, in
-// pixels; 0 leaves them as they are. A picture out of the network's reach is a
-// *RangeError.
+// Map splits R/sigma^2 at x into one part for each pixel (lpn.Prior.Decompose) and
+// smooths them with a Gaussian of deviation smooth, in pixels; 0 does not smooth. The
+// error is a *RangeError if the picture is out of the range of f.
 func Map(ctx context.Context, p Prior, x operators.Image, smooth float64) (MapResult, error) {
 	plane := operators.Shape{C: 1, H: x.H, W: x.W}
 	if err := (Blur{}).Check(plane, smooth); err != nil {

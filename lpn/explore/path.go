@@ -12,8 +12,8 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// A PathResult is R along one picture changed more and more. Element k of every
-// list belongs to Levels[k].
+// A PathResult is R of one picture while a change grows. Element k of every list
+// belongs to Levels[k].
 type PathResult struct {
 	Prior string `json:"prior"`
 	// Picture is the picture's name; Path leaves it empty.
@@ -26,17 +26,17 @@ type PathResult struct {
 	// Change says that the first value is subtracted from all.
 	Change bool    `json:"change,omitempty"`
 	Levels Numbers `json:"levels"`
-	// Values are R/(n sigma^2), n the number of samples; NaN where a picture is
-	// out of the network's reach. The true value is above, by at most the gap.
+	// Values are R/(n sigma^2), n the number of samples; NaN if a picture is out of the
+	// range of f. The true value is above, by at most the gap.
 	Values Numbers `json:"values"`
 	// Residuals are ||f(y)-x||, relative to ||x||.
 	Residuals Numbers `json:"residuals"`
 	Gaps      Numbers `json:"gaps"`
 }
 
-// Path evaluates R, in nats a sample, at x changed by each of the levels, on all
-// cores. Each inversion starts from the one before, so near levels are cheap.
-// One changed picture is held at a time.
+// Path evaluates R, in nats per sample, at x changed by each of the levels, on all
+// cores. Each inversion starts from the one before, so close levels are cheap. Only one
+// changed picture is in memory at a time.
 func Path(ctx context.Context, p Prior, x operators.Image, by Perturbation, levels []float64, progress Progress) (PathResult, error) {
 	return path(ctx, p, x, by, levels, 0, progress)
 }
@@ -76,7 +76,7 @@ func changed(x operators.Image, by Perturbation, levels []float64) iter.Seq[[]fl
 	}
 }
 
-// A PictureError is what went wrong with one of several pictures.
+// A PictureError is the error for one of several pictures.
 type PictureError struct {
 	Index int // of the picture
 	Err   error
@@ -85,11 +85,11 @@ type PictureError struct {
 func (e *PictureError) Error() string { return fmt.Sprintf("picture %d: %v", e.Index, e.Err) }
 func (e *PictureError) Unwrap() error { return e.Err }
 
-// Paths is Path for n pictures, as many at a time as there are cores, one core
-// each. picture returns the i-th and what changes it; it is called from several
-// goroutines, when its turn comes, so memory holds no more pictures than cores.
-// The numbers do not depend on the cores. The first error, a *PictureError, ends
-// the work.
+// Paths is Path for n pictures, as many at a time as there are cores, one core each.
+// picture returns the i-th picture and its perturbation. Several goroutines call it,
+// each when it needs a picture, so memory holds no more pictures than there are cores.
+// The numbers do not depend on the cores. The first error, a *PictureError, ends the
+// work.
 func Paths(ctx context.Context, p Prior, n int, picture func(i int) (operators.Image, Perturbation, error), levels []float64, progress Progress) ([]PathResult, error) {
 	threads := 1
 	if n == 1 {
@@ -141,8 +141,8 @@ func Paths(ctx context.Context, p Prior, n int, picture func(i int) (operators.I
 	return results, first
 }
 
-// Relative is the path with its first value subtracted from all: how R changes,
-// in which the constant that R is known up to does not matter.
+// Relative is the path with its first value subtracted from all. It does not depend on
+// the unknown constant in R.
 func (r PathResult) Relative() PathResult {
 	r.Change = true
 	r.Values = slices.Clone(r.Values)
@@ -163,9 +163,9 @@ func (r PathResult) OutOfRange() int {
 	return n
 }
 
-// Spread is the mean and the standard deviation, level by level, of paths over
-// the same levels. Values that are not finite are left out; a level without any
-// has NaN.
+// Spread is the mean and the standard deviation, level by level, of paths over the same
+// levels. Values that are not finite are left out; the result is NaN for a level
+// without values.
 func Spread(paths []PathResult) (mean, sd Numbers) {
 	if len(paths) == 0 {
 		return nil, nil

@@ -14,23 +14,23 @@ type Perturbation interface {
 	Kind() string
 	// Parameter is what a level means, with its unit.
 	Parameter() string
-	// Levels are some to begin with, ascending from 0, the picture itself.
+	// Levels are default levels, ascending from 0, the picture itself.
 	Levels() []float64
-	// Check reports why pictures of shape s cannot be changed by a level, as a
-	// *LevelError where the level is to blame.
+	// Check returns an error if pictures of shape s cannot be changed by a level, a
+	// *LevelError if the reason is the level.
 	Check(s operators.Shape, level float64) error
-	// Apply writes x changed by the level to dst, which must not overlap it. It
-	// panics where Check finds an error.
+	// Apply writes x changed by the level to dst, which must not overlap it. It panics
+	// if Check returns an error.
 	Apply(dst, x operators.Image, level float64)
 }
 
-// Perturbations are one of each kind, by name, without what a kind wants to
-// know: the seed of Noise, the other picture of Mix.
+// Perturbations has one of each kind, in the order of names, with zero fields: set the
+// seed of Noise and the other picture of Mix.
 func Perturbations() []Perturbation {
 	return []Perturbation{Blur{}, Dim{}, Mix{}, Noise{}, Occlusion{}, Rotation{}}
 }
 
-// A LevelError is a level that a kind of perturbation cannot take.
+// A LevelError says that a kind of perturbation does not have a level.
 type LevelError struct {
 	Kind  string
 	Level float64
@@ -158,7 +158,7 @@ type Dim struct{}
 // Kind is "intensity".
 func (Dim) Kind() string { return "intensity" }
 
-// Parameter is the fraction taken away.
+// Parameter is the fraction that is removed.
 func (Dim) Parameter() string { return "dimmed by the fraction" }
 
 // Levels go to 0.6.
@@ -220,7 +220,7 @@ func (p Rotation) Apply(dst, x operators.Image, level float64) {
 	}
 }
 
-// Occlusion lays a gray square over the middle.
+// Occlusion puts a gray square over the middle.
 type Occlusion struct{}
 
 // Kind is "occlusion".

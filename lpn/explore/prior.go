@@ -11,8 +11,8 @@ import (
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
-// A Prior is what is explored: the function R of a potential psi, for pictures
-// of any shape. Of makes one of a network.
+// A Prior is the function R of a potential psi, for pictures of any shape. Of makes one
+// from a network.
 type Prior struct {
 	// Name is what results call it.
 	Name string
@@ -24,9 +24,9 @@ type Prior struct {
 	Bind func(s operators.Shape, threads int) (solvers.Potential, error)
 }
 
-// Of is the prior of a network. A gray network takes each channel of a colour
-// picture for a picture of its own; R is their sum. The options go to
-// Network.On: lpn.Memory bounds what one evaluation takes.
+// Of is the prior of a network. A gray network evaluates each channel of a colour
+// picture separately; R is their sum. The options go to Network.On: lpn.Memory bounds
+// what one evaluation takes.
 func Of(name string, net *lpn.Network, opts ...lpn.Option) Prior {
 	return Prior{
 		Name:  name,
@@ -52,9 +52,9 @@ func (p Prior) Ensemble() Prior {
 	return p
 }
 
-// Scaled is the prior R(s x)/s^2 (lpn.Scaled), s > 0: above 1 it takes noise for
-// smaller than it is. Sigma stays, so that priors of several scales share one
-// unit; the nats of noise of deviation Sigma/s are s^2 times those reported.
+// Scaled is the prior R(s x)/s^2 (lpn.Scaled), s > 0: above 1 it is a prior for less
+// noise. Sigma stays, so that priors of several scales share one unit; the nats of
+// noise of deviation Sigma/s are s^2 times those reported.
 func (p Prior) Scaled(s float64) Prior {
 	one := p.Bind
 	p.Bind = func(shape operators.Shape, threads int) (solvers.Potential, error) {
@@ -80,7 +80,8 @@ func (p Prior) on(ctx context.Context, s operators.Shape, threads int) (lpn.Prio
 // nats is what one nat is in units of R.
 func (p Prior) nats() float64 { return p.Sigma * p.Sigma }
 
-// at is the value of a bound prior at x. A point out of reach is a RangeError.
+// at is the value of a bound prior at x. The error is a RangeError for a point out of
+// range.
 func (p Prior) at(ctx context.Context, x operators.Image) (lpn.Prior, lpn.PriorValue, error) {
 	r, err := p.on(ctx, x.Shape, 0)
 	if err != nil {
@@ -105,7 +106,7 @@ type RangeError struct {
 }
 
 func (e *RangeError) Error() string {
-	return fmt.Sprintf("out of the network's reach: residual %.2g after %d calls", e.Residual, e.Calls)
+	return fmt.Sprintf("out of the network's range: residual %.2g after %d calls", e.Residual, e.Calls)
 }
 
 // A cancelled potential is not a number once its context has ended: what
@@ -133,8 +134,8 @@ func (p cancelled) StrongConvexity() float64 {
 	return 0
 }
 
-// A Progress is told how much of the work is done, from one goroutine at a time.
-// nil is nobody.
+// A Progress is called with how much of the work is done, by one goroutine at a time.
+// It may be nil.
 type Progress func(done, total int)
 
 func (p Progress) at(done, total int) {
@@ -146,8 +147,8 @@ func (p Progress) at(done, total int) {
 // A ValueResult is R at one picture.
 type ValueResult struct {
 	Prior string `json:"prior"`
-	// R is the value, in squared samples: a lower bound, by at most Gap. It is
-	// NaN, and so are Nats and NatsPerSample, where InRange is false.
+	// R is the value, in squared samples: a lower bound, by at most Gap. It is NaN, and
+	// so are Nats and NatsPerSample, if InRange is false.
 	R Number `json:"r"`
 	// Nats is R/sigma^2; NatsPerSample divides it by the number of samples.
 	Nats          Number `json:"nats"`
@@ -162,8 +163,8 @@ type ValueResult struct {
 	InRange bool `json:"in_range"`
 }
 
-// Value evaluates R at x, on all cores. That x is out of the network's reach is
-// no error: InRange says so.
+// Value evaluates R at x, on all cores. It is no error if x is out of the range of f;
+// then InRange is false.
 func Value(ctx context.Context, p Prior, x operators.Image) (ValueResult, error) {
 	r, err := p.on(ctx, x.Shape, 0)
 	if err != nil {

@@ -70,18 +70,17 @@ func minus(a, b []float32) []float32 {
 	return d
 }
 
-// A Plane is the set of pictures x + a u + b v, and what is to be evaluated
-// there.
+// A Plane is a set of pictures x + a u + b v, and what to evaluate there.
 type Plane struct {
-	// U and V are the directions. v is made orthogonal to u, and both as long as
-	// noise of the prior's sigma, sigma sqrt(n) for n samples.
+	// U and V are the directions. v is made orthogonal to u, and both get the length of
+	// noise at the prior's sigma, sigma sqrt(n) for n samples.
 	U, V Direction
 	// Span S: a and b run from -S to S. Default 1.
 	Span float64
 	// Grid is the number of values of a, and of b: at least 2. Default 15.
 	Grid int
-	// Fidelity, where given, is added, in nats: h(x)/s^2 for a measurement
-	// with noise of deviation s makes the plane the landscape that a solver walks.
+	// Fidelity, if not nil, is added, in nats. With h(x)/s^2 for a measurement with
+	// noise of deviation s, the sum is the objective of a solver.
 	Fidelity func(x []float32) float64
 }
 
@@ -105,11 +104,11 @@ type SliceResult struct {
 	Unit string `json:"unit"`
 	// Fidelity says that Z holds h/s^2 + R/sigma^2, not R/sigma^2 alone.
 	Fidelity bool `json:"fidelity"`
-	// A and B are the coordinates, ascending; the others hold the point
+	// A and B are the coordinates, ascending; the other lists have the point
 	// (A[i],B[j]) at j*len(A)+i.
 	A Numbers `json:"a"`
 	B Numbers `json:"b"`
-	// Z is a lower bound by at most the gap; NaN where a point is out of reach.
+	// Z is a lower bound by at most the gap; NaN for a point out of range.
 	Z         Numbers `json:"z"`
 	Residuals Numbers `json:"residuals"`
 	Gaps      Numbers `json:"gaps"`
@@ -128,7 +127,8 @@ func (r SliceResult) At(a, b float64) operators.Image {
 }
 
 // Project is the point (a,b) of the plane nearest to a picture of its shape, such as an
-// iterate of a solver, and how far off the plane the picture is, in units of Length.
+// iterate of a solver, and the distance of the picture from the plane, in units of
+// Length.
 func (r SliceResult) Project(m []float32) (a, b, off float64) {
 	d := make([]float32, len(r.centre.Pix))
 	for i, v := range r.centre.Pix {
@@ -139,9 +139,9 @@ func (r SliceResult) Project(m []float32) (a, b, off float64) {
 	return a, b, math.Sqrt(max(0, dot(d, d)/unit-a*a-b*b))
 }
 
-// Slice evaluates R/sigma^2 on a grid of a plane through x, on all cores.
-// Progress counts the rows of the grid. x out of the network's reach is a
-// *RangeError; other points may be.
+// Slice evaluates R/sigma^2 on a grid of a plane through x, on all cores. Progress
+// counts the rows of the grid. The error is a *RangeError if x is out of the range of
+// f; other points may be.
 func Slice(ctx context.Context, p Prior, x operators.Image, plane Plane, progress Progress) (SliceResult, error) {
 	span, n := plane.Span, plane.Grid
 	if span == 0 {

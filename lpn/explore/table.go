@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// A Number is a float64 that JSON can hold: null where it is not finite.
+// A Number is a float64 for JSON: null if it is not finite.
 type Number float64
 
 // MarshalJSON writes the number, or null.
@@ -29,11 +29,10 @@ func (n *Number) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(n))
 }
 
-// Numbers are float64s that JSON can hold: null where one is not finite. They
-// go wherever a []float64 goes.
+// Numbers are float64s for JSON: null if one is not finite. They serve as a []float64.
 type Numbers []float64
 
-// MarshalJSON writes an array of numbers and nulls, [] of none.
+// MarshalJSON writes an array of numbers and nulls, [] if it is empty.
 func (ns Numbers) MarshalJSON() ([]byte, error) {
 	out := make([]Number, len(ns))
 	for i, v := range ns {
@@ -57,9 +56,9 @@ func (ns *Numbers) UnmarshalJSON(b []byte) error {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// A Table is a result as tidy data: one observation a row, one variable a
-// column. Rows yields the fields of each row, strings or float64s; a row is
-// valid until the next.
+// A Table is a result as tidy data: each observation is a row, each variable a column.
+// Rows yields the fields of each row, strings or float64s; a row is valid until the
+// next.
 type Table interface {
 	Columns() []string
 	Rows() iter.Seq[[]any]
@@ -72,8 +71,8 @@ var (
 	_ Table = CurveResult{}
 )
 
-// WriteCSV writes tables of one kind below each other under one header. Numbers
-// have all their digits; what is not a number is an empty cell, infinity is Inf.
+// WriteCSV writes tables of one kind below each other under one header. Numbers have
+// all their digits; NaN is an empty cell, infinity is Inf.
 func WriteCSV[T Table](w io.Writer, tables ...T) error {
 	c := csv.NewWriter(w)
 	for k, t := range tables {

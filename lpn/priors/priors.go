@@ -15,7 +15,7 @@ import (
 // Ext is the extension of a prior's file.
 const Ext = ".safetensors"
 
-// A Prior is a trained prior by name. The zero Prior is none.
+// A Prior is a trained prior by name. The zero Prior is no prior; see IsZero.
 type Prior struct {
 	// Name is that of a shipped prior, or the path of a file.
 	Name string

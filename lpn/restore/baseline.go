@@ -24,20 +24,19 @@ var baselines = map[string]baseline{
 
 var baselineNames = []string{"input", "wiener", "tv", "tv-aniso", "wavelet"}
 
-// Baselines lists the classical methods: input (the measurement itself, enlarged where it is
-// smaller, or A'y),
-// wiener (a quadratic prior of the gradients), tv and tv-aniso (total variation,
-// isotropic and anisotropic) and wavelet. Their weights follow from the noise
-// alone, as the statistical ones of a prior of fixed scale; TuneBaseline finds
-// the strengths that suit the images and the operator.
+// Baselines lists the classical methods: input (the measurement itself, enlarged if it
+// is smaller, or A'y), wiener (a quadratic prior of the gradients), tv and tv-aniso
+// (total variation, isotropic and anisotropic) and wavelet. Their weights follow from
+// the noise alone, like the statistical weight of a prior of fixed scale. TuneBaseline
+// finds the best strengths for given images and an operator.
 func Baselines() []string { return slices.Clone(baselineNames) }
 
 // Tunable reports whether a baseline has a strength.
 func Tunable(name string) bool { return name != "input" && baselines[name] != nil }
 
-// Baseline returns the frame of what a baseline makes of a problem with samples in
-// [0,1] whose noise is known, at strength times its statistical weight. It panics on a name that is not
-// among Baselines.
+// Baseline restores a problem with samples in [0,1] and known noise by a baseline at
+// strength times its statistical weight, and returns the frame. It panics if the name
+// is not in Baselines.
 func (p Problem) Baseline(ctx context.Context, name string, strength float64) (operators.Image, error) {
 	scene, err := p.scene()
 	if err != nil {

@@ -8,11 +8,12 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// FindBlur returns the problem with the blur that its picture shows in place of
-// blur:auto, which keeps its boundary, and what was found in Blur; other problems as
-// they are. start is a guess at the kernel, nil for none. A sharp picture becomes
-// one that is only noisy. New calls it where it was not called before. The error is a
-// *blind.PictureError where the picture does not tell.
+// FindBlur estimates the blur of a problem with the operator blur:auto from its
+// picture. It returns the problem with that blur as its operator, under the same
+// boundary, and with the estimate in Blur. A sharp picture becomes a problem of noise
+// alone. Other problems are returned unchanged. start is a guess at the kernel, nil for
+// none. New calls FindBlur unless the caller has. The error is a *blind.PictureError if
+// the picture does not show its blur.
 func FindBlur(p Problem, start *operators.Kernel) (Problem, error) {
 	if !p.Operator.Auto() {
 		return p, nil

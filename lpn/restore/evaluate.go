@@ -17,9 +17,8 @@ type Example struct {
 	Problem Problem
 }
 
-// Simulate measures a scene with samples in [0,1]: y = A x + noise, drawn from
-// rng. The model of noise may be nil for none. What is rounded has the noise
-// before, y = round(A(x + noise)).
+// Simulate measures a scene with samples in [0,1]: y = A x + noise, drawn from rng. A
+// nil model means no noise. For an operator that rounds, y = round(A(x + noise)).
 func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng *rand.Rand) (Example, error) {
 	a, err := spec.Build(scene.Shape)
 	if err != nil {
@@ -55,7 +54,7 @@ func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng
 // pictures with a side below [metrics.MultiscaleSide].
 type Quality struct{ PSNR, SSIM, MSSSIM float64 }
 
-// Compare measures an estimate of the truth's shape.
+// Compare is the quality of an estimate with the shape of the truth.
 func Compare(truth, estimate operators.Image) Quality {
 	return Quality{
 		PSNR:   metrics.PSNR(truth.Pix, estimate.Pix),
@@ -72,8 +71,8 @@ type Evaluation struct {
 	Baselines map[string]Quality
 }
 
-// Evaluate restores an example, also by the baselines named, each at its
-// strength.
+// Evaluate restores an example with the prior, and with each baseline in strengths at
+// its strength.
 func Evaluate(ctx context.Context, e Example, o Options, strengths map[string]float64) (Evaluation, error) {
 	plan, err := New(e.Problem, o)
 	if err != nil {

@@ -246,20 +246,20 @@ func everywhere(m operators.Image) bool {
 	return 1.8*1.8*energy[len(energy)/50] > energy[len(energy)/4]
 }
 
-// A JPEGChoice is how a JPEG file is best restored.
+// A JPEGChoice says how to restore a JPEG file.
 type JPEGChoice struct {
 	// Operator is jpeg, with the tables, or denoise.
 	Operator operators.Spec
 	// Noise is what Problem.Noise should be.
 	Noise noise.Model
-	// Line says it in words.
+	// Line says the choice in words.
 	Line string
 }
 
-// ChooseJPEG decides how to restore a JPEG file of that format, from what a decoder
-// makes of it: noise above the errors of rounding is taken from the decoded
-// picture; else the errors of rounding are undone; and a file without either is
-// left alone. noise is the model that was asked for, nil for none.
+// ChooseJPEG decides how to restore a JPEG file of that format from the decoded
+// picture. If the noise exceeds the errors of rounding, it is removed from the decoded
+// picture. Otherwise the errors of rounding are undone. A file with neither is left as
+// it is. given is the model of the noise that the caller wants, nil for none.
 func ChooseJPEG(f operators.JPEGFormat, decoded operators.Image, given noise.Model) JPEGChoice {
 	quality := fmt.Sprintf("jpeg of quality %d", f.Quality())
 	rounding := artefacts(f)

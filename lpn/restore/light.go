@@ -13,13 +13,13 @@ import (
 type Light string
 
 const (
-	// LightNumbers is the numbers of the measurement as they are: those of a
+	// LightNumbers means the numbers of the measurement themselves: those of a
 	// detector, or of a picture that a program has blurred or made smaller.
 	LightNumbers Light = ""
-	// LightLinear is the light that the numbers of a photograph in sRGB stand for: what
-	// a lens blurs.
+	// LightLinear means the light behind the sRGB numbers of a photograph, which is
+	// what a lens blurs.
 	LightLinear Light = "linear"
-	// LightAuto is the one of both that explains the measurement better.
+	// LightAuto means whichever of the two explains the measurement better.
 	LightAuto Light = "auto"
 )
 

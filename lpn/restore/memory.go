@@ -34,28 +34,28 @@ const (
 	maxWindow = 2048
 )
 
-// Memory is what a plan takes and what there is, in bytes.
+// Memory is what a plan takes and what is available, in bytes.
 type Memory struct {
-	// Need is about what solving the problem as a whole takes.
+	// Need is about what the solution of the whole problem takes.
 	Need int64 `json:"need"`
-	// Window is about what a single window takes, 0 where there are none.
+	// Window is about what one window takes, 0 without windows.
 	Window int64 `json:"window,omitempty"`
-	// Available is what there is, and Bound what says so: "--memory" (the option),
-	// "GOMEMLIMIT", "system", "cgroup", or "assumed". 0 where it was not asked for,
-	// the problem being small.
+	// Available is the available memory, 0 if the problem is so small that New did not
+	// look. Source is what limits it: "--memory" (the option), "GOMEMLIMIT", "system",
+	// "cgroup" or "assumed".
 	Available int64  `json:"available,omitempty"`
-	Bound     string `json:"bound,omitempty"`
+	Source    string `json:"bound,omitempty"`
 
 	arena int64 // for one evaluation of the network; 0: the library's choice
 }
 
-// BoundOption is the Bound of Options.Memory.
-const BoundOption = "--memory"
+// SourceOption is the Source of a limit that Options.Memory sets.
+const SourceOption = "--memory"
 
 func (m Memory) needText() string      { return sysmem.FormatSize(m.Need) }
 func (m Memory) availableText() string { return sysmem.FormatSize(m.Available) }
 
-// A MemoryError is a problem too large for the memory there is.
+// A MemoryError says that a problem is too large for the available memory.
 type MemoryError struct {
 	Scene  operators.Shape
 	Memory Memory
@@ -64,7 +64,7 @@ type MemoryError struct {
 
 func (e *MemoryError) Error() string {
 	return fmt.Sprintf("restoring %v takes about %s of memory, %s are available (%s), and %s",
-		e.Scene, e.Memory.needText(), e.Memory.availableText(), e.Memory.Bound, e.Why)
+		e.Scene, e.Memory.needText(), e.Memory.availableText(), e.Memory.Source, e.Why)
 }
 
 // decideMemory decides whether the problem is solved as a whole or in windows.
@@ -89,12 +89,12 @@ func (p *Plan) decideMemory() error {
 	tooLarge := func(why string) error { return &MemoryError{p.Scene, p.Memory, why} }
 	switch {
 	case !p.policy.windows:
-		return tooLarge("only denoise, blur and jpeg are cut into tiles")
+		return tooLarge("only denoise, blur and jpeg are cut into windows")
 	case p.Operator.TakesBoundary() && p.Operator.Boundary() == operators.Circular:
-		return tooLarge("under the boundary circular, where opposite edges meet, it is not cut into tiles")
+		return tooLarge("under the boundary circular, where opposite edges meet, it is not cut into windows")
 	}
 	if _, _, local := p.Operator.Support(); !local && !p.policy.rounded {
-		return tooLarge("a blur that varies is not cut into tiles")
+		return tooLarge("a blur that varies is not cut into windows")
 	}
 	halo, pitch, err := p.halo()
 	if err != nil {
@@ -115,8 +115,8 @@ func (p *Plan) decideMemory() error {
 	return nil
 }
 
-// MostMemory is about the most that solving for an image of so many samples takes,
-// in bytes, whatever the operator.
+// MostMemory is about the largest number of bytes that a restoration of an image with
+// so many samples takes, for any operator.
 func MostMemory(samples int) int64 {
 	n := int64(samples)
 	return n*(solverBytes+roundedBytes) + min(arenaBytes, n*1024)
@@ -132,16 +132,16 @@ func (p *Plan) affordable(scene operators.Shape) bool {
 // budget finds out what memory there is and returns how much of it the
 // restoration may take.
 func (p *Plan) budget() int64 {
-	p.Memory.Available, p.Memory.Bound = p.options.Memory, BoundOption
+	p.Memory.Available, p.Memory.Source = p.options.Memory, SourceOption
 	if p.options.Memory == 0 {
 		r := sysmem.Available()
-		if r.Bound == "" {
-			r = sysmem.Report{Available: 4 << 30, Bound: "assumed"}
+		if r.Source == "" {
+			r = sysmem.Report{Available: 4 << 30, Source: "assumed"}
 		}
-		p.Memory.Available, p.Memory.Bound = r.Available, r.Bound
+		p.Memory.Available, p.Memory.Source = r.Available, r.Source
 	}
 	left := p.Memory.Available / 4 * 3
-	if p.Memory.Bound == BoundOption || p.Memory.Bound == "GOMEMLIMIT" {
+	if p.Memory.Source == SourceOption || p.Memory.Source == "GOMEMLIMIT" {
 		// These count what is taken already: the image, first of all.
 		var s runtime.MemStats
 		runtime.ReadMemStats(&s)
@@ -150,13 +150,13 @@ func (p *Plan) budget() int64 {
 	return left
 }
 
-// CollectorLimit is the soft limit of the Go heap (debug.SetMemoryLimit) that
-// keeps a restoration in windows within its memory, given what lives on the heap:
-// without one the garbage of past windows may grow to as much as lives. A limit
-// below what lives would keep the collector busy all the time.
+// CollectorLimit is the soft limit of the Go heap (debug.SetMemoryLimit) that keeps a
+// restoration in windows within its memory, given the bytes in use on the heap. Without
+// a limit the garbage of past windows may become as large as that. A limit below that
+// would keep the collector busy all the time.
 func (m Memory) CollectorLimit(scene operators.Shape, heap int64) int64 {
 	limit := m.Available / 10 * 9
-	if m.Bound != BoundOption {
+	if m.Source != SourceOption {
 		limit += heap
 	}
 	return max(limit, heap+4*int64(scene.Len())+m.Window+programBytes)

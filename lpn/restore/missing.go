@@ -11,13 +11,13 @@ import (
 
 // This file prepares measurements of which samples are missing or weighted.
 
-// Weighted returns the problem with the inverse variances w of Y's samples, in units
-// of Y: one for each, or for each pixel where Y has several channels. A sample of
+// Weighted returns the problem with the inverse variances w of Y's samples, in units of
+// Y: one for each sample, or one for each pixel if Y has several channels. A sample of
 // weight 0 is missing. With sigma = 0 the weights are absolute, the deviation of a
-// sample being 1/sqrt(w); else they are relative, and it is sigma/sqrt(w). Weights
-// of 0 and 1 alone, and sigma = 0, are a mask that says nothing of the noise. The
-// error is one line about a weight that is none, or an *OptionError about the number
-// of weights.
+// sample being 1/sqrt(w); otherwise they are relative, and the deviation is
+// sigma/sqrt(w). If all weights are 0 or 1 and sigma = 0, they are a mask and say
+// nothing about the noise. The error is an *OptionError about a bad weight or the
+// number of weights.
 func (p Problem) Weighted(w operators.Image, sigma float64) (Problem, error) {
 	n, repeat := len(p.Y.Pix), 1
 	if w.C == 1 && w.H == p.Y.H && w.W == p.Y.W {
@@ -100,7 +100,7 @@ func (p *Plan) decideMissing() error {
 
 // fills reports whether the prior fills gaps: there the measurement itself is no
 // estimate of the scene.
-func (p *Plan) fills() bool { return p.Missing > 0 || p.Operator.Name() == "inpaint" }
+func (p *Plan) fills() bool { return p.Missing > 0 || p.Operator.Masked() }
 
 func count(m []bool) int {
 	n := 0
@@ -117,7 +117,7 @@ func count(m []bool) int {
 func (p *Plan) known() operators.Image {
 	y, gone := p.problem.Y, p.problem.Missing
 	if gone == nil {
-		if p.Operator.Name() != "inpaint" {
+		if !p.Operator.Masked() {
 			return y
 		}
 		a, err := p.problem.build(p.Scene)

@@ -9,42 +9,42 @@ import (
 	"github.com/lpn-imaging/lpn/lpn/priors"
 )
 
-// Options say how to restore. Zero values are defaults that suit most problems;
-// a prior must be named or a choice of priors given.
+// Options say how to restore. Zero values are defaults that suit most problems, except
+// that Prior or Choose must be set.
 type Options struct {
 	// Prior is the prior to use. Default: what Choose returns.
 	Prior priors.Prior
-	// Choose picks a prior for the channels of the scene and a noise level:
-	// priors.For, which makes a program carry all shipped priors.
+	// Choose picks a prior for the channels of the scene and a noise level. With
+	// priors.For a program contains all built-in priors.
 	Choose func(channels int, noise float64) priors.Prior
 	// Solver is one of Solvers. Default bpg.
 	Solver string
 	// Iters bounds the iterations. Default 200.
 	Iters int
-	// Tol ends the iterations when one moves the image by less, relative to its
-	// norm. 0 is the default, 1e-4 for bpg and 1e-6 for the others, whose steps
-	// are shorter; negative never stops.
+	// Tol ends the iterations when one changes the image by less, relative to its norm.
+	// 0 is the default, 1e-4 for bpg and 1e-6 for the others, whose steps are shorter;
+	// negative never stops.
 	Tol float64
-	// Step is the step of pgd, apgd and bpg, Rho the penalty of admm and hqs and
-	// 1/step of drs. Default: from the operator and the weight.
+	// Step is the step of pgd, apgd and bpg. Rho is the penalty of admm and hqs; the
+	// step of drs is 1/Rho. Default: from the operator and the weight.
 	Step, Rho float64
 	// Strength multiplies the weight lambda of the prior. Default 1.
 	Strength float64
 	// Discrepancy searches for the strength at which the residual is as large as the
-	// noise, beginning with Strength. For operators that are not quite right.
+	// noise, beginning with Strength. It is for operators that are not exact.
 	Discrepancy bool
-	// Scale s takes the prior for one of s times less noise: R(s x)/s^2. Default:
-	// by the operator and the noise.
+	// Scale s uses the prior for s times less noise: R(s x)/s^2. Default: from the
+	// operator and the noise.
 	Scale float64
 	// Ensemble averages psi over the 8 flips and rotations.
 	Ensemble bool
-	// Tile is the side in pixels of the tiles in which the network is evaluated;
-	// the numbers stay the same. Default: by memory.
+	// Tile is the side in pixels of the tiles in which the network is evaluated; the
+	// result is the same. Default: from the memory.
 	Tile int
 	// Threads bounds the cores that the network uses. Default: all.
 	Threads int
-	// Memory bounds in bytes what a restoration may take; larger problems are
-	// solved in windows. Default: three quarters of what is available.
+	// Memory is the most bytes that a restoration may take; larger problems are solved
+	// in windows. Default: three quarters of what is available.
 	Memory int64
 
 	tolByDefault   bool // Tol was not given
@@ -66,7 +66,7 @@ func TakesRho(solver string) bool { return slices.Contains(rhoSolvers, solver) }
 // TakesStep reports whether a solver has the step Step.
 func TakesStep(solver string) bool { return slices.Contains(stepSolvers, solver) }
 
-// An OptionError is an option with a value that it cannot have.
+// An OptionError says that an option has a value that it cannot have.
 type OptionError struct {
 	Option string // the field's name in lower case
 	Reason string // the value, and what would be right
@@ -97,7 +97,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Validate reports the first option that makes no sense, as an *OptionError.
+// Validate returns an *OptionError about the first bad option, nil if all are good.
 func (o Options) Validate() error {
 	o = o.withDefaults()
 	positive := func(v float64) bool { return v > 0 && v <= math.MaxFloat32 }

@@ -14,12 +14,13 @@ import (
 // seen.
 const partHalo = 16
 
-// Part is the plan of restoring the pixels of r alone, a part of the frame, at another
-// strength, with the noise, the prior and the scale of brightness that p decided for the
-// whole. Its result is of r's size. It is for looking at what a strength does: the numbers are those of the
-// whole image up to the influence of what lies more than a few pixels outside. Only local
-// operators whose result lies on the grid of the measurement have parts (denoise, inpaint
-// and blurs), and noise that is not given sample by sample; others are an error.
+// Part is a plan for the pixels of r alone, a part of the frame, at another strength.
+// It keeps the noise, the prior and the scale of brightness that p decided for the
+// whole. Its result has the size of r. Use it to see quickly what a strength does: the
+// numbers are those of the whole image, except for the influence of pixels more than a
+// few pixels outside of r. It returns an error unless the operator is local with its
+// result on the grid of the measurement (denoise, inpaint and blurs), and if the noise
+// is given for each sample.
 func (p *Plan) Part(r image.Rectangle, strength float64) (*Plan, error) {
 	kh, kw, local := p.Operator.Support()
 	_, mapped := p.NoiseModel.(noise.Map)
@@ -62,11 +63,10 @@ func (p *Plan) Part(r image.Rectangle, strength float64) (*Plan, error) {
 	return &q, nil
 }
 
-// Residual is what the result leaves of the measurement, (y - A x)/Level in the shape of y,
-// whitened where the noise is correlated or of several deviations: white noise of deviation
-// about 1 where operator, noise and prior belong to the measurement. It is on the scale of
-// brightness on which the problem was solved. It has no samples where there is nothing to
-// compare with: of results in windows, of rounded numbers, and without noise.
+// Residual is (y - A x)/Level in the shape of y, whitened if the noise is correlated or
+// has several deviations. If operator, noise and prior are right, it is white noise of
+// deviation about 1. It is computed on the scale of brightness of the solver. It has no
+// samples for results in windows, for rounded numbers, and without noise.
 func (r Result) Residual() operators.Image {
 	p := r.plan
 	if p == nil || p.policy.rounded || !(p.Level > 0) || len(r.X) == 0 {

@@ -18,57 +18,57 @@ import (
 //
 //	x = argmin 1/2||A x - y||^2 + Lambda R(Scale x)/Scale^2
 //
-// with R the function that Prior is the proximal operator of. It can be printed,
-// is written to JSON, and is immutable: Solve may be called any number
-// of times.
+// where Prior is the proximal operator of R. It can be printed and written as JSON. It
+// is immutable: you can call Solve any number of times.
 type Plan struct {
 	// Operator and Boundary are what the camera did.
 	Operator operators.Spec `json:"operator"`
 	Boundary string         `json:"boundary,omitempty"`
-	// Blur is how the operator was found in the picture; nil where it was given.
+	// Blur is the estimate of the operator from the picture, nil if it was given.
 	Blur *blind.Estimate `json:"blur,omitempty"`
 	// Scene is the shape of x; FrameH x FrameW pixels of it are the result.
 	Scene  operators.Shape `json:"scene"`
 	FrameH int             `json:"frame_h"`
 	FrameW int             `json:"frame_w"`
-	// Range holds the samples that are black and white. Level, Lambda and the
-	// objective count in units of it.
+	// Range holds the samples that are black and white. Level, Lambda and the objective
+	// are in units of it.
 	Range Range `json:"range"`
-	// Saturated says that samples lie at the ends of the range, and are taken to say
-	// only that the truth lies there or beyond.
+	// Saturated says that samples are at the ends of the range. For them the fidelity
+	// accepts any truth there or beyond.
 	Saturated bool `json:"saturated"`
-	// Light is what the operator acts on, and LightLine why, where it was asked for.
+	// Light is what the operator acts on, and LightLine the reason if Problem.Light
+	// asked for a choice.
 	Light     Light  `json:"light,omitempty"`
 	LightLine string `json:"light_line,omitempty"`
-	// Gray says that the channels of a colour measurement are equal: one of them
-	// is restored, and repeated.
+	// Gray says that the channels of a colour measurement are equal. Then one is
+	// restored, and repeated.
 	Gray bool `json:"gray"`
-	// Missing is the number of samples that are not known.
+	// Missing is the number of unknown samples.
 	Missing int `json:"missing,omitempty"`
 	// Noise is the standard deviation of the noise in units of y, root mean square
 	// over the measurement; Estimated says that it was estimated from y.
 	Noise     float64 `json:"noise"`
 	Estimated bool    `json:"estimated"`
-	// NoiseModel is the model behind it, in units of the range, and NoiseLine what
-	// the estimate says in words.
+	// NoiseModel is the model of the noise in units of the range, and NoiseLine the
+	// estimate in words.
 	NoiseModel noise.Model `json:"-"`
 	NoiseLine  string      `json:"noise_line,omitempty"`
-	// Confidence is that of the estimate, from 0 to 1; -1 where the noise was given.
+	// Confidence is that of the estimate, from 0 to 1; -1 if the noise was given.
 	Confidence float64 `json:"confidence"`
-	// Level is the level of white noise that the prior and its weight are chosen
-	// for: that of white noise itself, and above the deviation of correlated noise,
-	// which a prior takes for texture.
+	// Level is the level of white noise for which the prior and its weight are chosen.
+	// For white noise it is its standard deviation. For correlated noise, which looks
+	// like texture to a prior, it is larger.
 	Level float64 `json:"level"`
-	// Prior is the prior's name, Sigma the noise level that it was trained at;
-	// PerChannel says that it is a gray one, applied to each channel.
+	// Prior is the name of the prior and Sigma the noise level at which it was trained.
+	// PerChannel says that it is a gray prior, applied to each channel.
 	Prior      string  `json:"prior"`
 	Sigma      float64 `json:"sigma"`
 	PerChannel bool    `json:"per_channel"`
-	// Scale takes the prior for one of Sigma/Scale.
+	// Scale uses the prior as one for the level Sigma/Scale.
 	Scale float64 `json:"scale"`
-	// Lambda = Strength Weight (Level Scale/Sigma)^2 is the weight of the prior,
-	// with Weight the operator's factor on the statistical weight and Level no
-	// less than the operator's least.
+	// Lambda = Strength Weight (Level Scale/Sigma)^2 is the weight of the prior, with
+	// Weight the operator's factor on the statistical weight. Level counts as at least
+	// the operator's least noise.
 	Lambda   float64 `json:"lambda"`
 	Strength float64 `json:"strength"`
 	Weight   float64 `json:"weight"`
@@ -82,8 +82,8 @@ type Plan struct {
 	Step     float64 `json:"step,omitempty"`
 	Rho      float64 `json:"rho,omitempty"`
 	Ensemble bool    `json:"ensemble,omitempty"`
-	// Memory is what the restoration takes, and Windows how it is cut to stay
-	// within; nil where it is solved as a whole.
+	// Memory is what the restoration takes. Windows is how the image is cut to stay
+	// within the memory, nil if it is solved as a whole.
 	Memory  Memory   `json:"memory"`
 	Windows *Windows `json:"windows,omitempty"`
 	// Why has the reason of each choice.
@@ -106,9 +106,9 @@ type Plan struct {
 	psi       solvers.Potential // likewise
 }
 
-// New decides how to restore a problem. Its error is an *OptionError for an
-// option that cannot be, a *ChannelsError for a prior of another kind of image, a
-// *MemoryError for a problem too large.
+// New decides how to restore a problem. Its error is an *OptionError for a bad option,
+// a *ChannelsError for a prior with other channels, a *MemoryError for a problem that
+// is too large.
 func New(p Problem, o Options) (*Plan, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -324,7 +324,7 @@ func (p *Plan) decidePrior() error {
 	case p.options.Prior.IsZero() || p.policy.alone:
 		p.Scale = min(mostScale, p.Sigma/p.priorLevel())
 	default:
-		p.Scale = 1 // a prior that was asked for is taken as it is
+		p.Scale = 1 // a prior of the options is not scaled
 	}
 	return nil
 }
@@ -433,7 +433,7 @@ func (p *Plan) given(m operators.Image) operators.Image {
 	return m
 }
 
-// String is the plan for people: a line for each decision, with its reason below.
+// String is the plan as text: a line for each decision, with the reason below it.
 func (p *Plan) String() string {
 	var b strings.Builder
 	line := func(what, format string, args ...any) {
@@ -491,14 +491,15 @@ func (p *Plan) String() string {
 	because(p.Why.Iters)
 	if w := p.Windows; w != nil {
 		line("memory", "about %s as a whole, %s available (%s): cut into %d windows of %d pixels that overlap by %d",
-			p.Memory.needText(), p.Memory.availableText(), p.Memory.Bound, w.Count, w.Side, 2*w.Halo)
+			p.Memory.needText(), p.Memory.availableText(), p.Memory.Source, w.Count, w.Side, 2*w.Halo)
 	} else {
 		line("memory", "about %s", p.Memory.needText())
 	}
 	return b.String()
 }
 
-// A ChannelsError is a prior for images of other channels than the scene's.
+// A ChannelsError says that a prior is for another number of channels than the scene
+// has.
 type ChannelsError struct {
 	Prior      string
 	Want, Have int

@@ -89,9 +89,13 @@ func (p *Plan) priorLevel() float64 {
 	return p.policy.level(p.level())
 }
 
-// WholeScene reports whether an operator measures a scene as a whole, so that a
-// crop of it would be another problem.
+// WholeScene reports whether an operator measures a scene as a whole. Then a crop of
+// the scene is another problem.
 func WholeScene(s operators.Spec) bool { return policyOf(s).whole }
+
+// OnlyNoise reports whether noise is all that an operator's measurement suffers from, so
+// that the measurement is itself a noisy image of the scene.
+func OnlyNoise(s operators.Spec) bool { return policyOf(s).alone }
 
 // own is the level of an image that is only noisy: its noise. At the statistical
 // weight that is one evaluation of the network.

@@ -18,31 +18,30 @@ type Problem struct {
 	// Operator is A, with its boundary and the content of its file. The zero
 	// Spec is the identity: y is a noisy image. blur:auto is found in Y: see FindBlur.
 	Operator operators.Spec
-	// Blur is what FindBlur found of the operator; nil where it was given.
+	// Blur is the estimate of FindBlur, nil if the operator was given.
 	Blur *blind.Estimate
-	// Scene is the shape of x. Default: what the operator says of Y's shape
-	// (Spec.Scene).
+	// Scene is the shape of x. Default: Spec.Scene of Y's shape.
 	Scene operators.Shape
 	// Noise is the model of the noise in units of Y; nil asks for an estimate from
 	// Y.
 	Noise noise.Model
 	// Light is what the operator acts on, for blur and sr. Default: the numbers.
 	Light Light
-	// Missing is nil, or says of each sample of Y that it is not known: whatever Y
-	// has there counts for nothing, and the prior fills the gap. With the identity that
-	// is inpainting.
+	// Missing is nil, or says for each sample of Y whether it is unknown. The values of
+	// unknown samples do not count, and the prior fills the gaps. With the identity
+	// this is inpainting.
 	Missing []bool
-	// Weights are the precisions of Y's samples up to a common factor, 1/variance, 0
-	// where nothing was measured; the deviation of Noise is that of a sample of weight
-	// 1. nil: all are 1. They go with measurements that are no pictures.
+	// Weights are 1/variance of Y's samples up to a common factor, 0 for samples that
+	// were not measured. Noise is the deviation of a sample of weight 1. nil means that
+	// all are 1. They are for measurements that are not pictures.
 	Weights []float32
-	// Hints are what is known of Y's file, for the estimate.
+	// Hints are facts about the file of Y that help to estimate the noise.
 	Hints noise.Hints
-	// Range holds the samples that are black and white, in units of the scene. The
-	// zero Range asks for it to be found out.
+	// Range holds the samples that are black and white, in units of the scene. The zero
+	// Range asks New to find it.
 	Range Range
-	// Truth is x where it is known, cropped to the frame. It changes nothing but
-	// the PSNR in the trace.
+	// Truth is x if it is known, cropped to the frame. It serves only for the PSNR in
+	// the trace.
 	Truth *operators.Image
 
 	unit float64 // what y was divided by; 0: nothing
@@ -145,9 +144,8 @@ func (p Problem) measured() int {
 	return n
 }
 
-// Centre cuts the middle h x w pixels out of an image: the part of a scene that
-// a measurement with the boundary valid covers. It returns m itself where
-// nothing is cut.
+// Centre cuts the middle h x w pixels out of an image: the part of a scene that a
+// measurement with the boundary valid covers. It returns m itself if nothing is cut.
 func Centre(m operators.Image, h, w int) operators.Image {
 	if m.H == h && m.W == w {
 		return m
@@ -167,6 +165,6 @@ func cut(m operators.Image, r image.Rectangle) operators.Image {
 	return out
 }
 
-// Margin is how many of the extra rows or columns of a scene lie before its
-// frame: k-1-k/2 for a kernel of k = extra+1 taps, centred at tap k/2.
+// Margin is how many of the extra rows or columns of a scene are before its frame:
+// k-1-k/2 for a kernel of k = extra+1 taps, centred at tap k/2.
 func Margin(extra int) int { return extra - (extra+1)/2 }

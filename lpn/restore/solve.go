@@ -15,9 +15,9 @@ import (
 	"github.com/lpn-imaging/lpn/solvers/metrics"
 )
 
-// Progress is how far a restoration is.
+// Progress is the state of a running restoration.
 type Progress struct {
-	// Window counts from 0 the window that is being solved, of Windows; a problem
+	// Window is the number of the current window, counted from 0, of Windows. A problem
 	// that is solved as a whole is one window.
 	Window, Windows int
 	// Iterate is the solver's, within the window. Its X must not be kept.
@@ -26,8 +26,8 @@ type Progress struct {
 	plan *Plan // as it is carried out
 }
 
-// Image is the iterate as the result would be: the frame, in units of the
-// measurement. It is an image without samples where the problem is solved in windows.
+// Image is the iterate as the result would be: the frame, in units of the measurement.
+// It has no samples if the problem is solved in windows.
 func (p Progress) Image() operators.Image {
 	if p.Windows > 1 {
 		return operators.Image{}
@@ -35,17 +35,18 @@ func (p Progress) Image() operators.Image {
 	return p.plan.frame(p.X)
 }
 
-// A Result is what a restoration came to.
+// A Result is the outcome of a restoration.
 type Result struct {
 	// Image is the restored frame. It may share memory with X.
 	Image operators.Image
 	// Seconds is the time that it took.
 	Seconds float64
-	// Suspect is one line why the result should not be trusted, "" where nothing
-	// speaks against it. It is independent of Certified: a theorem covers the
-	// solver, not the choice of operator and noise.
+	// Suspect is one line on why the result should not be trusted, "" if there is no
+	// reason. It is independent of Certified: a theorem covers the solver, not the
+	// choice of operator and noise.
 	Suspect string
-	// Strength is the Options' or what was found better; Note says why.
+	// Strength is that of the Options, or a better one that was found; then Note has
+	// the reason.
 	Strength float64
 	Note     string
 	// LeftAlone says that the result is the measurement itself, or what a decoder makes
@@ -59,9 +60,8 @@ type Result struct {
 	plan *Plan // as it was carried out; nil in windows
 }
 
-// Solve restores the plan's problem. It ends early, with ctx's error, when ctx
-// ends. progress, which may be nil, is called in this goroutine at every
-// iteration.
+// Solve restores the plan's problem. If ctx ends, it ends early with the error of ctx.
+// It calls progress, which may be nil, in this goroutine at every iteration.
 func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, error) {
 	if progress == nil {
 		progress = func(Progress) {}
@@ -118,7 +118,7 @@ type minimiser func(p *Plan, y operators.Image) (solvers.Result, error)
 // solve restores y = A x by the given minimisation. Unless the strength was asked
 // for, a result that no image looks like, or that leaves much more than noise
 // unexplained, is tried again at a larger one: the solver has divided by what the
-// operator, not being that of the measurement, wrongly takes for nearly zero.
+// operator, which is not that of the measurement, wrongly counts as nearly zero.
 func (p *Plan) solve(minimise minimiser, a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
 	if p.treatment != nil && p.Estimated && p.gentle {
 		return p.solveGently(minimise, a, y)
@@ -215,7 +215,7 @@ func (p *Plan) raise(s solution, before Range) (factor float64, why string) {
 	if q.implausible(s.examination, before) != "" {
 		return 8, "the result is like no image"
 	}
-	// The level that the strength stands for already.
+	// The level that the strength already allows for.
 	if excess := s.ratio() / math.Sqrt(max(q.Strength/p.Strength, 1)); excess > unexplained {
 		return min(excess*excess, strongest/q.Strength), fmt.Sprintf("the residual is %.3g times the noise", s.ratio())
 	}

@@ -12,12 +12,13 @@ import (
 	"text/tabwriter"
 )
 
-// A Study is how well several methods do on the same pictures under the same conditions.
+// A Study compares several methods on the same pictures under the same conditions.
 type Study struct {
 	Conditions []string // such as "blur:gaussian,sigma=1.6, noise 0.01"
 	Methods    []string
 	Pictures   []string
-	// Quality is that of condition, method and picture, NaN where the method failed.
+	// Quality[c][m][p] is that of condition c, method m and picture p; all
+	// are NaN if the method failed.
 	Quality [][][]Quality
 }
 
@@ -38,7 +39,7 @@ func NewStudy(conditions, methods, pictures []string) *Study {
 	return s
 }
 
-// Mean averages what is finite over the pictures, NaN when nothing is.
+// Mean is the mean over the pictures with finite values, NaN if there are none.
 func (s *Study) Mean(condition, method int) Quality {
 	return MeanQuality(s.Quality[condition][method])
 }
@@ -58,10 +59,10 @@ type Interval struct{ Mean, Low, High float64 }
 // Resamples is how many samples the bootstrap draws.
 const Resamples = 4000
 
-// Difference is the mean over the pictures of how much higher the PSNR of method b is than
-// that of a, with an interval by the percentile bootstrap over pictures (Efron & Tibshirani
-// 1993, section 13.3): the pictures are what the methods would meet anew. Of fewer than two
-// pictures that both solved, the ends are NaN.
+// Difference is the mean over the pictures of how much higher the PSNR of method b is
+// than that of a, with an interval by the percentile bootstrap over pictures (Efron &
+// Tibshirani 1993, section 13.3): the pictures are a sample of all that the methods
+// could meet. The ends are NaN if both methods solved fewer than two pictures.
 func (s *Study) Difference(condition, a, b int, rng *rand.Rand) Interval {
 	var d []float64
 	for i := range s.Pictures {
@@ -130,12 +131,12 @@ func signed(v float64) string {
 	return fmt.Sprintf("%+.2f", v)
 }
 
-// StudyFormats are those that Write knows.
+// StudyFormats lists the formats of [Study.Write].
 func StudyFormats() []string { return []string{"txt", "md", "tex", "csv"} }
 
 // Write writes the means and the differences from the first method as a table of text,
-// Markdown or LaTeX (for package booktabs), or, as csv, the numbers of every picture. rng
-// draws the bootstrap's samples.
+// Markdown or LaTeX (for package booktabs), or the numbers of every picture as csv. rng
+// draws the samples of the bootstrap.
 func (s *Study) Write(w io.Writer, format string, rng *rand.Rand) error {
 	switch format {
 	case "txt":

@@ -10,20 +10,20 @@ import (
 
 // Tuned is what Tune found.
 type Tuned struct {
-	// Options are those that Tune was given, with Strength, Scale and, for a solver
-	// that has one, Rho as found.
+	// Options are those given to Tune, with the Strength, the Scale and, for a solver
+	// that has one, the Rho that it found.
 	Options Options
 	// Prior is the name of the prior in use.
 	Prior string
-	// PSNR is the mean over the examples, in decibels; Trials were made.
+	// PSNR is the mean over the examples in decibels, and Trials the number of trials.
 	PSNR   float64
 	Trials int
 }
 
-// Tune searches for the strength, the scale and, for admm, hqs and drs, the
-// penalty rho of the highest mean PSNR over examples, with at most budget trials
-// and without derivatives (solvers.Tune). progress, which may be nil, is called
-// after each trial.
+// Tune searches for the strength, the scale and, for admm, hqs and drs, the penalty rho
+// that have the highest mean PSNR over examples. It makes at most budget trials and
+// needs no derivatives (solvers.Tune). It calls progress, which may be nil, after each
+// trial.
 func Tune(ctx context.Context, examples []Example, o Options, budget int, progress func(trial int, psnr float64)) (Tuned, error) {
 	o = o.withDefaults()
 	space := []solvers.Param{{Name: "strength", Lo: 0.05, Hi: 20, Start: 1}, {Name: "scale", Lo: 0.25, Hi: 8, Start: 1}}
@@ -57,8 +57,8 @@ func Tune(ctx context.Context, examples []Example, o Options, budget int, progre
 	return found, nil
 }
 
-// TuneBaseline searches for the strength of a baseline of the highest mean PSNR
-// over examples, as Tune does.
+// TuneBaseline searches for the strength of a baseline with the highest mean PSNR over
+// examples, as Tune does.
 func TuneBaseline(ctx context.Context, examples []Example, name string, budget int, progress func(trial int, psnr float64)) (strength float64, err error) {
 	space := []solvers.Param{{Name: name, Lo: 0.02, Hi: 50}}
 	best, _, err := solvers.Tune(ctx, space, budget, counted(progress, func(v []float64) (float64, error) {
@@ -72,7 +72,7 @@ func TuneBaseline(ctx context.Context, examples []Example, name string, budget i
 	return best.Params[0], nil
 }
 
-// counted is score with progress told of each trial.
+// counted is score with a call of progress after each trial.
 func counted(progress func(trial int, psnr float64), score func(v []float64) (float64, error)) func(v []float64) (float64, error) {
 	n := 0
 	return func(v []float64) (float64, error) {

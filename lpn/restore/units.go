@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/lpn-imaging/lpn/internal/unitrange"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
@@ -39,9 +40,6 @@ func (r Range) back(x []float32) {
 	}
 }
 
-// outliers is the share of samples on either side that a robust range leaves out.
-const outliers = 1e-3
-
 // robust is the range of samples without the darkest and the brightest
 // thousandth, the zero Range where they are all equal or none is finite.
 func robust(x []float32) Range {
@@ -56,24 +54,18 @@ func robust(x []float32) Range {
 	if len(v) == 0 {
 		return Range{}
 	}
-	slices.Sort(v)
-	k := int(outliers * float64(len(v)))
-	r := Range{float64(v[k]), float64(v[len(v)-1-k])}
-	if !r.valid() {
+	var r Range
+	if r.Lo, r.Hi = unitrange.Robust(v); !r.valid() {
 		return Range{}
 	}
 	return r
 }
 
-// likeUnit reports whether a scene with these samples is taken to be in [0,1]
-// already: nothing far outside, and not all of it in a small part.
-func (r Range) likeUnit() bool {
-	const beyond, least = 0.5, 0.2
-	return r.Lo >= -beyond && r.Hi <= 1+beyond && r.Hi >= least
-}
+// likeUnit reports whether a scene with these samples is taken to be in [0,1] already.
+func (r Range) likeUnit() bool { return unitrange.Like(r.Lo, r.Hi) }
 
-// Suits reports whether samples, seen in the range, look like those of a picture in
-// [0,1]: nothing far outside, and not all of it in a small part.
+// Suits reports whether samples, mapped by the range, look like those of a picture in
+// [0,1]: none is far outside, and they are not all in a small part.
 func (r Range) Suits(x []float32) bool {
 	s := robust(x)
 	return r.valid() && !s.IsZero() && Range{(s.Lo - r.Lo) / r.span(), (s.Hi - r.Lo) / r.span()}.likeUnit()

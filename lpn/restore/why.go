@@ -6,8 +6,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// Reasons say in words why a Plan is what it is, one for each choice; "" where
-// there was nothing to choose.
+// Reasons has the reason of each choice of a Plan in words, "" if there was no choice.
 type Reasons struct {
 	Range     string `json:"range,omitempty"`
 	Saturated string `json:"saturated,omitempty"`
@@ -84,7 +83,7 @@ func (p *Plan) noiseReason() string {
 	return "estimated from the decoded picture"
 }
 
-// levelReason is why the prior is taken for the level that it is taken for.
+// levelReason is the reason for the level to which the prior is scaled.
 func (p *Plan) levelReason() string {
 	level := p.priorLevel()
 	switch {

@@ -27,8 +27,8 @@ import (
 // are those of the whole image. Where a solver iterates, the influence of a cut
 // fades with distance but has no sharp end: TestTiledDeblur bounds what is left.
 
-// Windows is how an image is cut: into Count cores of Side pixels, each solved
-// together with a Halo.
+// Windows is how an image is cut: into Count cores with sides of Side pixels, each
+// solved together with a Halo.
 type Windows struct {
 	Side  int `json:"side"`
 	Halo  int `json:"halo"`
@@ -127,7 +127,7 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 	out.Seconds = time.Since(start).Seconds()
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
-		out.Uncertified = fmt.Sprintf("solved in %d tiles: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
+		out.Uncertified = fmt.Sprintf("solved in %d windows: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
 	}
 	if p.strained(seen) {
 		return out, p.giveWay(&out)

@@ -1,5 +1,5 @@
-// Package serve answers for packages lpn/restore and lpn/explore over HTTP: pictures go in,
-// restorations and what a prior says of them come out, for a page or a program.
+// Package serve offers packages lpn/restore and lpn/explore over HTTP, to a page or a
+// program: clients send pictures, and get restorations and the values of a prior.
 //
 // A Server is an http.Handler:
 //
@@ -13,19 +13,19 @@
 //
 //	curl -F image=@noisy.png -F 'options={"noise":"25/255"}' ADDRESS/api/v1/restore > clean.png
 //
-// Options have the names of the flags of lpn restore. With "Accept: application/json" the
-// answer is the object that lpn restore --json prints, with the URL of the picture. With
-// "Accept: text/event-stream" it comes as server-sent events: "plan" says what was decided,
-// "iterate" tells of each iteration, "result" ends it, or "error". Closing the connection
-// cancels the work, whatever the form.
+// Options have the names of the flags of lpn restore. With "Accept: application/json"
+// the answer is the object that lpn restore --json prints, with the URL of the picture.
+// With "Accept: text/event-stream" it is a stream of server-sent events: "plan" with
+// the decisions, "iterate" for each iteration, and at the end "result" or "error".
+// Closing the connection cancels the work in every form.
 //
 // # The interface, version 1
 //
-// Bodies are JSON unless said otherwise; the types of this package are their shapes, and an
-// unknown field is an error. An error is an object with the field "error", one line, under
-// the status 400 (wrong), 401 (no token), 403 (from another site), 404 (not there, or
-// dropped to make room), 413 (too large), 421 (not this machine's name), 422 (cannot be
-// done) or 429 (too many wait; try again).
+// Bodies are JSON unless the list says otherwise; the types of this package are their
+// fields, and an unknown field is an error. An error is an object with the field
+// "error", one line, under the status 400 (wrong), 401 (no token), 403 (from another
+// site), 404 (not there, or dropped to make room), 413 (too large), 421 (not this
+// machine's name), 422 (cannot be done) or 429 (too many wait; try again).
 //
 //	POST   /api/v1/pictures               a picture: form with the file "image", the file itself, or {"file": NAME} -> PictureInfo
 //	GET    /api/v1/pictures/ID            -> PictureInfo
@@ -53,13 +53,13 @@
 //
 // # What a client cannot do
 //
-// A request must name this machine in Host, must not come from a page of another site, and
-// must bring the token where one is set (see Config). Nothing on the machine is read but
-// pictures and logs inside Config.Folder, and nothing is written: pictures and results live
-// in memory under ids that cannot be guessed, within Config.Store bytes, and are forgotten
-// after Config.Keep or when room is needed, first those of the client that holds the most.
-// A file is decoded within the limits of package internal/imageio and only if its header
-// promises no more samples than there is room for. Work waits in queues that serve addresses
-// in turn, and clients of one address, which name themselves in the header Lpn-Client,
-// likewise.
+// A request must name this machine in Host, must not come from a page of another site,
+// and needs the token if one is set (see Config). The server reads only pictures and
+// logs inside Config.Folder, and writes nothing. Pictures and results stay in memory
+// under ids that cannot be guessed, within Config.Store bytes. They are dropped after
+// Config.Keep, or when room is needed, first those of the client with the most. A file
+// is decoded within the limits of package internal/imageio and only if its header
+// promises no more samples than there is room for. Work waits in queues that serve
+// addresses in turn, and also the clients of one address, which name themselves in the
+// header Lpn-Client.
 package serve

@@ -105,7 +105,7 @@ func (g *guard) knows(host string) bool {
 	return g.token != "" && err == nil && name == strings.ToLower(own)
 }
 
-// Address is the URL at which a listener is reached, with the token that it asks for.
+// Address is the URL of a listener, with the token that requests need.
 func (s *Server) Address(l net.Addr) string {
 	u := url.URL{Scheme: "http", Host: l.String(), Path: "/"}
 	if a, err := netip.ParseAddrPort(l.String()); err == nil && a.Addr().IsUnspecified() {

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,7 +20,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// Options are those of lpn restore, by the names of its flags. Where a flag takes a file
+// Options are those of lpn restore, by the names of its flags. If a flag takes a file,
 // the option takes the id of a picture or the name of a file in the folder.
 type Options struct {
 	Operator string `json:"operator,omitempty"`
@@ -39,9 +40,9 @@ type Options struct {
 	Tile     int     `json:"tile,omitempty"`
 	Gray     bool    `json:"gray,omitempty"`
 	Range    string  `json:"range,omitempty"`
-	// Page is that of an uploaded file of several, from 1.
+	// Page is the page of an uploaded file of several, from 1.
 	Page int `json:"page,omitempty"`
-	// Format, Bits and Quality say how the picture is answered with.
+	// Format, Bits and Quality are those of the picture in the answer.
 	Format  string `json:"format,omitempty"`
 	Bits    int    `json:"bits,omitempty"`
 	Quality int    `json:"quality,omitempty"`
@@ -65,13 +66,21 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// badSpec is an error of operators.ParseSpec as one of the request.
+func badSpec(err error) error {
+	if e := (*operators.SpecError)(nil); errors.As(err, &e) {
+		return bad("operator: %q: %w", e.Text, e.Reason)
+	}
+	return bad("operator: %w", err)
+}
+
 // options are those of the reading of a picture, and of the library.
 func (s *Server) options(o Options) (c measured.Choice, ro restore.Options, err error) {
 	fail := func(err error) (measured.Choice, restore.Options, error) { return c, ro, err }
 	c.ByFile = o.Operator == "" && o.Strength != "discrepancy" && o.Range == ""
 	if o.Operator != "" {
 		if c.Spec, err = operators.ParseSpec(o.Operator); err != nil {
-			return fail(bad("operator: %s", strings.TrimPrefix(err.Error(), "operator ")))
+			return fail(badSpec(err))
 		}
 	}
 	if o.Boundary != "" {

@@ -24,7 +24,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// TileSide is the side in pixels of the tiles in which pictures are shown.
+// TileSide is the side in pixels of the tiles of pictures.
 const TileSide = 512
 
 // A look says how samples become colours.
@@ -127,7 +127,7 @@ func encodePNG(m image.Image) []byte {
 	return b.Bytes()
 }
 
-// A PictureInfo is what is told of a picture that the server keeps.
+// A PictureInfo describes a picture that the server keeps.
 type PictureInfo struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
@@ -137,10 +137,10 @@ type PictureInfo struct {
 	Bits     int    `json:"bits"`
 	Format   string `json:"format"`
 	Pages    int    `json:"pages"`
-	// JPEGQuality is that of the tables of a JPEG file, nearest; 0 of others.
+	// JPEGQuality is the quality nearest to the tables of a JPEG file; 0 for others.
 	JPEGQuality int `json:"jpeg_quality,omitempty"`
-	// URL is where the file is, Tiles where its tiles are: append /LEVEL/X/Y, for
-	// tiles of TileSide pixels of the picture at 1/2^LEVEL of its size.
+	// URL is the address of the file, and Tiles that of its tiles: append /LEVEL/X/Y,
+	// for tiles of TileSide pixels of the picture at 1/2^LEVEL of its size.
 	URL      string `json:"url"`
 	Tiles    string `json:"tiles"`
 	TileSide int    `json:"tile_side"`
@@ -267,7 +267,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (it *item, opti
 	var o struct {
 		Page int `json:"page"`
 	}
-	if json.Unmarshal(options, &o) == nil && page == 0 { // what is wrong with it is said later
+	if json.Unmarshal(options, &o) == nil && page == 0 { // errors are reported later
 		page = o.Page
 	}
 	if data == nil {

@@ -29,12 +29,12 @@ import (
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
-// A Question is asked of a prior about a picture.
+// A Question is about a prior and a picture.
 type Question struct {
 	Picture string `json:"picture"`
-	// Window is the part that is looked at; zero: all of it.
+	// Window is the part of the picture to use; zero: all of it.
 	Window Window `json:"window"`
-	// Prior is a name. Default: the shipped one that fits the channels and 25/255.
+	// Prior is a name. Default: the built-in one that fits the channels and 25/255.
 	Prior string `json:"prior,omitempty"`
 }
 
@@ -79,10 +79,10 @@ func (s *Server) explored(name string, channels int) (explore.Prior, int, error)
 	return explore.Of(path.Base(found.Name), net), found.Channels, nil
 }
 
-// A Kept is a result that can be asked for again, as figure or as numbers.
+// A Kept is a result that the server keeps, for requests of its figure or numbers.
 type Kept struct {
 	ID string `json:"id"`
-	// Figure is where: append ?format=svg, pdf, png, csv or npz.
+	// Figure is its address: append ?format=svg, pdf, png, csv or npz.
 	Figure string `json:"figure"`
 }
 
@@ -125,10 +125,10 @@ func (s *Server) priorValue(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// A MapQuestion asks where in a picture the prior is surprised.
+// A MapQuestion asks where in a picture R is large.
 type MapQuestion struct {
 	Question
-	// Smooth is the deviation in pixels by which parts are spread. Default 1.5.
+	// Smooth is the deviation in pixels of the smoothing. Default 1.5.
 	Smooth *float64 `json:"smooth,omitempty"`
 }
 
@@ -196,7 +196,7 @@ func figureName(it *item, kind, prior string) string {
 	return name
 }
 
-// A Change is what changes a picture more and more.
+// A Change is a perturbation of a picture that grows.
 type Change struct {
 	// Perturb is noise, blur, mix, intensity, rotation or occlusion.
 	Perturb string `json:"perturb"`
@@ -242,17 +242,17 @@ func (it *item) like(x operators.Image, v Window) (operators.Image, error) {
 	return part, err
 }
 
-// A PathQuestion asks how priors judge a picture that is changed more and more.
+// A PathQuestion asks for R of priors while a change of a picture grows.
 type PathQuestion struct {
 	Picture string   `json:"picture"`
 	Window  Window   `json:"window"`
 	Priors  []string `json:"priors"`
 	Change
-	// Levels of the change. Default: some to begin with.
+	// Levels of the change. Default: those of the perturbation.
 	Levels []float64 `json:"levels,omitempty"`
 }
 
-// A PathAnswer has a path a prior.
+// A PathAnswer has a path for each prior.
 type PathAnswer struct {
 	Kept
 	Paths []explore.PathResult `json:"paths"`
@@ -368,24 +368,24 @@ type SliceQuestion struct {
 	Span float64 `json:"span,omitempty"`
 	Grid int     `json:"grid,omitempty"`
 	Seed uint64  `json:"seed,omitempty"`
-	// Noise, where given, adds the fidelity to a simulated measurement by Operator
-	// (default denoise) with white noise of that deviation, and the way of the solver
-	// that restores it.
+	// Noise, if not 0, adds the fidelity to a simulated measurement by Operator
+	// (default denoise) with white noise of that deviation, and the iterates of the
+	// solver that restores it.
 	Noise    float64 `json:"noise,omitempty"`
 	Operator string  `json:"operator,omitempty"`
 }
 
-// A SliceAnswer is a plane with a solver's way over it.
+// A SliceAnswer is a plane with the iterates of a solver.
 type SliceAnswer struct {
 	explore.SliceResult
 	Kept
-	// At is where the picture of a point is: append ?a=A&b=B.
+	// At is the address of the picture of a point: append ?a=A&b=B.
 	At  string `json:"at"`
 	Way []Step `json:"way,omitempty"`
 }
 
-// A Step is an iterate of the solver: the nearest point of the plane, and how far off it
-// is, in units of the axes.
+// A Step is an iterate of the solver: the nearest point of the plane, and the distance
+// from the plane, in units of the axes.
 type Step struct {
 	A   float64 `json:"a"`
 	B   float64 `json:"b"`
@@ -470,7 +470,7 @@ func simulated(q SliceQuestion, x operators.Image) (m restore.Problem, fidelity 
 	}
 	spec, err := operators.ParseSpec(cmp.Or(q.Operator, "denoise"))
 	if err != nil {
-		return m, nil, bad("operator: %s", strings.TrimPrefix(err.Error(), "operator "))
+		return m, nil, badSpec(err)
 	}
 	a, err := spec.Build(x.Shape)
 	if err != nil {
@@ -503,7 +503,7 @@ func (s *Server) way(ctx context.Context, q SliceQuestion, m restore.Problem, on
 			way = append(way, Step{a, b, off})
 		}
 	}
-	if m.Operator.Name() == "denoise" {
+	if restore.OnlyNoise(m.Operator) {
 		add(m.Y.Pix)
 	}
 	_, err = plan.Solve(ctx, func(at restore.Progress) {
@@ -538,11 +538,11 @@ type CurveQuestion struct {
 	From   float64  `json:"from"`
 	To     float64  `json:"to"`
 	Points int      `json:"points,omitempty"`
-	// Laplace is the scale b of the density that the truth is drawn for. Default 1.
+	// Laplace is the scale b of the density for the truth. Default 1.
 	Laplace float64 `json:"laplace,omitempty"`
 }
 
-// A CurveAnswer has a curve a prior, beside the truth for Laplace data.
+// A CurveAnswer has a curve for each prior, and the truth for Laplace data.
 type CurveAnswer struct {
 	Kept
 	Curves []explore.CurveResult  `json:"curves"`
@@ -613,13 +613,13 @@ func (s *Server) priorCurve(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// A Verified is a certificate with what each line means.
+// A Verified is a certificate with the meaning of each line.
 type Verified struct {
 	lpn.Certificate
 	Lines []CertificateLine `json:"lines"`
 }
 
-// A CertificateLine is one finding for people.
+// A CertificateLine is one finding in words.
 type CertificateLine struct {
 	What string `json:"what"`
 	// Proved: for every picture. Else it was measured at probes.
@@ -660,7 +660,7 @@ func (s *Server) priorVerify(w http.ResponseWriter, r *http.Request) {
 func certificateLines(c lpn.Certificate) []CertificateLine {
 	var out []CertificateLine
 	add := func(what string, proved bool, value, wanted string, ok bool, meaning string) {
-		out = append(out, CertificateLine{what, proved, value, wanted, ok, meaning})
+		out = append(out, CertificateLine{What: what, Proved: proved, Value: value, Wanted: wanted, OK: ok, Meaning: meaning})
 	}
 	g := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 	if c.ConvexWeights != nil {
@@ -668,7 +668,7 @@ func certificateLines(c lpn.Certificate) []CertificateLine {
 			"psi is convex for every picture, so f = grad psi is the proximal operator of a function R.")
 	}
 	if c.GainBound != nil {
-		add("growth of psi", true, g(*c.GainBound), "at most 1", *c.GainBound <= 1, "R has a minimum: a solver cannot fall for ever.")
+		add("gain bound of psi", true, g(*c.GainBound), "at most 1", *c.GainBound <= 1, "R has a minimum: a solver cannot fall for ever.")
 	}
 	add("strong convexity of psi", true, g(c.StrongConvexity), "at least 0", c.StrongConvexity >= 0, "above 0, f can be inverted everywhere and every value of R has a bound on its error.")
 	add("f is the gradient of psi", false, g(c.GradientError), "about 0", c.GradientError < 1e-3, "psi(b) - psi(a) is the integral of f from a to b, to rounding.")
@@ -718,20 +718,20 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 	w.Write(b.Bytes())
 }
 
-// A PriorInfo is what is told of a prior.
+// A PriorInfo describes a prior.
 type PriorInfo struct {
 	Name     string  `json:"name"`
 	Channels int     `json:"channels"`
 	Sigma    float64 `json:"sigma"`
 	Natural  bool    `json:"natural"`
-	// Scalar: it is for numbers; Height and Width are 0 of one for pictures of any size.
+	// Scalar says that the prior is for numbers.
 	Scalar bool `json:"scalar"`
 }
 
 func (s *Server) listPriors(w http.ResponseWriter, r *http.Request) {
 	out := []PriorInfo{}
 	for _, p := range append(priors.All(), s.config.Priors...) {
-		out = append(out, PriorInfo{path.Base(p.Name), p.Channels, p.Sigma, p.Natural, p.Name == "laplace"})
+		out = append(out, PriorInfo{Name: path.Base(p.Name), Channels: p.Channels, Sigma: p.Sigma, Natural: p.Natural, Scalar: p.Name == "laplace"})
 	}
 	reply(w, http.StatusOK, out)
 }

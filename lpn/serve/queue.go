@@ -9,7 +9,7 @@ import (
 
 // A queue lets a number of pieces of work run at a time. When one ends, the next is of
 // the address, and of the client there, that has the least running and has been served
-// the longest ago: whoever asks for much waits for himself.
+// the longest ago: a client with many requests waits for itself.
 type queue struct {
 	slots int // that may run
 	depth int // that may wait, an address

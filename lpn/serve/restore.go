@@ -25,30 +25,30 @@ type Request struct {
 	// Picture is the id of a picture that was sent before.
 	Picture string  `json:"picture"`
 	Options Options `json:"options"`
-	// Side, where given, asks for the iterates as pictures of at most so many pixels a
-	// side, with the events.
+	// Side, if not 0, asks for the iterates in the events as pictures with sides of at
+	// most so many pixels.
 	Side int `json:"side,omitempty"`
 }
 
-// A Planned says what would be done.
+// A Planned is the plan of a restoration.
 type Planned struct {
 	Plan *restore.Plan `json:"plan"`
-	// Choice says why the operator is what it is, where the file or the picture decided;
-	// Remarks are what people should know; Words say the plan, a decision a line.
+	// Choice is the reason for the operator, if the file or the picture decided;
+	// Remarks are messages for people; Words has the plan, a line for each decision.
 	Choice  string   `json:"choice,omitempty"`
 	Remarks []string `json:"remarks,omitempty"`
 	Words   []string `json:"words"`
-	// Kernel is a data URL of the kernel that blur:auto found, its largest tap white.
+	// Kernel is a data URL of the kernel of blur:auto, with the largest tap white.
 	Kernel string `json:"kernel,omitempty"`
-	// NoiseModel is what the option noise takes.
+	// NoiseModel is the model of the noise, in the form of the option noise.
 	NoiseModel json.RawMessage `json:"noise_model"`
 	// Command is the command line that does the same.
 	Command string `json:"command"`
-	// Parts says that a part can be looked at on its own (POST /api/v1/look).
+	// Parts says that POST /api/v1/look can restore a part alone.
 	Parts bool `json:"parts"`
 }
 
-// An Iterate is an event of a restoration under way.
+// An Iterate is an event of a running restoration.
 type Iterate struct {
 	K         int            `json:"k"`
 	Iters     int            `json:"iters"`
@@ -59,20 +59,21 @@ type Iterate struct {
 	Data      explore.Number `json:"data"`
 	Prior     explore.Number `json:"prior"`
 	Residual  explore.Number `json:"residual"`
-	// Image is a data URL, now and then, where it was asked for.
+	// Image is a data URL; if the request asked for images, some iterates have one.
 	Image string `json:"image,omitempty"`
 }
 
-// A Restored is a result: what lpn restore --json prints, and where the picture is.
+// A Restored is a result: the output of lpn restore --json, and the address of the
+// picture.
 type Restored struct {
 	measured.Record
-	// URL is where the picture is.
+	// URL is the address of the picture.
 	URL     string      `json:"url"`
 	Picture PictureInfo `json:"picture"`
 	Command string      `json:"command"`
 	Trace   []Iterate   `json:"trace"`
-	// Residual is what is left of the measurement in units of the noise, where there is
-	// something to compare with.
+	// Residual is the residual in units of the noise, nil if there is none: see
+	// restore.Result.Residual.
 	Residual *Residual `json:"residual"`
 }
 
@@ -82,7 +83,7 @@ type Residual struct {
 	Whiteness noise.Whiteness `json:"whiteness"`
 }
 
-// mostTrace is the number of iterations that a result tells of; of more, it skips some.
+// mostTrace is the number of iterations in a result; if there are more, it skips some.
 const mostTrace = 500
 
 // A prepared is the restoration of a picture with some options.
@@ -113,7 +114,7 @@ func (s *Server) prepare(it *item, o Options) (prepared, error) {
 			p.picture = p.picture.Luma()
 		}
 		if p.Reading, err = measured.Read(p.picture, choice); err != nil {
-			return p, bad("%s", strings.TrimPrefix(err.Error(), "--"))
+			return p, bad("%s", err)
 		}
 	}
 	if p.plan, err = restore.New(p.Problem, ro); err == nil {
@@ -319,7 +320,7 @@ func dataURL(m image.Image) string {
 	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(encodePNG(m))
 }
 
-// A Look asks for a part of a restoration at a strength, at once.
+// A Look asks for a part of a restoration at a strength, without waiting in the queue.
 type Look struct {
 	Picture  string  `json:"picture"`
 	Options  Options `json:"options"` // their strength does not count

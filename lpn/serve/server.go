@@ -25,28 +25,30 @@ import (
 type Config struct {
 	// Page holds the files of the page at /; nil serves the interface alone.
 	Page fs.FS
-	// Folder is the only folder that clients may read from, and nothing outside it, not
-	// even by a link; nil: none.
+	// Folder is the only folder from which clients may read; links out of it are not
+	// followed. nil: none.
 	Folder *os.Root
-	// Start is the picture of Folder that the page opens with, "" for none.
+	// Start is the picture of Folder that the page opens at the start, "" for none.
 	Start string
-	// Priors are offered beside the shipped ones, by their names.
+	// Priors are offered by their names, in addition to the built-in ones.
 	Priors []priors.Prior
-	// Token, where it is set, must come with every request. Serving on anything but
-	// loopback wants one.
+	// Token, if set, must come with every request. Set one unless you serve on
+	// loopback.
 	Token string
-	// Hosts are further names by which this machine may be called.
+	// Hosts are further names of this machine in requests.
 	Hosts []string
-	// Upload is the longest file that is taken, in bytes. Default 256 MiB.
+	// Upload is the largest file that the server accepts, in bytes. Default 256 MiB.
 	Upload int64
-	// Memory bounds in bytes what all work together may take, and Store what is kept for
-	// clients to ask for again. Defaults: half and a quarter of what is available.
+	// Memory is the most bytes that all work together may take, and Store that for
+	// pictures and results. Defaults: half and a quarter of the available memory.
 	Memory, Store int64
-	// Keep is how long something is kept that nobody asks for. Default one hour.
+	// Keep is how long the server keeps a picture or result that no request uses.
+	// Default one hour.
 	Keep time.Duration
 	// Jobs is the number of restorations that run at a time. Default 2.
 	Jobs int
-	// Log, where given, is told in a line of each request that failed on our side.
+	// Log, if not nil, is called with a line for each request that failed on the
+	// server's side.
 	Log func(line string)
 }
 
@@ -125,7 +127,7 @@ func New(c Config) *Server {
 // ServeHTTP serves one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// page serves the files of the page, which the browser asks for anew every time: they
+// page serves the files of the page, which the browser requests every time: they
 // change with the program.
 func page(files fs.FS) http.Handler {
 	h := http.FileServerFS(files)
@@ -138,8 +140,8 @@ func page(files fs.FS) http.Handler {
 // grace is how long requests may go on when the server is told to stop.
 const grace = 5 * time.Second
 
-// Serve answers on l until ctx ends. Then no connection is taken any more, what runs has
-// a few seconds to finish, and what is left is cancelled.
+// Serve answers on l until ctx ends. Then it accepts no more connections, running work
+// has a few seconds to finish, and the rest is cancelled.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if a, err := net.ResolveTCPAddr("tcp", l.Addr().String()); err == nil && !a.IP.IsLoopback() && s.config.Token == "" {
 		l.Close()

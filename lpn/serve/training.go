@@ -18,12 +18,12 @@ import (
 // logColumns are those that the log of a training begins with.
 const logColumns = "step,seconds,loss,"
 
-// A Training is the log of lpn train, as far as it was written.
+// A Training is the log of lpn train until now.
 type Training struct {
 	Name    string    `json:"name"`
 	Changed time.Time `json:"changed"`
 	// Columns by their names in the log: step, seconds, loss, rate, gradient_norm,
-	// growth, psnr. Null where the log has no number.
+	// growth, psnr. Null if the log has no number.
 	Columns map[string]explore.Numbers `json:"columns"`
 	Rows    int                        `json:"rows"`
 }

@@ -15,12 +15,13 @@ import (
 	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/unitrange"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// Images are the pictures that a prior learns from, all with the same number
-// of channels and in one range, in a fixed order: that of the arguments and, in
-// folders, of the names. It is safe for concurrent use.
+// Images are the pictures from which a prior learns, all with the same number of
+// channels and in one range, in a fixed order: that of the arguments and, in folders,
+// of the names. It is safe for concurrent use.
 type Images struct {
 	channels int
 	colour   int // how many of those that were looked at are in colour
@@ -32,15 +33,15 @@ type Images struct {
 	budget   int64
 }
 
-// A Range is what a set of pictures has for black and white, in the numbers of its
-// files: number v becomes the sample (v-Lo)/(Hi-Lo). The zero Range is that of image
-// files, [0,1] for floats and the full scale for integers.
+// A Range is black and white of a set of pictures, in the numbers of its files: number
+// v becomes the sample (v-Lo)/(Hi-Lo). The zero Range is that of image files, [0,1] for
+// floats and the full scale for integers.
 type Range struct{ Lo, Hi float64 }
 
 // IsZero reports whether r is that of image files.
 func (r Range) IsZero() bool { return r == Range{} }
 
-// String is LO:HI, as the command line has it, "" for the zero Range.
+// String is LO:HI, the form of the command line, "" for the zero Range.
 func (r Range) String() string {
 	if r.IsZero() {
 		return ""
@@ -64,39 +65,37 @@ func (s *skipList) add(path string, err error) {
 
 // DataOptions say how OpenImages reads.
 type DataOptions struct {
-	// Channels is 1 (colour becomes BT.601 luma) or 3 (gray is repeated). 0 goes
-	// by the pictures: 3 if at least half of them are in colour. A picture whose
-	// channels are equal is gray.
+	// Channels is 1 (colour becomes BT.601 luma) or 3 (gray is repeated). 0 means 3 if
+	// at least half of the pictures are in colour, else 1. A picture whose channels are
+	// equal is gray.
 	Channels int
-	// Range is what the prior is to see as black and white. The zero Range goes by
-	// the pictures: those of 8 bits and numbers that lie about in [0,1] are taken as
-	// they are; of others - counts, Hounsfield units, 12 bits in 16 - the range
-	// is that of the set without its darkest and brightest thousandth.
+	// Range is the numbers that are black and white for the prior. With the zero Range,
+	// pictures of 8 bits and numbers about in [0,1] stay as they are. For others -
+	// counts, Hounsfield units, 12 bits in 16 - the range is that of the set without
+	// its darkest and brightest thousandth.
 	Range Range
-	// Patch is the smallest width and height that is of use; smaller
-	// pictures are skipped. 0 keeps all.
+	// Patch is the least width and height; smaller pictures are skipped. 0 keeps all.
 	Patch int
 	// Extend makes pictures smaller than Patch larger by half-sample
 	// symmetric reflection instead of skipping them.
 	Extend bool
-	// Budget is the memory, in bytes, for decoded pictures. What does not
-	// fit is decoded while training goes on. Default 2 GiB.
+	// Budget is the memory, in bytes, for decoded pictures. Pictures that do not fit
+	// are decoded during the training. Default 2 GiB.
 	Budget int64
 
 	like *Images // whose range the pictures are to have
 }
 
-// OpenImages opens the pictures in paths: files, and folders with all that is
-// below them. Files are all that package imageio reads - PNG, JPEG, TIFF, BMP, WebP,
-// GIF, NumPy arrays, DICOM, FITS, PNM, of any type of number - with all of their
-// pages, and MNIST-style idx files (.gz or not). Broken files and those of no use are
-// left out and listed by Skipped; it is an error when a path does not exist or nothing
-// is left.
+// OpenImages opens the pictures in paths: files, and folders with everything below
+// them. It takes all files that package imageio reads - PNG, JPEG, TIFF, BMP, WebP,
+// GIF, NumPy arrays, DICOM, FITS, PNM, of any type of number - with all of their pages,
+// and MNIST-style idx files (.gz or not). Broken and useless files are left out, and
+// Skipped lists them. It is an error if a path does not exist or no picture is left.
 //
-// Pictures are decoded once and kept in the depth of their file, as long as
-// they fit o.Budget; if they do not, only headers and a sample of the pictures are
-// read here (a file whose data is broken is then found, and skipped, when it is its
-// turn), and a Sampler decodes a changing selection in the background.
+// Pictures are decoded once and kept in the depth of their file, as long as they fit
+// o.Budget. If they do not, OpenImages reads only headers and a sample of the pictures,
+// and a Sampler decodes a changing selection in the background; a file with broken data
+// is then found, and skipped, during the training.
 func OpenImages(paths []string, o DataOptions) (*Images, error) {
 	if o.Channels != 0 && o.Channels != 1 && o.Channels != 3 {
 		return nil, fmt.Errorf("train: channels is %d, want 1 or 3, or 0 to go by the pictures", o.Channels)
@@ -129,7 +128,7 @@ func OpenImages(paths []string, o DataOptions) (*Images, error) {
 	return m, nil
 }
 
-// Like opens the pictures in paths in the channels and the range of m, for validation
+// Like opens the pictures in paths with the channels and the range of m, for validation
 // or as second exposures.
 func (m *Images) Like(paths []string, o DataOptions) (*Images, error) {
 	o.Channels, o.like = m.channels, m
@@ -190,8 +189,7 @@ func (m *Images) settle(o DataOptions) {
 const surveyed = 64
 
 // rangeOf finds the range of a set. One that looks like image files has none of
-// its own: all of 8 bits, or nothing far outside of [0,1] and not all of it in a small
-// part, as package restore decides for a measurement.
+// its own: all pictures have 8 bits, or the numbers are like those in [0,1].
 func rangeOf(set []*picture) Range {
 	if !slices.ContainsFunc(set, func(p *picture) bool { return p.r.u8 == nil }) {
 		return Range{}
@@ -213,11 +211,10 @@ func rangeOf(set []*picture) Range {
 		if len(v) == 0 {
 			return Range{}
 		}
-		slices.Sort(v)
-		k := len(v) / 1000
-		return Range{float64(v[k]), float64(v[len(v)-1-k])}
+		lo, hi := unitrange.Robust(v)
+		return Range{lo, hi}
 	}
-	if r := gather(false); r.Lo >= -0.5 && r.Hi <= 1.5 && r.Hi >= 0.2 {
+	if r := gather(false); unitrange.Like(r.Lo, r.Hi) {
 		return Range{}
 	}
 	if r := gather(true); r.Hi > r.Lo {
@@ -235,13 +232,13 @@ func (m *Images) Channels() int { return m.channels }
 // Colour is how many pictures are in colour, of how many that were looked at.
 func (m *Images) Colour() (colour, looked int) { return m.colour, m.looked }
 
-// Range is what the pictures have for black and white; zero for image files.
+// Range is black and white of the pictures; zero for image files.
 func (m *Images) Range() Range { return m.scale }
 
 // Name is the file of picture i, with #k for the page k, from 0, of several.
 func (m *Images) Name(i int) string { return m.list[i].name }
 
-// Skipped lists the files that are not used so far, sorted by path.
+// Skipped lists the files that were left out so far, sorted by path.
 func (m *Images) Skipped() []Skip {
 	m.skipped.Lock()
 	defer m.skipped.Unlock()
@@ -258,7 +255,7 @@ func (m *Images) Image(i int) (operators.Image, error) {
 }
 
 // Hash is the SHA-256 of the files that the pictures are in, one after the other, in
-// hexadecimal: the same for the same files in the same order, wherever they lie.
+// hexadecimal. It is the same for the same files in the same order in any folder.
 func (m *Images) Hash() (string, error) {
 	var files []string
 	for _, p := range m.list {
@@ -285,15 +282,16 @@ func (m *Images) Hash() (string, error) {
 	return fmt.Sprintf("%x", sha256.Sum256(slices.Concat(sums...))), nil
 }
 
-// Split divides the pictures: every n-th (the last of each run of n, and at
-// least one) is held back for validation, the others are for training. The
-// same pictures give the same split. With a single picture both are it.
+// Split divides the pictures: every n-th (the last of each run of n, and at least one)
+// is held back for validation, the others are for training. The same pictures give the
+// same split. With a single picture both have it.
 func (m *Images) Split(n int) (training, held *Images) {
 	return m.SplitBy(n, func(name string) string { return name })
 }
 
-// SplitBy is Split of groups of pictures: those of one group, a folder, a patient or
-// a stack, are all held back or none. group names that of a picture's Name.
+// SplitBy is Split for groups of pictures, such as folders, patients or stacks: all
+// pictures of a group are held back, or none. group returns the name of the group for
+// the Name of a picture.
 func (m *Images) SplitBy(n int, group func(name string) string) (training, held *Images) {
 	if n < 2 {
 		panic(fmt.Sprintf("train: Split every %d, want at least 2", n))
@@ -311,8 +309,9 @@ func (m *Images) SplitBy(n int, group func(name string) string) (training, held 
 	})
 }
 
-// SplitList holds back the pictures that are listed, by their names, the ends of those
-// from a / on, or their files'. It is an error, which names it, if one is not there.
+// SplitList holds back the listed pictures. An entry is a picture's name, the end of it
+// after a /, or the name of its file. It is an error, which names the entry, if there
+// is no such picture.
 func (m *Images) SplitList(names []string) (training, held *Images, err error) {
 	matched := map[string]bool{}
 	training, held = m.divide(func(p *picture) bool {

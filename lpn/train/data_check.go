@@ -13,9 +13,9 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// A Check is what a set of pictures is like, as something to learn from.
+// A Check describes a set of pictures for training, and its flaws.
 type Check struct {
-	// Pictures is how many there were, Kept how many are left.
+	// Pictures is the number of pictures, Kept the number that the training uses.
 	Pictures int `json:"pictures"`
 	Kept     int `json:"kept"`
 	// Channels and Range are those of the set; Colour of Looked pictures are in colour.
@@ -29,20 +29,20 @@ type Check struct {
 	Pixels   int64           `json:"pixels"`
 	// Noise is the median of the deviations of white noise that were estimated.
 	Noise float64 `json:"noise"`
-	// Findings are what is wrong, one a kind.
+	// Findings has one entry for each kind of flaw.
 	Findings []Finding `json:"findings"`
-	// Picture says of each picture that was looked at what is wrong with it.
+	// Picture has the flaws of each picture that was examined.
 	Picture []Verdict `json:"-"`
 }
 
-// A Finding is something that is wrong with some of the pictures.
+// A Finding is a flaw of some of the pictures.
 type Finding struct {
-	// Kind is one of the constants below.
+	// Kind is one of the constants Flaw....
 	Kind string `json:"kind"`
-	// Count is how many pictures have it, Example the first of them.
+	// Count is the number of pictures with the flaw, Example the first of them.
 	Count   int    `json:"count"`
 	Example string `json:"example"`
-	// Done is what was done about it, or what to do.
+	// Done says what was done about it, or what to do.
 	Done string `json:"done"`
 }
 
@@ -57,7 +57,7 @@ const (
 	FlawCompressed = "JPEG"
 )
 
-// A Verdict is what was found of one picture: its index, and the measure of each kind of
+// A Verdict has the flaws of one picture: its index, and the measure of each kind of
 // flaw in words.
 type Verdict struct {
 	Index    int
@@ -97,9 +97,9 @@ const (
 	blockyAbove  = 1.25 // jumps across the edges of blocks of 8, relative to others
 )
 
-// Check looks at up to most pictures, evenly spread, or at all of them if most is 0, and
-// returns the set without those that are of no use - duplicates and flat ones - and what it
-// found. It decodes what is not in memory.
+// Check looks at up to most pictures, evenly spread, or at all of them if most is 0,
+// and returns the set without the useless ones - duplicates and flat ones - and its
+// findings. It decodes pictures that are not in memory.
 func (m *Images) Check(most int) (*Images, *Check, error) {
 	c := &Check{Pictures: len(m.list), Channels: m.channels, Range: m.scale, Colour: m.colour, Looked: m.looked}
 	step := 1

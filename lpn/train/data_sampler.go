@@ -14,10 +14,9 @@ import (
 type Source interface {
 	// Shape is the shape of one sample.
 	Shape() operators.Shape
-	// Batch fills dst with the samples of a step, one after the other;
-	// len(dst) is a multiple of Shape().Len(). The samples are a function of
-	// the source and of step alone, so that a training resumed at a step sees
-	// what an uninterrupted one would have seen.
+	// Batch fills dst with the samples of a step, one after the other; len(dst) is a
+	// multiple of Shape().Len(). The samples are a function of the source and of step
+	// alone, so that a resumed training gets the same samples as one without a break.
 	Batch(dst []float32, step int) error
 }
 
@@ -30,8 +29,8 @@ var (
 // probability, then a position. It is safe for concurrent use.
 type Sampler struct {
 	Images *Images
-	// Patch is the width and height; every picture must be at least as large
-	// (DataOptions.Patch sees to it).
+	// Patch is the width and height; every picture must be at least as large (see
+	// DataOptions.Patch).
 	Patch int
 	// Seed selects the sequence.
 	Seed uint64
@@ -334,9 +333,9 @@ func (l Laplace) Batch(dst []float32, step int) error {
 	return nil
 }
 
-// AddNoise writes x + sigma*n to dst, n standard Gaussian and a function of
-// (seed, step, index) alone: sample index of a step has the same noise
-// whichever goroutine adds it. dst may equal x.
+// AddNoise writes x + sigma*n to dst, n standard Gaussian and a function of (seed,
+// step, index) alone: sample index of a step has the same noise in any goroutine. dst
+// may equal x.
 func AddNoise(dst, x []float32, sigma float64, seed uint64, step, index int) {
 	if len(dst) != len(x) {
 		panic(fmt.Sprintf("train: AddNoise: %d values into %d", len(x), len(dst)))
@@ -357,7 +356,7 @@ const (
 )
 
 // A stream is the generator of one use in one step. Streams are recycled; the
-// state is set anew each time.
+// state is set each time.
 type stream struct {
 	*rand.Rand
 	pcg rand.PCG

@@ -15,7 +15,7 @@ import (
 )
 
 // vector is the type of every node: the dims N,H,W,C are kept on our side, so
-// that gorgonia sees flat vectors only.
+// that gorgonia handles flat vectors only.
 var vector = G.TensorType{Dims: 1, Of: tensor.Float32}
 
 // sums is the engine of every tensor here. Gorgonia itself adds the gradients

@@ -7,8 +7,8 @@ import (
 	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
-// A Loss names what a training stage minimises over pairs of a clean picture x
-// and the network's answer f to a noisy one.
+// A Loss names what a training stage minimises over pairs of a clean picture x and the
+// output f of the network for a noisy one.
 type Loss string
 
 const (
@@ -26,11 +26,11 @@ const (
 	stein Loss = "stein"
 )
 
-// A LossFunc is a loss of one's own. x holds the pictures of a few samples, one after the
-// other, planar and in picture units, and f the network's answers to their noisy versions.
-// It returns the sum of the samples' losses and writes its derivative by f to grad, of the
-// same length. A step minimises the mean over the batch. It is called by several
-// goroutines at once and must be a function of its arguments alone.
+// A LossFunc is your own loss. x holds the pictures of a few samples, one after the
+// other, planar and in picture units, and f the outputs of the network for their noisy
+// versions. It returns the sum of the samples' losses and writes its derivative by f to
+// grad, of the same length. A step minimises the mean over the batch. It is called by
+// several goroutines at once and must be a function of its arguments alone.
 type LossFunc func(grad, f, x []float32) float64
 
 // A lossFunc is a loss over part of a batch: pictures of size elements, total

@@ -8,21 +8,21 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// A Pairer is a Source that brings both sides of the training pairs: for
-// pictures that are never seen without noise.
+// A Pairer is a Source that yields both sides of the training pairs, for pictures that
+// exist only with noise.
 type Pairer interface {
 	Source
-	// Pairs fills y with what the network sees in a step, noise of level sigma
-	// included, and x with what its answers are compared with; both as Batch does.
+	// Pairs fills y with the inputs of the network in a step, which include noise of
+	// level sigma, and x with the targets of its outputs; both as Batch does.
 	Pairs(y, x []float32, sigma float64, step int) error
 }
 
-// A Steiner is a Source of noisy pictures from which the squared error to the clean ones
-// is estimated: see Noisy.
+// A Steiner is a Source of noisy pictures for estimating the squared error against the
+// clean ones: see Noisy.
 type Steiner interface {
 	Source
-	// Stein fills y with what the network sees, z with the noisy pictures, and c with
-	// noise of the covariance of theirs.
+	// Stein fills y with the inputs of the network, z with the noisy pictures, and c
+	// with noise of the same covariance as theirs.
 	Stein(y, z, c []float32, sigma float64, step int) error
 }
 
@@ -32,25 +32,26 @@ var (
 	_ Pairer  = Exposures{}
 )
 
-// Noisy is a Source whose pictures z = x + n have noise n of covariance S themselves. The
-// network sees
+// Noisy is a Source whose pictures z = x + n have noise n of covariance S. The input of
+// the network is
 //
 //	y = z + w,   w ~ N(0, sigma^2 I - S)
 //
-// so that it still learns to remove white noise of level sigma, and what is minimised is
-// an estimate of its error without bias (Stein 1981; Ramani et al. 2008 by a random
-// direction; Metzler et al. 2018 and Zhussip et al. 2019 for training):
+// so it still learns to remove white noise of level sigma. The training minimises an
+// unbiased estimate of its error (Stein 1981; Ramani et al. 2008 by a random direction;
+// Metzler et al. 2018 and Zhussip et al. 2019 for training):
 //
 //	E||f(y)-x||^2 = E[ ||f(y)-z||^2 + 2 tr(S df/dy) ] - tr S
 //	tr(S df/dy)  ~= <c, f(y+hc) - f(y)>/h,   c ~ N(0, S)
 //
-// which costs two evaluations of the network a sample. Where S depends on the brightness,
-// as of counts, it is taken at the noisy picture. Where it exceeds sigma^2, no noise is
-// added. Correlated noise is left as it is: the network then learns to remove that, not
-// white noise; it is an exact proximal operator in any case.
+// which costs two evaluations of the network for each sample. If S depends on the
+// brightness, as for counts, it is that at the noisy picture. Where it exceeds sigma^2,
+// no noise is added. Nothing is added to correlated noise: the network then learns to
+// remove that noise instead of white noise. It is an exact proximal operator in every
+// case.
 type Noisy struct {
 	Source
-	// Noise is that of the samples, in their units.
+	// Noise is the model of the noise in the samples, in their units.
 	Noise noise.Model
 	// Seed selects the noise that is added.
 	Seed uint64
@@ -68,15 +69,16 @@ func (n Noisy) Stein(y, z, c []float32, sigma float64, step int) error {
 	return nil
 }
 
-// Recorrupted is a Source of noisy pictures z = x + n as Noisy, that learns from pairs
-// made of each of them (Pang, Zheng, Quan & Ji 2021; here with an input of white noise):
-// with S the diagonal covariance of n, B = (sigma^2 I - S)^(1/2) and v ~ N(0, I)
+// Recorrupted is a Source of noisy pictures z = x + n, like Noisy, that learns from
+// pairs made from each of them (Pang, Zheng, Quan & Ji 2021; here with an input of
+// white noise): with S the diagonal covariance of n, B = (sigma^2 I - S)^(1/2) and v ~
+// N(0, I)
 //
 //	y = z + B v,   target z - S B^-1 v
 //
 // The noise of both is uncorrelated, so the best f for the target is the best for x. It
-// costs one evaluation of the network, and suits any loss that a mean minimises; but sigma
-// must be above the noise of the pictures, by a factor of 1.4 at best.
+// costs one evaluation of the network, and serves for any loss that a mean minimises.
+// But sigma must exceed the noise of the pictures; a factor of 1.4 is best.
 type Recorrupted struct {
 	Source
 	Noise noise.Model
@@ -113,8 +115,8 @@ func (r Recorrupted) Pairs(y, x []float32, sigma float64, step int) error {
 
 // Exposures learns from two noisy pictures of each scene (Lehtinen et al. 2018): First
 // and Second yield the same patch of both, with independent noise of zero mean. The
-// network sees the first with noise added up to white noise of level sigma, and its
-// answer is compared with the second.
+// input of the network is the first, with noise added to make white noise of level
+// sigma; the output is compared with the second.
 type Exposures struct {
 	First, Second Source
 	// Noise is that of the first, in units of the samples.
@@ -191,9 +193,9 @@ func likeNoise(c, z []float32, m noise.Model, s operators.Shape, seed uint64, st
 	}
 }
 
-// LevelOf is the level of white noise that training from pictures with noise m, of
-// samples in [0,1], is for: m's deviation at white, where it is largest of all models
-// that rise with the brightness. It is 0 where there is no noise.
+// LevelOf is the level of white noise for a training from pictures with noise m and
+// samples in [0,1]: the deviation of m at white, where models that rise with the
+// brightness are largest. It is 0 without noise.
 func LevelOf(m noise.Model, channels int) float64 {
 	s := operators.Shape{C: channels, H: 1, W: 1}
 	v, one := make([]float32, channels), make([]float32, channels)

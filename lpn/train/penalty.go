@@ -23,7 +23,7 @@ func ceiling(sigma, period float64) float64 {
 // In a step the penalty looks at so many fresh waves, fewer in colour, and at so
 // many of those that it remembers, and turns the colour of each so many times to
 // where its gain is larger. It remembers waves that are near the ceiling, and each
-// time tries one beside it.
+// time tries a neighbour.
 const (
 	fresh      = 12
 	again      = 4
@@ -31,7 +31,7 @@ const (
 	remembered = 64
 	near       = 0.01
 	beside     = 0.01 // cycles a pixel
-	tie        = 1e-4 // a wave beside must be better by more than rounding
+	tie        = 1e-4 // a neighbouring wave must be better by more than rounding
 )
 
 // A gainPenalty is the penalty that keeps f from amplifying waves, which a solver
@@ -203,7 +203,10 @@ func (g *gainPenalty) restore(tensors []checkpoint.Tensor, step int) error {
 		return fmt.Errorf("train: no %s in the checkpoint", keyWaves)
 	}
 	for v := range slices.Chunk(tensors[i].Data, each) {
-		p := probe{v[0], v[1], int(v[2]), int(v[3]), int(v[4]), v[5], v[6], v[7], nil}
+		p := probe{
+			fy: v[0], fx: v[1], row: int(v[2]), col: int(v[3]), period: int(v[4]),
+			start: v[5], sharp: v[6], over: v[7],
+		}
 		for m := range slices.Chunk(v[8:], 2) {
 			p.mix = append(p.mix, complex(m[0], m[1]))
 		}

@@ -9,8 +9,7 @@ import (
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
-// A Preset is a complete recipe but for the data: the one line with which a
-// shipped prior was made.
+// A Preset is a complete recipe except for the data, such as that of a built-in prior.
 type Preset struct {
 	Doc         string     `json:"doc,omitempty"`
 	Config      lpn.Config `json:"config"`
@@ -32,8 +31,8 @@ func (p Preset) Options() Options {
 		Beta2: p.Beta2, Clip: p.Clip, EMA: p.EMA, GainPenalty: p.GainPenalty}
 }
 
-// For returns the recipe with another network, trained in the way that suits its
-// kind: a pyramid with the penalty on waves, whatever p was for.
+// For returns the recipe for another network, trained as its kind requires: a pyramid
+// with the gain penalty, also if p has none.
 func (p Preset) For(c lpn.Config) Preset {
 	p.Config = c
 	if c.Pyramid != nil && p.GainPenalty == 0 {
@@ -78,12 +77,12 @@ func (p Preset) at(sigma float64) Preset {
 	return p
 }
 
-// ArchNames lists the networks that ArchNamed knows.
+// ArchNames lists the names of networks for ArchNamed.
 func ArchNames() []string { return slices.Sorted(maps.Keys(archs)) }
 
 // ArchNamed returns a network by name for pictures of the given channels and noise
-// level, with the recipe that suits it. Networks of the paper are for the channels
-// that they were made for: compare Config.Channels.
+// level, with its recipe. The networks of the paper have a fixed number of channels:
+// see Config.Channels.
 func ArchNamed(name string, channels int, sigma float64) (Preset, error) {
 	arch, ok := archs[name]
 	if !ok {
@@ -95,8 +94,8 @@ func ArchNamed(name string, channels int, sigma float64) (Preset, error) {
 // PresetNames lists the presets.
 func PresetNames() []string { return slices.Sorted(maps.Keys(presets(1))) }
 
-// PresetNamed returns a preset. channels matters to the presets quick and
-// full, the others are for pictures of one kind.
+// PresetNamed returns a preset. channels matters for the presets quick and full; the
+// others are for pictures of one kind.
 func PresetNamed(name string, channels int) (Preset, error) {
 	p, ok := presets(channels)[name]
 	if !ok {

@@ -6,15 +6,15 @@ import (
 	"math"
 )
 
-// A RatePoint is a step of a learning-rate range test: its rate, and the loss as an
-// average over the steps so far in which the last ones count most.
+// A RatePoint is a step of a learning-rate range test: its rate, and the average loss
+// over the steps so far, in which the last ones count most.
 type RatePoint struct{ Rate, Loss float64 }
 
 // FindRate makes a learning-rate range test (Smith 2017): steps at rates that grow
-// geometrically from lo to hi, ended early when the loss is four times the least. The
-// course comes back, and a rate a third of that of the least loss: a good largest rate
-// for a plan that warms up and falls to zero. Nothing else of the options' plan counts
-// than the loss of its first stage.
+// geometrically from lo to hi, ended early when the loss is four times the least. It
+// returns the course, and a third of the rate with the least loss, which is a good
+// largest rate for a plan that warms up and falls to zero. It uses only the loss of the
+// first stage of the options' plan.
 func FindRate(ctx context.Context, o Options, lo, hi float64, steps int) (course []RatePoint, rate float64, err error) {
 	o.Checkpoint, o.Resume, o.Valid = "", false, nil
 	o.Plan = Plan{o.Plan[0]}

@@ -16,9 +16,9 @@ import (
 // A Record says how a prior was trained, completely enough to train it again. It is
 // stored in the prior's file: see Attach and RecordOf.
 type Record struct {
-	// Command is what was typed, empty for trainings by a program.
+	// Command is the command line, empty for trainings by a program.
 	Command string `json:"command,omitempty"`
-	// Preset is the name of the recipe, where it has one. Recipe is the network, the plan
+	// Preset is the name of the recipe, if it has one. Recipe is the network, the plan
 	// and the rest of the options; Recipe.From is the prior that it began with.
 	Preset string `json:"preset,omitempty"`
 	Recipe Preset `json:"recipe"`
@@ -27,10 +27,10 @@ type Record struct {
 	Every    int  `json:"every"`
 	Patience int  `json:"patience,omitempty"`
 	Half     bool `json:"half,omitempty"`
-	// Damp says that the gates were scaled in the end: see lpn.Network.Damped.
+	// Damp says that the gates were scaled at the end: see lpn.Network.Damped.
 	Damp bool `json:"damp,omitempty"`
 	Data Data `json:"data"`
-	// Steps are those that were made, in Seconds.
+	// Steps is the number of steps made, and Seconds their time.
 	Steps   int     `json:"steps"`
 	Seconds float64 `json:"seconds"`
 	PSNR    Decibel `json:"psnr"`
@@ -47,9 +47,9 @@ type Record struct {
 	Note    string `json:"note,omitempty"`
 }
 
-// Data says what a prior was trained on.
+// Data describes the pictures of a training.
 type Data struct {
-	// Path, Valid and Pairs are the folders, as they were named.
+	// Path, Valid and Pairs are the folders, as the user wrote them.
 	Path  string `json:"path,omitempty"`
 	Valid string `json:"valid,omitempty"`
 	Pairs string `json:"pairs,omitempty"`
@@ -62,8 +62,8 @@ type Data struct {
 	Held     int `json:"held"`
 	// Range is that of the set, LO:HI in the numbers of the files, "" for image files.
 	Range string `json:"range,omitempty"`
-	// Noise is the model of the pictures' noise where they were not clean, Recorrupted
-	// how it was dealt with.
+	// Noise is the model of the pictures' noise if they were not clean; Recorrupted
+	// says how the training treated it.
 	Noise       json.RawMessage `json:"noise,omitempty"`
 	Recorrupted bool            `json:"recorrupted,omitempty"`
 	Findings    []Finding       `json:"findings,omitempty"`
@@ -72,7 +72,7 @@ type Data struct {
 // mostPoints bounds the curve that a file carries.
 const mostPoints = 200
 
-// Finished fills in what the training and the program know.
+// Finished fills in the facts about the finished training and the program.
 func (r Record) Finished(t *Result) Record {
 	r.Steps, r.Seconds, r.PSNR = t.Steps, t.Seconds, Decibel(t.PSNR)
 	r.Curve = nil
@@ -123,8 +123,8 @@ func (r Record) Attach(net *lpn.Network) (*lpn.Network, error) {
 	return net, nil
 }
 
-// RecordOf returns the record in a prior's file. Of files from before there were records
-// it holds what they say - plan, seed, steps and PSNR - and complete is false.
+// RecordOf returns the record in a prior's file. Old files have no record: then
+// complete is false, and the record has only their plan, seed, steps and PSNR.
 func RecordOf(net *lpn.Network) (r Record, complete bool, err error) {
 	if text := net.Meta(metaRecord); text != "" {
 		err := json.Unmarshal([]byte(text), &r)

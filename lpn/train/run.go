@@ -22,8 +22,7 @@ import (
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// Options say what to train and how. Source, Config, Plan and Batch must be
-// set.
+// Options say what to train and how. Source, Config, Plan and Batch must be set.
 type Options struct {
 	Config lpn.Config
 	Source Source
@@ -41,25 +40,24 @@ type Options struct {
 	// EMA is the decay of the weights' moving average, which is then the
 	// result; 0 for none.
 	EMA float64
-	// GainPenalty weighs the penalty of pyramids on amplifying waves: see gainPenalty. 0
-	// for none.
+	// GainPenalty is the weight of the penalty that keeps pyramids from amplifying
+	// strong waves; 0 for none.
 	GainPenalty float64
 
 	// Loss is the loss of stages whose Loss is Own.
 	Loss LossFunc
 
-	// Valid are pictures held back for validation: clean, or with noise as
-	// ValidNoise says, nil for none. Without clean pictures the PSNR is an estimate:
-	// see Noisy.
+	// Valid are pictures held back for validation. ValidNoise is their noise, nil if
+	// they are clean; with noise the PSNR is an estimate: see Noisy.
 	Valid      []operators.Image
 	ValidNoise noise.Model
-	// Patience ends the training when so many validations in a row were no better
-	// than the best, whose network is then the result; 0 for never.
+	// Patience ends the training after so many validations in a row without
+	// improvement; the result is then the network of the best. 0 means never.
 	Patience int
 	// Every is the number of steps between validations, checkpoints and log
 	// lines; 0 means 1000.
 	Every int
-	// Checkpoint is the file that keeps the state of training; "" for none.
+	// Checkpoint is the file for the state of the training; "" for none.
 	Checkpoint string
 	// Resume continues from Checkpoint instead of starting.
 	Resume bool
@@ -68,7 +66,7 @@ type Options struct {
 	Threads int
 	// Log receives a CSV row at each validation; nil for none.
 	Log io.Writer
-	// Progress is told of every step; nil for nobody.
+	// Progress is called after every step; it may be nil.
 	Progress func(Progress)
 }
 
@@ -87,7 +85,7 @@ type Progress struct {
 	PSNR        float64 // the last validation's, NaN before the first
 }
 
-// A Result is what training made.
+// A Result is the result of a training.
 type Result struct {
 	Network *lpn.Network
 	PSNR    float64 // on the validation pictures, NaN without
@@ -96,19 +94,19 @@ type Result struct {
 	Curve   []Point // the validations
 }
 
-// A Point is what is known at a validation.
+// A Point is the state at a validation.
 type Point struct {
-	Step   int     `json:"step"`
-	Loss   float64 `json:"loss"` // of one step
-	Rate   float64 `json:"rate"`
-	Growth float64 `json:"growth,omitempty"` // the largest gain of the penalty's probes
-	PSNR   Decibel `json:"psnr"`
+	Step int     `json:"step"`
+	Loss float64 `json:"loss"` // of one step
+	Rate float64 `json:"rate"`
+	Gain float64 `json:"growth,omitempty"` // the largest gain of the penalty's probes
+	PSNR Decibel `json:"psnr"`
 }
 
 // A Decibel is a PSNR that may be NaN, null in JSON.
 type Decibel float64
 
-// MarshalJSON writes null for what is not finite.
+// MarshalJSON writes null for numbers that are not finite.
 func (d Decibel) MarshalJSON() ([]byte, error) {
 	if v := float64(d); math.IsNaN(v) || math.IsInf(v, 0) {
 		return []byte("null"), nil
@@ -167,8 +165,8 @@ type best struct {
 	weights [][]float32 // of the result; nil before the first
 }
 
-// Run trains a network. The result depends on the options but not on the
-// number of threads, and resuming gives the same bits as not stopping.
+// Run trains a network. The result depends on the options but not on the number of
+// threads, and a resumed training gives the same bits as one without a break.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	s, err := newRun(o)
 	if err != nil {
@@ -294,7 +292,7 @@ func (s *runState) loop(ctx context.Context) (*Result, error) {
 				return nil, err
 			}
 			p.PSNR = s.psnr
-			s.curve = append(s.curve, Point{p.Step, p.Loss, p.Rate, p.Top, Decibel(p.PSNR)})
+			s.curve = append(s.curve, Point{Step: p.Step, Loss: p.Loss, Rate: p.Rate, Gain: p.Top, PSNR: Decibel(p.PSNR)})
 			if err := s.note(); err != nil {
 				return nil, err
 			}
@@ -334,7 +332,7 @@ func (s *runState) advance(rate float64) (loss, norm float64, err error) {
 	return loss, norm, nil
 }
 
-// batch draws the samples of the current step: what the network sees, what its answers
+// batch draws the samples of the current step: the inputs of the network, what its outputs
 // are compared with, and by which loss.
 func (s *runState) batch(stage Stage) (seen, target []float32, kind Loss, err error) {
 	o, size := s.o, s.o.Source.Shape().Len()
@@ -455,9 +453,8 @@ func (o Options) Measure(net *lpn.Network) (float64, error) {
 	return Validate(net, o.Valid, o.Seed, o.Threads)
 }
 
-// Validate returns the mean PSNR in decibels of the network as a denoiser at
-// its own sigma, on pictures with noise drawn from seed, clipped to [0,1]; NaN
-// without pictures.
+// Validate returns the mean PSNR in decibels of the network as a denoiser at its sigma,
+// on pictures with noise drawn from seed, clipped to [0,1]; NaN without pictures.
 func Validate(net *lpn.Network, pictures []operators.Image, seed uint64, threads int) (float64, error) {
 	if len(pictures) == 0 {
 		return math.NaN(), nil
@@ -500,7 +497,7 @@ func ValidateNoisy(net *lpn.Network, pictures []operators.Image, m noise.Model, 
 		copy(target[n:], c)
 		kernel.Axpy(y, steinStep, c)
 		b.Eval(f[n:], y)
-		// ||c||^2 stands for the trace of S; for the sum of variances here.
+		// ||c||^2 estimates the trace of S, here the sum of variances.
 		m.Variance(y, z.Pix, z.Shape)
 		trace := 0.0
 		for _, v := range y {

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// A Stage is a stretch of training with one loss.
+// A Stage is a part of a training with one loss.
 type Stage struct {
 	// Loss is l1, l2 or pm; own is Options.Loss.
 	Loss Loss `json:"loss"`
@@ -95,7 +95,7 @@ func (p Plan) At(step int) (s Stage, index, local int) {
 //	Rate * (1 + cos(pi*(t-W)/(S-W)))/2             with Cosine
 //	Rate                                           otherwise
 //
-// and beyond the stage it is what it would be at t = S.
+// and beyond the stage it is that at t = S.
 func (p Plan) RateAt(step int) float64 {
 	s, _, t := p.At(step)
 	t = min(t, s.Steps)

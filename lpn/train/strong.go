@@ -11,19 +11,19 @@ import (
 
 // strong computes the gain <g, f(g)>/||g||^2 of a wave g without end and of
 // any strength, in the limit of a pyramid's psi for strong pictures: there the
-// gates are the largest of their group, whatever their thresholds, and psi is
+// gates are the largest of their group, with any biases, and psi is
 // homogeneous, psi(t g) = t^2 psi(g). As a softmax's mean is at most the largest,
 // the limit bounds the gain of the wave at every strength.
 //
 // The wave is g = sum over n of a_n Re(m exp(i n <w,x>)), ||m|| = 1, over the odd
-// harmonics of its profile. Every linear map multiplies each harmonic by its
-// transfer function, and a feature is h(u) = sum of Re(H_n exp(i n u)), where the
-// phase u runs through all values from cell to cell. Its energy q = h^2/2 repeats
-// after pi; with t = 2u it is a sum of Re(Q_r exp(i r t)), and a gate the
-// same of P_r = sum of N Q_r, turned by r times the phase of the tap. The largest
-// of a group is taken for each of a few phases: those that occur, for a wave that
-// repeats after few cells, as the phase of stripes on the grid decides. Where energies have a reach the
-// wave is meant to be below it.
+// harmonics of its profile. Every linear map multiplies each harmonic by its transfer
+// function, and a feature is h(u) = sum of Re(H_n exp(i n u)), where the phase u runs
+// through all values from cell to cell. Its energy q = h^2/2 repeats after pi; with t =
+// 2u it is a sum of Re(Q_r exp(i r t)), and a gate the same of P_r = sum of N Q_r,
+// turned by r times the phase of the tap. The largest of a group is taken for each of a
+// few phases: those that occur, for a wave that repeats after few cells, as the phase
+// of stripes on the grid decides. If energies have a threshold, the wave is meant to be
+// below it.
 type strong struct {
 	cfg    lpn.Config
 	params map[string][]float32

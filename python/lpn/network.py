@@ -237,16 +237,16 @@ class Network(torch.nn.Module):
             g.sub_(along * gain)
 
     @torch.no_grad()
-    def growth_bound(self, side=128, steps=50, margin=8e-4):
+    def gain_bound(self, side=128, steps=50, margin=8e-4):
         """The g for which psi(y) <= g/2 ||y||^2 and something linear: R has a minimum if it is at
-        most 1. Alpha for softplus networks; for a pyramid whose energies have a reach the largest
+        most 1. Alpha for softplus networks; for a pyramid whose energies have a threshold the largest
         eigenvalue of its low-pass and alpha terms, by the Lanczos method, and a margin for larger
         pictures."""
         alpha = self.config.get("alpha", 0)
         if self.config.get("softplus"):
             return alpha
         if not self.config["pyramid"].get("reach"):
-            raise ValueError("a pyramid without reach: `lpn verify` measures its growth")
+            raise ValueError("a pyramid without a threshold (reach): `lpn verify` measures its gain bound")
         double = copy.deepcopy(self).double()
 
         def apply(x):
@@ -271,8 +271,8 @@ class Network(torch.nn.Module):
 
     @torch.no_grad()
     def make_well_posed(self, room=2e-5, margin=8e-4):
-        """Scale all but the alpha term of psi by one factor where growth_bound is above 1."""
-        bound, alpha = self.growth_bound(margin=margin), self.config.get("alpha", 0)
+        """Scale all but the alpha term of psi by one factor where gain_bound is above 1."""
+        bound, alpha = self.gain_bound(margin=margin), self.config.get("alpha", 0)
         if self.config.get("softplus") or bound <= 1 - room:
             return
         k = (1 - room - margin - alpha) / (bound - margin - alpha)

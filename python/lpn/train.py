@@ -122,7 +122,7 @@ class Trainer:
 
     def __init__(self, config, weights, plan, beta2=0.999, clip=0.0, ema=0.0, gain_penalty=0.0, device="cpu"):
         if config.get("pyramid") and not config["pyramid"].get("reach"):
-            raise ValueError("a pyramid without reach has no R that is bounded below")
+            raise ValueError("a pyramid without a threshold (reach) has no R that is bounded below")
         self.network = Network(config, weights).to(device)
         self.plan, self.clip, self.decay, self.done, self.top = plan, clip, ema, 0, 0.0
         self.penalty = gain_penalty if config.get("pyramid") else 0.0

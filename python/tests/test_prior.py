@@ -94,11 +94,11 @@ def test_broken_signs_are_refused():
         lpn.Network(config, {**weights, "N.1": weights["N.0"]})
 
 
-def test_growth_bound():
+def test_gain_bound():
     """Against the number that the Go program stored with the prior."""
     for name in ("gray-25", "colour-25"):
         config, weights, notes = lpn.read_prior(ASSETS / f"{name}.safetensors")
-        assert abs(lpn.Network(config, weights).growth_bound() - float(notes["lpn.growth_bound"])) < 1e-5
+        assert abs(lpn.Network(config, weights).gain_bound() - float(notes["lpn.growth_bound"])) < 1e-5
 
 
 def test_numpy_alone():

@@ -148,9 +148,9 @@ def test_a_lowpass_that_amplifies_is_scaled():
     start["V.0"], start["V.1"] = v, 0 * v
     net = lpn.Network(json.loads(str(z["config"])), start)
     gain = 1 - net.config["alpha"] - net.config["pyramid"]["slack"]
-    assert net.growth_bound() == pytest.approx(gain * 1.2**2 + net.config["alpha"] + 8e-4, abs=1e-3)
+    assert net.gain_bound() == pytest.approx(gain * 1.2**2 + net.config["alpha"] + 8e-4, abs=1e-3)
     net.make_well_posed()
-    assert 0.999 < net.growth_bound() <= 1 - 1e-5
+    assert 0.999 < net.gain_bound() <= 1 - 1e-5
     with torch.no_grad():
         net["V.0"][2, 2], net["V.0"][2, 3] = 2, -1
     with pytest.raises(ValueError, match="astray"):

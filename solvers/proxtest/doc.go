@@ -1,4 +1,4 @@
-// Package proxtest tests that a prox is one: run it on a prior of your own.
+// Package proxtest tests whether a map is a prox. Use it for your own prior.
 //
 //	func TestMyPrior(t *testing.T) {
 //		proxtest.Check(t, myPrior, proxtest.Options{N: 3, Convex: true, Value: g})
