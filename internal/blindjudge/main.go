@@ -221,14 +221,15 @@ func families(pictures []operators.Image, side int) error {
 					if err != nil {
 						return err
 					}
+					n++
 					e, err := blind.Find(y, blind.Options{Kind: kind})
 					if err != nil {
-						return err
+						fmt.Printf(" [%v]", err)
+						continue
 					}
 					p := e.Parameters[0]
 					off := math.Abs(p.Value/t - 1)
 					fmt.Printf(" %.3f", p.Value/t)
-					n++
 					if off <= 0.05 {
 						within5++
 					}

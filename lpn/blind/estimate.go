@@ -577,5 +577,5 @@ func (p plane) contrast() bool {
 		sq += float64(v) * float64(v)
 	}
 	n := float64(len(p.pix))
-	return sq/n-square(mean/n) > 4*square(p.noise)
+	return sq/n-square(mean/n) > 1.5*square(p.noise)
 }

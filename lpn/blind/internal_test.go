@@ -153,7 +153,7 @@ func TestSpectrumGain(t *testing.T) {
 	}
 	for i, g := range s.gain(gaussianOf(1.2)) {
 		w := s.cells[i].w
-		want := math.Exp(-square(1.2*w) - square(native*w))
+		want := math.Exp(-square(1.2 * w))
 		if math.Abs(g-want) > 0.02 { // cells have a width
 			t.Errorf("gain %v at %v, want %v", g, w, want)
 		}
