@@ -124,7 +124,7 @@ func levin(kernels string, pictures []operators.Image, side int, ratios bool) er
 				return err
 			}
 			start := time.Now()
-			e, err := blind.Find(y, blind.Options{Kind: blind.Free})
+			e, err := blind.Find(context.Background(), y, blind.Options{Kind: blind.Free})
 			if err != nil {
 				return err
 			}
@@ -222,7 +222,7 @@ func families(pictures []operators.Image, side int) error {
 						return err
 					}
 					n++
-					e, err := blind.Find(y, blind.Options{Kind: kind})
+					e, err := blind.Find(context.Background(), y, blind.Options{Kind: kind})
 					if err != nil {
 						fmt.Printf(" [%v]", err)
 						continue
@@ -258,7 +258,7 @@ func sharp(pictures []operators.Image, side int) error {
 			if err != nil {
 				return err
 			}
-			e, err := blind.Find(y, blind.Options{})
+			e, err := blind.Find(context.Background(), y, blind.Options{})
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,6 @@
 // Package blind finds how a picture was blurred, from the picture alone.
 //
-//	e, err := blind.Find(y, blind.Options{})
+//	e, err := blind.Find(ctx, y, blind.Options{})
 //	fmt.Println(e)              // disk radius 3.02 (2.95 to 3.1), confidence 0.97
 //	a := e.Operator(operators.Valid) // what undoes it: lpn/restore
 //

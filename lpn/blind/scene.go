@@ -1,6 +1,9 @@
 package blind
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // What 108 photographs of bsds500, of those for training and none that validates, say of
 // the logarithm of a scene's power at frequency w (radians a pixel) in direction t:
@@ -60,11 +63,11 @@ func sceneOf(cells []cell) scene {
 	return out
 }
 
-// A reading is what a measured spectrum says of a scene seen through a kernel: the most
-// probable log power in every cell, and that of the noise.
+// A reading is the most probable scene and noise of a measured spectrum seen through a kernel.
 type reading struct {
-	scene []float64
-	noise float64
+	dual  []float64 // C^-1 (s - mean), C the covariance
+	scene []float64 // s
+	noise float64   // t
 }
 
 // surprise is -2 log p(P | kernel), up to a constant, of the powers P measured in the
@@ -72,62 +75,75 @@ type reading struct {
 //
 //	log P = log(q exp(s) + exp(t)) + e,
 //
-// q the kernel's |K|^2 in the cell, s the scene, Gaussian as above, t the log power of the noise,
+// q is the kernel's |K|^2 in the cell, s the scene, Gaussian as above, t the log power of the noise,
 // Gaussian about its estimate, and e the scatter of a mean over few frequencies. s and t
-// are integrated over by Laplace's approximation: the measurement is linear in them about
-// their most probable values, which Gauss-Newton steps find, from where r stands; r is left there.
+// are integrated over by Laplace's approximation, which takes the measurement for linear
+// about their most probable values. Gauss-Newton steps find those, halved until they help; they
+// begin where r stands and leave r there.
 func (s spectrum) surprise(q []float64, r *reading) float64 {
 	n := len(s.cells)
 	prior := s.scene
 	level := math.Log(s.noise + 1e-12)
 	if r.scene == nil {
-		r.scene, r.noise = append([]float64(nil), prior.mean...), level
+		*r = reading{make([]float64, n), slices.Clone(prior.mean), level}
+	}
+	scatter := make([]float64, n)
+	for i, c := range s.cells {
+		scatter[i] = windowed/square(c.weight) + 1e-6
+	}
+	// far is -2 log p(P, s, t | kernel), which the most probable s and t make least.
+	far := func(r reading) float64 {
+		sum, t := square((r.noise-level)/noiseDoubt), math.Exp(r.noise)
+		for i, c := range s.cells {
+			sum += square(math.Log(c.power/(q[i]*math.Exp(r.scene[i])+t)))/scatter[i] + r.dual[i]*(r.scene[i]-prior.mean[i])
+		}
+		return sum
 	}
 	bend, noisy, left := make([]float64, n), make([]float64, n), make([]float64, n)
 	chol, z := make([]float64, n*n), make([]float64, n)
-	value := 0.0
-	for range 12 {
+	full, next := reading{make([]float64, n), make([]float64, n), 0}, reading{make([]float64, n), make([]float64, n), 0}
+	value, now := 0.0, far(*r)
+	for range 20 {
 		t := math.Exp(r.noise)
 		for i, c := range s.cells {
 			m := q[i] * math.Exp(r.scene[i])
-			v := m + t
-			bend[i], noisy[i] = m/v, t/v
-			left[i] = math.Log(c.power/v) + bend[i]*(r.scene[i]-prior.mean[i]) + noisy[i]*(r.noise-level)
+			bend[i], noisy[i] = m/(m+t), t/(m+t)
+			left[i] = math.Log(c.power/(m+t)) + bend[i]*(r.scene[i]-prior.mean[i]) + noisy[i]*(r.noise-level)
 		}
-		for i, c := range s.cells {
+		for i := range n {
 			for j := range i + 1 {
 				chol[i*n+j] = bend[i]*prior.covariance[i*n+j]*bend[j] + square(noiseDoubt)*noisy[i]*noisy[j]
 			}
-			chol[i*n+i] += windowed/square(c.weight) + 1e-6
+			chol[i*n+i] += scatter[i]
 		}
-		logs := cholesky(chol, n)
+		value = cholesky(chol, n)
 		copy(z, left)
 		solve(chol, z, n)
-		value = logs
-		for i := range z {
+		full.noise = level
+		for i := range n {
 			value += left[i] * z[i]
+			full.dual[i] = bend[i] * z[i]
+			full.noise += square(noiseDoubt) * noisy[i] * z[i]
 		}
-		next := level
-		for i := range z {
-			next += square(noiseDoubt) * noisy[i] * z[i]
-			z[i] *= bend[i]
-		}
-		far := math.Abs(next - r.noise)
-		moved := left // what is left is not needed any more
-		for i := range moved {
-			row := prior.covariance[i*n : (i+1)*n]
-			moved[i] = prior.mean[i] - r.scene[i]
-			for j, v := range row {
-				moved[i] += v * z[j]
+		for i := range n {
+			full.scene[i] = prior.mean[i]
+			for j, v := range prior.covariance[i*n : (i+1)*n] {
+				full.scene[i] += v * full.dual[j]
 			}
-			far = max(far, math.Abs(moved[i]))
 		}
-		step := min(1, 2/far)
-		r.noise += step * (next - r.noise)
-		for i, d := range moved {
-			r.scene[i] += step * d
+		before := now
+		for step := 1.0; step > 1e-3; step /= 2 {
+			for i := range n {
+				next.dual[i] = r.dual[i] + step*(full.dual[i]-r.dual[i])
+				next.scene[i] = r.scene[i] + step*(full.scene[i]-r.scene[i])
+			}
+			next.noise = r.noise + step*(full.noise-r.noise)
+			if f := far(next); f < now {
+				*r, next, now = next, *r, f
+				break
+			}
 		}
-		if far < 1e-3 {
+		if before-now < 1e-3 {
 			break
 		}
 	}

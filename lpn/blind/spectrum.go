@@ -1,6 +1,7 @@
 package blind
 
 import (
+	"context"
 	"math"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
@@ -227,10 +228,15 @@ type fit struct{ value, lo, hi float64 }
 // fitted finds the parameter of a family between lo and hi that is least of a surprise. The
 // interval is where twice the logarithm of the likelihood is within 3.84, which
 // chi-squared with one degree of freedom exceeds in 5%, of its largest.
-func (s spectrum) fitted(family func(float64) operators.Kernel, lo, hi float64) fit {
+func (s spectrum) fitted(ctx context.Context, family func(float64) operators.Kernel, lo, hi float64) fit {
 	const n = 40
 	var r reading // every search begins with the scene of the kernel before, which is much the same
-	f := func(t float64) float64 { return s.surprise(s.gain(family(math.Exp(t))), &r) }
+	f := func(t float64) float64 {
+		if ctx.Err() != nil {
+			return 0
+		}
+		return s.surprise(s.gain(family(math.Exp(t))), &r)
+	}
 	step := math.Log(hi/lo) / n
 	values := make([]float64, n+1)
 	at := 0

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
@@ -11,9 +12,10 @@ import (
 // FindBlur returns the problem with the blur that its picture shows in place of
 // blur:auto, which keeps its boundary, and what was found in Blur; other problems as
 // they are. start is a guess at the kernel, nil for none. A sharp picture becomes
-// one that is only noisy. New calls it where it was not called before. The error is a
-// *blind.PictureError where the picture does not tell.
-func FindBlur(p Problem, start *operators.Kernel) (Problem, error) {
+// one that is only noisy. New calls it where it was not called before, and cannot be stopped
+// then. The error is a *blind.PictureError where the picture does not tell, or that of ctx,
+// which is heeded within a second.
+func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem, error) {
 	if !p.Operator.Auto() {
 		return p, nil
 	}
@@ -25,7 +27,7 @@ func FindBlur(p Problem, start *operators.Kernel) (Problem, error) {
 	if p.Noise != nil {
 		o.Noise = noise.RMS(p.Noise, p.Y.Pix, p.Y.Shape)
 	}
-	e, err := blind.Find(p.Y, o)
+	e, err := blind.Find(ctx, p.Y, o)
 	if err != nil {
 		return p, err
 	}
