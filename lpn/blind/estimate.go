@@ -557,10 +557,14 @@ func planeOf(y operators.Image, deviation float64) (p plane, unit float64) {
 			p.ok[i] = true
 		}
 	}
-	sorted := slices.Clone(m.Pix)
+	var sorted []float32
+	for i := 0; i < n; i += 1 + n/1_000_000 { // enough to tell the contrast
+		sorted = append(sorted, m.Pix[i])
+	}
 	slices.Sort(sorted)
 	unit = 1
-	span := float64(sorted[n-1-n/200] - sorted[n/200])
+	few := len(sorted) / 200
+	span := float64(sorted[len(sorted)-1-few] - sorted[few])
 	if span > 0 && (span < 0.2 || span > 1.5) {
 		unit = span
 		for i := range m.Pix {
