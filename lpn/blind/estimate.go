@@ -269,12 +269,13 @@ const (
 
 // settle makes one estimate of what the windows show.
 func settle(parts []part, o Options) Estimate {
+	// The geometric mean: a window of a scene that fits no kernel does not outvote the others.
 	total := func(k Kind) float64 {
-		sum := 0.0
+		logs := 0.0
 		for _, p := range parts {
-			sum += p.misfit[k]
+			logs += math.Log(p.misfit[k])
 		}
-		return sum
+		return math.Exp(logs / float64(len(parts)))
 	}
 	kind := o.Kind
 	if kind == Any {
