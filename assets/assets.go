@@ -5,6 +5,8 @@ import _ "embed"
 // The shipped priors, one safetensors file each. They are variables of their
 // own, not one file system, so that a program carries those that it names.
 var (
+	//go:embed priors/colour-01.safetensors
+	Colour01 string
 	//go:embed priors/colour-02.safetensors
 	Colour02 string
 	//go:embed priors/colour-05.safetensors

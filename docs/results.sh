@@ -35,7 +35,7 @@ row() {
 	fi
 	"$lpn" eval --params "$strengths" "${with[@]}" "$@" "${images[@]}" |
 		awk -v name="$name" '$1 == "mean" {
-			printf "| %s | %s / %s | %s / %s | %s / %s | %s / %s |\n", name, $2, $3, $4, $5, $6, $7, $8, $9
+			printf "| %s | %s / %s | %s / %s | %s / %s | %s / %s |\n", name, $2, $3, $5, $6, $8, $9, $11, $12
 		}'
 	echo "${name%% *}: ${#images[@]} pictures, $((SECONDS - start)) s" >&2
 }

@@ -196,6 +196,7 @@ type WaveSearch struct {
 	s             operators.Shape
 	flat          []float32 // f of the flat picture
 	r             float64   // R there
+	rounding      float64   // what differences of R are uncertain by
 	y, g, f, d, h []float32
 }
 
@@ -210,6 +211,7 @@ func NewWaveSearch(psi solvers.Potential, s operators.Shape) *WaveSearch {
 		*p = make([]float32, s.Len())
 	}
 	t.r = t.eval(t.flat)
+	t.rounding = math.Abs(dot(t.flat, t.flat)/2-t.r) * 0x1p-21 // psi has single precision
 	return t
 }
 
@@ -234,10 +236,12 @@ func (t *WaveSearch) middle(do func(i int)) {
 }
 
 // Gain returns the gain of w, and by how much R at f of the wave exceeds R at
-// f of the flat picture.
+// f of the flat picture: 0 where the difference is within the rounding of psi.
 func (t *WaveSearch) Gain(w Wave) (gain, above float64) {
 	w.Fill(t.g, t.s)
-	above = t.eval(t.f) - t.r
+	if above = t.eval(t.f) - t.r; math.Abs(above) < t.rounding {
+		above = 0
+	}
 	along, energy := 0.0, 1e-30
 	t.middle(func(i int) {
 		g := float64(t.g[i])

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
+	"strconv"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
-	"github.com/lpn-imaging/lpn/solvers/metrics"
+	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/urfave/cli/v2"
 )
 
@@ -17,10 +19,11 @@ type compareOptions struct {
 func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "PSNR and SSIM of two images",
+		Usage:     "PSNR, SSIM and MS-SSIM of two images",
 		ArgsUsage: "A B",
 		Description: "The data range is 1, B is clipped to [0,1], the whole image counts, and nothing is rounded\n" +
-			"to 8 bits. SSIM has a uniform 7x7 window. The PSNR of equal images is null in JSON.\n\n" +
+			"to 8 bits. SSIM has a uniform 7x7 window; MS-SSIM has five scales of Gaussian windows and wants\n" +
+			"images of at least 176x176. The PSNR of equal images is null in JSON.\n\n" +
 			"Example: lpn compare truth.png restored.png",
 		Flags: common(
 			&cli.BoolFlag{Name: "gray", Usage: "compare the luma (BT.601)"}),
@@ -49,14 +52,27 @@ func (o compareOptions) run(_ context.Context, con *console) error {
 	if con.json {
 		return con.printJSON(q)
 	}
-	_, err = fmt.Fprintf(con.out, "PSNR %.2f dB  SSIM %.4f\n", q.PSNR, q.SSIM)
+	_, err = fmt.Fprintf(con.out, "PSNR %.2f dB  SSIM %s  MS-SSIM %s\n", q.PSNR, decimals(q.SSIM, 4), decimals(q.MSSSIM, 4))
 	return err
 }
 
 // A quality is how close an estimate is to the truth.
 type quality struct {
-	PSNR number `json:"psnr"`
-	SSIM number `json:"ssim"`
+	PSNR   number `json:"psnr"`
+	SSIM   number `json:"ssim"`
+	MSSSIM number `json:"msssim"`
+}
+
+func asQuality(q restore.Quality) quality {
+	return quality{number(q.PSNR), number(q.SSIM), number(q.MSSSIM)}
+}
+
+// decimals is a number with so many digits, "-" for none.
+func decimals(n number, digits int) string {
+	if math.IsNaN(float64(n)) {
+		return "-"
+	}
+	return strconv.FormatFloat(float64(n), 'f', digits, 64)
 }
 
 // measure compares an estimate with the truth.
@@ -67,10 +83,7 @@ func measure(truth, estimate *imageio.Picture, gray bool) (quality, error) {
 	if truth.Shape != estimate.Shape {
 		return quality{}, fmt.Errorf("sizes differ: %s and %s", size(truth), size(estimate))
 	}
-	return quality{
-		number(metrics.PSNR(truth.Pix, estimate.Pix)),
-		number(metrics.SSIM(truth.Pix, estimate.Pix, truth.Shape)),
-	}, nil
+	return asQuality(restore.Compare(truth.Image, estimate.Image)), nil
 }
 
 // size describes a picture for people.

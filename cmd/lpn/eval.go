@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -39,7 +38,7 @@ type evalOptions struct {
 func evalCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "eval",
-		Usage:     "degrade and restore every image, print a table of PSNR and SSIM",
+		Usage:     "degrade and restore every image, print a table of PSNR, SSIM and MS-SSIM",
 		ArgsUsage: "DIR...",
 		Description: "--noise is the noise that is added; the solver knows it. With more than one prior,\n" +
 			"operator or noise level, or results of other programs, the table compares: paired differences\n" +
@@ -149,9 +148,8 @@ func studyFrom(c *cli.Context, o evalOptions) (*study, error) {
 
 // An evalRow is one image of the table.
 type evalRow struct {
-	Name    string `json:"name"`
-	PSNR    number `json:"psnr"`
-	SSIM    number `json:"ssim"`
+	Name string `json:"name"`
+	quality
 	Seconds number `json:"seconds"`
 	// Baselines are the other methods' results.
 	Baselines map[string]quality `json:"baselines,omitempty"`
@@ -259,10 +257,9 @@ func (o evalOptions) one(ctx context.Context, con *console, in input) (evalRow, 
 	if err != nil {
 		return fail(asUsage(err))
 	}
-	row := evalRow{Name: filepath.ToSlash(in.rel), Seconds: number(r.Seconds), Baselines: map[string]quality{}}
-	row.PSNR, row.SSIM = number(r.PSNR), number(r.SSIM)
+	row := evalRow{Name: filepath.ToSlash(in.rel), quality: asQuality(r.Quality), Seconds: number(r.Seconds), Baselines: map[string]quality{}}
 	for name, q := range r.Baselines {
-		row.Baselines[name] = quality{number(q.PSNR), number(q.SSIM)}
+		row.Baselines[name] = asQuality(q)
 	}
 	return row, nil
 }
@@ -270,19 +267,14 @@ func (o evalOptions) one(ctx context.Context, con *console, in input) (evalRow, 
 // mean averages what is finite, NaN when nothing is.
 func (o evalOptions) mean(rows []evalRow) evalMean {
 	avg := func(get func(evalRow) quality) quality {
-		var psnr, ssim, np, ns float64
+		var all []restore.Quality
 		for _, r := range rows {
 			q := get(r)
-			if v := float64(q.PSNR); !math.IsNaN(v) && !math.IsInf(v, 0) {
-				psnr, np = psnr+v, np+1
-			}
-			if v := float64(q.SSIM); !math.IsNaN(v) {
-				ssim, ns = ssim+v, ns+1
-			}
+			all = append(all, restore.Quality{PSNR: float64(q.PSNR), SSIM: float64(q.SSIM), MSSSIM: float64(q.MSSSIM)})
 		}
-		return quality{number(psnr / np), number(ssim / ns)}
+		return asQuality(restore.MeanQuality(all))
 	}
-	m := evalMean{avg(func(r evalRow) quality { return quality{r.PSNR, r.SSIM} }), map[string]quality{}}
+	m := evalMean{avg(func(r evalRow) quality { return r.quality }), map[string]quality{}}
 	for _, name := range o.baseline {
 		m.Baselines[name] = avg(func(r evalRow) quality { return r.Baselines[name] })
 	}
@@ -291,20 +283,23 @@ func (o evalOptions) mean(rows []evalRow) evalMean {
 
 func (o evalOptions) print(con *console, all evalResult) error {
 	w := tabwriter.NewWriter(con.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "image\tPSNR\tSSIM\tseconds\t")
+	fmt.Fprint(w, "image\tPSNR\tSSIM\tMS-SSIM\tseconds\t")
 	for _, name := range o.baseline {
-		fmt.Fprintf(w, "%s PSNR\t%s SSIM\t", name, name)
+		fmt.Fprintf(w, "%s PSNR\t%s SSIM\t%s MS-SSIM\t", name, name, name)
 	}
 	fmt.Fprintln(w)
+	cells := func(q quality) string {
+		return decimals(q.PSNR, 2) + "\t" + decimals(q.SSIM, 4) + "\t" + decimals(q.MSSSIM, 4) + "\t"
+	}
 	line := func(name string, q quality, seconds string, others map[string]quality) {
-		fmt.Fprintf(w, "%s\t%.2f\t%.4f\t%s\t", name, q.PSNR, q.SSIM, seconds)
+		fmt.Fprint(w, name, "\t", cells(q), seconds, "\t")
 		for _, name := range o.baseline {
-			fmt.Fprintf(w, "%.2f\t%.4f\t", others[name].PSNR, others[name].SSIM)
+			fmt.Fprint(w, cells(others[name]))
 		}
 		fmt.Fprintln(w)
 	}
 	for _, r := range all.Images {
-		line(r.Name, quality{r.PSNR, r.SSIM}, fmt.Sprintf("%.2f", r.Seconds), r.Baselines)
+		line(r.Name, r.quality, fmt.Sprintf("%.2f", r.Seconds), r.Baselines)
 	}
 	line("mean", all.Mean.quality, "", all.Mean.Baselines)
 	return w.Flush()
@@ -313,16 +308,16 @@ func (o evalOptions) print(con *console, all evalResult) error {
 func (o evalOptions) writeCSV(w io.Writer, rows []evalRow) error {
 	b := bufio.NewWriter(w)
 	c := csv.NewWriter(b)
-	head := []string{"name", "psnr", "ssim", "seconds"}
+	head := []string{"name", "psnr", "ssim", "msssim", "seconds"}
 	for _, name := range o.baseline {
-		head = append(head, "psnr_"+name, "ssim_"+name)
+		head = append(head, "psnr_"+name, "ssim_"+name, "msssim_"+name)
 	}
 	c.Write(head)
 	text := func(n number) string { return strconv.FormatFloat(float64(n), 'f', 6, 64) }
 	for _, r := range rows {
-		row := []string{r.Name, text(r.PSNR), text(r.SSIM), text(r.Seconds)}
+		row := []string{r.Name, text(r.PSNR), text(r.SSIM), text(r.MSSSIM), text(r.Seconds)}
 		for _, name := range o.baseline {
-			row = append(row, text(r.Baselines[name].PSNR), text(r.Baselines[name].SSIM))
+			row = append(row, text(r.Baselines[name].PSNR), text(r.Baselines[name].SSIM), text(r.Baselines[name].MSSSIM))
 		}
 		c.Write(row)
 	}

@@ -309,13 +309,12 @@ type studyResult struct {
 
 func studyJSON(all *restore.Study, rng *rand.Rand, failed []failure) studyResult {
 	out := studyResult{Images: all.Pictures, Failed: failed}
-	as := func(q restore.Quality) quality { return quality{number(q.PSNR), number(q.SSIM)} }
 	for c, condition := range all.Conditions {
 		sc := studyCondition{Condition: condition}
 		for m, name := range all.Methods {
-			row := studyRow{Method: name, Mean: as(all.Mean(c, m))}
+			row := studyRow{Method: name, Mean: asQuality(all.Mean(c, m))}
 			for _, q := range all.Quality[c][m] {
-				row.Images = append(row.Images, as(q))
+				row.Images = append(row.Images, asQuality(q))
 			}
 			if m > 0 {
 				d := all.Difference(c, 0, m, rng)

@@ -726,7 +726,7 @@ func TestEval(t *testing.T) {
 		}
 	}
 	b, _ := os.ReadFile(table)
-	if !strings.HasPrefix(string(b), "name,psnr,ssim,seconds,psnr_input,") {
+	if !strings.HasPrefix(string(b), "name,psnr,ssim,msssim,seconds,psnr_input,") {
 		t.Errorf("csv %q", b)
 	}
 	// eval is degrade and restore in one.
@@ -750,6 +750,13 @@ func TestCompare(t *testing.T) {
 		t.Errorf("an error of 0.1 everywhere gives %v dB, want 20", got)
 	}
 	if out := must(t, "compare", "--json", a, a); !strings.HasPrefix(out, `{"psnr":null,"ssim":1`) {
+		t.Errorf("equal pictures: %s", out)
+	}
+	if out := must(t, "compare", a, b); out != "PSNR 20.00 dB  SSIM 0.9846  MS-SSIM -\n" {
+		t.Errorf("too small for MS-SSIM: %q", out)
+	}
+	large := save(t, filepath.Join(dir, "large.npy"), picture(1, 180, 176, 8))
+	if out := must(t, "compare", "--json", large, large); !strings.Contains(out, `"msssim":1`) {
 		t.Errorf("equal pictures: %s", out)
 	}
 }
@@ -847,7 +854,7 @@ func TestPriorValue(t *testing.T) {
 
 // TestBuiltins: a built-in prior is chosen by channels and noise, or named.
 func TestBuiltins(t *testing.T) {
-	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != len(priors.All()) || got[0].Name != "colour-02" {
+	if got := asJSON[[]priorInfo](t, must(t, "priors", "--json")); len(got) != len(priors.All()) || got[0].Name != "colour-01" {
 		t.Errorf("%+v", got)
 	}
 	dir := t.TempDir()

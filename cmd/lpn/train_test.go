@@ -6,14 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/lpn/serve"
 	"github.com/lpn-imaging/lpn/lpn/train"
 )
 
@@ -57,6 +60,17 @@ func TestTrain(t *testing.T) {
 	if n := strings.Count(string(b), "\n"); n != 3 {
 		t.Errorf("log of %d lines, want a head and 2 rows: %s", n, b)
 	}
+	// The page watches the log.
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	w := httptest.NewRecorder()
+	serve.New(serve.Config{Folder: folder}).ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:1234/api/v1/training?name=log.csv", nil))
+	if seen := asJSON[serve.Training](t, w.Body.String()); seen.Rows != 2 || !slices.Equal(seen.Columns["step"], []float64{3, 6}) || len(seen.Columns["psnr"]) != 2 {
+		t.Errorf("the page sees %s", w.Body)
+	}
 	drawn, err := os.ReadFile(curve)
 	if err != nil || !bytes.Contains(drawn, []byte("<svg")) || !bytes.Contains(drawn, []byte("held-back PSNR")) {
 		t.Errorf("no learning curve: %v", err)
@@ -71,7 +85,6 @@ func TestTrain(t *testing.T) {
 	must(t, "restore", "--prior", out, "--noise", "0.1", "--iters", "2", filepath.Join(data, "0.png"), "-o", filepath.Join(dir, "x.png"))
 }
 
-// TestTrainResume: interrupted and resumed, training ends at the same bits.
 // TestTrainDamp: the search finds no amplified wave in what --damp saves, and its PSNR is
 // that of the file.
 func TestTrainDamp(t *testing.T) {
@@ -95,6 +108,7 @@ func TestTrainDamp(t *testing.T) {
 	}
 }
 
+// TestTrainResume: interrupted and resumed, training ends at the same bits.
 func TestTrainResume(t *testing.T) {
 	data, config := trainingSet(t)
 	dir := t.TempDir()

@@ -56,6 +56,7 @@ var rooms = map[string][]string{
 	"internal/measured":      {"internal/imageio", "lpn/blind", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise"},
 	"lpn/serve":              {"internal/imageio", "internal/measured", "internal/plot", "internal/sysmem", "lpn", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise", "solvers"},
 	"internal/page":          {},
+	"internal/drawnpictures": {},
 	"cmd/lpn":                {"..."},
 }
 

@@ -96,6 +96,9 @@ func Gray25() Prior { return gray(25, assets.Gray25) }
 // Gray50 is the prior of gray natural images at noise 50/255.
 func Gray50() Prior { return gray(50, assets.Gray50) }
 
+// Colour01 is the prior of colour natural images at noise 1/255.
+func Colour01() Prior { return colour(1, assets.Colour01) }
+
 // Colour02 is the prior of colour natural images at noise 2/255.
 func Colour02() Prior { return colour(2, assets.Colour02) }
 
@@ -124,7 +127,7 @@ func Laplace() Prior { return shipped("laplace", 1, 1, false, assets.Laplace) }
 // All lists the shipped priors by name. It decodes none.
 func All() []Prior {
 	return []Prior{
-		Colour02(), Colour05(), Colour15(), Colour25(), Colour50(),
+		Colour01(), Colour02(), Colour05(), Colour15(), Colour25(), Colour50(),
 		CT(), Digits(),
 		Gray01(), Gray02(), Gray05(), Gray15(), Gray25(), Gray50(),
 		Laplace(),

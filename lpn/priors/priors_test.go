@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lpn-imaging/lpn/lpn"
+	"github.com/lpn-imaging/lpn/operators"
 )
 
 // TestAll: every file in assets/priors has its row, and the row says what the
@@ -61,7 +64,7 @@ func TestFor(t *testing.T) {
 		noise    float64
 		want     string
 	}{
-		{1, 2. / 255, "gray-02"}, {1, 0.5 / 255, "gray-01"}, {3, 1. / 255, "colour-02"}, {1, 25. / 255, "gray-25"}, {3, 25. / 255, "colour-25"},
+		{1, 2. / 255, "gray-02"}, {1, 0.5 / 255, "gray-01"}, {3, 1. / 255, "colour-01"}, {3, 2. / 255, "colour-02"}, {1, 25. / 255, "gray-25"}, {3, 25. / 255, "colour-25"},
 		{1, 0.99 * math.Sqrt(15*25) / 255, "gray-15"}, {1, 1.01 * math.Sqrt(15*25) / 255, "gray-25"},
 		{3, 1, "colour-50"}, {1, 1, "gray-50"},
 		{2, 50. / 255, "gray-50"}, // restored channel by channel
@@ -86,5 +89,35 @@ func TestOpen(t *testing.T) {
 	}
 	if !(Prior{}).IsZero() {
 		t.Error("the zero Prior is one")
+	}
+}
+
+// TestFaintWaves: what f hardly lets pass at all, however faint, has no lower R than
+// the flat picture because of rounding.
+func TestFaintWaves(t *testing.T) {
+	for _, p := range All() {
+		if !p.Natural {
+			continue
+		}
+		net, err := p.Network()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := operators.Shape{C: p.Channels, H: 64, W: 64}
+		psi, err := net.On(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		search := lpn.NewWaveSearch(psi, s)
+		w := lpn.Wave{FY: 0.5, FX: 0.5, Phase: 1, Mix: []float64{1, 0.3, -0.7}[:p.Channels]}
+		for _, w.Amplitude = range []float64{0.001, 0.003, 0.01, 0.03} {
+			if gain, above := search.Gain(w); above < 0 {
+				t.Errorf("%s: R at amplitude %g is %g above that of a flat picture, gain %.3f", p.Name, w.Amplitude, above, gain)
+			}
+		}
+		w.Amplitude = 0.5
+		if _, above := search.Gain(w); above <= 0 {
+			t.Errorf("%s: R of a strong wave is %g above that of a flat picture", p.Name, above)
+		}
 	}
 }

@@ -25,8 +25,8 @@ const (
 // m the number of samples: the residual grows with the strength, so a secant in the
 // logarithms, kept within a bracket, finds it. It returns the plan with that
 // strength.
-func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.Potential, minimise func(*Plan) (solvers.Result, error)) (*Plan, solvers.Result, error) {
-	r, err := minimise(p)
+func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.Potential, minimise minimiser) (*Plan, solvers.Result, error) {
+	r, err := minimise(p, y)
 	if !p.options.Discrepancy || err != nil || p.Lambda == 0 {
 		return p, r, err
 	}
@@ -61,7 +61,7 @@ func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.
 			break // the end of the range
 		}
 		before, last, at = at, now, next
-		if q, r, err = p.restored(math.Exp(at), minimise); err != nil {
+		if q, r, err = p.restored(math.Exp(at), y, minimise); err != nil {
 			break
 		}
 	}
@@ -69,10 +69,10 @@ func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.
 }
 
 // restored is a restoration at another strength.
-func (p *Plan) restored(strength float64, minimise func(*Plan) (solvers.Result, error)) (*Plan, solvers.Result, error) {
+func (p *Plan) restored(strength float64, y operators.Image, minimise minimiser) (*Plan, solvers.Result, error) {
 	q := *p
 	q.Lambda *= strength / p.Strength
 	q.Strength = strength
-	r, err := minimise(&q)
+	r, err := minimise(&q, y)
 	return &q, r, err
 }

@@ -51,14 +51,16 @@ func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng
 }
 
 // A Quality is how close an estimate is to the truth: PSNR in decibels at a data
-// range of 1, and SSIM, as package metrics defines them.
-type Quality struct{ PSNR, SSIM float64 }
+// range of 1, SSIM and multi-scale SSIM, as package metrics defines them. MSSSIM is NaN for
+// pictures with a side below [metrics.MultiscaleSide].
+type Quality struct{ PSNR, SSIM, MSSSIM float64 }
 
 // Compare measures an estimate of the truth's shape.
 func Compare(truth, estimate operators.Image) Quality {
 	return Quality{
-		PSNR: metrics.PSNR(truth.Pix, estimate.Pix),
-		SSIM: metrics.SSIM(truth.Pix, estimate.Pix, truth.Shape),
+		PSNR:   metrics.PSNR(truth.Pix, estimate.Pix),
+		SSIM:   metrics.SSIM(truth.Pix, estimate.Pix, truth.Shape),
+		MSSSIM: metrics.MSSSIM(truth.Pix, estimate.Pix, truth.Shape),
 	}
 }
 

@@ -98,12 +98,11 @@ func (p *Plan) beyondSteps(u, y []float32, a operators.Quantiser) (moved, kept f
 }
 
 // mostStrain is how far, root mean square and in steps, a result may lie from the
-// frequencies that a file kept. The truth lies 1/sqrt(12) = 0.29 from them. An
-// estimate of it, being a mean, lies closer: at 0.1 to 0.25 in photographs, where
-// the luma is not all black or white. Beyond the truth's, at 0.36 and more in text and
-// drawings from a quality of 60 on, the prior knows such a picture less well than
-// the file, and the result is worse; below 60 it is at 0.3 and better even there.
-const mostStrain = 0.34
+// frequencies of luma that a file kept. The truth lies 1/sqrt(12) = 0.29 from them.
+// An estimate of it, being a mean, lies closer: at 0.1 to 0.22 in photographs. In text,
+// drawings and screens it lies at 0.32 and more; there the prior knows the picture
+// less well than the file, and the result is worse at a quality of 60 and above.
+const mostStrain = 0.3
 
 // strained reports whether a result of a picture without noise lies so far from
 // what the file kept that the decoded picture is the better one. Where the file

@@ -68,8 +68,8 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	}
 	start := time.Now()
 	y, truth := p.problem.Y, p.problem.Truth
-	s, err := p.solve(func(p *Plan) (solvers.Result, error) {
-		return p.minimise(ctx, p.a, p.problem.Y, p.psi, truth, func(it solvers.Iterate) {
+	s, err := p.solve(func(p *Plan, y operators.Image) (solvers.Result, error) {
+		return p.minimise(ctx, p.a, y, p.psi, truth, func(it solvers.Iterate) {
 			progress(Progress{Windows: 1, Iterate: it, plan: p})
 		})
 	}, p.a, y, p.psi)
@@ -100,11 +100,14 @@ type solution struct {
 // strongest is the strength up to which a result is tried again.
 const strongest = 64
 
+// A minimiser solves a plan's problem with the measurement y.
+type minimiser func(p *Plan, y operators.Image) (solvers.Result, error)
+
 // solve restores y = A x by the given minimisation. Unless the strength was asked
 // for, a result that no image looks like, or that leaves much more than noise
 // unexplained, is tried again at a larger one: the solver has divided by what the
 // operator, not being that of the measurement, wrongly takes for nearly zero.
-func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
+func (p *Plan) solve(minimise minimiser, a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
 	if p.treatment != nil && p.Estimated && p.gentle {
 		return p.solveGently(minimise, a, y)
 	}
@@ -118,7 +121,7 @@ func (p *Plan) solve(minimise func(*Plan) (solvers.Result, error), a operators.L
 		if why == "" {
 			break
 		}
-		if q, r, err = s.plan.restored(factor*s.plan.Strength, minimise); err != nil {
+		if q, r, err = s.plan.restored(factor*s.plan.Strength, y, minimise); err != nil {
 			return s, err
 		}
 		s = solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
@@ -140,9 +143,10 @@ func (p *Plan) removable() float64 {
 }
 
 // solveGently denoises an image whose noise was estimated. A denoiser takes away no
-// more than the noise, rather less; where more is taken, texture went with it, and
-// the image is denoised again for a lower level, or left as it is in the end.
-func (p *Plan) solveGently(minimise func(*Plan) (solvers.Result, error), a operators.Linear, y operators.Image) (solution, error) {
+// more than the noise, rather less; where more is taken, or the image seems no closer
+// to the truth, texture went with it, and it is denoised again for a lower level, or
+// left as it is in the end.
+func (p *Plan) solveGently(minimise minimiser, a operators.Linear, y operators.Image) (solution, error) {
 	first := *p
 	q, note := &first, ""
 	for try := 0; ; try++ {
@@ -150,19 +154,17 @@ func (p *Plan) solveGently(minimise func(*Plan) (solvers.Result, error), a opera
 		if q.psi, err = q.potential(a.Domain()); err != nil {
 			return solution{plan: q}, err
 		}
-		r, err := minimise(q)
+		r, err := minimise(q, y)
 		s := solution{Result: r, plan: q, note: note}
 		if err != nil || q.Lambda == 0 {
 			return s, err
 		}
 		s.examination = q.examine(a, y, q.psi, r)
 		taken, most := s.ratio()*max(q.level(), quantum), p.removable()
-		uneven := 0.0
-		if q.correlated() {
-			uneven = unevenness(q.problem.Y, r.X)
-		}
-		if taken <= most && s.ratio() <= unexplained && uneven <= mostUneven {
-			return s, nil
+		if taken <= most && s.ratio() <= unexplained {
+			if helped, err := q.helped(y, r.X, minimise); helped || err != nil {
+				return s, err
+			}
 		}
 		lower := *q
 		lower.Level = q.Level * max(0.25, min(0.7, math.Pow(most/taken, 1.5)))
@@ -178,7 +180,9 @@ func (p *Plan) solveGently(minimise func(*Plan) (solvers.Result, error), a opera
 		if !lower.affordable(a.Domain()) { // the measurement itself, after all
 			lower.Level, lower.Lambda, lower.treatment, lower.problem.Y = 0, 0, nil, p.untreated
 		}
-		q = &lower
+		if q = &lower; q.Windows == nil {
+			y = q.problem.Y
+		}
 		note = "texture would go with the noise: "
 		if q.Level == 0 {
 			note += "left as it is"

@@ -17,8 +17,7 @@ type Study struct {
 	Conditions []string // such as "blur:gaussian,sigma=1.6, noise 0.01"
 	Methods    []string
 	Pictures   []string
-	// Quality is that of condition, method and picture; PSNR and SSIM are NaN where the
-	// method failed.
+	// Quality is that of condition, method and picture, NaN where the method failed.
 	Quality [][][]Quality
 }
 
@@ -30,7 +29,7 @@ func NewStudy(conditions, methods, pictures []string) *Study {
 		for range methods {
 			row := make([]Quality, len(pictures))
 			for i := range row {
-				row[i] = Quality{math.NaN(), math.NaN()}
+				row[i] = Quality{math.NaN(), math.NaN(), math.NaN()}
 			}
 			c = append(c, row)
 		}
@@ -41,11 +40,16 @@ func NewStudy(conditions, methods, pictures []string) *Study {
 
 // Mean averages what is finite over the pictures, NaN when nothing is.
 func (s *Study) Mean(condition, method int) Quality {
-	var p, q []float64
-	for _, v := range s.Quality[condition][method] {
-		p, q = append(p, v.PSNR), append(q, v.SSIM)
+	return MeanQuality(s.Quality[condition][method])
+}
+
+// MeanQuality averages each measure over what is finite of it, NaN when nothing is.
+func MeanQuality(all []Quality) Quality {
+	var p, q, m []float64
+	for _, v := range all {
+		p, q, m = append(p, v.PSNR), append(q, v.SSIM), append(m, v.MSSSIM)
 	}
-	return Quality{mean(finite(p)), mean(finite(q))}
+	return Quality{mean(finite(p)), mean(finite(q)), mean(finite(m))}
 }
 
 // An Interval is a mean with the ends of its 95% confidence interval.
@@ -94,17 +98,17 @@ func mean(v []float64) float64 {
 	return sum / float64(len(v))
 }
 
-// rows are the table's: condition, method, PSNR, SSIM, and the difference from the first
-// method with its interval, empty for the first.
+// rows are the table's: condition, method, PSNR, SSIM, multi-scale SSIM, and the difference of
+// PSNR from the first method with its interval, empty for the first.
 func (s *Study) rows(rng *rand.Rand) [][]string {
-	out := [][]string{{"condition", "method", "PSNR", "SSIM", "difference", "95%"}}
+	out := [][]string{{"condition", "method", "PSNR", "SSIM", "MS-SSIM", "difference", "95%"}}
 	for c, condition := range s.Conditions {
 		for m, method := range s.Methods {
 			q := s.Mean(c, m)
-			row := []string{condition, method, number(q.PSNR, 2), number(q.SSIM, 4), "", ""}
+			row := []string{condition, method, number(q.PSNR, 2), number(q.SSIM, 4), number(q.MSSSIM, 4), "", ""}
 			if m > 0 {
 				d := s.Difference(c, 0, m, rng)
-				row[4], row[5] = signed(d.Mean), signed(d.Low)+" to "+signed(d.High)
+				row[5], row[6] = signed(d.Mean), signed(d.Low)+" to "+signed(d.High)
 			}
 			out = append(out, row)
 		}
@@ -148,7 +152,7 @@ func (s *Study) Write(w io.Writer, format string, rng *rand.Rand) error {
 			}
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(r, " | "))
 			if i == 0 {
-				b.WriteString("|---|---|--:|--:|--:|--:|\n")
+				b.WriteString("|---|---|--:|--:|--:|--:|--:|\n")
 			}
 		}
 		_, err := io.WriteString(w, b.String())
@@ -164,7 +168,7 @@ func (s *Study) Write(w io.Writer, format string, rng *rand.Rand) error {
 func (s *Study) writeLaTeX(w io.Writer, rng *rand.Rand) error {
 	escape := strings.NewReplacer(`\`, `\textbackslash{}`, "_", `\_`, "%", `\%`, "&", `\&`, "#", `\#`, "$", `\$`, "{", `\{`, "}", `\}`, "~", `\textasciitilde{}`, "^", `\textasciicircum{}`)
 	var b strings.Builder
-	b.WriteString("\\begin{tabular}{llrrrr}\n\\toprule\n")
+	b.WriteString("\\begin{tabular}{llrrrrr}\n\\toprule\n")
 	last := ""
 	for i, r := range s.rows(rng) {
 		if i > 1 && r[0] != last {
@@ -177,7 +181,7 @@ func (s *Study) writeLaTeX(w io.Writer, rng *rand.Rand) error {
 		last = r[0]
 		for k := range shown {
 			shown[k] = escape.Replace(shown[k])
-			if k > 1 && i > 0 && k < 5 && shown[k] != "" && shown[k] != "-" {
+			if k > 1 && i > 0 && k < 6 && shown[k] != "" && shown[k] != "-" {
 				shown[k] = "$" + shown[k] + "$"
 			}
 		}
@@ -193,12 +197,12 @@ func (s *Study) writeLaTeX(w io.Writer, rng *rand.Rand) error {
 
 func (s *Study) writeCSV(w io.Writer) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"condition", "method", "picture", "psnr", "ssim"})
+	c.Write([]string{"condition", "method", "picture", "psnr", "ssim", "msssim"})
 	for i, condition := range s.Conditions {
 		for m, method := range s.Methods {
 			for k, picture := range s.Pictures {
 				q := s.Quality[i][m][k]
-				c.Write([]string{condition, method, picture, number(q.PSNR, 6), number(q.SSIM, 6)})
+				c.Write([]string{condition, method, picture, number(q.PSNR, 6), number(q.SSIM, 6), number(q.MSSSIM, 6)})
 			}
 		}
 	}

@@ -53,11 +53,11 @@ func TestStudyTables(t *testing.T) {
 	for c := range 2 {
 		for m := range 2 {
 			for k := range 3 {
-				s.Quality[c][m][k] = Quality{30 + float64(m) + float64(k) + 5*float64(c), 0.9}
+				s.Quality[c][m][k] = Quality{30 + float64(m) + float64(k) + 5*float64(c), 0.9, 0.95}
 			}
 		}
 	}
-	s.Quality[1][1][2] = Quality{math.NaN(), math.NaN()} // failed
+	s.Quality[1][1][2] = Quality{math.NaN(), math.NaN(), math.NaN()} // failed
 	rng := func() *rand.Rand { return rand.New(rand.NewPCG(1, 1)) }
 	if q := s.Mean(0, 1); q.PSNR != 32 {
 		t.Errorf("mean %v, want 32", q.PSNR)
@@ -69,8 +69,8 @@ func TestStudyTables(t *testing.T) {
 		t.Errorf("a failed picture counts: %+v", d)
 	}
 	for format, want := range map[string]string{
-		"txt": "+1.00 to +1.00", "md": `| denoise, noise 0.1 | b\|c | 32.00 | 0.9000 | +1.00 | +1.00 to +1.00 |`,
-		"tex": `blur\_x, noise 0.1 & a & $36.00$ & $0.9000$`, "csv": "denoise",
+		"txt": "+1.00 to +1.00", "md": `| denoise, noise 0.1 | b\|c | 32.00 | 0.9000 | 0.9500 | +1.00 | +1.00 to +1.00 |`,
+		"tex": `blur\_x, noise 0.1 & a & $36.00$ & $0.9000$ & $0.9500$`, "csv": "denoise",
 	} {
 		var b bytes.Buffer
 		if err := s.Write(&b, format, rng()); err != nil || !strings.Contains(b.String(), want) {

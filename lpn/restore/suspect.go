@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -114,47 +113,6 @@ func (e *examination) images(s operators.Shape, residual func(dst []float32, at 
 		}
 		line, above = above, line
 	}
-}
-
-// mostUneven is the unevenness of what was taken from an image from which texture went
-// with correlated noise: on simulated camera images that were restored well it was 1.01
-// to 1.25, on those that came out worse than they were 1.33 to 1.71.
-const mostUneven = 1.28
-
-// unevenness is how much more was taken from the roughest quarter of an image's 8x8
-// blocks than from the smoothest one, as a ratio of root mean squares. x is the
-// result. Noise that does not depend on the place is taken evenly, or less where it is rough.
-// It is 1 of an image of few blocks.
-func unevenness(y operators.Image, x []float32) float64 {
-	const side, fewest = 8, 16
-	type block struct{ texture, taken float64 }
-	var blocks []block
-	for r := 0; r+side <= y.H; r += side {
-		for c := 0; c+side <= y.W; c += side {
-			var b block
-			for k := range y.C {
-				var sum, square float64
-				for i := range side * side {
-					at := (k*y.H+r+i/side)*y.W + c + i%side
-					v, d := float64(x[at]), float64(y.Pix[at])-float64(x[at])
-					sum, square = sum+v, square+v*v
-					b.taken += d * d
-				}
-				b.texture += square - sum*sum/(side*side)
-			}
-			blocks = append(blocks, b)
-		}
-	}
-	if len(blocks) < fewest {
-		return 1
-	}
-	slices.SortFunc(blocks, func(a, b block) int { return cmp.Compare(a.texture, b.texture) })
-	var smooth, rough float64
-	for i := range len(blocks) / 4 {
-		smooth += blocks[i].taken
-		rough += blocks[len(blocks)-1-i].taken
-	}
-	return math.Sqrt(rough / max(smooth, math.SmallestNonzeroFloat64))
 }
 
 // flatSide bounds the sides of the flat scene that a result is compared with.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/lpn-imaging/lpn/solvers/metrics"
 )
 
 // Tuned is what Tune found.
@@ -92,7 +93,7 @@ func meanPSNR(examples []Example, restore func(Example) (operators.Image, error)
 		if err != nil {
 			return 0, err
 		}
-		sum += Compare(e.Truth, x).PSNR
+		sum += metrics.PSNR(e.Truth.Pix, x.Pix)
 	}
 	return sum / float64(len(examples)), nil
 }

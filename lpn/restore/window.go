@@ -166,8 +166,8 @@ func (p *Plan) settled(ctx context.Context, y, x span, see func(solvers.Iterate)
 	if middle.psi, err = p.potential(a.Domain()); err != nil {
 		return p, err
 	}
-	s, err := middle.solve(func(q *Plan) (solvers.Result, error) {
-		return q.minimise(ctx, a, part, q.psi, nil, see)
+	s, err := middle.solve(func(q *Plan, y operators.Image) (solvers.Result, error) {
+		return q.minimise(ctx, a, y, q.psi, nil, see)
 	}, a, part, middle.psi)
 	if err != nil {
 		return p, err

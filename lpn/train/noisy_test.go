@@ -48,6 +48,80 @@ func TestSteinIsUnbiased(t *testing.T) {
 	}
 }
 
+// TestSteinOfCorrelatedNoise: for f a mean of 3x3 samples, the mean of the estimate is that of
+// the squared error, which is measured with the clean picture. By the trace of white noise of
+// the same variance it would be another.
+func TestSteinOfCorrelatedNoise(t *testing.T) {
+	shape := operators.Shape{C: 1, H: 32, W: 32}
+	n := shape.Len()
+	falling := noise.Flat(1)
+	for k := range falling.Power {
+		u, v := k/noise.Side, k%noise.Side
+		falling.Power[k] = math.Exp(-float64(u*u+v*v) / 8)
+	}
+	falling, _ = falling.Normalised()
+	m := noise.Correlated{Model: noise.White{Sigma: 0.1}, Spectrum: falling}
+	clean := make([]float32, n)
+	for i := range clean {
+		clean[i] = 0.5 + 0.3*float32(math.Sin(float64(i%32)/2)*math.Cos(float64(i/32)/3))
+	}
+	average := func(dst, src []float32) {
+		for i := range dst {
+			y, x, sum := i/32, i%32, float32(0)
+			for dy := -1; dy <= 1; dy++ {
+				for dx := -1; dx <= 1; dx++ {
+					sum += src[min(max(y+dy, 0), 31)*32+min(max(x+dx, 0), 31)]
+				}
+			}
+			dst[i] = sum / 9
+		}
+	}
+	source := Noisy{Source: fixed{shape, clean, m}, Noise: m, Seed: 3}
+	y, z, c, moved := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	f, target := make([]float32, 2*n), make([]float32, 2*n)
+	const steps = 300
+	var estimate, truth float64
+	for step := range steps {
+		if err := source.Stein(y, z, c, 0.1, step); err != nil {
+			t.Fatal(err)
+		}
+		for i := range moved {
+			moved[i] = y[i] + steinStep*c[i]
+		}
+		average(f[:n], y)
+		average(f[n:], moved)
+		copy(target, z)
+		copy(target[n:], c)
+		estimate += steinSum(f, target, n) / float64(n*steps)
+		for i, v := range clean {
+			truth += float64(f[i]-v) * float64(f[i]-v) / float64(n*steps)
+		}
+	}
+	white := truth + 2*0.01/9 - 2*correlationOf(m, clean, shape, average) // tr(S A)/n of white noise is 0.01/9
+	if math.Abs(estimate-truth) > 0.03*truth || math.Abs(white-truth) < 0.3*truth {
+		t.Errorf("the estimate is %.5f in the mean, the error %.5f; %.5f if the noise were white", estimate, truth, white)
+	}
+}
+
+// correlationOf is the mean of <n, A n> a sample for noise n of a model.
+func correlationOf(m noise.Model, clean []float32, s operators.Shape, a func(dst, src []float32)) float64 {
+	rng := rand.New(rand.NewPCG(11, 12))
+	n, an := make([]float32, len(clean)), make([]float32, len(clean))
+	sum := 0.0
+	const draws = 100
+	for range draws {
+		m.Sample(n, clean, s, rng)
+		for i, v := range clean {
+			n[i] -= v
+		}
+		a(an, n)
+		for i, v := range n {
+			sum += float64(v*an[i]) / float64(draws*len(n))
+		}
+	}
+	return sum
+}
+
 // fixed is a source of one picture with fresh noise in every step.
 type fixed struct {
 	shape operators.Shape
@@ -172,6 +246,11 @@ func TestLearnsFromNoise(t *testing.T) {
 	}
 	if pairs := train(Exposures{noisy, noisyCliffs{cliffs{shape}, sigma, 2}, white, 5}, sigma); pairs < clean-0.3 {
 		t.Errorf("%.2f dB from two exposures, %.2f dB from clean pictures", pairs, clean)
+	}
+	strong := sigma * math.Sqrt2
+	clean = train(cliffs{shape}, strong)
+	if recorrupted := train(Recorrupted{noisy, white, 5}, strong); recorrupted < clean-0.3 {
+		t.Errorf("%.2f dB from recorrupted pairs, %.2f dB from clean pictures", recorrupted, clean)
 	}
 }
 

@@ -1,0 +1,90 @@
+package restore
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/lpn-imaging/lpn/solvers"
+)
+
+// Of an image whose left half is flat and whose right half is a board, 1 and 2.5 are
+// taken; an image of few blocks has no quarters.
+func TestTaken(t *testing.T) {
+	x, y := operators.NewImage(operators.Shape{C: 2, H: 40, W: 64}), operators.NewImage(operators.Shape{C: 2, H: 40, W: 64})
+	for i := range x.Pix {
+		taken := float32(1)
+		if i%64 >= 32 {
+			x.Pix[i], taken = float32(i%2), 2.5
+		}
+		y.Pix[i] = x.Pix[i] + taken
+	}
+	if smooth, rough := taken(y, x.Pix); math.Abs(smooth-1) > 1e-6 || math.Abs(rough-6.25) > 1e-5 {
+		t.Errorf("%g and %g, want 1 and 6.25", smooth, rough)
+	}
+	few := operators.NewImage(operators.Shape{C: 1, H: 24, W: 24})
+	x.Pix = make([]float32, few.Len())
+	few.Pix[5] = 24
+	if smooth, rough := taken(few, x.Pix); math.Abs(smooth-1) > 1e-6 || rough != smooth {
+		t.Errorf("of few blocks %g and %g, want 1", smooth, rough)
+	}
+}
+
+// TestNearer: the estimate is the true difference of the squared errors, for
+// denoisers that help and that harm, white noise and correlated noise.
+func TestNearer(t *testing.T) {
+	s := operators.Shape{C: 1, H: 96, W: 96}
+	rng := rand.New(rand.NewPCG(1, 2))
+	u := operators.NewImage(s)
+	for i := range u.Pix { // detail of deviation 0.07 over a slope
+		u.Pix[i] = 0.2 + 0.6*float32(i%s.W)/float32(s.W) + 0.1*float32(math.Sin(float64(i*i%97)))
+	}
+	k, err := operators.GaussianKernel(0.6, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blur, err := operators.NewBlur(s, k, operators.Replicate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		sigma float64
+	}{{"little noise", 0.02}, {"some", 0.06}, {"plenty", 0.2}} {
+		model := noise.White{Sigma: c.sigma}
+		y := operators.NewImage(s)
+		model.Sample(y.Pix, u.Pix, s, rng)
+		// Blur, and a soft threshold of what it takes, is no linear denoiser.
+		denoise := func(_ *Plan, y operators.Image) (solvers.Result, error) {
+			x := make([]float32, s.Len())
+			blur.Apply(x, y.Pix)
+			for i, v := range x {
+				d := float64(y.Pix[i] - v)
+				x[i] += float32(math.Copysign(max(math.Abs(d)-1.5*c.sigma, 0), d))
+			}
+			return solvers.Result{X: x}, nil
+		}
+		p := &Plan{NoiseModel: model}
+		r, _ := denoise(p, y)
+		got, err := p.nearer(y, r.X, math.Inf(1), denoise)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0.0
+		for i, v := range u.Pix {
+			a, b := float64(y.Pix[i]-v), float64(r.X[i]-v)
+			want += a*a - b*b
+		}
+		energy := c.sigma * c.sigma * float64(s.Len())
+		t.Logf("%s: %.3f of the noise, true %.3f", c.name, got/energy, want/energy)
+		if math.Abs(got-want) > 0.06*energy {
+			t.Errorf("%s: %.3f of the noise nearer, true %.3f", c.name, got/energy, want/energy)
+		}
+		// White noise is no stronger than what smooth parts lost.
+		if less, _ := p.nearer(y, r.X, c.sigma*c.sigma/4, denoise); less >= got-0.3*energy {
+			t.Errorf("%s: with a quarter of the noise in smooth parts %.3f, not less than %.3f", c.name, less/energy, got/energy)
+		}
+	}
+}
