@@ -13,8 +13,9 @@ import (
 // a Gaussian process. slope, native and the level have means and deviations; native is the
 // square of the Gaussian blur that sharp photographs seem to have, lens, demosaicking and
 // file together; axes is the share of horizontal and vertical lines. smooth, direction and
-// rough are processes of mean 0 with the covariances of scene.covariance. All numbers are
-// those of largest likelihood, but for the level, which is left open.
+// rough are processes of mean 0 with the covariances of scene.covariance. The numbers are
+// those of largest likelihood, rounded, but for the level, which is left open, and
+// directionWidth, the best of three.
 const (
 	levelMean, levelSpread   = -4, 5
 	slopeMean, slopeSpread   = 1.98, 0.33
