@@ -24,7 +24,7 @@ func (o restoreOptions) undoJPEG(ctx context.Context, p *imageio.Picture, m *res
 	if !c.Operator.Rounded() {
 		return "", nil
 	}
-	first, err := measured.Read(p, measured.Choice{Spec: c.Operator, Noise: c.Noise, Range: o.scale})
+	first, err := measured.Read(ctx, p, measured.Choice{Spec: c.Operator, Noise: c.Noise, Range: o.scale})
 	if err != nil {
 		return "", err
 	}

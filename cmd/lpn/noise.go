@@ -90,11 +90,11 @@ type noiseReport struct {
 	Model     json.RawMessage   `json:"model"`
 }
 
-func (o noiseOptions) run(_ context.Context, con *console, path string) error {
+func (o noiseOptions) run(ctx context.Context, con *console, path string) error {
 	if isMeasurement(path) {
 		return usagef("%s is a measurement: noise is estimated in pictures", path)
 	}
-	in, err := o.read(con, path)
+	in, err := o.read(ctx, con, path)
 	if err != nil {
 		return err
 	}

@@ -104,12 +104,12 @@ func (o psfOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return err
 	}
-	return con.each(ctx, jobs, runOfJobs{what: "looking", batch: batch}, func(_ context.Context, j job) (any, string, error) {
+	return con.each(ctx, jobs, runOfJobs{what: "looking", batch: batch}, func(ctx context.Context, j job) (any, string, error) {
 		p, err := readPicture(con, j.path)
 		if err != nil {
 			return nil, "", err
 		}
-		m, err := restore.FindBlur(restore.Problem{Y: p.Image, Operator: o.spec, Noise: o.noise}, start)
+		m, err := restore.FindBlur(ctx, restore.Problem{Y: p.Image, Operator: o.spec, Noise: o.noise}, start)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", j.path, err)
 		}

@@ -351,8 +351,8 @@ func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, bat
 	for i := range jobs {
 		jobs[i].to = "" // nothing is written
 	}
-	return con.each(ctx, jobs, runOfJobs{what: "planning", batch: batch}, func(_ context.Context, j job) (any, string, error) {
-		in, err := o.read(con, j.path)
+	return con.each(ctx, jobs, runOfJobs{what: "planning", batch: batch}, func(ctx context.Context, j job) (any, string, error) {
+		in, err := o.read(ctx, con, j.path)
 		if err != nil {
 			return nil, "", err
 		}
@@ -377,7 +377,7 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 		}
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
-	in, err := o.read(con, j.path)
+	in, err := o.read(ctx, con, j.path)
 	if err != nil {
 		return restored{}, err
 	}
@@ -522,7 +522,7 @@ type reading struct {
 }
 
 // read reads an input.
-func (o restoreOptions) read(con *console, path string) (reading, error) {
+func (o restoreOptions) read(ctx context.Context, con *console, path string) (reading, error) {
 	if isMeasurement(path) {
 		m, err := readMeasurement(path)
 		if err != nil {
@@ -537,7 +537,7 @@ func (o restoreOptions) read(con *console, path string) (reading, error) {
 		err = o.observed.apply(&p, picture)
 		return reading{picture, p, "", func(x operators.Image) operators.Image { return inUnits(m, x) }}, err
 	}
-	p, m, choice, err := o.readPicture(con, path)
+	p, m, choice, err := o.readPicture(ctx, con, path)
 	return reading{picture: p, problem: m, choice: choice}, err
 }
 
@@ -555,7 +555,7 @@ func inUnits(m operators.Measurement, x operators.Image) operators.Image {
 }
 
 // readPicture reads a picture.
-func (o restoreOptions) readPicture(con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
+func (o restoreOptions) readPicture(ctx context.Context, con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
 	if !o.spec.ImageShaped() && !o.spec.Rounded() {
 		stem := strings.TrimSuffix(path, filepath.Ext(path))
 		return nil, m, "", usagef("%s: a measurement of %s is no picture: pack the numbers first, lpn measure --operator %s %s -o %s%s, and restore that",
@@ -571,7 +571,7 @@ func (o restoreOptions) readPicture(con *console, path string) (p *imageio.Pictu
 	if err != nil {
 		return nil, m, "", err
 	}
-	in, err := measured.Read(p, measured.Choice{
+	in, err := measured.Read(ctx, p, measured.Choice{
 		Spec: o.spec, ByFile: o.byFile && o.observed.none(), Noise: o.solver.noise,
 		Range: o.scale, Prior: o.solver.Prior, Start: start,
 	})

@@ -124,7 +124,7 @@ func levin(kernels string, pictures []operators.Image, side int, ratios bool) er
 				return err
 			}
 			start := time.Now()
-			e, err := blind.Find(y, blind.Options{Kind: blind.Free})
+			e, err := blind.Find(context.Background(), y, blind.Options{Kind: blind.Free})
 			if err != nil {
 				return err
 			}
@@ -221,14 +221,15 @@ func families(pictures []operators.Image, side int) error {
 					if err != nil {
 						return err
 					}
-					e, err := blind.Find(y, blind.Options{Kind: kind})
+					n++
+					e, err := blind.Find(context.Background(), y, blind.Options{Kind: kind})
 					if err != nil {
-						return err
+						fmt.Printf(" [%v]", err)
+						continue
 					}
 					p := e.Parameters[0]
 					off := math.Abs(p.Value/t - 1)
 					fmt.Printf(" %.3f", p.Value/t)
-					n++
 					if off <= 0.05 {
 						within5++
 					}
@@ -257,7 +258,7 @@ func sharp(pictures []operators.Image, side int) error {
 			if err != nil {
 				return err
 			}
-			e, err := blind.Find(y, blind.Options{})
+			e, err := blind.Find(context.Background(), y, blind.Options{})
 			if err != nil {
 				return err
 			}

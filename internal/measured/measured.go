@@ -3,6 +3,7 @@
 package measured
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
@@ -46,8 +47,8 @@ type OperatorError struct {
 
 func (e *OperatorError) Error() string { return fmt.Sprintf("operator %v %s", e.Operator, e.Reason) }
 
-// Read is the restoration of p.
-func Read(p *imageio.Picture, c Choice) (r Reading, err error) {
+// Read is the restoration of p. It looks for a blur until ctx is done.
+func Read(ctx context.Context, p *imageio.Picture, c Choice) (r Reading, err error) {
 	if c.ByFile && p.JPEG != nil {
 		j := restore.ChooseJPEG(p.JPEG.Format, p.Image, c.Noise)
 		c.Spec, c.Noise, r.Choice = j.Operator, j.Noise, j.Line
@@ -78,7 +79,7 @@ func Read(p *imageio.Picture, c Choice) (r Reading, err error) {
 		r.Scene, err = spec.Scene(p.Shape)
 		return r, err
 	}
-	if r.Problem, err = restore.FindBlur(r.Problem, c.Start); err != nil {
+	if r.Problem, err = restore.FindBlur(ctx, r.Problem, c.Start); err != nil {
 		return r, err
 	}
 	const doubtful = 0.5

@@ -1,6 +1,7 @@
 package blind_test
 
 import (
+	"context"
 	"errors"
 	"math"
 	"testing"
@@ -11,7 +12,7 @@ import (
 
 func find(t *testing.T, y operators.Image, o blind.Options) blind.Estimate {
 	t.Helper()
-	e, err := blind.Find(y, o)
+	e, err := blind.Find(context.Background(), y, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,7 @@ func TestRefused(t *testing.T) {
 	small := operators.NewImage(operators.Shape{C: 1, H: 64, W: 20})
 	for _, m := range []operators.Image{flat, small} {
 		var bad *blind.PictureError
-		if _, err := blind.Find(m, blind.Options{}); !errors.As(err, &bad) || bad.W != m.W {
+		if _, err := blind.Find(context.Background(), m, blind.Options{}); !errors.As(err, &bad) || bad.W != m.W {
 			t.Errorf("%v: %v; want a PictureError", m.Shape, err)
 		}
 	}
@@ -119,5 +120,37 @@ func TestLikeness(t *testing.T) {
 	// A point against 16 equal taps: 1/16 over sqrt(1/16).
 	if l := blind.Likeness(operators.Kernel{H: 1, W: 1, Taps: []float64{1}}, k); math.Abs(l-0.25) > 1e-12 {
 		t.Errorf("a point is %v like it, want 0.25", l)
+	}
+}
+
+// until is a context that is done the n-th time it is asked.
+type until struct {
+	context.Context
+	n int
+}
+
+func (u *until) Err() error {
+	if u.n--; u.n < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestCancelled: the search stops where it is asked to, in every one of its parts, and says so.
+func TestCancelled(t *testing.T) {
+	y := blurredBlocks(bent(), 64, 0.01)
+	count := &until{context.Background(), math.MaxInt}
+	if _, err := blind.Find(count, y, blind.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	asked := math.MaxInt - count.n
+	if asked < 100 {
+		t.Errorf("the context was asked %d times", asked)
+	}
+	for _, n := range []int{0, 10, asked / 2, asked - 1} {
+		c := &until{context.Background(), n}
+		if _, err := blind.Find(c, y, blind.Options{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled at question %d of %d: %v", n, asked, err)
+		}
 	}
 }

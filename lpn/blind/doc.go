@@ -1,6 +1,6 @@
 // Package blind finds how a picture was blurred, from the picture alone.
 //
-//	e, err := blind.Find(y, blind.Options{})
+//	e, err := blind.Find(ctx, y, blind.Options{})
 //	fmt.Println(e)              // disk radius 3.02 (2.95 to 3.1), confidence 0.97
 //	a := e.Operator(operators.Valid) // what undoes it: lpn/restore
 //
@@ -23,12 +23,15 @@
 //
 //	P(w) = a_s w^-alpha |H(w)|^2 |K(w)|^2 + noise,
 //
-// H the little blur of sharp photographs. The misfit of a kernel is the weighted sum
-// of squares of log P over cells of a polar grid, least over a and alpha; the scene
-// itself is never estimated, so there is nothing to be trapped in. A disk of 3 pixels or
-// more shows by the zeros of its K and is found to a percent or so in little noise; a Gaussian has none and
-// is told from a steep scene only by the way its K falls. The interval of a parameter holds what
-// raises the misfit by no more than scenes make it depart. See fitted in spectrum.go.
+// H the little blur of sharp photographs. No scene follows this law exactly: log P departs from
+// it by a process that is smooth over frequency and direction, whose covariance
+// training photographs tell. The likelihood of a parameter is the
+// probability of the measured spectrum, integrated over all scenes of that process and
+// over the level of the noise, which is known to a few percent only; its maximum is the value,
+// and what is within 95% by the likelihood ratio the interval. No single scene is
+// chosen, so there is nothing to be trapped in. A disk of 3 pixels or more shows
+// by the zeros of its K and is found to a percent in little noise; a Gaussian has none and
+// is told from a steep scene only by the way its K falls. See surprise in scene.go.
 //
 // # Free kernels, by edges and then by variances
 //
@@ -53,7 +56,8 @@
 //
 // # Which kind
 //
-// Every candidate, the free kernel too, has a misfit of the spectrum. The family with the least is taken
+// Every candidate, the free kernel too, has a misfit of the spectrum: the weighted sum of squares
+// of log P about the law above, least over a and alpha. The family with the least is taken
 // if it is not much worse than the free kernel; a picture is sharp where
 // no blur at all is about as good and the Gaussian that fits best is one that sharp
 // photographs have.

@@ -2,6 +2,7 @@ package blind
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -81,7 +82,8 @@ func (e *PictureError) Error() string {
 // Find estimates the blur of a picture, of 1 or 3 channels with one blur in common.
 // It returns a *PictureError where the picture is too small or shows no edge.
 // It panics on options that cannot be. The same picture gives the same estimate.
-func Find(y operators.Image, o Options) (Estimate, error) {
+// Once ctx is done it stops within a fraction of a second, with ctx's error.
+func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 	if o.Size != 0 && (o.Size < 3 || o.Size > MaxSize || o.Size%2 == 0) {
 		panic(fmt.Sprintf("blind: Size %d; want an odd number from 3 to %d", o.Size, MaxSize))
 	}
@@ -95,14 +97,17 @@ func Find(y operators.Image, o Options) (Estimate, error) {
 	var parts []part
 	windows := p.windows()
 	for _, w := range windows {
-		parts = append(parts, look(w, o))
+		parts = append(parts, look(ctx, w, o))
+		if err := ctx.Err(); err != nil {
+			return Estimate{}, err
+		}
 	}
 	e := settle(parts, o)
 	if e.Kind == Free && len(windows) == 1 {
-		e.Confidence = p.alike(e.Kernel.H+2, o)
+		e.Confidence = p.alike(ctx, e.Kernel.H+2, o)
 	}
 	e.Noise = p.noise * unit
-	return e, nil
+	return e, ctx.Err()
 }
 
 // A part is what one window shows: for every kind that was tried how far the
@@ -113,8 +118,9 @@ type part struct {
 	kernels map[Kind]operators.Kernel
 }
 
-// look tries the kinds on a window.
-func look(p plane, o Options) part {
+// look tries the kinds on a window. Like all below it, it gives up when ctx is done, and what it
+// returns then means nothing.
+func look(ctx context.Context, p plane, o Options) part {
 	out := part{misfit: map[Kind]float64{}, fits: map[Kind][]fit{}, kernels: map[Kind]operators.Kernel{}}
 	wanted := func(k Kind) bool { return o.Kind == Any || o.Kind == k }
 	s := powerOf(p)
@@ -128,18 +134,18 @@ func look(p plane, o Options) part {
 	}
 	most := min(mostRadius, float64(min(p.h, p.w))/8)
 	if wanted(Gaussian) {
-		f := s.fitted(gaussianOf, 0.25, most)
+		f := s.fitted(ctx, gaussianOf, 0.25, most)
 		add(Gaussian, gaussianOf(f.value), f)
 	}
 	if wanted(Disk) {
-		f := s.fitted(diskOf, 0.4, 1.5*most)
+		f := s.fitted(ctx, diskOf, 0.4, 1.5*most)
 		add(Disk, diskOf(f.value), f)
 	}
 	if wanted(Free) || wanted(Motion) {
-		k := grown(p, o)
+		k := grown(ctx, p, o)
 		add(Free, k)
 		if wanted(Motion) {
-			m, fits := s.line(k)
+			m, fits := s.line(ctx, k)
 			add(Motion, m, fits...)
 		}
 	}
@@ -150,7 +156,7 @@ func look(p plane, o Options) part {
 const mostRadius = 16
 
 // grown is the free kernel on a support that holds it.
-func grown(p plane, o Options) operators.Kernel {
+func grown(ctx context.Context, p plane, o Options) operators.Kernel {
 	side := o.Size
 	if side == 0 {
 		side = 27
@@ -158,8 +164,8 @@ func grown(p plane, o Options) operators.Kernel {
 	most := min(MaxSize, odd(float64(min(p.h, p.w))/3))
 	side = min(side, most)
 	for {
-		k := free(p, side, o.Start)
-		if o.Size != 0 || side == most || rim(k) < 0.03 {
+		k := free(ctx, p, side, o.Start)
+		if ctx.Err() != nil || o.Size != 0 || side == most || rim(k) < 0.03 {
 			return trimmed(k)
 		}
 		side = min(odd(1.5*float64(side)), most)
@@ -168,7 +174,7 @@ func grown(p plane, o Options) operators.Kernel {
 
 // alike is the likeness of the free kernels of two parts of a plane, each three
 // fifths of its longer side.
-func (p plane) alike(side int, o Options) float64 {
+func (p plane) alike(ctx context.Context, side int, o Options) float64 {
 	h, w := p.h, p.w
 	if h > w {
 		h = h * 3 / 5
@@ -176,7 +182,7 @@ func (p plane) alike(side int, o Options) float64 {
 		w = w * 3 / 5
 	}
 	side = min(max(side, 3), odd(float64(min(h, w))/3))
-	return Likeness(free(p.cut(0, 0, h, w), side, o.Start), free(p.cut(p.h-h, p.w-w, h, w), side, o.Start))
+	return Likeness(free(ctx, p.cut(0, 0, h, w), side, o.Start), free(ctx, p.cut(p.h-h, p.w-w, h, w), side, o.Start))
 }
 
 // rim is the weight of the two outermost rings.
@@ -217,7 +223,7 @@ func trimmed(k operators.Kernel) operators.Kernel {
 
 // line is the straight motion that fits best, searched from the principal axis
 // of a free kernel.
-func (s spectrum) line(k operators.Kernel) (operators.Kernel, []fit) {
+func (s spectrum) line(ctx context.Context, k operators.Kernel) (operators.Kernel, []fit) {
 	cy, cx := centroid(k)
 	var yy, xx, xy float64
 	for i := range k.H {
@@ -236,11 +242,11 @@ func (s spectrum) line(k operators.Kernel) (operators.Kernel, []fit) {
 		}
 		return m
 	}
-	for span := 12.0; span > 1; span /= 3 {
+	for span := 12.0; span > 1 && ctx.Err() == nil; span /= 3 {
 		angle, _ = golden(func(a float64) float64 { return s.misfit(make1(length, a)) }, angle-span, angle+span, 7)
 		length, _ = golden(func(l float64) float64 { return s.misfit(make1(l, angle)) }, length*(1-span/40), length*(1+span/40), 7)
 	}
-	f := s.fitted(func(l float64) operators.Kernel { return make1(l, angle) }, max(0.8, 0.6*length), 1.6*length)
+	f := s.fitted(ctx, func(l float64) operators.Kernel { return make1(l, angle) }, max(0.8, 0.6*length), 1.6*length)
 	angle = math.Mod(angle+360, 180)
 	return make1(f.value, angle), []fit{f, {value: angle, lo: angle - 3, hi: angle + 3}}
 }
@@ -263,12 +269,13 @@ const (
 
 // settle makes one estimate of what the windows show.
 func settle(parts []part, o Options) Estimate {
+	// The geometric mean: a window of a scene that fits no kernel does not outvote the others.
 	total := func(k Kind) float64 {
-		sum := 0.0
+		logs := 0.0
 		for _, p := range parts {
-			sum += p.misfit[k]
+			logs += math.Log(p.misfit[k])
 		}
-		return sum
+		return math.Exp(logs / float64(len(parts)))
 	}
 	kind := o.Kind
 	if kind == Any {
@@ -551,10 +558,14 @@ func planeOf(y operators.Image, deviation float64) (p plane, unit float64) {
 			p.ok[i] = true
 		}
 	}
-	sorted := slices.Clone(m.Pix)
+	var sorted []float32
+	for i := 0; i < n; i += 1 + n/1_000_000 { // enough to tell the contrast
+		sorted = append(sorted, m.Pix[i])
+	}
 	slices.Sort(sorted)
 	unit = 1
-	span := float64(sorted[n-1-n/200] - sorted[n/200])
+	few := len(sorted) / 200
+	span := float64(sorted[len(sorted)-1-few] - sorted[few])
 	if span > 0 && (span < 0.2 || span > 1.5) {
 		unit = span
 		for i := range m.Pix {
@@ -577,5 +588,5 @@ func (p plane) contrast() bool {
 		sq += float64(v) * float64(v)
 	}
 	n := float64(len(p.pix))
-	return sq/n-square(mean/n) > 4*square(p.noise)
+	return sq/n-square(mean/n) > 1.5*square(p.noise)
 }

@@ -1,6 +1,7 @@
 package blind_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 
@@ -15,7 +16,7 @@ func ExampleFind() {
 		panic(err)
 	}
 	y := blurredBlocks(k, 200, 0.005)
-	e, err := blind.Find(y, blind.Options{Kind: blind.Disk})
+	e, err := blind.Find(context.Background(), y, blind.Options{Kind: blind.Disk})
 	if err != nil {
 		panic(err)
 	}

@@ -1,6 +1,7 @@
 package blind
 
 import (
+	"context"
 	"math"
 
 	"github.com/lpn-imaging/lpn/operators"
@@ -24,7 +25,7 @@ const (
 // free estimates a kernel of side taps, coarse to fine: at every scale by strong
 // edges, at the last one by the variational estimate, which starts there. A start
 // that is given takes the place of the coarser scales.
-func free(p plane, side int, start *operators.Kernel) operators.Kernel {
+func free(ctx context.Context, p plane, side int, start *operators.Kernel) operators.Kernel {
 	sides, factors := []int{side}, []float64{1}
 	for f := ratio; start == nil && sides[len(sides)-1] > 3; f *= ratio {
 		if n := max(3, odd(float64(side)/f)); n < sides[len(sides)-1] {
@@ -48,21 +49,24 @@ func free(p plane, side int, start *operators.Kernel) operators.Kernel {
 		}
 		s.k = k
 		if start == nil {
-			s.byEdges(q)
+			s.byEdges(ctx, q)
 		}
 		k = s.k
 	}
-	s.byVariance(rounds)
+	s.byVariance(ctx, rounds)
 	return cleaned(s.k, finalTap, lightest)
 }
 
 // byEdges alternates between the scene with strong edges and the kernel that blurs its
 // gradients to those of the picture.
-func (s *scale) byEdges(p plane) {
+func (s *scale) byEdges(ctx context.Context, p plane) {
 	c := s.continued(p)
 	x := make([]float32, s.len())
 	price := edgePrice
 	for range edgeRounds {
+		if ctx.Err() != nil {
+			return
+		}
 		s.sharpened(x, c, price)
 		s.edges(x)
 		s.kernel(60, edgeRidge)
@@ -73,11 +77,14 @@ func (s *scale) byEdges(p plane) {
 
 // byVariance alternates between the posterior of the scene, the kernel and the level
 // of the noise.
-func (s *scale) byVariance(rounds int) {
+func (s *scale) byVariance(ctx context.Context, rounds int) {
 	s.reset()
 	s.latent()
 	s.latent()
 	for range rounds {
+		if ctx.Err() != nil {
+			return
+		}
 		s.latent()
 		s.kernel(40, 0)
 		s.level()

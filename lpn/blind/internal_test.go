@@ -153,7 +153,7 @@ func TestSpectrumGain(t *testing.T) {
 	}
 	for i, g := range s.gain(gaussianOf(1.2)) {
 		w := s.cells[i].w
-		want := math.Exp(-square(1.2*w) - square(native*w))
+		want := math.Exp(-square(1.2 * w))
 		if math.Abs(g-want) > 0.02 { // cells have a width
 			t.Errorf("gain %v at %v, want %v", g, w, want)
 		}
@@ -178,5 +178,44 @@ func TestReduced(t *testing.T) {
 	}
 	if d := math.Sqrt(sq / m); math.Abs(mean/m) > 0.003 || math.Abs(d/q.noise-1) > 0.2 {
 		t.Errorf("offset %v, deviation %v; want 0, %v", mean/m, d, q.noise)
+	}
+}
+
+// TestSurprise: with next to no noise the measurement is linear in the scene, and the
+// surprise of two cells is that of a Gaussian of two numbers, in closed form.
+func TestSurprise(t *testing.T) {
+	cells := []cell{{w: 0.5, power: 0.02, weight: 9, sector: 1}, {w: 1.4, power: 0.004, weight: 12, sector: 3}}
+	s := spectrum{noise: 1e-11, cells: cells, scene: sceneOf(cells)}
+	q := []float64{0.8, 0.3}
+	c := s.scene.covariance
+	a, b, d := c[0]+3./81+1e-6, c[1], c[3]+3./144+1e-6
+	y := [2]float64{}
+	for i := range y {
+		y[i] = math.Log(cells[i].power/q[i]) - s.scene.mean[i]
+	}
+	det := a*d - b*b
+	want := (d*y[0]*y[0]-2*b*y[0]*y[1]+a*y[1]*y[1])/det + math.Log(det)
+	var r reading
+	if got := s.surprise(q, &r); math.Abs(got-want) > 1e-4*math.Abs(want) {
+		t.Errorf("surprise %v, want %v", got, want)
+	}
+}
+
+// TestSettleByMost: one window that fits no kernel does not make two blurred ones sharp.
+func TestSettleByMost(t *testing.T) {
+	window := func(sharp, free float64) part {
+		p := part{misfit: map[Kind]float64{Sharp: sharp, Free: free}, fits: map[Kind][]fit{}, kernels: map[Kind]operators.Kernel{}}
+		for _, k := range []Kind{Gaussian, Disk, Motion} {
+			p.misfit[k], p.fits[k] = 2*free, []fit{{0.5, 0.4, 0.6}, {}}
+		}
+		p.kernels[Free], p.kernels[Sharp] = newKernel(5), newKernel(1)
+		p.kernels[Free].Taps[12], p.kernels[Sharp].Taps[0] = 1, 1
+		return p
+	}
+	if e := settle([]part{window(18, 10), window(18, 10), window(1000, 990)}, Options{}); e.Kind != Free {
+		t.Errorf("%v; want a free kernel", e)
+	}
+	if e := settle([]part{window(11, 10), window(11, 10), window(1000, 990)}, Options{}); e.Kind != Sharp {
+		t.Errorf("%v; want a sharp picture", e)
 	}
 }

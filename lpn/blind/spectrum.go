@@ -1,6 +1,7 @@
 package blind
 
 import (
+	"context"
 	"math"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
@@ -12,6 +13,7 @@ import (
 type spectrum struct {
 	noise float64 // power of white noise
 	cells []cell
+	scene scene
 	h, w  int
 	index []int16 // the cell of each frequency, -1 for none
 	fft   *kernel.FFT2
@@ -37,9 +39,6 @@ const (
 	usual      = 2.1
 	steadiness = 10
 	native     = 0.3
-
-	// departure widens the intervals: scenes are no random noise of their spectrum.
-	departure = 5
 )
 
 // powerOf measures the spectrum through a Blackman window, whose leakage falls
@@ -93,6 +92,7 @@ func powerOf(p plane) spectrum {
 			out.cells = append(out.cells, cell{w: math.Exp(logs[at] / n), power: total[at] / n / energy, weight: math.Sqrt(n), sector: at / rings, at: at})
 		}
 	}
+	out.scene = sceneOf(out.cells)
 	return out
 }
 
@@ -106,13 +106,16 @@ func powerOf(p plane) spectrum {
 // blur a sharp photograph.
 func (s spectrum) misfit(k operators.Kernel) float64 {
 	h := s.gain(k)
+	for i, c := range s.cells {
+		h[i] *= math.Exp(-square(native * c.w))
+	}
 	_, best := golden(func(alpha float64) float64 {
 		return s.misfitAt(h, alpha) + steadiness*square(alpha-usual)
 	}, 1, 4, 12)
 	return best
 }
 
-// gain is the mean of |K|^2 in each cell, times |H|^2.
+// gain is the mean of |K|^2 in each cell.
 func (s spectrum) gain(k operators.Kernel) []float64 {
 	f := make([]complex64, s.h*(s.w/2+1))
 	s.fft.Forward(f, placed(k, s.h, s.w))
@@ -126,7 +129,6 @@ func (s spectrum) gain(k operators.Kernel) []float64 {
 	out := make([]float64, len(s.cells))
 	for i, c := range s.cells {
 		out[i] = total[c.at] / counts[c.at]
-		out[i] *= math.Exp(-square(native * c.w))
 	}
 	return out
 }
@@ -223,10 +225,18 @@ func diskOf(t float64) operators.Kernel {
 // A fit is a parameter with the interval that its profile of the misfit allows.
 type fit struct{ value, lo, hi float64 }
 
-// fitted finds the parameter of a family between lo and hi.
-func (s spectrum) fitted(family func(float64) operators.Kernel, lo, hi float64) fit {
+// fitted finds the parameter of a family between lo and hi that is least of a surprise. The
+// interval is where twice the logarithm of the likelihood is within 3.84, which
+// chi-squared with one degree of freedom exceeds in 5%, of its largest.
+func (s spectrum) fitted(ctx context.Context, family func(float64) operators.Kernel, lo, hi float64) fit {
 	const n = 40
-	f := func(t float64) float64 { return s.misfit(family(math.Exp(t))) }
+	var r reading // every search begins with the scene of the kernel before, which is much the same
+	f := func(t float64) float64 {
+		if ctx.Err() != nil {
+			return 0
+		}
+		return s.surprise(s.gain(family(math.Exp(t))), &r)
+	}
 	step := math.Log(hi/lo) / n
 	values := make([]float64, n+1)
 	at := 0
@@ -238,14 +248,12 @@ func (s spectrum) fitted(family func(float64) operators.Kernel, lo, hi float64) 
 	}
 	centre := math.Log(lo) + float64(at)*step
 	t, best := golden(f, centre-step, centre+step, 10)
-	out := fit{value: math.Exp(t)}
-	// The misfit over its least value would be chi-squared over its degrees of freedom,
-	// and 4 their 95%, if the spectra of scenes were powers of the frequency; they are only
-	// nearly, and the true parameters of photographs lie within the limit that follows.
-	limit := best * (1 + departure*4/float64(max(len(s.cells)-sectors-2, 1)))
-	out.lo = math.Exp(crossing(f, t, -step, math.Log(lo), limit))
-	out.hi = math.Exp(crossing(f, t, step, math.Log(hi), limit))
-	return out
+	limit := best + 3.84
+	return fit{
+		value: math.Exp(t),
+		lo:    math.Exp(crossing(f, t, -step, math.Log(lo), limit)),
+		hi:    math.Exp(crossing(f, t, step, math.Log(hi), limit)),
+	}
 }
 
 // crossing is where f, going from t by steps, first exceeds a limit, or the end.

@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
@@ -12,9 +13,9 @@ import (
 // picture. It returns the problem with that blur as its operator, under the same
 // boundary, and with the estimate in Blur. A sharp picture becomes a problem of noise
 // alone. Other problems are returned unchanged. start is a guess at the kernel, nil for
-// none. New calls FindBlur unless the caller has. The error is a *blind.PictureError if
-// the picture does not show its blur.
-func FindBlur(p Problem, start *operators.Kernel) (Problem, error) {
+// none. New calls FindBlur unless the caller has; it cannot be stopped then. The error is
+// a *blind.PictureError if the picture does not show its blur, or that of ctx.
+func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem, error) {
 	if !p.Operator.Auto() {
 		return p, nil
 	}
@@ -26,7 +27,7 @@ func FindBlur(p Problem, start *operators.Kernel) (Problem, error) {
 	if p.Noise != nil {
 		o.Noise = noise.RMS(p.Noise, p.Y.Pix, p.Y.Shape)
 	}
-	e, err := blind.Find(p.Y, o)
+	e, err := blind.Find(ctx, p.Y, o)
 	if err != nil {
 		return p, err
 	}

@@ -1,6 +1,7 @@
 package restore_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestFindBlur(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := restore.FindBlur(restore.Problem{Y: y, Operator: auto.WithBoundary(operators.Valid)}, nil)
+	p, err := restore.FindBlur(context.Background(), restore.Problem{Y: y, Operator: auto.WithBoundary(operators.Valid)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +49,11 @@ func TestFindBlur(t *testing.T) {
 		p.Scene != (operators.Shape{C: 1, H: y.H + kh - 1, W: y.W + kw - 1}) {
 		t.Errorf("%v, %v of a scene %v", p.Blur, p.Operator, p.Scene)
 	}
-	same, err := restore.FindBlur(restore.Problem{Y: y}, nil)
+	same, err := restore.FindBlur(context.Background(), restore.Problem{Y: y}, nil)
 	if err != nil || same.Blur != nil || same.Operator != (operators.Spec{}) {
 		t.Errorf("%+v, %v; want the problem as it was", same.Operator, err)
 	}
-	if _, err := restore.FindBlur(restore.Problem{Y: operators.NewImage(operators.Shape{C: 1, H: 9, W: 9}), Operator: auto}, nil); err == nil {
+	if _, err := restore.FindBlur(context.Background(), restore.Problem{Y: operators.NewImage(operators.Shape{C: 1, H: 9, W: 9}), Operator: auto}, nil); err == nil {
 		t.Error("no error of a picture of 9x9 pixels")
 	}
 }

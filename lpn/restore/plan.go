@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"math"
@@ -126,7 +127,7 @@ func New(p Problem, o Options) (*Plan, error) {
 	}
 	free := o.Strength == 0 && !o.Discrepancy
 	o = o.withDefaults()
-	if p, err = FindBlur(p, nil); err != nil {
+	if p, err = FindBlur(context.Background(), p, nil); err != nil {
 		return nil, err
 	}
 	scene, err := p.scene()

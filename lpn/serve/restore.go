@@ -96,7 +96,7 @@ type prepared struct {
 }
 
 // prepare is the restoration of an item, kept for the next request with these options.
-func (s *Server) prepare(it *item, o Options) (prepared, error) {
+func (s *Server) prepare(ctx context.Context, it *item, o Options) (prepared, error) {
 	it.mu.Lock()
 	defer it.mu.Unlock()
 	p := prepared{asked: o.canonical(), read: o.reading(), picture: it.picture}
@@ -113,7 +113,9 @@ func (s *Server) prepare(it *item, o Options) (prepared, error) {
 		if o.Gray {
 			p.picture = p.picture.Luma()
 		}
-		if p.Reading, err = measured.Read(p.picture, choice); err != nil {
+		if p.Reading, err = measured.Read(ctx, p.picture, choice); ctx.Err() != nil {
+			return p, ctx.Err()
+		} else if err != nil {
 			return p, bad("%s", err)
 		}
 	}
@@ -130,12 +132,12 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, err)
 		return
 	}
-	s.work(w, r, s.heavy, func(context.Context, *stream) (any, error) {
+	s.work(w, r, s.heavy, func(ctx context.Context, _ *stream) (any, error) {
 		it, err := s.pictureOf(q.Picture)
 		if err != nil {
 			return nil, err
 		}
-		p, err := s.prepare(it, q.Options)
+		p, err := s.prepare(ctx, it, q.Options)
 		if err != nil {
 			return nil, err
 		}
@@ -224,7 +226,7 @@ func json1(data []byte, v any) error {
 
 // solve carries a request out.
 func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *stream) (*Restored, *item, error) {
-	p, err := s.prepare(it, q.Options)
+	p, err := s.prepare(ctx, it, q.Options)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -355,7 +357,7 @@ func (s *Server) lookAt(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		start := time.Now()
-		p, err := s.prepare(it, q.Options)
+		p, err := s.prepare(ctx, it, q.Options)
 		if err != nil {
 			return nil, err
 		}

@@ -732,7 +732,7 @@ func FuzzOptions(f *testing.F) {
 		}
 		c, _, err := s.options(o)
 		if err == nil {
-			_, err = measured.Read(it.picture, c)
+			_, err = measured.Read(context.Background(), it.picture, c)
 		}
 		if err != nil && oneLine(err) == "" {
 			t.Error("an error without a word")
