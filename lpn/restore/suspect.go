@@ -42,6 +42,15 @@ func (e *examination) add(f examination) {
 	e.kept += f.kept
 }
 
+// numbers are the fields, for a file; examinationOf takes them back.
+func (e examination) numbers() [10]float64 {
+	return [...]float64{e.samples, e.energy, e.along, e.neighbours, e.lo, e.hi, e.prior, e.plain, e.moved, e.kept}
+}
+
+func examinationOf(v [10]float64) examination {
+	return examination{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9]}
+}
+
 // ratio is the root mean square of the residual in units of the level.
 func (e examination) ratio() float64 { return math.Sqrt(e.energy / max(e.samples, 1)) }
 

@@ -1,9 +1,13 @@
 package restore
 
 import (
+	"bytes"
 	"context"
+	"encoding/gob"
 	"errors"
 	"fmt"
+	"image"
+	"iter"
 	"math"
 	"sync"
 	"time"
@@ -85,45 +89,127 @@ func (p *Plan) oneEvaluation() bool {
 
 // solveWindows restores the problem window by window.
 func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, error) {
-	rows, cols := spans(p.Scene.H, p.Windows.Side, p.Windows.Halo), spans(p.Scene.W, p.Windows.Side, p.Windows.Halo)
-	n := len(rows) * len(cols)
+	start := time.Now()
+	n := p.windows()
+	at := func(k int) func(solvers.Iterate) {
+		return func(it solvers.Iterate) { see(Progress{Window: k, Windows: n, Iterate: it}) }
+	}
+	p, err := p.settled(ctx, at(0))
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := p.Join(func(yield func(Core, error) bool) {
+		for k := range n {
+			if c, err := p.solveCore(ctx, k, at(k)); !yield(c, err) || err != nil {
+				return
+			}
+		}
+	})
+	r.Seconds = time.Since(start).Seconds()
+	return r, err
+}
+
+// Settle is the plan with the strength that the window in the middle asks for: the
+// one by discrepancy, or a larger one where the result is implausible otherwise. All
+// windows have the same. It panics without Windows. A plan in windows may be carried
+// out by several processes: each settles the same plan, solves some of the cores
+// ([Plan.SolveCore]), and one joins all of them ([Plan.Join]). The result is that of
+// Solve, bit for bit.
+func (p *Plan) Settle(ctx context.Context) (*Plan, error) {
+	return p.settled(ctx, func(solvers.Iterate) {})
+}
+
+// SolveCore restores window k, 0 <= k < Windows.Count, counted row by row. p must be
+// settled.
+func (p *Plan) SolveCore(ctx context.Context, k int) (Core, error) {
+	return p.solveCore(ctx, k, func(solvers.Iterate) {})
+}
+
+// A Core is what is kept of a window: the part of the scene that no other window
+// keeps, and what is known of it. It can be written and read again, by encoding/gob or
+// as bytes, for another process.
+type Core struct {
+	// Window is the window's number.
+	Window int
+	at     image.Rectangle // in the frame
+	pix    operators.Image // normalised
+	report coreReport
+}
+
+// A coreReport is what a Result needs to know of a window.
+type coreReport struct {
+	Iterations                  int
+	Converged, Certified, Exact bool // Exact: the last step moved nothing
+	Uncertified, Reason         string
+	Seen                        [10]float64 // the examination
+}
+
+// MarshalBinary writes all of the core.
+func (c Core) MarshalBinary() ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(coreBytes{c.Window, c.at, c.pix.Shape, c.pix.Pix, c.report})
+	return b.Bytes(), err
+}
+
+// UnmarshalBinary reads what MarshalBinary wrote.
+func (c *Core) UnmarshalBinary(data []byte) error {
+	var b coreBytes
+	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&b); err != nil {
+		return fmt.Errorf("restore: core: %w", err)
+	}
+	s := b.Shape
+	if s.C < 0 || s.H != b.At.Dy() || s.W != b.At.Dx() || s.H < 0 || s.W < 0 || s.Len() != len(b.Pix) {
+		return fmt.Errorf("restore: core: %d samples of a shape %v at %v", len(b.Pix), s, b.At)
+	}
+	*c = Core{b.Window, b.At, operators.Image{Shape: s, Pix: b.Pix}, b.Report}
+	return nil
+}
+
+// coreBytes is a Core in a file.
+type coreBytes struct {
+	Window int
+	At     image.Rectangle
+	Shape  operators.Shape
+	Pix    []float32
+	Report coreReport
+}
+
+// Join puts all cores of a settled plan together, which come in the order of their
+// numbers, and looks at the whole. Its error is the first of cores, or of a core that is
+// not there.
+func (p *Plan) Join(cores iter.Seq2[Core, error]) (Result, error) {
 	out := Result{Image: operators.NewImage(operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW})}
 	out.Converged, out.Objective = true, math.NaN()
+	n := p.windows()
 	exact := p.policy.alone
 	seen := newExamination()
-	start := time.Now()
 	done := 0
-	p, err := p.settled(ctx, rows[len(rows)/2], cols[len(cols)/2], func(it solvers.Iterate) {
-		see(Progress{Windows: n, Iterate: it})
-	})
-	if err != nil {
-		return out, err
-	}
-	for _, y := range rows {
-		for _, x := range cols {
-			s, e, err := p.solveWindow(ctx, y, x, func(it solvers.Iterate) {
-				see(Progress{Window: done, Windows: n, Iterate: it})
-			})
-			if err != nil {
-				return out, err
-			}
-			seen.add(e)
-			p.keep(out.Image, s.X, y, x)
-			out.Iterations = max(out.Iterations, s.Iterations)
-			out.Converged = out.Converged && s.Converged
-			exact = exact && s.Certified && s.Residual == 0
-			if !s.Certified && out.Uncertified == "" {
-				out.Uncertified = s.Uncertified
-			}
-			if out.Reason == "" || !s.Converged {
-				out.Reason = s.Reason
-			}
-			done++
+	for c, err := range cores {
+		if err == nil && (c.Window != done || c.pix.C != p.Scene.C || !c.at.In(image.Rect(0, 0, p.FrameW, p.FrameH))) {
+			err = fmt.Errorf("restore: core %d of %d where %d belongs", c.Window, n, done)
 		}
+		if err != nil {
+			return out, err
+		}
+		c.keep(out.Image)
+		r := c.report
+		seen.add(examinationOf(r.Seen))
+		out.Iterations = max(out.Iterations, r.Iterations)
+		out.Converged = out.Converged && r.Converged
+		exact = exact && r.Certified && r.Exact
+		if !r.Certified && out.Uncertified == "" {
+			out.Uncertified = r.Uncertified
+		}
+		if out.Reason == "" || !r.Converged {
+			out.Reason = r.Reason
+		}
+		done++
+	}
+	if done != n {
+		return out, fmt.Errorf("restore: %d of %d cores", done, n)
 	}
 	out.Image = p.given(out.Image)
 	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expected(p.problem.Y.Pix))
-	out.Seconds = time.Since(start).Seconds()
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
 		out.Uncertified = fmt.Sprintf("solved in %d tiles: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
@@ -134,31 +220,49 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 	return out, nil
 }
 
-// solveWindow restores one window and examines the result.
-func (p *Plan) solveWindow(ctx context.Context, y, x span, see func(solvers.Iterate)) (solvers.Result, examination, error) {
+// spans are the rows and columns of windows.
+func (p *Plan) spans() (rows, cols []span) {
+	return spans(p.Scene.H, p.Windows.Side, p.Windows.Halo), spans(p.Scene.W, p.Windows.Side, p.Windows.Halo)
+}
+
+// windows is the number of windows.
+func (p *Plan) windows() int {
+	rows, cols := p.spans()
+	return len(rows) * len(cols)
+}
+
+// solveCore restores one window and examines the result.
+func (p *Plan) solveCore(ctx context.Context, k int, see func(solvers.Iterate)) (Core, error) {
+	rows, cols := p.spans()
+	if n := p.windows(); k < 0 || k >= n {
+		panic(fmt.Sprintf("restore: window %d of %d", k, n))
+	}
+	y, x := rows[k/len(cols)], cols[k%len(cols)]
 	a, part, err := p.window(y, x)
 	if err != nil {
-		return solvers.Result{}, examination{}, err
+		return Core{}, err
 	}
 	psi, err := p.potential(a.Domain())
 	if err != nil {
-		return solvers.Result{}, examination{}, err
+		return Core{}, err
 	}
 	r, err := p.minimise(ctx, a, part, psi, nil, see)
 	if err != nil {
-		return r, examination{}, err
+		return Core{}, err
 	}
-	return r, p.examine(a, part, psi, r), nil
+	c := p.core(r.X, y, x)
+	c.Window = k
+	c.report = coreReport{r.Iterations, r.Converged, r.Certified, r.Residual == 0, r.Uncertified, r.Reason, p.examine(a, part, psi, r).numbers()}
+	return c, nil
 }
 
-// settled is the plan with the strength that the window in the middle asks for: the
-// one by discrepancy, or a larger one where the result is implausible otherwise. All
-// windows have the same.
-func (p *Plan) settled(ctx context.Context, y, x span, see func(solvers.Iterate)) (*Plan, error) {
+// settled is Settle with progress.
+func (p *Plan) settled(ctx context.Context, see func(solvers.Iterate)) (*Plan, error) {
+	rows, cols := p.spans()
 	if !p.options.Discrepancy && !p.free && !(p.treatment != nil && p.Estimated && p.gentle) {
 		return p, nil
 	}
-	a, part, err := p.window(y, x)
+	a, part, err := p.window(rows[len(rows)/2], cols[len(cols)/2])
 	if err != nil {
 		return p, err
 	}
@@ -229,17 +333,25 @@ func (p *Plan) window(y, x span) (operators.Linear, operators.Image, error) {
 	return a, part, nil
 }
 
-// keep copies the core of a window's scene to the frame.
-func (p *Plan) keep(frame operators.Image, scene []float32, y, x span) {
+// core is what is kept of a window's scene.
+func (p *Plan) core(scene []float32, y, x span) Core {
 	h, w := y.hi-y.lo, x.hi-x.lo
-	dy, dx := Margin(p.Scene.H-frame.H), Margin(p.Scene.W-frame.W)
-	lo, hi := max(x.keepLo, dx), min(x.keepHi, dx+frame.W)
-	if lo >= hi {
-		return
+	dy, dx := Margin(p.Scene.H-p.FrameH), Margin(p.Scene.W-p.FrameW)
+	kept := image.Rect(x.keepLo, y.keepLo, x.keepHi, y.keepHi).Intersect(image.Rect(dx, dy, dx+p.FrameW, dy+p.FrameH))
+	c := Core{at: kept.Sub(image.Pt(dx, dy)), pix: operators.NewImage(operators.Shape{C: p.Scene.C, H: kept.Dy(), W: kept.Dx()})}
+	for k := range p.Scene.C {
+		for r := range c.pix.H {
+			copy(c.pix.Plane(k)[r*c.pix.W:][:c.pix.W], scene[(k*h+kept.Min.Y+r-y.lo)*w+kept.Min.X-x.lo:])
+		}
 	}
-	for c := range frame.C {
-		for r := max(y.keepLo, dy); r < min(y.keepHi, dy+frame.H); r++ {
-			copy(frame.Pix[(c*frame.H+r-dy)*frame.W+lo-dx:][:hi-lo], scene[(c*h+r-y.lo)*w+lo-x.lo:])
+	return c
+}
+
+// keep copies the core to the frame.
+func (c Core) keep(frame operators.Image) {
+	for k := range frame.C {
+		for r := range c.pix.H {
+			copy(frame.Plane(k)[(c.at.Min.Y+r)*frame.W+c.at.Min.X:], c.pix.Plane(k)[r*c.pix.W:][:c.pix.W])
 		}
 	}
 }
