@@ -303,8 +303,9 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, _ := runOn(t, defaults(out), tif); n["files"] != 1 {
-		t.Fatalf("counted %v", n)
+	none := filepath.Join(in, "*.gif")
+	if n, records := runOn(t, defaults(out), tif, none); n["files"] != 1 || records[none].Error == nil {
+		t.Fatalf("counted %v, records %v", n, records)
 	}
 	f, err := imageio.Open(filepath.Join(out, "stack.tif"))
 	if err != nil {

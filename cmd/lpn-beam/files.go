@@ -74,6 +74,15 @@ func statOf(ctx context.Context, name string) (stat, error) {
 	return st, err
 }
 
+// absolute is a name that means the same in every process: workers have working folders
+// of their own.
+func absolute(name string) (string, error) {
+	if name == "" || scheme(name) != "" {
+		return name, nil
+	}
+	return filepath.Abs(name)
+}
+
 // fetch makes a file readable by path: itself, or a copy that done removes.
 func fetch(ctx context.Context, name string) (local string, done func(), err error) {
 	if scheme(name) == "" {
@@ -234,8 +243,8 @@ func expand(ctx context.Context, pattern string, found func(File)) error {
 		return err
 	}
 	from := base(pattern)
-	if len(names) == 0 && !strings.ContainsAny(pattern, "*?[") {
-		names = []string{pattern} // it is not there: its record says so
+	if len(names) == 0 {
+		names = []string{pattern} // nothing is there: a record says so
 	}
 	for _, name := range names {
 		if st, err := os.Stat(name); scheme(name) == "" && err == nil && st.IsDir() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/metrics"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/core/runtime/harness"
+	"github.com/apache/beam/sdks/v2/go/pkg/beam/options/jobopts"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/flink"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/util/grpcx"
@@ -95,12 +97,12 @@ func run(ctx context.Context, out io.Writer) error {
 	if len(patterns) == 0 {
 		return errors.New("--input: none; want a pattern, a folder or a list")
 	}
+	if err := everywhere(); err != nil {
+		return err
+	}
 	settings.ByFile = settings.Operator == "" && settings.Strength != "discrepancy" && settings.Range == ""
 	if _, err := settings.open(); err != nil {
 		return err
-	}
-	if flag.Lookup("runner").Value.String() == "" {
-		flag.Set("runner", "prism")
 	}
 	p, s := beam.NewPipelineWithRoot()
 	build(s, settings, patterns)
@@ -110,6 +112,38 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, summary(result.Metrics(), time.Since(start)))
+	return nil
+}
+
+// everywhere makes the flags mean the same in workers: names of files are absolute, and
+// the program is this one.
+func everywhere() (err error) {
+	for i := range patterns {
+		if patterns[i], err = absolute(patterns[i]); err != nil {
+			return err
+		}
+	}
+	if settings.Output, err = absolute(settings.Output); err != nil {
+		return err
+	}
+	if _, err := os.Stat(settings.Prior); err == nil {
+		if settings.Prior, err = filepath.Abs(settings.Prior); err != nil {
+			return err
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	defaults := [][2]string{{"runner", "prism"}, {"worker_binary", self}}
+	if strings.EqualFold(*jobopts.EnvironmentType, "process") {
+		defaults = append(defaults, [2]string{"environment_config", text(map[string]string{"command": self})})
+	}
+	for _, d := range defaults {
+		if f := flag.Lookup(d[0]); f.Value.String() == "" {
+			flag.Set(d[0], d[1])
+		}
+	}
 	return nil
 }
 
