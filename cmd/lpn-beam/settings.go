@@ -179,6 +179,7 @@ func (s Settings) make() (*worker, error) {
 		if w.options.Prior, err = findPrior(s.Prior); err != nil {
 			return nil, flagged("prior", err)
 		}
+		w.choice.Prior = w.options.Prior
 	}
 	return w, w.options.Validate()
 }

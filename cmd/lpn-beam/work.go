@@ -128,10 +128,11 @@ func (w *worker) page(ctx context.Context, p *imageio.Picture, r *Record, alone 
 		p = p.Luma()
 	}
 	r.Megapixels += float64(p.H) * float64(p.W) / 1e6
-	m, _, err := measured.Problem(p, w.choice)
+	in, err := measured.Read(p, w.choice)
 	if err != nil {
 		return nil, nil, err
 	}
+	m := in.Problem
 	options := w.options
 	giant := alone && float64(p.H)*float64(p.W) > w.Giant*1e6
 	if giant {
@@ -232,9 +233,11 @@ func (w *worker) giant(ctx context.Context, f File, to string) (*giant, error) {
 		p = p.Luma()
 	}
 	g := &giant{picture: p, record: r}
-	if g.problem, _, err = measured.Problem(p, w.choice); err != nil {
+	in, err := measured.Read(p, w.choice)
+	if err != nil {
 		return nil, err
 	}
+	g.problem = in.Problem
 	options := w.options
 	options.Window = w.Window
 	if g.plan, err = restore.New(g.problem, options); err != nil {
