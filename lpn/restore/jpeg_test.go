@@ -70,7 +70,7 @@ func TestJPEGWindows(t *testing.T) {
 				if got.Shape != want.Shape || distance(got.Pix, want.Pix) > 1e-5 {
 					t.Fatalf("%s: window %v %v: measured %v, want %v", text, r, c, got.Shape, want.Shape)
 				}
-				p.core(part.Pix, r, c).keep(back)
+				p.core(part.Pix, r, c).keep(back, 0)
 			}
 		}
 		if !slices.Equal(x.Pix, back.Pix) {

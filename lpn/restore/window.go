@@ -30,6 +30,9 @@ import (
 // default strength - and the halo is the network's receptive field, the cores
 // are those of the whole image. Where a solver iterates, the influence of a cut
 // fades with distance but has no sharp end: TestTiledDeblur bounds what is left.
+//
+// A plan that goes over a Source (Plan.Over) has no samples of its own: each window
+// is read when it is solved.
 
 // Windows is how an image is cut: into Count cores of Side pixels, each solved
 // together with a Halo.
@@ -142,6 +145,7 @@ type coreReport struct {
 	Converged, Certified, Exact bool // Exact: the last step moved nothing
 	Uncertified, Reason         string
 	Seen                        [10]float64 // the examination
+	Measured                    Range       // the least and the largest sample of its measurement
 }
 
 // MarshalBinary writes all of the core.
@@ -178,22 +182,85 @@ type coreBytes struct {
 // numbers, and looks at the whole. Its error is the first of cores, or of a core that is
 // not there.
 func (p *Plan) Join(cores iter.Seq2[Core, error]) (Result, error) {
-	out := Result{Image: operators.NewImage(operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW})}
+	m := operators.NewImage(operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW})
+	out, seen, err := p.join(cores, func(c Core) error {
+		c.keep(m, 0)
+		return nil
+	})
+	if out.Image = m; err != nil {
+		return out, err
+	}
+	out.Image = p.given(m)
+	if p.strained(seen) {
+		return out, p.giveWay(&out)
+	}
+	return out, nil
+}
+
+// JoinRows is Join for a result that is too large to be held: put is called with the rows
+// of the frame, from the first to the last, some more in every call. It must not keep them.
+// The Result has no Image. An error of put ends it and is returned.
+func (p *Plan) JoinRows(cores iter.Seq2[Core, error], put func(rows operators.Image) error) (Result, error) {
+	var band operators.Image // of the cores of one row of windows
+	from := 0                // its first row in the frame
+	flush := func() error {
+		if band.Pix == nil {
+			return nil
+		}
+		rows := p.given(band)
+		from += band.H
+		band = operators.Image{}
+		return put(rows)
+	}
+	out, seen, err := p.join(cores, func(c Core) error {
+		if c.at.Empty() { // all of it in the margin around the frame
+			return nil
+		}
+		if c.at.Min.Y != from {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		if band.Pix == nil {
+			band = operators.NewImage(operators.Shape{C: p.Scene.C, H: c.at.Dy(), W: p.FrameW})
+		}
+		if c.at.Min.Y != from || c.at.Dy() != band.H {
+			return fmt.Errorf("restore: core %d at %v where rows %d to %d belong", c.Window, c.at, from, from+band.H)
+		}
+		c.keep(band, from)
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err == nil && p.strained(seen) {
+		err = errors.New("restore: a JPEG file is joined as a whole")
+	}
+	return out, err
+}
+
+// join calls keep with the cores, and says what the whole came to.
+func (p *Plan) join(cores iter.Seq2[Core, error], keep func(Core) error) (Result, examination, error) {
+	var out Result
 	out.Converged, out.Objective = true, math.NaN()
 	n := p.windows()
 	exact := p.policy.alone
 	seen := newExamination()
+	measured := Range{math.Inf(1), math.Inf(-1)}
 	done := 0
 	for c, err := range cores {
 		if err == nil && (c.Window != done || c.pix.C != p.Scene.C || !c.at.In(image.Rect(0, 0, p.FrameW, p.FrameH))) {
 			err = fmt.Errorf("restore: core %d of %d where %d belongs", c.Window, n, done)
 		}
-		if err != nil {
-			return out, err
+		if err == nil {
+			err = keep(c)
 		}
-		c.keep(out.Image)
+		if err != nil {
+			return out, seen, err
+		}
 		r := c.report
 		seen.add(examinationOf(r.Seen))
+		measured = Range{min(measured.Lo, r.Measured.Lo), max(measured.Hi, r.Measured.Hi)}
 		out.Iterations = max(out.Iterations, r.Iterations)
 		out.Converged = out.Converged && r.Converged
 		exact = exact && r.Certified && r.Exact
@@ -206,18 +273,14 @@ func (p *Plan) Join(cores iter.Seq2[Core, error]) (Result, error) {
 		done++
 	}
 	if done != n {
-		return out, fmt.Errorf("restore: %d of %d cores", done, n)
+		return out, seen, fmt.Errorf("restore: %d of %d cores", done, n)
 	}
-	out.Image = p.given(out.Image)
-	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expected(p.problem.Y.Pix))
+	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expectedOf(measured))
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
 		out.Uncertified = fmt.Sprintf("solved in %d tiles: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
 	}
-	if p.strained(seen) {
-		return out, p.giveWay(&out)
-	}
-	return out, nil
+	return out, seen, nil
 }
 
 // spans are the rows and columns of windows.
@@ -252,7 +315,7 @@ func (p *Plan) solveCore(ctx context.Context, k int, see func(solvers.Iterate)) 
 	}
 	c := p.core(r.X, y, x)
 	c.Window = k
-	c.report = coreReport{r.Iterations, r.Converged, r.Certified, r.Residual == 0, r.Uncertified, r.Reason, p.examine(a, part, psi, r).numbers()}
+	c.report = coreReport{r.Iterations, r.Converged, r.Certified, r.Residual == 0, r.Uncertified, r.Reason, p.examine(a, part, psi, r).numbers(), extent(part.Pix)}
 	return c, nil
 }
 
@@ -322,8 +385,11 @@ func (p *Plan) window(y, x span) (operators.Linear, operators.Image, error) {
 			a = &cropped{Linear: a, part: seen, top: top, left: left}
 		}
 	}
-	from := p.problem.Y
 	part := operators.NewImage(seen)
+	if p.source != nil {
+		return a, part, p.read(part, y.lo+top, x.lo+left)
+	}
+	from := p.problem.Y
 	for c := range seen.C {
 		for r := range seen.H {
 			at := (c*from.H+y.lo+top+r)*from.W + x.lo + left
@@ -347,11 +413,11 @@ func (p *Plan) core(scene []float32, y, x span) Core {
 	return c
 }
 
-// keep copies the core to the frame.
-func (c Core) keep(frame operators.Image) {
-	for k := range frame.C {
+// keep copies the core to rows of the frame, the first of which is from.
+func (c Core) keep(rows operators.Image, from int) {
+	for k := range rows.C {
 		for r := range c.pix.H {
-			copy(frame.Plane(k)[(c.at.Min.Y+r)*frame.W+c.at.Min.X:], c.pix.Plane(k)[r*c.pix.W:][:c.pix.W])
+			copy(rows.Plane(k)[(c.at.Min.Y-from+r)*rows.W+c.at.Min.X:], c.pix.Plane(k)[r*c.pix.W:][:c.pix.W])
 		}
 	}
 }

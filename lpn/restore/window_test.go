@@ -52,7 +52,7 @@ func TestWindows(t *testing.T) {
 					if got.Shape != want.Shape || distance(got.Pix, want.Pix) > 1e-5 {
 						t.Fatalf("%s, %v: window %v %v: measured %v, want %v, off by %v", text, boundary, r, c, got.Shape, want.Shape, distance(got.Pix, want.Pix))
 					}
-					p.core(part.Pix, r, c).keep(back)
+					p.core(part.Pix, r, c).keep(back, 0)
 					if r.lo > 0 && c.lo > 0 {
 						operatortest.TestLinear(t, a)
 					}
