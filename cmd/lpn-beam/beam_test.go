@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,7 +166,7 @@ func TestArchive(t *testing.T) {
 			t.Errorf("failed.jsonl lacks %s", name)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(out, scratch, "*", "*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(out, scratch)); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 
@@ -216,28 +217,98 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// A giant picture, in windows that are solved as elements of their own, comes out as
-// from one process, bit for bit; a rerun skips it.
+// Giant pictures are mapped, and restored in windows that are elements of their own: to
+// the bits of one process that holds them. A rerun skips them. A picture that cannot be
+// mapped is restored whole.
 func TestGiant(t *testing.T) {
 	in, out := t.TempDir(), t.TempDir()
-	big := noisy(t, filepath.Join(in, "big.png"), 1, 170, 210, 7)
-	noisy(t, filepath.Join(in, "small.png"), 1, 40, 40, 8)
 	s := defaults(out)
 	s.Giant, s.Window, s.Shards = 0.02, 96, 3
-	n, records := runOn(t, s, filepath.Join(in, "*.png"))
-	r := records[filepath.Join(in, "big.png")]
-	if n["files"] != 2 || n["failed"] != 0 || r.Windows < 6 || n["windows"] != int64(r.Windows) {
-		t.Fatalf("counted %v, record %+v (%v)", n, r, r.Error)
+	want := map[string][]byte{}
+	for i, name := range []string{"gray.tif", "gray.npy", "colour.tif", "whole.png"} {
+		p := noisy(t, filepath.Join(in, name), 1+i/2*2%4, 170, 210, uint64(i))
+		format := strings.Replace(strings.TrimPrefix(filepath.Ext(name), "."), "tif", "tiff", 1)
+		o := restore.Options{Window: 96}
+		if format == "png" {
+			o.Window = 0
+		}
+		want[name] = local(t, p, o, format)
 	}
-	if !bytes.Equal(bytesOf(t, filepath.Join(out, "big.png")), local(t, big, restore.Options{Window: 96}, "png")) {
-		t.Error("not the bits of the same windows in one process")
+	noisy(t, filepath.Join(in, "small.tif"), 1, 40, 40, 8)
+	n, records := runOn(t, s, in)
+	windows := 0
+	for name, b := range want {
+		r := records[filepath.Join(in, name)]
+		if windows += r.Windows; r.Error != nil || (r.Windows >= 6) != (name != "whole.png") {
+			t.Errorf("%s: record %s", name, r.line())
+			continue
+		}
+		if !bytes.Equal(bytesOf(t, filepath.Join(out, name)), b) {
+			t.Errorf("%s: not the bits of one process", name)
+		}
 	}
-	// Denoised at once it is the same but for last bits, which no sample of 8 bits shows.
-	if !bytes.Equal(bytesOf(t, filepath.Join(out, "big.png")), local(t, big, restore.Options{}, "png")) {
-		t.Error("not the picture as it is restored whole")
+	if n["files"] != 5 || n["failed"] != 0 || n["windows"] != int64(windows) {
+		t.Errorf("counted %v, want 5 files and %d windows", n, windows)
 	}
-	if n, _ := runOn(t, s, filepath.Join(in, "*.png")); n["skipped"] != 2 || n["windows"] != 0 {
-		t.Errorf("again: counted %v, want 2 skipped", n)
+	if left, _ := filepath.Glob(filepath.Join(out, scratch)); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if n, _ := runOn(t, s, in); n["skipped"] != 5 || n["windows"] != 0 {
+		t.Errorf("again: counted %v, want 5 skipped", n)
+	}
+}
+
+// The noise of a giant is found by a sample, and its opacity and gaps are kept; one that
+// is damaged in the middle is a record with the reason.
+func TestGiantFound(t *testing.T) {
+	in, out := t.TempDir(), t.TempDir()
+	p := noisy(t, filepath.Join(in, "alpha.tif"), 3, 150, 180, 3)
+	p.Alpha = make([]uint16, p.H*p.W)
+	for i := range p.Alpha {
+		p.Alpha[i] = uint16(i % 256 * 257)
+	}
+	if err := imageio.Write(filepath.Join(in, "alpha.tif"), p, imageio.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	gaps := noisy(t, filepath.Join(in, "gaps.tif"), 1, 150, 180, 4)
+	gaps.Bits, gaps.Missing = 32, make([]bool, len(gaps.Pix))
+	for i := range gaps.Missing {
+		gaps.Missing[i] = i%97 == 0
+	}
+	if err := imageio.Write(filepath.Join(in, "gaps.tif"), gaps, imageio.Options{Bits: 32}); err != nil {
+		t.Fatal(err)
+	}
+	noisy(t, filepath.Join(in, "damaged.npy"), 1, 150, 180, 5)
+	b := bytesOf(t, filepath.Join(in, "damaged.npy"))
+	copy(b[len(b)-4:], []byte{0, 0, 0xc0, 0x7f}) // NaN
+	if err := os.WriteFile(filepath.Join(in, "damaged.npy"), b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s := defaults(out)
+	s.Giant, s.Window, s.Noise = 0.02, 64, "auto"
+	n, records := runOn(t, s, in)
+	if n["files"] != 2 || n["failed"] != 1 {
+		t.Fatalf("counted %v", n)
+	}
+	if r := records[filepath.Join(in, "alpha.tif")]; r.Windows < 4 || math.Abs(r.Noise-0.06) > 0.01 {
+		t.Errorf("%s, want noise of 0.06", r.line())
+	}
+	for name, want := range map[string]*imageio.Picture{"alpha.tif": p, "gaps.tif": gaps} {
+		got, err := imageio.Read(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Shape != want.Shape || !slices.Equal(got.Missing, want.Missing) || got.Alpha != nil != (want.Alpha != nil) {
+			t.Errorf("%s: other shape, gaps or opacity than the input", name)
+		}
+		for i, a := range want.Alpha {
+			if got.Alpha[i]>>8 != a>>8 {
+				t.Fatalf("%s: opacity %d of pixel %d, want %d", name, got.Alpha[i], i, a)
+			}
+		}
+	}
+	if r := records[filepath.Join(in, "damaged.npy")]; r.Error == nil || !strings.Contains(*r.Error, "NaN") {
+		t.Errorf("a sample that is no number: %s", r.line())
 	}
 }
 
@@ -335,6 +406,8 @@ func TestSettings(t *testing.T) {
 		"--bits":     func(s *Settings) { s.Bits = 7 },
 		"--memory":   func(s *Settings) { s.Memory = "much" },
 		"--boundary": func(s *Settings) { s.Boundary = "wall" },
+		"--light":    func(s *Settings) { s.Light = "dark" },
+		"--missing":  func(s *Settings) { s.Missing = "some" },
 		"solver":     func(s *Settings) { s.Solver = "none" },
 	} {
 		s := defaults("out")

@@ -100,7 +100,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := everywhere(); err != nil {
 		return err
 	}
-	settings.ByFile = settings.Operator == "" && settings.Strength != "discrepancy" && settings.Range == ""
+	settings.ByFile = settings.Operator == "" && settings.Strength != "discrepancy" && settings.Range == "" && settings.Missing == ""
 	if _, err := settings.open(); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -391,6 +392,14 @@ func (fn *sweepFn) ProcessElement(ctx context.Context, _ int, _ func(*int) bool)
 			if err := remove(ctx, name); err != nil {
 				return err
 			}
+			if scheme(name) == "" {
+				os.Remove(filepath.Dir(name)) // unless another run writes there
+			}
+		}
+	}
+	if scheme(fn.Settings.Output) == "" {
+		for _, dir := range []string{"journal", "cores", ""} {
+			os.Remove(join(fn.Settings.Output, scratch, dir))
 		}
 	}
 	return nil

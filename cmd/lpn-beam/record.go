@@ -18,6 +18,10 @@ type Record struct {
 	// Noise is the standard deviation of the noise that was removed, in units of the
 	// measurement, of the first page.
 	Noise float64 `json:"noise"`
+	// Choice says why the operator is what it is, where the file decided, and Note what
+	// was changed on the way, of the first page.
+	Choice string `json:"choice,omitempty"`
+	Note   string `json:"note,omitempty"`
 	// Suspect is why the result should not be trusted, null where nothing speaks
 	// against it.
 	Suspect *string `json:"suspect"`

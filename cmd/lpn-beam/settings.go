@@ -24,7 +24,7 @@ import (
 
 // Settings are the flags of lpn restore, as they travel to the workers.
 type Settings struct {
-	Operator, Boundary, Noise, Prior, Solver, Strength, Range string
+	Operator, Boundary, Noise, Prior, Solver, Strength, Range, Light, Missing string
 
 	ByFile                bool // no operator was asked for: a JPEG file decides itself
 	Iters, Tile, Threads  int
@@ -34,7 +34,7 @@ type Settings struct {
 	Format, Compression   string
 	Bits, Quality         int
 	Output                string  // the folder
-	Giant                 float64 // megapixels beyond which a picture is restored by all workers
+	Giant                 float64 // megapixels beyond which all workers restore a TIFF or .npy
 	Window                int     // the side of its windows
 	Shards                int     // of the manifest
 }
@@ -42,12 +42,14 @@ type Settings struct {
 // register defines the flags.
 func (s *Settings) register(f *flag.FlagSet) {
 	f.StringVar(&s.Operator, "operator", "", "`SPEC` of what the camera did, as in lpn restore (default denoise; a JPEG file decides itself)")
-	f.StringVar(&s.Boundary, "boundary", "symmetric", "what a blur sees beyond the frame")
+	f.StringVar(&s.Boundary, "boundary", "", "what a blur sees beyond the frame (default symmetric; of blur:auto, valid)")
 	f.StringVar(&s.Noise, "noise", "auto", "the noise: 0.1, 25/255, poisson:gain=G, a file, or auto")
 	f.StringVar(&s.Prior, "prior", "", "`NAME` of a built-in prior, or a file that every worker can read (default: the one that fits)")
 	f.StringVar(&s.Solver, "solver", "bpg", "`NAME` of the solver: "+strings.Join(restore.Solvers(), ", "))
 	f.StringVar(&s.Strength, "strength", "", "regularise `T` times as much as the noise asks for, or discrepancy")
 	f.StringVar(&s.Range, "range", "", "what is black and white in the files' numbers, `LO:HI`")
+	f.StringVar(&s.Light, "light", "auto", "what blur and sr act on: `L` is linear, srgb or auto")
+	f.StringVar(&s.Missing, "missing", "", "what marks missing samples, which the prior fills: `nan` or alpha")
 	f.IntVar(&s.Iters, "iters", 0, "at most `N` iterations (default 200)")
 	f.Float64Var(&s.Tol, "tol", 0, "stop when an iteration moves the picture by less than `T`; negative never stops")
 	f.Float64Var(&s.Step, "step", 0, "step `E` of pgd, apgd and bpg")
@@ -63,7 +65,7 @@ func (s *Settings) register(f *flag.FlagSet) {
 	f.IntVar(&s.Bits, "bits", 0, "`N` bits a sample in PNG and TIFF: 8, 16 or 32 (default: as the input)")
 	f.IntVar(&s.Quality, "quality", 95, "JPEG quality `N`, 1 to 100")
 	f.StringVar(&s.Compression, "compression", "fast", "how PNG and TIFF are deflated: fast or small")
-	f.Float64Var(&s.Giant, "giant", 500, "a picture beyond `M` megapixels is cut into windows that all workers restore")
+	f.Float64Var(&s.Giant, "giant", 500, "a TIFF or .npy beyond `M` megapixels is mapped, and cut into windows that all workers restore")
 	f.IntVar(&s.Window, "window", 2048, "side in pixels of those windows, halo included")
 	f.IntVar(&s.Shards, "manifest-shards", 1, "files that the manifest is written into, for very many inputs")
 }
@@ -93,6 +95,7 @@ type worker struct {
 	Settings
 	choice  measured.Choice
 	options restore.Options
+	light   restore.Light
 	write   imageio.Options
 	id      string
 	giants  giants
@@ -132,18 +135,29 @@ func (s Settings) make() (*worker, error) {
 		return nil, fmt.Errorf("--quality: %d; want 1 to 100", s.Quality)
 	case !slices.Contains([]string{"fast", "small"}, s.Compression):
 		return nil, fmt.Errorf("--compression: %q; want fast or small", s.Compression)
+	case !slices.Contains([]string{"", "nan", "alpha"}, s.Missing):
+		return nil, fmt.Errorf("--missing: %q; want nan or alpha", s.Missing)
 	case s.Shards < 1:
 		return nil, fmt.Errorf("--manifest-shards: %d; want at least 1", s.Shards)
 	case !(s.Giant > 0) || s.Window < 1:
 		return nil, errors.New("--giant and --window: want positive numbers")
 	}
+	var known bool
+	if w.light, known = measured.Lights[s.Light]; !known {
+		return nil, fmt.Errorf("--light: %q; want linear, srgb or auto", s.Light)
+	}
 	spec, err := operators.ParseSpec(s.operator())
 	if err != nil {
 		return nil, flagged("operator", err)
 	}
-	boundary, err := operators.ParseBoundary(s.Boundary)
-	if err != nil {
-		return nil, flagged("boundary", err)
+	boundary := operators.Symmetric
+	if spec.Auto() {
+		boundary = operators.Valid // nothing is known beyond the frame of a photograph
+	}
+	if s.Boundary != "" {
+		if boundary, err = operators.ParseBoundary(s.Boundary); err != nil {
+			return nil, flagged("boundary", err)
+		}
 	}
 	w.choice = measured.Choice{ByFile: s.ByFile}
 	if w.choice.Spec, err = spec.WithBoundary(boundary).Load(operatorFile); err != nil {

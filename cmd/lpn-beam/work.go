@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"image"
 	"io/fs"
 	"math"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
 )
 
 // This file is the work on one element, without Beam: a file, a window of a giant, the
@@ -92,65 +94,87 @@ func (w *worker) restore(ctx context.Context, f File, to string) (r Record, wind
 		return r.failed(err), 0
 	}
 	defer release()
+	failed := func(err error) (Record, int) { return r.failed(named(err, local, f.Path)), 0 }
+	g, err := w.over(local)
+	if err != nil {
+		return failed(err)
+	}
+	if g != nil {
+		defer g.Close()
+		return r, g.plan.Windows.Count
+	}
 	file, err := imageio.Open(local)
 	if err != nil {
-		return r.failed(named(err, local, f.Path)), 0
+		return failed(err)
 	}
 	defer file.Close()
-	var plan *restore.Plan
+	if w.Missing == "nan" {
+		file.TakeGaps()
+	}
 	pages := func(yield func(*imageio.Picture, error) bool) {
-		for i := range file.Pages() {
-			p, err := file.Page(i)
+		for p, err := range file.All() {
 			if err == nil {
-				plan, p, err = w.page(ctx, p, &r, file.Pages() == 1)
+				p, err = w.page(ctx, p, &r)
 			}
 			if !yield(p, err) || err != nil {
 				return
 			}
 		}
 	}
-	err = w.put(ctx, to, file.Pages(), pages, &r)
-	switch {
-	case errors.Is(err, errGiant):
-		return r, plan.Windows.Count
-	case err != nil:
-		return r.failed(named(err, local, f.Path)), 0
+	err = w.put(ctx, to, &r, func(path string, o imageio.Options) error {
+		if n := file.Pages(); n > 1 && !imageio.KeepsPages(o.Format) {
+			return fmt.Errorf("%s holds one picture, the input has %d pages", o.Format, n)
+		}
+		return imageio.WritePages(path, file.Pages(), pages, o)
+	})
+	if err != nil {
+		return failed(err)
 	}
 	return r, 0
 }
 
-// errGiant says that a picture is to be restored in windows by all workers.
-var errGiant = errors.New("a giant picture")
-
 // page restores one page and adds it to the record.
-func (w *worker) page(ctx context.Context, p *imageio.Picture, r *Record, alone bool) (*restore.Plan, *imageio.Picture, error) {
-	if w.Gray {
-		p = p.Luma()
-	}
+func (w *worker) page(ctx context.Context, p *imageio.Picture, r *Record) (*imageio.Picture, error) {
 	r.Megapixels += float64(p.H) * float64(p.W) / 1e6
-	in, err := measured.Read(p, w.choice)
+	p, in, err := w.problem(p)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m := in.Problem
-	options := w.options
-	giant := alone && float64(p.H)*float64(p.W) > w.Giant*1e6
-	if giant {
-		options.Window = w.Window
+	if w.Missing == "" {
+		line, err := measured.UndoJPEG(ctx, &m, p, w.choice.Range, w.options)
+		if err != nil {
+			return nil, err
+		}
+		if line != "" {
+			in.Choice = line
+		}
 	}
-	plan, err := restore.New(m, options)
+	plan, err := restore.New(m, w.options)
 	if err != nil {
-		return plan, nil, err
-	}
-	if giant && plan.Windows != nil {
-		return plan, nil, errGiant
+		return nil, err
 	}
 	s, err := plan.Solve(ctx, nil)
 	if err != nil {
-		return plan, nil, err
+		return nil, err
+	}
+	if r.Choice == "" {
+		r.Choice = in.Choice
 	}
 	r.restored(plan, s)
-	return plan, measured.Picture(p, m, s.Image), nil
+	return measured.Picture(p, m, s.Image), nil
+}
+
+// problem is a picture as it is restored, and the problem that it is.
+func (w *worker) problem(p *imageio.Picture) (*imageio.Picture, measured.Reading, error) {
+	if w.Gray {
+		p = p.Luma()
+	}
+	in, err := measured.Read(p, w.choice)
+	if err == nil {
+		measured.Observe(&in.Problem, p, w.light, w.Missing)
+	}
+	return p, in, err
 }
 
 // restored notes what came of a page.
@@ -162,21 +186,20 @@ func (r *Record) restored(plan *restore.Plan, s restore.Result) {
 	if s.Suspect != "" && r.Suspect == nil {
 		r.Suspect = &s.Suspect
 	}
+	if r.Note == "" {
+		r.Note = s.Note
+	}
 }
 
-// put writes the pages of an output.
-func (w *worker) put(ctx context.Context, to string, n int, pages func(func(*imageio.Picture, error) bool), r *Record) error {
-	format, err := imageio.FormatOf(to)
-	if err != nil {
+// put writes an output by write, and notes what it is.
+func (w *worker) put(ctx context.Context, to string, r *Record, write func(path string, o imageio.Options) error) error {
+	options := w.write
+	var err error
+	if options.Format, err = imageio.FormatOf(to); err != nil {
 		return err
 	}
-	options := w.write
-	options.Format = format
-	if n > 1 && !imageio.KeepsPages(format) {
-		return fmt.Errorf("%s holds one picture, the input has %d pages", format, n)
-	}
 	return put(ctx, to, func(path string) error {
-		if err := imageio.WritePages(path, n, pages, options); err != nil {
+		if err := write(path, options); err != nil {
 			return err
 		}
 		sum, err := sumOf(path)
@@ -197,18 +220,115 @@ func named(err error, local, path string) error {
 	return errors.New(strings.ReplaceAll(err.Error(), local, path))
 }
 
-// A giant is a giant picture with its settled plan.
+// A giant is a giant picture: mapped, with the plan of its windows.
 type giant struct {
-	plan    *restore.Plan
-	picture *imageio.Picture
-	problem restore.Problem
-	record  Record
+	*imageio.Mapped
+	gray   bool // it is restored as luma
+	plan   *restore.Plan
+	record Record
 }
 
-// giants keeps the last giant, which takes gigabytes and a window's time to settle.
+// sampleSide is the side of the sample that a giant picture is planned by.
+const sampleSide = 2048
+
+// over plans a giant picture, and is nil for every other: those that are not mapped, or
+// not cut into windows, are restored as a whole.
+func (w *worker) over(path string) (*giant, error) {
+	m, err := imageio.Map(path)
+	if err != nil || w.Missing != "" || w.choice.Spec.Auto() || float64(m.Frame.H)*float64(m.Frame.W) <= w.Giant*1e6 {
+		if err == nil {
+			m.Close()
+		}
+		return nil, nil // what is wrong with the file, reading it as a whole says
+	}
+	g := &giant{Mapped: m, gray: w.Gray && m.Frame.C > 1}
+	if err := g.decide(w); err != nil {
+		m.Close()
+		if errors.As(err, new(*restore.MemoryError)) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return g, nil
+}
+
+// decide makes the plan, by a sample.
+func (g *giant) decide(w *worker) error {
+	sample, err := g.Sample(sampleSide)
+	if err != nil {
+		return err
+	}
+	_, in, err := w.problem(sample)
+	if err != nil {
+		return err
+	}
+	options := w.options
+	options.Memory = 0 // the sample is small
+	plan, err := restore.New(in.Problem, options)
+	if err != nil {
+		return err
+	}
+	g.plan, err = plan.Over(g, w.Window)
+	return err
+}
+
+// Shape is that of the picture as it is restored.
+func (g *giant) Shape() operators.Shape {
+	s := g.Frame.Shape
+	if g.gray {
+		s.C = 1
+	}
+	return s
+}
+
+// ReadAt reads it so.
+func (g *giant) ReadAt(dst operators.Image, y, x int) error {
+	p, err := g.Part(image.Rect(x, y, x+dst.W, y+dst.H))
+	if err != nil {
+		return err
+	}
+	if g.gray {
+		p = p.Luma()
+	}
+	copy(dst.Pix, p.Pix)
+	return nil
+}
+
+// frame is the restored picture without its samples.
+func (g *giant) frame() *imageio.Picture {
+	p := g.Frame
+	p.Shape = operators.Shape{C: g.Shape().C, H: g.plan.FrameH, W: g.plan.FrameW}
+	if g.gray {
+		p.ICC = nil // of colours
+	}
+	return &p
+}
+
+// rows are some restored rows, the first of which is y, with the opacity and the gaps
+// that the file has there.
+func (g *giant) rows(frame *imageio.Picture, m operators.Image, y int) (*imageio.Picture, error) {
+	p := *frame
+	p.Image = m
+	if g.Frame.Alpha == nil && g.Frame.Bits < 32 {
+		return &p, nil
+	}
+	at := image.Pt(restore.Margin(g.Frame.W-frame.W), restore.Margin(g.Frame.H-frame.H)+y)
+	from, err := g.Part(image.Rectangle{Min: at, Max: at.Add(image.Pt(m.W, m.H))})
+	if err != nil {
+		return nil, err
+	}
+	if g.gray {
+		from = from.Luma()
+	}
+	p.Alpha, p.Missing = from.Alpha, from.Missing
+	return &p, nil
+}
+
+// giants keeps the last giant, which takes a window's time to settle.
 type giants struct {
 	mu   sync.Mutex
 	file File
+	stat stat
 	last *giant
 }
 
@@ -216,42 +336,33 @@ type giants struct {
 func (w *worker) giant(ctx context.Context, f File, to string) (*giant, error) {
 	w.giants.mu.Lock()
 	defer w.giants.mu.Unlock()
-	if w.giants.last != nil && w.giants.file == f {
+	st, err := statOf(ctx, f.Path)
+	if err != nil {
+		return nil, err
+	}
+	if w.giants.last != nil && w.giants.file == f && w.giants.stat == st {
 		return w.giants.last, nil
 	}
-	w.giants.last = nil // its memory goes first
+	w.giants.last = nil // closed when no window is being solved
 	r, local, release, err := w.begin(ctx, f, to)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	p, err := imageio.Read(local)
+	g, err := w.over(local)
 	if err != nil {
 		return nil, named(err, local, f.Path)
 	}
-	if w.Gray {
-		p = p.Luma()
-	}
-	g := &giant{picture: p, record: r}
-	in, err := measured.Read(p, w.choice)
-	if err != nil {
-		return nil, err
-	}
-	g.problem = in.Problem
-	options := w.options
-	options.Window = w.Window
-	if g.plan, err = restore.New(g.problem, options); err != nil {
-		return nil, err
-	}
-	if g.plan.Windows == nil {
+	if g == nil {
 		return nil, errors.New("the picture has changed: it is no giant any more")
 	}
 	if g.plan, err = g.plan.Settle(ctx); err != nil {
 		return nil, err
 	}
+	g.record = r
 	g.record.Windows = g.plan.Windows.Count
-	g.record.Megapixels = float64(p.H) * float64(p.W) / 1e6
-	w.giants.file, w.giants.last = f, g
+	g.record.Megapixels = float64(g.Frame.H) * float64(g.Frame.W) / 1e6
+	w.giants.file, w.giants.stat, w.giants.last = f, st, g
 	return g, nil
 }
 
@@ -304,27 +415,43 @@ func (w *worker) assemble(ctx context.Context, to string, windows []Window) Reco
 		return none.failed(err)
 	}
 	r := g.record
-	s, err := g.plan.Join(func(yield func(restore.Core, error) bool) {
+	cores := func(yield func(restore.Core, error) bool) {
 		for _, v := range windows {
 			var c restore.Core
 			b, err := getBytes(ctx, v.Core)
 			if err == nil {
 				err = c.UnmarshalBinary(b)
 			}
-			s := err == nil
-			if !yield(c, err) || !s {
+			if !yield(c, err) || err != nil {
 				return
 			}
 			r.Seconds += v.Seconds
 		}
+	}
+	var s restore.Result
+	frame := g.frame()
+	bands := func(yield func(*imageio.Picture, error) bool) {
+		at, enough := 0, errors.New("enough")
+		s, err = g.plan.JoinRows(cores, func(m operators.Image) error {
+			p, err := g.rows(frame, m, at)
+			if at += m.H; err != nil {
+				return err
+			}
+			if !yield(p, nil) {
+				return enough
+			}
+			return nil
+		})
+		if err != nil && err != enough {
+			yield(nil, err)
+		}
+	}
+	err = w.put(ctx, to, &r, func(path string, o imageio.Options) error {
+		return imageio.WriteRows(path, frame, bands, o)
 	})
 	if err != nil {
 		return r.failed(err)
 	}
 	r.restored(g.plan, s)
-	whole := measured.Picture(g.picture, g.problem, s.Image)
-	if err := w.put(ctx, to, 1, func(yield func(*imageio.Picture, error) bool) { yield(whole, nil) }, &r); err != nil {
-		return r.failed(err)
-	}
 	return r
 }

@@ -5,7 +5,9 @@ import (
 	"image"
 	"io"
 	"math"
+	"runtime"
 	"runtime/debug"
+	"sync"
 
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -50,17 +52,18 @@ func Map(path string) (*Mapped, error) {
 	if err != nil { // read here and there, it takes as little memory
 		r, unmap = f, func() error { return nil }
 	}
-	m := &Mapped{name: path, close: func() error {
+	m := &Mapped{name: path, close: sync.OnceValue(func() error {
 		err := unmap()
 		if cerr := f.Close(); err == nil {
 			err = cerr
 		}
 		return err
-	}}
+	})}
 	if err := m.open(r, st.Size()); err != nil {
 		m.close()
 		return nil, &Error{path, err}
 	}
+	runtime.AddCleanup(m, func(end func() error) { end() }, m.close)
 	return m, nil
 }
 
@@ -165,6 +168,7 @@ func (m *Mapped) Part(r image.Rectangle) (*Picture, error) {
 		return nil, &Error{m.name, err}
 	}
 	p.Format, p.Pages = m.Frame.Format, 1
+	runtime.KeepAlive(m) // the mapping
 	return p, nil
 }
 
@@ -223,5 +227,6 @@ func (m *Mapped) Sample(side int) (*Picture, error) {
 	return &out, nil
 }
 
-// Close lets go of the file. Parts that were read stay.
+// Close lets go of the file, which no goroutine may be reading; a Mapped that nobody has
+// any more is closed by itself. Parts that were read stay.
 func (m *Mapped) Close() error { return m.close() }
