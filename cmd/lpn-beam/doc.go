@@ -11,7 +11,7 @@
 //
 //	patterns -> files -> keyed by their output -> joined with what is done already
 //	  -> restored ------------------------------------------------> records
-//	  -> giant pictures: windows -> solved -> keyed by their output -> joined -> records
+//	  -> giant pictures, mapped: windows -> solved -> keyed by their output -> joined -> records
 //	records -> manifest.jsonl, failed.jsonl
 //
 // An element is a file. What fails becomes a record with its reason, in failed.jsonl,

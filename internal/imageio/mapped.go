@@ -33,8 +33,8 @@ const mostSamples = math.MaxInt / 16
 // for a part of it.
 const longestBlock = 256 << 20
 
-// Map opens the file at path. An [*Unsupported] within the error says that the file is to be read as
-// a whole, by [Open]: that it is of another format or has several pages.
+// Map opens the file at path. An [*Unsupported] within the error says that the file is to
+// be read as a whole, by [Open]: that it is of another format or has several pages.
 func Map(path string) (*Mapped, error) {
 	f, err := open(path)
 	if err != nil {
@@ -153,8 +153,8 @@ func (m *Mapped) guarded(format string, f func() error) error {
 func (m *Mapped) Shape() operators.Shape { return m.Frame.Shape }
 
 // Part reads the pixels of r, with their opacity and what the file says. Samples that
-// are missing get the values of neighbours in the part. It panics where r is empty or not within the
-// picture; the error is an [*Error].
+// are missing get the values of neighbours in the part. It panics where r is empty or not
+// within the picture; the error is an [*Error].
 func (m *Mapped) Part(r image.Rectangle) (*Picture, error) {
 	if s := m.Frame.Shape; r.Empty() || s.Len() > 0 && !r.In(image.Rect(0, 0, s.W, s.H)) {
 		panic(fmt.Sprintf("imageio: a part %v of a picture of %dx%d pixels", r, s.W, s.H))

@@ -13,11 +13,11 @@ import (
 )
 
 // WriteRows writes a picture that is too large to be held: bands are its rows from the
-// first to the last, some in each, and frame is the rest, with an Alpha that is not nil where the bands
-// have one. A TIFF and an .npy are written band by band; a TIFF is spooled, deflated,
-// beside path until its length is known. For other formats the picture is put together in memory.
-// The file is that of [Write] for the whole picture, byte by byte, and all of it or nothing. An error that
-// bands yields is returned.
+// first to the last, some in each, and frame is the rest, with an Alpha that is not nil
+// where the bands have one. A TIFF and an .npy are written band by band; a TIFF is spooled,
+// deflated, beside path until its length is known. For other formats the picture is put
+// together in memory. The file is that of [Write] for the whole picture, byte by byte, and
+// all of it or nothing. An error that bands yields is returned.
 func WriteRows(path string, frame *Picture, bands iter.Seq2[*Picture, error], o Options) error {
 	if o.Format == "" {
 		format, err := FormatOf(path)
@@ -53,6 +53,9 @@ func WriteRows(path string, frame *Picture, bands iter.Seq2[*Picture, error], o 
 			return err
 		}
 		all = stack(all, p)
+	}
+	if all == nil {
+		return errors.New("a picture without rows")
 	}
 	whole := *frame
 	whole.Image, whole.Alpha, whole.Missing = all.Image, all.Alpha, all.Missing

@@ -12,8 +12,8 @@ import (
 var Lights = map[string]restore.Light{"auto": restore.LightAuto, "linear": restore.LightLinear, "srgb": restore.LightNumbers}
 
 // Observe tells the problem m, read from p, what its samples stand for and which are
-// missing, and takes the marks of the latter off the picture. missing is "", "nan", for numbers that the
-// file does not have, or "alpha", for transparent pixels.
+// missing, and takes the marks of the latter off the picture. missing is "", "nan", for
+// numbers that the file does not have, or "alpha", for transparent pixels.
 func Observe(m *restore.Problem, p *imageio.Picture, light restore.Light, missing string) {
 	m.Light = light
 	if light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "" || m.Operator.Name() != "blur") {

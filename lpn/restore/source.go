@@ -19,10 +19,10 @@ type Source interface {
 // Over is the plan of a measurement that is too large to be held. p is the plan of a
 // sample of it, such as squares from all over it: what p decided - noise, range, light,
 // the scale of brightness - holds for src, and what must hold everywhere, that the
-// channels are equal, is looked up in all of it. The rest is as New decides it for windows as wide as window, halo
-// included (Options.Window). Only the operators that are cut into windows go over a Source, with noise that is not
-// given sample by sample; others are a *MemoryError, and so is a picture that one window
-// covers.
+// channels are equal, is looked up in all of it. The rest is as New decides it for windows
+// as wide as window, halo included (Options.Window). Only the operators that are cut into
+// windows go over a Source, with noise that is not given sample by sample; others are a
+// *MemoryError, and so is a picture that one window covers. An error of src is returned.
 func (p *Plan) Over(src Source, window int) (*Plan, error) {
 	s := src.Shape()
 	q := *p
