@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
@@ -32,8 +33,7 @@ func observationFrom(c *cli.Context) (observation, error) {
 	if o.missing != "" && o.missing != "nan" && o.missing != "alpha" {
 		return o, usagef("--missing: %q%s; want nan or alpha", o.missing, suggest(o.missing, []string{"nan", "alpha"}))
 	}
-	lights := map[string]restore.Light{"auto": restore.LightAuto, "linear": restore.LightLinear, "srgb": restore.LightNumbers}
-	light, ok := lights[c.String("light")]
+	light, ok := measured.Lights[c.String("light")]
 	if !ok {
 		return o, usagef("--light: %q%s; want linear, srgb or auto", c.String("light"), suggest(c.String("light"), []string{"linear", "srgb", "auto"}))
 	}
@@ -55,7 +55,7 @@ func (o *observation) open() error {
 		}
 	case err != nil:
 		return missing(err)
-	case hasHoles(p):
+	case measured.HasHoles(p):
 		o.weights = opacity(p)
 	default:
 		if p.C > 1 && p.Bits < 32 {
@@ -95,23 +95,7 @@ func maskToOne(x []float32) {
 // apply gives a problem read from a picture its missing samples and weights, and takes
 // the marks of the former off the picture.
 func (o observation) apply(m *restore.Problem, p *imageio.Picture) error {
-	m.Light = o.light
-	if o.light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "") {
-		m.Light = restore.LightNumbers // of a detector
-	}
-	switch o.missing {
-	case "nan":
-		m.Missing, p.Missing = p.Missing, nil
-	case "alpha":
-		if hasHoles(p) {
-			m.Missing = make([]bool, len(m.Y.Pix))
-			n := p.H * p.W
-			for i := range m.Missing {
-				m.Missing[i] = p.Alpha[i%n] == 0
-			}
-			p.Alpha = nil
-		}
-	}
+	measured.Observe(m, p, o.light, o.missing)
 	if o.path == "" {
 		return nil
 	}

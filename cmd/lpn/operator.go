@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
@@ -84,15 +84,10 @@ func fileOpener(spec operators.Spec) func(path string) (operators.Image, error) 
 // openMask reads a mask. Of a picture of which a part is transparent the
 // opacity counts, not what the transparent pixels hold.
 func openMask(path string) (operators.Image, error) {
-	if p, err := imageio.Read(path); err == nil && hasHoles(p) {
+	if p, err := imageio.Read(path); err == nil && measured.HasHoles(p) {
 		return opacity(p), nil
 	}
 	return openOperatorFile(path)
-}
-
-// hasHoles reports whether a picture is transparent somewhere.
-func hasHoles(p *imageio.Picture) bool {
-	return slices.ContainsFunc(p.Alpha, func(a uint16) bool { return a < 0xffff })
 }
 
 // opacity is the alpha channel as a picture in [0,1].

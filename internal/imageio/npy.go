@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"math"
+	"math/bits"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/npy"
@@ -35,7 +37,7 @@ func ReadArray(path string) (*Array, error) {
 
 // DecodeArray reads a .npy array as [ReadArray] does.
 func DecodeArray(r io.Reader) (*Array, error) {
-	a, err := readNpyHeader(r, remaining(r))
+	a, err := readNpyHeader(r, remaining(r), maxSamples)
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +67,9 @@ type stream struct {
 	gaps  bool // NaN is taken
 }
 
-// readNpyHeader reads up to the samples. size is the length of the stream, -1
-// when it is not known.
-func readNpyHeader(r io.Reader, size int64) (*stream, error) {
+// readNpyHeader reads up to the samples, at most so many. size is the length of the
+// stream, -1 when it is not known.
+func readNpyHeader(r io.Reader, size int64, most int) (*stream, error) {
 	h, err := npy.ReadHeader(r)
 	if err != nil {
 		return nil, reason(err)
@@ -81,9 +83,9 @@ func readNpyHeader(r io.Reader, size int64) (*stream, error) {
 	default:
 		return nil, unsupported(fmt.Sprintf("a .npy of type %.20q", h.Descr), "save the numbers as float32, uint8 or uint16")
 	}
-	n, ok := h.Len(maxSamples)
+	n, ok := h.Len(most)
 	if !ok {
-		return nil, fmt.Errorf("a .npy of shape %s has more than the limit of 2^31 samples", h.Tuple())
+		return nil, fmt.Errorf("a .npy of shape %s has more than the limit of 2^%d samples", h.Tuple(), bits.Len(uint(most))-1)
 	}
 	a := &stream{Header: h, count: n, whole: size >= 0}
 	if left := size - int64(h.Before); a.whole && int64(n)*int64(h.Size) > left {
@@ -150,7 +152,7 @@ type npySource struct {
 // limitNpy ends a stream where the array in it ends.
 func limitNpy(r io.Reader) (io.Reader, error) {
 	var head bytes.Buffer
-	a, err := readNpyHeader(io.TeeReader(r, &head), -1)
+	a, err := readNpyHeader(io.TeeReader(r, &head), -1, maxSamples)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +164,19 @@ func limitNpy(r io.Reader) (io.Reader, error) {
 // meant; and unsigned integers of HxWx2 and HxWx4 for gray and colour with
 // opacity.
 func openNpy(r io.ReaderAt, size int64) (source, error) {
-	a, err := readNpyHeader(io.NewSectionReader(r, 0, size), size)
+	s, err := openNpyOf(r, size, maxSamples)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkSize(s.shape.C, s.shape.H, s.shape.W, math.MaxInt64, 1); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openNpyOf is openNpy of at most so many samples.
+func openNpyOf(r io.ReaderAt, size int64, most int) (*npySource, error) {
+	a, err := readNpyHeader(io.NewSectionReader(r, 0, size), size, most)
 	if err != nil {
 		return nil, err
 	}
@@ -189,9 +203,6 @@ func openNpy(r io.ReaderAt, size int64) (source, error) {
 	}
 	if s.pages < 1 {
 		return nil, errors.New("a stack of no pages")
-	}
-	if err := checkSize(s.shape.C, s.shape.H, s.shape.W, math.MaxInt64, 1); err != nil {
-		return nil, err
 	}
 	return s, nil
 }
@@ -221,6 +232,45 @@ func (s *npySource) Page(i int) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.picture(data, s.shape)
+}
+
+// interleaved is how many samples of a pixel lie together.
+func (s *npySource) interleaved() int {
+	switch {
+	case s.alpha:
+		return s.shape.C + 1
+	case s.last:
+		return s.shape.C
+	}
+	return 1
+}
+
+// window reads a part of the only page of an array in C order.
+func (s *npySource) window(r image.Rectangle) (*Picture, error) {
+	n := s.interleaved()
+	planes := 1
+	if n == 1 {
+		planes = s.shape.C
+	}
+	row := r.Dx() * n
+	data := make([]float32, 0, planes*r.Dy()*row)
+	for c := range planes {
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			at := ((int64(c)*int64(s.shape.H)+int64(y))*int64(s.shape.W) + int64(r.Min.X)) * int64(n)
+			size := int64(s.Size)
+			v, err := s.read(io.NewSectionReader(s.r, int64(s.Before)+at*size, int64(row)*size), row)
+			if err != nil {
+				return nil, fmt.Errorf("row %d: %w", y, err)
+			}
+			data = append(data, v...)
+		}
+	}
+	return s.picture(data, operators.Shape{C: s.shape.C, H: r.Dy(), W: r.Dx()})
+}
+
+// picture makes a picture of samples in the order of the file.
+func (s *npySource) picture(data []float32, shape operators.Shape) (*Picture, error) {
 	p := &Picture{}
 	kind := byte(s.Kind)
 	if s.Kind == npy.Bool {
@@ -230,10 +280,10 @@ func (s *npySource) Page(i int) (*Picture, error) {
 	if s.Kind == npy.Bool {
 		p.Number, p.Scale = "b1", 1
 	}
-	p.Image = operators.Image{Shape: s.shape, Pix: data}
-	if c := len(data) / (s.shape.H * s.shape.W); s.last && c > 1 {
-		p.Image = operators.NewImage(s.shape)
-		for k := range s.shape.C {
+	p.Image = operators.Image{Shape: shape, Pix: data}
+	if c := s.interleaved(); c > 1 {
+		p.Image = operators.NewImage(shape)
+		for k := range shape.C {
 			for i := range p.Plane(k) {
 				p.Plane(k)[i] = data[i*c+k]
 			}
@@ -265,23 +315,33 @@ func (e *npyWriter) close() error { return nil }
 
 func (e *npyWriter) page(p *Picture) error {
 	if e.first == nil {
-		first := *p
-		first.Pix = nil
-		e.first = &first
-		var shape []int
-		if e.pages > 1 {
-			shape = []int{e.pages}
-		}
-		shape = append(shape, p.H, p.W)
-		if !p.Gray() || e.pages == 3 { // 3xHxW would be colour
-			shape = append(shape, p.C)
-		}
-		if err := npy.WriteHead(e.w, shape); err != nil {
+		if err := e.head(p); err != nil {
 			return err
 		}
 	} else if p.Shape != e.first.Shape {
 		return fmt.Errorf("pages of %s and %s: an array has one size", sizeOf(e.first), sizeOf(p))
 	}
+	return e.rows(p)
+}
+
+// head begins the array, p being the first page or its Frame.
+func (e *npyWriter) head(p *Picture) error {
+	first := *p
+	first.Pix = nil
+	e.first = &first
+	var shape []int
+	if e.pages > 1 {
+		shape = []int{e.pages}
+	}
+	shape = append(shape, p.H, p.W)
+	if !p.Gray() || e.pages == 3 { // 3xHxW would be colour
+		shape = append(shape, p.C)
+	}
+	return npy.WriteHead(e.w, shape)
+}
+
+// rows writes the rows of p.
+func (e *npyWriter) rows(p *Picture) error {
 	row := make([]float32, p.W*p.C)
 	for y := range p.H {
 		for c := range p.C {

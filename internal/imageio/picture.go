@@ -297,11 +297,16 @@ func remaining(r io.Reader) int64 {
 // checkSize refuses a header that promises more than maxSamples, or more
 // pixels than bytes of data could encode at perByte pixels each.
 func checkSize(channels, h, w int, bytes, perByte int64) error {
+	if h > 0 && int64(w) > maxSamples/int64(h)/int64(channels) {
+		return fmt.Errorf("%dx%d pixels are more than the limit of 2^31 samples", w, h)
+	}
+	return checkPromise(h, w, bytes, perByte)
+}
+
+// checkPromise is checkSize for pictures of any size.
+func checkPromise(h, w int, bytes, perByte int64) error {
 	if h <= 0 || w <= 0 {
 		return fmt.Errorf("the header gives a size of %dx%d pixels", w, h)
-	}
-	if int64(w) > maxSamples/int64(h)/int64(channels) {
-		return fmt.Errorf("%dx%d pixels are more than the limit of 2^31 samples", w, h)
 	}
 	if int64(h)*int64(w)/perByte > bytes {
 		return fmt.Errorf("the header promises %dx%d pixels, which %d bytes cannot hold", w, h, bytes)

@@ -97,7 +97,15 @@ func (f *tiffFile) Page(i int) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := k.read()
+	if err := checkSize(k.channels, k.h, k.w, math.MaxInt64, 1); err != nil {
+		return nil, err
+	}
+	return f.picture(d, k, image.Rect(0, 0, k.w, k.h))
+}
+
+// picture reads a part of a page.
+func (f *tiffFile) picture(d *directory, k *raster, part image.Rectangle) (*Picture, error) {
+	p, err := k.read(part)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +216,7 @@ func (f *tiffFile) layout(d *directory) (*raster, error) {
 	for _, n := range k.counts {
 		packed += n
 	}
-	if err := checkSize(k.channels, k.h, k.w, packed, perByte); err != nil {
+	if err := checkPromise(k.h, k.w, packed, perByte); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -332,15 +340,15 @@ func (k *raster) rowBytes() int64 { return (int64(k.bw)*int64(k.interleaved())*i
 
 func (k *raster) blockBytes() int64 { return k.rowBytes() * int64(k.bh) }
 
-// read decodes the page.
-func (k *raster) read() (*Picture, error) {
+// read decodes a part of the page.
+func (k *raster) read(part image.Rectangle) (*Picture, error) {
 	p := &Picture{Bits: 8}
 	p.typed(k.kind, k.bits)
 	c := k.colours
 	if c == 4 || k.photometric == indexed {
 		c = 3
 	}
-	p.Image = operators.NewImage(operators.Shape{C: c, H: k.h, W: k.w})
+	p.Image = operators.NewImage(operators.Shape{C: c, H: part.Dy(), W: part.Dx()})
 	if k.photometric == indexed {
 		p.Low, p.High, p.Scale, p.Bits = 0, 1, 255, 8
 	}
@@ -351,11 +359,11 @@ func (k *raster) read() (*Picture, error) {
 		case i < k.colours && k.colours <= 3 && k.photometric != indexed:
 			planes[i] = p.Plane(i)
 		case i < k.colours || i == k.alpha:
-			levels = make([]float32, k.w*k.h)
+			levels = make([]float32, p.H*p.W)
 			planes[i] = levels
 		}
 	}
-	if err := k.fill(planes); err != nil {
+	if err := k.fill(planes, part); err != nil {
 		return nil, damaged("TIFF", err)
 	}
 	switch k.photometric {
@@ -431,8 +439,9 @@ func (k *raster) opacity(p *Picture, levels []float32) {
 	}
 }
 
-// fill decodes the blocks into a plane a channel; nil planes are not wanted.
-func (k *raster) fill(planes [][]float32) error {
+// fill decodes the blocks of a part into a plane a channel, of the part's size; nil
+// planes are not wanted.
+func (k *raster) fill(planes [][]float32, part image.Rectangle) error {
 	across := (k.w + k.bw - 1) / k.bw
 	down := (k.h + k.bh - 1) / k.bh
 	n := k.interleaved()
@@ -441,7 +450,8 @@ func (k *raster) fill(planes [][]float32) error {
 		first := b / (across * down) // the first channel of the block
 		y0, x0 := b/across%down*k.bh, b%across*k.bw
 		rows := min(k.bh, k.h-y0)
-		if k.counts[b] == 0 {
+		within := part.Intersect(image.Rect(x0, y0, min(x0+k.bw, k.w), y0+rows))
+		if k.counts[b] == 0 || within.Empty() {
 			continue // left out: zero
 		}
 		data, err := k.block(b, rows)
@@ -449,15 +459,16 @@ func (k *raster) fill(planes [][]float32) error {
 			return err
 		}
 		stride := int(k.rowBytes())
-		for y := range rows {
-			k.unpack(row, data[y*stride:(y+1)*stride])
+		for y := within.Min.Y; y < within.Max.Y; y++ {
+			k.unpack(row, data[(y-y0)*stride:(y-y0+1)*stride])
+			from := row[(within.Min.X-x0)*n:]
 			for c := range n {
 				if planes[first+c] == nil {
 					continue
 				}
-				dst := planes[first+c][(y0+y)*k.w:][x0:min(x0+k.bw, k.w)]
+				dst := planes[first+c][(y-part.Min.Y)*part.Dx()+within.Min.X-part.Min.X:][:within.Dx()]
 				for x := range dst {
-					dst[x] = row[x*n+c]
+					dst[x] = from[x*n+c]
 				}
 			}
 		}

@@ -47,14 +47,44 @@ func (e *tiffWriter) page(p *Picture) error {
 			return err
 		}
 	}
+	var strips [][]byte
+	var counts []int64
+	err := e.strips(p, func(b []byte) error {
+		strips, counts = append(strips, b), append(counts, int64(len(b)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return e.put(p, counts, func() error {
+		for _, b := range strips {
+			if _, err := e.w.Write(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// packer packs the rows of p.
+func (e *tiffWriter) packer(p *Picture) *packer {
 	packer := newPacker(p, e.bits)
 	packer.little = true
 	packer.colour = p.C == 3 || packer.alpha
+	return packer
+}
+
+// stripRows is how many rows the strips of p have, all but the last.
+func (e *tiffWriter) stripRows(p *Picture) int {
+	return max(blockBytes/(p.W*e.packer(p).pixelBytes()), 1)
+}
+
+// strips deflates the rows of p and emits the strips in their order.
+func (e *tiffWriter) strips(p *Picture, emit func([]byte) error) error {
+	packer := e.packer(p)
 	n := p.W * packer.pixelBytes()
-	rows := min(max(blockBytes/n, 1), p.H)
-	blocks := (p.H + rows - 1) / rows
-	var strips [][]byte
-	err := inorder.Do(blocks, e.o.workers(), 2, func(i int) []byte {
+	rows := e.stripRows(p)
+	return inorder.Do((p.H+rows-1)/rows, e.o.workers(), 2, func(i int) []byte {
 		y0, y1 := i*rows, min((i+1)*rows, p.H)
 		raw := make([]byte, (y1-y0)*n)
 		for y := y0; y < y1; y++ {
@@ -64,19 +94,15 @@ func (e *tiffWriter) page(p *Picture) error {
 		level := levelOf(e.o.Compression)
 		out := append([]byte(zlibHeader), deflate(raw, level, true)...)
 		return binary.BigEndian.AppendUint32(out, adler32.Checksum(raw))
-	}, func(_ int, b []byte) error {
-		strips = append(strips, b)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
+	}, func(_ int, b []byte) error { return emit(b) })
+}
 
+// put writes the directory of p, of which only what it is counts, and its strips, of the
+// given lengths.
+func (e *tiffWriter) put(p *Picture, counts []int64, strips func() error) error {
+	packer := e.packer(p)
 	l, channels := e.lay, packer.channels()
-	counts, offsets := make([]int64, blocks), make([]int64, blocks)
-	for i, s := range strips {
-		counts[i] = int64(len(s))
-	}
+	offsets := make([]int64, len(counts))
 	main, exif, gps := l.tiffTags(p)
 	photometric, predictor := blackIsZero, 2
 	if packer.colour {
@@ -101,7 +127,7 @@ func (e *tiffWriter) page(p *Picture) error {
 		l.shorts(tagPhotometric, photometric),
 		l.offsets(tagStripOffsets, offsets...),
 		l.shorts(tagChannels, channels),
-		l.longs(tagRowsPerStrip, int64(rows)),
+		l.longs(tagRowsPerStrip, int64(min(e.stripRows(p), p.H))),
 		l.offsets(tagStripCounts, counts...),
 		l.shorts(tagPredictor, predictor),
 		l.shorts(tagSampleFormat, each(format)...),
@@ -123,9 +149,9 @@ func (e *tiffWriter) page(p *Picture) error {
 	}
 	start := e.at + int64(len(l.withSubs(e.at, main, exif, gps, 0)))
 	end := start
-	for i, s := range strips {
+	for i, n := range counts {
 		offsets[i] = end
-		end += int64(len(s))
+		end += n
 	}
 	end += end % 2 // directories begin at an even place
 	if !l.big && end > math.MaxUint32 {
@@ -140,14 +166,17 @@ func (e *tiffWriter) page(p *Picture) error {
 	if e.left--; e.left == 0 {
 		next = 0
 	}
-	strips = append([][]byte{l.withSubs(e.at, main, exif, gps, next)}, strips...)
-	for _, b := range strips {
-		if _, err := e.w.Write(b); err != nil {
-			return err
-		}
-		e.at += int64(len(b))
+	last := start
+	for _, n := range counts {
+		last += n
 	}
-	_, err = e.w.Write(make([]byte, end-e.at))
+	if _, err := e.w.Write(l.withSubs(e.at, main, exif, gps, next)); err != nil {
+		return err
+	}
+	if err := strips(); err != nil {
+		return err
+	}
+	_, err := e.w.Write(make([]byte, end-last))
 	e.at = end
 	return err
 }

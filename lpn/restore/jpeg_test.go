@@ -51,7 +51,7 @@ func TestJPEGWindows(t *testing.T) {
 		}
 		y := operators.NewImage(a.Codomain())
 		a.Apply(y.Pix, x.Pix)
-		p := &Plan{Operator: spec, Scene: x.Shape, problem: Problem{Y: y, Operator: spec, Scene: x.Shape}}
+		p := &Plan{Operator: spec, Scene: x.Shape, FrameH: x.H, FrameW: x.W, problem: Problem{Y: y, Operator: spec, Scene: x.Shape}}
 		back := operators.NewImage(x.Shape)
 		for _, r := range spans(x.H, 64, 32) {
 			for _, c := range spans(x.W, 64, 32) {
@@ -70,7 +70,7 @@ func TestJPEGWindows(t *testing.T) {
 				if got.Shape != want.Shape || distance(got.Pix, want.Pix) > 1e-5 {
 					t.Fatalf("%s: window %v %v: measured %v, want %v", text, r, c, got.Shape, want.Shape)
 				}
-				p.keep(back, part.Pix, r, c)
+				p.core(part.Pix, r, c).keep(back, 0)
 			}
 		}
 		if !slices.Equal(x.Pix, back.Pix) {

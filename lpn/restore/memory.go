@@ -70,6 +70,8 @@ func (e *MemoryError) Error() string {
 // decideMemory decides whether the problem is solved as a whole or in windows.
 func (p *Plan) decideMemory() error {
 	n := int64(p.Scene.Len())
+	_, _, local := p.Operator.Support()
+	cuttable := p.policy.windows && (local || p.policy.rounded) && !(p.Operator.TakesBoundary() && p.Operator.Boundary() == operators.Circular)
 	perSample, arena := int64(solverBytes), int64(arenaBytes)
 	switch {
 	case p.policy.rounded:
@@ -78,6 +80,9 @@ func (p *Plan) decideMemory() error {
 		perSample, arena = proxBytes, proxArenaBytes
 	}
 	p.Memory.Need = n*perSample + min(arena, n*1024)
+	if p.options.Window > 0 && cuttable {
+		return p.cut(p.options.Window, perSample, arena)
+	}
 	if p.options.Memory == 0 && p.Memory.Need < wholeBytes {
 		return nil
 	}
@@ -90,27 +95,34 @@ func (p *Plan) decideMemory() error {
 	switch {
 	case !p.policy.windows:
 		return tooLarge("only denoise, blur and jpeg are cut into windows")
-	case p.Operator.TakesBoundary() && p.Operator.Boundary() == operators.Circular:
+	case !local && !p.policy.rounded:
+		return tooLarge("a blur that varies is not cut into windows")
+	case !cuttable:
 		return tooLarge("under the boundary circular, where opposite edges meet, it is not cut into windows")
 	}
-	if _, _, local := p.Operator.Support(); !local && !p.policy.rounded {
-		return tooLarge("a blur that varies is not cut into windows")
-	}
-	halo, pitch, err := p.halo()
-	if err != nil {
+	left = max(left-4*n, left/8, 1<<20) // 4n: the result
+	window := int(math.Sqrt(float64(left*2/3) / float64(p.Scene.C) / float64(perSample)))
+	if err := p.cut(min(window, maxWindow), perSample, max(16<<20, min(arena, left/3))); err != nil {
 		return tooLarge(err.Error())
 	}
-	left = max(left-4*n, left/8, 1<<20) // 4n: the result
-	p.Memory.arena = max(16<<20, left/3)
-	window := int(math.Sqrt(float64(left*2/3) / float64(p.Scene.C) / float64(perSample)))
-	side := max(pitch, halo, (min(window, maxWindow)-2*halo)/pitch*pitch)
+	return nil
+}
+
+// cut cuts the problem into windows that are as wide as that, with their halo, or as
+// little wider as can be.
+func (p *Plan) cut(window int, perSample, arena int64) error {
+	halo, pitch, err := p.halo()
+	if err != nil {
+		return err
+	}
+	side := max(pitch, halo, (window-2*halo)/pitch*pitch)
 	side = (side + pitch - 1) / pitch * pitch
 	if side >= max(p.Scene.H, p.Scene.W) {
-		p.Memory.arena = 0
 		return nil // a single window would be the image
 	}
 	wide := int64(side + 2*halo)
-	p.Memory.Window = wide*wide*int64(p.Scene.C)*perSample + p.Memory.arena
+	p.Memory.arena = arena
+	p.Memory.Window = wide*wide*int64(p.Scene.C)*perSample + arena
 	p.Windows = &Windows{Side: side, Halo: halo, Count: len(spans(p.Scene.H, side, halo)) * len(spans(p.Scene.W, side, halo))}
 	return nil
 }

@@ -46,6 +46,10 @@ type Options struct {
 	// Memory is the most bytes that a restoration may take; larger problems are solved
 	// in windows. Default: three quarters of what is available.
 	Memory int64
+	// Window cuts a problem that can be cut into windows of that many pixels, halo
+	// included, whatever the memory, so that the cuts are the same on every machine.
+	// Default: by memory, 2048 at most.
+	Window int
 
 	tolByDefault   bool // Tol was not given
 	itersByDefault bool // likewise
@@ -117,6 +121,8 @@ func (o Options) Validate() error {
 		return bad("rho", "%v; want a positive number", o.Rho)
 	case o.Tile < 0:
 		return bad("tile", "%d; want at least 1, or 0 to choose by memory", o.Tile)
+	case o.Window < 0:
+		return bad("window", "%d; want at least 1, or 0 to choose by memory", o.Window)
 	case !positive(o.Strength):
 		return bad("strength", "%v; want a positive number", o.Strength)
 	case o.Scale != 0 && !positive(o.Scale):

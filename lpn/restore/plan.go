@@ -102,6 +102,7 @@ type Plan struct {
 	gentle    bool            // an image that loses more than noise is denoised less
 	careful   bool            // a result that strains the file gives way to the decoded picture
 	part      image.Rectangle // of the scene that is the result, where the plan is a Part
+	source    Source          // of y, where the plan goes over one; the problem's Y has no samples then
 	net       *lpn.Network
 	a         operators.Linear  // of the whole scene; nil where there are Windows
 	psi       solvers.Potential // likewise

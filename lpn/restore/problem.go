@@ -133,12 +133,12 @@ func (p Problem) plain() (Problem, error) {
 	return p, nil
 }
 
-// measured is the number of samples that say something.
-func (p Problem) measured() int {
-	n := len(p.Y.Pix)
+// unweighted is the number of samples whose weight is 0.
+func (p Problem) unweighted() int {
+	n := 0
 	for _, w := range p.Weights {
 		if w == 0 {
-			n--
+			n++
 		}
 	}
 	return n

@@ -231,11 +231,13 @@ func (p *Plan) mayRise() bool { return p.free && p.Lambda > 0 && p.Strength < st
 
 // expected is the range that a measurement speaks for: its own, without an end where
 // samples were clipped. The picture in a file of 8 bits was within black and white.
-func (p *Plan) expected(y []float32) Range {
+func (p *Plan) expected(y []float32) Range { return p.expectedOf(extent(y)) }
+
+// expectedOf is expected of the extent of a measurement.
+func (p *Plan) expectedOf(r Range) Range {
 	if p.policy.rounded {
 		return Unit
 	}
-	r := extent(y)
 	if p.Saturated && r.Hi >= 1 {
 		r.Hi = math.Inf(1)
 	}

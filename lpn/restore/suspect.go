@@ -42,6 +42,15 @@ func (e *examination) add(f examination) {
 	e.kept += f.kept
 }
 
+// numbers are the fields, for a file; examinationOf takes them back.
+func (e examination) numbers() [10]float64 {
+	return [...]float64{e.samples, e.energy, e.along, e.neighbours, e.lo, e.hi, e.prior, e.plain, e.moved, e.kept}
+}
+
+func examinationOf(v [10]float64) examination {
+	return examination{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9]}
+}
+
 // ratio is the root mean square of the residual in units of the level.
 func (e examination) ratio() float64 { return math.Sqrt(e.energy / max(e.samples, 1)) }
 
@@ -72,7 +81,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 		e.moved, e.kept = p.beyondSteps(ax, y.Pix, q)
 		residual = func(dst []float32, at int) { copy(dst, ax[at:]) }
 	}
-	e.samples = float64(p.problem.measured() - p.Missing)
+	e.samples = float64(len(y.Pix) - p.problem.unweighted() - p.Missing)
 	if p.Operator.ImageShaped() && y.Len() == len(y.Pix) {
 		e.images(y.Shape, residual)
 	} else {

@@ -1,9 +1,13 @@
 package restore
 
 import (
+	"bytes"
 	"context"
+	"encoding/gob"
 	"errors"
 	"fmt"
+	"image"
+	"iter"
 	"math"
 	"sync"
 	"time"
@@ -26,6 +30,9 @@ import (
 // default strength - and the halo is the network's receptive field, the cores
 // are those of the whole image. Where a solver iterates, the influence of a cut
 // fades with distance but has no sharp end: TestTiledDeblur bounds what is left.
+//
+// A plan that goes over a Source (Plan.Over) has no samples of its own: each window
+// is read when it is solved.
 
 // Windows is how an image is cut: into Count cores with sides of Side pixels, each
 // solved together with a Halo.
@@ -85,81 +92,241 @@ func (p *Plan) oneEvaluation() bool {
 
 // solveWindows restores the problem window by window.
 func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, error) {
-	rows, cols := spans(p.Scene.H, p.Windows.Side, p.Windows.Halo), spans(p.Scene.W, p.Windows.Side, p.Windows.Halo)
-	n := len(rows) * len(cols)
-	out := Result{Image: operators.NewImage(operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW})}
-	out.Converged, out.Objective = true, math.NaN()
-	exact := p.policy.alone
-	seen := newExamination()
 	start := time.Now()
-	done := 0
-	p, err := p.settled(ctx, rows[len(rows)/2], cols[len(cols)/2], func(it solvers.Iterate) {
-		see(Progress{Windows: n, Iterate: it})
-	})
+	n := p.windows()
+	at := func(k int) func(solvers.Iterate) {
+		return func(it solvers.Iterate) { see(Progress{Window: k, Windows: n, Iterate: it}) }
+	}
+	p, err := p.settled(ctx, at(0))
 	if err != nil {
+		return Result{}, err
+	}
+	r, err := p.Join(func(yield func(Core, error) bool) {
+		for k := range n {
+			if c, err := p.solveCore(ctx, k, at(k)); !yield(c, err) || err != nil {
+				return
+			}
+		}
+	})
+	r.Seconds = time.Since(start).Seconds()
+	return r, err
+}
+
+// Settle is the plan with the strength that the window in the middle asks for: the
+// one by discrepancy, or a larger one where the result is implausible otherwise. All
+// windows have the same. It panics without Windows. A plan in windows may be carried
+// out by several processes: each settles the same plan, solves some of the cores
+// ([Plan.SolveCore]), and one joins all of them ([Plan.Join]). The result is that of
+// Solve, bit for bit.
+func (p *Plan) Settle(ctx context.Context) (*Plan, error) {
+	return p.settled(ctx, func(solvers.Iterate) {})
+}
+
+// SolveCore restores window k, 0 <= k < Windows.Count, counted row by row. p must be
+// settled.
+func (p *Plan) SolveCore(ctx context.Context, k int) (Core, error) {
+	return p.solveCore(ctx, k, func(solvers.Iterate) {})
+}
+
+// A Core is what is kept of a window: the part of the scene that no other window
+// keeps, and what is known of it. It can be written and read again, by encoding/gob or
+// as bytes, for another process.
+type Core struct {
+	// Window is the window's number.
+	Window int
+	at     image.Rectangle // in the frame
+	pix    operators.Image // normalised
+	report coreReport
+}
+
+// A coreReport is what a Result needs to know of a window.
+type coreReport struct {
+	Iterations                  int
+	Converged, Certified, Exact bool // Exact: the last step moved nothing
+	Uncertified, Reason         string
+	Seen                        [10]float64 // the examination
+	Measured                    Range       // the least and the largest sample of its measurement
+}
+
+// MarshalBinary writes all of the core.
+func (c Core) MarshalBinary() ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(coreBytes{c.Window, c.at, c.pix.Shape, c.pix.Pix, c.report})
+	return b.Bytes(), err
+}
+
+// UnmarshalBinary reads what MarshalBinary wrote.
+func (c *Core) UnmarshalBinary(data []byte) error {
+	var b coreBytes
+	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&b); err != nil {
+		return fmt.Errorf("restore: core: %w", err)
+	}
+	s := b.Shape
+	if s.C < 0 || s.H != b.At.Dy() || s.W != b.At.Dx() || s.H < 0 || s.W < 0 || s.Len() != len(b.Pix) {
+		return fmt.Errorf("restore: core: %d samples of a shape %v at %v", len(b.Pix), s, b.At)
+	}
+	*c = Core{b.Window, b.At, operators.Image{Shape: s, Pix: b.Pix}, b.Report}
+	return nil
+}
+
+// coreBytes is a Core in a file.
+type coreBytes struct {
+	Window int
+	At     image.Rectangle
+	Shape  operators.Shape
+	Pix    []float32
+	Report coreReport
+}
+
+// Join puts all cores of a settled plan together, which come in the order of their
+// numbers, and looks at the whole. Its error is the first of cores, or of a core that is
+// not there.
+func (p *Plan) Join(cores iter.Seq2[Core, error]) (Result, error) {
+	m := operators.NewImage(operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW})
+	out, seen, err := p.join(cores, func(c Core) error {
+		c.keep(m, 0)
+		return nil
+	})
+	if out.Image = m; err != nil {
 		return out, err
 	}
-	for _, y := range rows {
-		for _, x := range cols {
-			s, e, err := p.solveWindow(ctx, y, x, func(it solvers.Iterate) {
-				see(Progress{Window: done, Windows: n, Iterate: it})
-			})
-			if err != nil {
-				return out, err
-			}
-			seen.add(e)
-			p.keep(out.Image, s.X, y, x)
-			out.Iterations = max(out.Iterations, s.Iterations)
-			out.Converged = out.Converged && s.Converged
-			exact = exact && s.Certified && s.Residual == 0
-			if !s.Certified && out.Uncertified == "" {
-				out.Uncertified = s.Uncertified
-			}
-			if out.Reason == "" || !s.Converged {
-				out.Reason = s.Reason
-			}
-			done++
-		}
-	}
-	out.Image = p.given(out.Image)
-	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expected(p.problem.Y.Pix))
-	p.sayLeftAlone(&out)
-	out.Seconds = time.Since(start).Seconds()
-	out.Certified = exact
-	if !exact && out.Uncertified == "" {
-		out.Uncertified = fmt.Sprintf("solved in %d windows: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
-	}
+	out.Image = p.given(m)
 	if p.strained(seen) {
 		return out, p.giveWay(&out)
 	}
 	return out, nil
 }
 
-// solveWindow restores one window and examines the result.
-func (p *Plan) solveWindow(ctx context.Context, y, x span, see func(solvers.Iterate)) (solvers.Result, examination, error) {
+// JoinRows is Join for a result that is too large to be held: put is called with the rows
+// of the frame, from the first to the last, some more in every call. It must not keep them.
+// The Result has no Image. An error of put ends it and is returned.
+func (p *Plan) JoinRows(cores iter.Seq2[Core, error], put func(rows operators.Image) error) (Result, error) {
+	var band operators.Image // of the cores of one row of windows
+	from := 0                // its first row in the frame
+	flush := func() error {
+		if band.Pix == nil {
+			return nil
+		}
+		rows := p.given(band)
+		from += band.H
+		band = operators.Image{}
+		return put(rows)
+	}
+	out, seen, err := p.join(cores, func(c Core) error {
+		if c.at.Empty() { // all of it in the margin around the frame
+			return nil
+		}
+		if c.at.Min.Y != from {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		if band.Pix == nil {
+			band = operators.NewImage(operators.Shape{C: p.Scene.C, H: c.at.Dy(), W: p.FrameW})
+		}
+		if c.at.Min.Y != from || c.at.Dy() != band.H {
+			return fmt.Errorf("restore: core %d at %v where rows %d to %d belong", c.Window, c.at, from, from+band.H)
+		}
+		c.keep(band, from)
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err == nil && p.strained(seen) {
+		err = errors.New("restore: a JPEG file is joined as a whole")
+	}
+	return out, err
+}
+
+// join calls keep with the cores, and says what the whole came to.
+func (p *Plan) join(cores iter.Seq2[Core, error], keep func(Core) error) (Result, examination, error) {
+	var out Result
+	out.Converged, out.Objective = true, math.NaN()
+	n := p.windows()
+	exact := p.policy.alone
+	seen := newExamination()
+	measured := Range{math.Inf(1), math.Inf(-1)}
+	done := 0
+	for c, err := range cores {
+		if err == nil && (c.Window != done || c.pix.C != p.Scene.C || !c.at.In(image.Rect(0, 0, p.FrameW, p.FrameH))) {
+			err = fmt.Errorf("restore: core %d of %d where %d belongs", c.Window, n, done)
+		}
+		if err == nil {
+			err = keep(c)
+		}
+		if err != nil {
+			return out, seen, err
+		}
+		r := c.report
+		seen.add(examinationOf(r.Seen))
+		measured = Range{min(measured.Lo, r.Measured.Lo), max(measured.Hi, r.Measured.Hi)}
+		out.Iterations = max(out.Iterations, r.Iterations)
+		out.Converged = out.Converged && r.Converged
+		exact = exact && r.Certified && r.Exact
+		if !r.Certified && out.Uncertified == "" {
+			out.Uncertified = r.Uncertified
+		}
+		if out.Reason == "" || !r.Converged {
+			out.Reason = r.Reason
+		}
+		done++
+	}
+	if done != n {
+		return out, seen, fmt.Errorf("restore: %d of %d cores", done, n)
+	}
+	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expectedOf(measured))
+	p.sayLeftAlone(&out)
+	out.Certified = exact
+	if !exact && out.Uncertified == "" {
+		out.Uncertified = fmt.Sprintf("solved in %d windows: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
+	}
+	return out, seen, nil
+}
+
+// spans are the rows and columns of windows.
+func (p *Plan) spans() (rows, cols []span) {
+	return spans(p.Scene.H, p.Windows.Side, p.Windows.Halo), spans(p.Scene.W, p.Windows.Side, p.Windows.Halo)
+}
+
+// windows is the number of windows.
+func (p *Plan) windows() int {
+	rows, cols := p.spans()
+	return len(rows) * len(cols)
+}
+
+// solveCore restores one window and examines the result.
+func (p *Plan) solveCore(ctx context.Context, k int, see func(solvers.Iterate)) (Core, error) {
+	rows, cols := p.spans()
+	if n := p.windows(); k < 0 || k >= n {
+		panic(fmt.Sprintf("restore: window %d of %d", k, n))
+	}
+	y, x := rows[k/len(cols)], cols[k%len(cols)]
 	a, part, err := p.window(y, x)
 	if err != nil {
-		return solvers.Result{}, examination{}, err
+		return Core{}, err
 	}
 	psi, err := p.potential(a.Domain())
 	if err != nil {
-		return solvers.Result{}, examination{}, err
+		return Core{}, err
 	}
 	r, err := p.minimise(ctx, a, part, psi, nil, see)
 	if err != nil {
-		return r, examination{}, err
+		return Core{}, err
 	}
-	return r, p.examine(a, part, psi, r), nil
+	c := p.core(r.X, y, x)
+	c.Window = k
+	c.report = coreReport{r.Iterations, r.Converged, r.Certified, r.Residual == 0, r.Uncertified, r.Reason, p.examine(a, part, psi, r).numbers(), extent(part.Pix)}
+	return c, nil
 }
 
-// settled is the plan with the strength that the window in the middle asks for: the
-// one by discrepancy, or a larger one where the result is implausible otherwise. All
-// windows have the same.
-func (p *Plan) settled(ctx context.Context, y, x span, see func(solvers.Iterate)) (*Plan, error) {
+// settled is Settle with progress.
+func (p *Plan) settled(ctx context.Context, see func(solvers.Iterate)) (*Plan, error) {
+	rows, cols := p.spans()
 	if !p.options.Discrepancy && !p.free && !(p.treatment != nil && p.Estimated && p.gentle) {
 		return p, nil
 	}
-	a, part, err := p.window(y, x)
+	a, part, err := p.window(rows[len(rows)/2], cols[len(cols)/2])
 	if err != nil {
 		return p, err
 	}
@@ -219,8 +386,11 @@ func (p *Plan) window(y, x span) (operators.Linear, operators.Image, error) {
 			a = &cropped{Linear: a, part: seen, top: top, left: left}
 		}
 	}
-	from := p.problem.Y
 	part := operators.NewImage(seen)
+	if p.source != nil {
+		return a, part, p.read(part, y.lo+top, x.lo+left)
+	}
+	from := p.problem.Y
 	for c := range seen.C {
 		for r := range seen.H {
 			at := (c*from.H+y.lo+top+r)*from.W + x.lo + left
@@ -230,17 +400,25 @@ func (p *Plan) window(y, x span) (operators.Linear, operators.Image, error) {
 	return a, part, nil
 }
 
-// keep copies the core of a window's scene to the frame.
-func (p *Plan) keep(frame operators.Image, scene []float32, y, x span) {
+// core is what is kept of a window's scene.
+func (p *Plan) core(scene []float32, y, x span) Core {
 	h, w := y.hi-y.lo, x.hi-x.lo
-	dy, dx := Margin(p.Scene.H-frame.H), Margin(p.Scene.W-frame.W)
-	lo, hi := max(x.keepLo, dx), min(x.keepHi, dx+frame.W)
-	if lo >= hi {
-		return
+	dy, dx := Margin(p.Scene.H-p.FrameH), Margin(p.Scene.W-p.FrameW)
+	kept := image.Rect(x.keepLo, y.keepLo, x.keepHi, y.keepHi).Intersect(image.Rect(dx, dy, dx+p.FrameW, dy+p.FrameH))
+	c := Core{at: kept.Sub(image.Pt(dx, dy)), pix: operators.NewImage(operators.Shape{C: p.Scene.C, H: kept.Dy(), W: kept.Dx()})}
+	for k := range p.Scene.C {
+		for r := range c.pix.H {
+			copy(c.pix.Plane(k)[r*c.pix.W:][:c.pix.W], scene[(k*h+kept.Min.Y+r-y.lo)*w+kept.Min.X-x.lo:])
+		}
 	}
-	for c := range frame.C {
-		for r := max(y.keepLo, dy); r < min(y.keepHi, dy+frame.H); r++ {
-			copy(frame.Pix[(c*frame.H+r-dy)*frame.W+lo-dx:][:hi-lo], scene[(c*h+r-y.lo)*w+lo-x.lo:])
+	return c
+}
+
+// keep copies the core to rows of the frame, the first of which is from.
+func (c Core) keep(rows operators.Image, from int) {
+	for k := range rows.C {
+		for r := range c.pix.H {
+			copy(rows.Plane(k)[(c.at.Min.Y-from+r)*rows.W+c.at.Min.X:], c.pix.Plane(k)[r*c.pix.W:][:c.pix.W])
 		}
 	}
 }

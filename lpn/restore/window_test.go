@@ -29,7 +29,7 @@ func TestWindows(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := &Plan{Operator: spec, Scene: x.Shape, problem: e.Problem}
+			p := &Plan{Operator: spec, Scene: x.Shape, FrameH: e.Truth.H, FrameW: e.Truth.W, problem: e.Problem}
 			if spec.TakesBoundary() {
 				p.Boundary = boundary.String()
 			}
@@ -52,7 +52,7 @@ func TestWindows(t *testing.T) {
 					if got.Shape != want.Shape || distance(got.Pix, want.Pix) > 1e-5 {
 						t.Fatalf("%s, %v: window %v %v: measured %v, want %v, off by %v", text, boundary, r, c, got.Shape, want.Shape, distance(got.Pix, want.Pix))
 					}
-					p.keep(back, part.Pix, r, c)
+					p.core(part.Pix, r, c).keep(back, 0)
 					if r.lo > 0 && c.lo > 0 {
 						operatortest.TestLinear(t, a)
 					}

@@ -1,0 +1,75 @@
+package measured
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/lpn/restore"
+)
+
+// Lights are what --light takes.
+var Lights = map[string]restore.Light{"auto": restore.LightAuto, "linear": restore.LightLinear, "srgb": restore.LightNumbers}
+
+// Observe tells the problem m, read from p, what its samples stand for and which are
+// missing, and takes the marks of the latter off the picture. missing is "", "nan", for
+// numbers that the file does not have, or "alpha", for transparent pixels.
+func Observe(m *restore.Problem, p *imageio.Picture, light restore.Light, missing string) {
+	m.Light = light
+	if light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "" || m.Operator.Name() != "blur") {
+		m.Light = restore.LightNumbers // of a detector
+	}
+	switch missing {
+	case "nan":
+		m.Missing, p.Missing = p.Missing, nil
+	case "alpha":
+		if HasHoles(p) {
+			m.Missing = make([]bool, len(m.Y.Pix))
+			n := p.H * p.W
+			for i := range m.Missing {
+				m.Missing[i] = p.Alpha[i%n] == 0
+			}
+			p.Alpha = nil
+		}
+	}
+}
+
+// HasHoles reports whether a picture is transparent somewhere.
+func HasHoles(p *imageio.Picture) bool {
+	return slices.ContainsFunc(p.Alpha, func(a uint16) bool { return a < 0xffff })
+}
+
+// UndoJPEG undoes the rounding of a small JPEG file before it is enlarged, where the
+// noise is to be found: enlarged, blocks would be edges. m, the enlargement read from p,
+// then begins with what that came to. It returns what was done, "" for nothing.
+func UndoJPEG(ctx context.Context, m *restore.Problem, p *imageio.Picture, r restore.Range, o restore.Options) (string, error) {
+	if p.JPEG == nil || !m.Operator.Resamples() || m.Noise != nil {
+		return "", nil
+	}
+	// Above, what is undone goes with detail: docs/pictures.md has the figures.
+	const most = 75
+	if p.JPEG.Format.Quality() > most {
+		return "", nil
+	}
+	c := restore.ChooseJPEG(p.JPEG.Format, p.Image, nil)
+	if !c.Operator.Rounded() {
+		return "", nil
+	}
+	first, err := Read(ctx, p, Choice{Spec: c.Operator, Noise: c.Noise, Range: r})
+	if err != nil {
+		return "", err
+	}
+	plan, err := restore.New(first.Problem, o)
+	if err != nil {
+		return "", err
+	}
+	s, err := plan.Solve(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	if y := p.JPEG.Upright(s.Image); y.Shape == m.Y.Shape {
+		m.Y = y
+		return c.Line + " before it is enlarged", nil
+	}
+	return "", nil
+}
