@@ -95,7 +95,7 @@ func (w *worker) restore(ctx context.Context, f File, to string) (r Record, wind
 	}
 	defer release()
 	failed := func(err error) (Record, int) { return r.failed(named(err, local, f.Path)), 0 }
-	g, err := w.over(local)
+	g, err := w.over(ctx, local)
 	if err != nil {
 		return failed(err)
 	}
@@ -136,7 +136,7 @@ func (w *worker) restore(ctx context.Context, f File, to string) (r Record, wind
 // page restores one page and adds it to the record.
 func (w *worker) page(ctx context.Context, p *imageio.Picture, r *Record) (*imageio.Picture, error) {
 	r.Megapixels += float64(p.H) * float64(p.W) / 1e6
-	p, in, err := w.problem(p)
+	p, in, err := w.problem(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (w *worker) page(ctx context.Context, p *imageio.Picture, r *Record) (*imag
 }
 
 // problem is a picture as it is restored, and the problem that it is.
-func (w *worker) problem(p *imageio.Picture) (*imageio.Picture, measured.Reading, error) {
+func (w *worker) problem(ctx context.Context, p *imageio.Picture) (*imageio.Picture, measured.Reading, error) {
 	if w.Gray {
 		p = p.Luma()
 	}
@@ -233,7 +233,7 @@ const sampleSide = 2048
 
 // over plans a giant picture, and is nil for every other: those that are not mapped, or
 // not cut into windows, are restored as a whole.
-func (w *worker) over(path string) (*giant, error) {
+func (w *worker) over(ctx context.Context, path string) (*giant, error) {
 	m, err := imageio.Map(path)
 	if err != nil || w.Missing != "" || w.choice.Spec.Auto() || float64(m.Frame.H)*float64(m.Frame.W) <= w.Giant*1e6 {
 		if err == nil {
@@ -242,7 +242,7 @@ func (w *worker) over(path string) (*giant, error) {
 		return nil, nil // what is wrong with the file, reading it as a whole says
 	}
 	g := &giant{Mapped: m, gray: w.Gray && m.Frame.C > 1}
-	if err := g.decide(w); err != nil {
+	if err := g.decide(ctx, w); err != nil {
 		m.Close()
 		if errors.As(err, new(*restore.MemoryError)) {
 			return nil, nil
@@ -253,12 +253,12 @@ func (w *worker) over(path string) (*giant, error) {
 }
 
 // decide makes the plan, by a sample.
-func (g *giant) decide(w *worker) error {
+func (g *giant) decide(ctx context.Context, w *worker) error {
 	sample, err := g.Sample(sampleSide)
 	if err != nil {
 		return err
 	}
-	_, in, err := w.problem(sample)
+	_, in, err := w.problem(ctx, sample)
 	if err != nil {
 		return err
 	}
@@ -349,7 +349,7 @@ func (w *worker) giant(ctx context.Context, f File, to string) (*giant, error) {
 		return nil, err
 	}
 	defer release()
-	g, err := w.over(local)
+	g, err := w.over(ctx, local)
 	if err != nil {
 		return nil, named(err, local, f.Path)
 	}
