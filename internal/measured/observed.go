@@ -16,7 +16,7 @@ var Lights = map[string]restore.Light{"auto": restore.LightAuto, "linear": resto
 // numbers that the file does not have, or "alpha", for transparent pixels.
 func Observe(m *restore.Problem, p *imageio.Picture, light restore.Light, missing string) {
 	m.Light = light
-	if light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "" || m.Operator.Name() != "blur") {
+	if light == restore.LightAuto && (p.Bits >= 32 || p.Linear || p.Number == "") {
 		m.Light = restore.LightNumbers // of a detector
 	}
 	switch missing {

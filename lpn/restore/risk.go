@@ -12,30 +12,35 @@ import (
 // This file tells, without the truth, whether denoising has brought an image closer
 // to it.
 
-// helped reports whether the result x of denoising y is closer to the image than y
+// helped reports whether the result x of denoising y is nearer to the image than y
 // is, as far as can be told.
 func (p *Plan) helped(y operators.Image, x []float32, minimise minimiser) (bool, error) {
 	smooth, rough := taken(y, x)
-	if p.correlated() {
-		return rough <= mostUneven*mostUneven*smooth, nil
+	if p.correlated() && rough > mostUneven*mostUneven*smooth {
+		return false, nil
 	}
-	n, err := p.nearer(y, x, smooth, minimise)
-	return n > 0, err
+	won, lost, v, err := p.nearer(y, x, minimise)
+	factor := math.Pow(p.removable()/p.deviation, 2) // found too weak, if correlated
+	if !p.correlated() {
+		factor = min(1, certain*smooth/v)
+	}
+	return factor*won > lost, err
 }
 
+// certain is the variance of white noise over that of what is taken from smooth parts,
+// from which it is taken nearly as it is.
+const certain = 1.1
+
 // nearer estimates by how much the denoised image x is nearer to the image u than the
-// measurement y = u + n is, n of N samples white with the variance v:
+// measurement y = u + n is, n Gaussian noise of the covariance C:
 //
-//	||y - u||^2 - ||x - u||^2  ~  2 v (N - tr J) - ||y - x||^2,
+//	||y - u||^2 - ||x - u||^2  ~  won - lost,  won = 2 (tr C - tr J C),  lost = ||y - x||^2,
 //
 // J the derivative of x by y (Stein 1981, for the difference of the two risks). With a
-// random b like n, v N is about <b,b> and v tr J about <b, x(y + e b) - x(y)>/e
-// (Ramani, Blu & Unser 2008).
-//
-// If there is less noise than was estimated, less is won. It is taken from smooth
-// parts nearly as it is, so it is no stronger than what was taken there, smooth a
-// sample.
-func (p *Plan) nearer(y operators.Image, x []float32, smooth float64, minimise minimiser) (float64, error) {
+// random b like n, tr C is about <b,b> and tr J C about <b, x(y + e b) - x(y)>/e
+// (Ramani, Blu & Unser 2008). If the noise has another variance than was estimated, won
+// changes in proportion. v is the estimated variance.
+func (p *Plan) nearer(y operators.Image, x []float32, minimise minimiser) (won, lost, v float64, err error) {
 	const e = 0.3
 	b := make([]float32, y.Len())
 	p.model().Sample(b, y.Pix, y.Shape, rand.New(rand.NewPCG(1, 0x737465696e)))
@@ -46,21 +51,16 @@ func (p *Plan) nearer(y operators.Image, x []float32, smooth float64, minimise m
 	}
 	r, err := minimise(p, moved)
 	if err != nil {
-		return 0, err
+		return 0, 0, 0, err
 	}
-	var won, energy, lost float64
-	for i, v := range b {
-		d := float64(y.Pix[i]) - float64(x[i])
-		energy += float64(v) * float64(v)
-		won += 2 * float64(v) * (float64(v) - (float64(r.X[i])-float64(x[i]))/e)
+	for i, n := range b {
+		d, n := float64(y.Pix[i])-float64(x[i]), float64(n)
+		won += 2 * n * (n - (float64(r.X[i])-float64(x[i]))/e)
 		lost += d * d
+		v += n * n
 	}
-	won *= min(1, certain*smooth*float64(len(b))/max(energy, math.SmallestNonzeroFloat64))
-	return won - lost, nil
+	return won, lost, max(v/float64(len(b)), math.SmallestNonzeroFloat64), nil
 }
-
-// certain is the variance of white noise over that of what is taken from smooth parts.
-const certain = 1.1
 
 // mostUneven is how unevenly correlated noise may be taken, as a ratio of root mean
 // squares of the roughest and the smoothest quarter: in simulated camera images

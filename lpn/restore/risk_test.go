@@ -68,10 +68,11 @@ func TestNearer(t *testing.T) {
 		}
 		p := &Plan{NoiseModel: model}
 		r, _ := denoise(p, y)
-		got, err := p.nearer(y, r.X, math.Inf(1), denoise)
+		won, lost, v, err := p.nearer(y, r.X, denoise)
 		if err != nil {
 			t.Fatal(err)
 		}
+		got := won - lost
 		want := 0.0
 		for i, v := range u.Pix {
 			a, b := float64(y.Pix[i]-v), float64(r.X[i]-v)
@@ -82,9 +83,8 @@ func TestNearer(t *testing.T) {
 		if math.Abs(got-want) > 0.06*energy {
 			t.Errorf("%s: %.3f of the noise nearer, true %.3f", c.name, got/energy, want/energy)
 		}
-		// White noise is no stronger than what smooth parts lost.
-		if less, _ := p.nearer(y, r.X, c.sigma*c.sigma/4, denoise); less >= got-0.3*energy {
-			t.Errorf("%s: with a quarter of the noise in smooth parts %.3f, not less than %.3f", c.name, less/energy, got/energy)
+		if math.Abs(v-c.sigma*c.sigma) > 0.05*c.sigma*c.sigma {
+			t.Errorf("%s: variance %g, want %g", c.name, v, c.sigma*c.sigma)
 		}
 	}
 }
