@@ -732,9 +732,9 @@ const (
 	mixed, drawing = 0.35, 0.5
 	// Noise that is nearly white is measured by the flat blocks where blocks no rougher
 	// make up mostly all of a picture, its power at low frequencies is between slightly
-	// and textured, above which it is that of texture, and it is at most little more than
-	// white noise.
-	mostly, slightly, textured, little = 0.5, 1.08, 1.2, 1.35
+	// and textured, above which it is that of texture, and there is more to little times
+	// as much as white noise.
+	mostly, slightly, textured, more, little = 0.5, 1.08, 1.2, 1.1, 1.35
 	// loudest is more than the noise of any photograph: text is louder.
 	loudest = 0.15
 	// quantised is the power of high over low frequencies below which JPEG must have
@@ -796,7 +796,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 			e.White = found
 			break
 		}
-		if e.Confidence > 0.9 && even > mostly && found > white && found < little*white && low > slightly && low < textured {
+		if e.Confidence > 0.9 && even > mostly && found > more*white && found < little*white && low > slightly && low < textured {
 			// A little correlation looks like texture to FindWhite, which takes it off.
 			e.Deviation, e.White = found, found*math.Sqrt(low)
 			e.Model = White{e.White}
