@@ -237,11 +237,13 @@ func (p *Plan) decideNoise() error {
 }
 
 // smallImage is the number of pixels below which there may be no part of an image to
-// measure the noise of every brightness by, and leastEstimate the white level below which
-// an estimate says that there is no noise.
+// measure the noise of every brightness by. Below the deviation leastNoise, or the white
+// level leastWhite, nothing is removed: what would be won cannot be seen, and there texture
+// is taken for noise most easily.
 const (
-	smallImage    = 64 * 64
-	leastEstimate = 0.6 / 255
+	smallImage = 64 * 64
+	leastNoise = 0.9 / 255
+	leastWhite = 0.6 / 255
 )
 
 // estimate finds the noise of an image, and how to take it away: on a scale of
@@ -254,7 +256,7 @@ func (p *Plan) estimate(y operators.Image) {
 	}
 	p.NoiseModel, p.NoiseLine, p.Confidence = e.Model, e.Line, e.Confidence
 	p.Noise, p.Estimated = e.Deviation*p.Range.span(), true
-	if e.White < leastEstimate || e.Deviation == 0 {
+	if e.Deviation < leastNoise || e.White < leastWhite {
 		return // nothing to remove
 	}
 	p.treat(e.Treat(y))
