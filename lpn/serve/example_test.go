@@ -39,5 +39,5 @@ func Example() {
 	var result serve.Restored
 	json.NewDecoder(answer.Body).Decode(&result)
 	fmt.Printf("noise %.0f/255, certified %v, %dx%d pixels\n", 255*result.Noise, result.Certified, result.Picture.Width, result.Picture.Height)
-	// Output: noise 21/255, certified true, 64x64 pixels
+	// Output: noise 20/255, certified true, 64x64 pixels
 }
