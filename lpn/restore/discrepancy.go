@@ -23,9 +23,9 @@ const (
 //
 //	||A x - y||^2 = m s^2,
 //
-// m the number of samples and s the deviation of the noise: the residual grows with the strength, so a secant in the
-// logarithms, kept within a bracket, finds it. It returns the plan with that
-// strength.
+// m the number of samples and s the deviation of the noise. The residual grows with the
+// strength, so a secant in the logarithms, kept within a bracket, finds it. It returns
+// the plan with that strength.
 func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.Potential, minimise minimiser) (*Plan, solvers.Result, error) {
 	r, err := minimise(p, y)
 	if !p.options.Discrepancy || err != nil || p.Lambda == 0 {
@@ -34,8 +34,8 @@ func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.
 	q := p
 	excess := func(q *Plan, r solvers.Result) float64 { // logarithm of the ratio
 		ratio := 0.0
-		if p.treatment != nil { // noise was found in the image itself, not on the scale of the treatment
-			ratio = p.taken(r.X) * p.Range.span() / p.Noise
+		if p.treatment != nil { // the noise is known on the scale of the image itself
+			ratio = p.removed(y.Pix, r.X) * p.Range.span() / p.Noise
 		} else {
 			ratio = q.examine(a, y, psi, r).ratio()
 		}
@@ -74,12 +74,16 @@ func (p *Plan) byDiscrepancy(a operators.Linear, y operators.Image, psi solvers.
 	return q, r, err
 }
 
-// taken is the root mean square of what a result of a treated image takes from it.
-func (p *Plan) taken(x []float32) float64 {
-	x = slices.Clone(x)
+// removed is the root mean square of what a result x takes from a treated measurement
+// y, on the image's own scale of brightness.
+func (p *Plan) removed(y, x []float32) float64 {
+	y, x = slices.Clone(y), slices.Clone(x)
 	p.treatment.Back(x, x)
+	if s := p.treatment.Stabiliser; s != nil {
+		s.Backward(y, y)
+	}
 	sum := 0.0
-	for i, v := range p.untreated.Pix {
+	for i, v := range y {
 		sum += float64(x[i]-v) * float64(x[i]-v)
 	}
 	return math.Sqrt(sum / float64(len(x)))

@@ -49,3 +49,44 @@ func TestDiscrepancy(t *testing.T) {
 		}
 	}
 }
+
+// TestDiscrepancyInWindows: a picture in windows, alike everywhere, gets about the
+// strength of the whole picture, also where its noise is stabilised.
+func TestDiscrepancyInWindows(t *testing.T) {
+	x := operators.NewImage(operators.Shape{C: 1, H: 320, W: 320})
+	for i := range x.Pix {
+		x.Pix[i] = 0.35
+		if (i/x.W/16+i%x.W/16)%2 == 0 {
+			x.Pix[i] = 0.65
+		}
+	}
+	model := noise.Camera{A: 0.004, B: 0.0004}
+	y := operators.NewImage(x.Shape)
+	model.Sample(y.Pix, x.Pix, x.Shape, rand.New(rand.NewPCG(5, 5)))
+	var strengths []float64
+	for _, window := range []int{0, 200} {
+		o := restore.Options{Choose: priors.For, Discrepancy: true, Window: window}
+		p, err := restore.New(restore.Problem{Y: y, Noise: model, Range: restore.Unit}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (p.Windows != nil) != (window > 0) {
+			t.Fatalf("window %d: %v", window, p.Windows)
+		}
+		if window > 0 {
+			if p, err = p.Settle(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			strengths = append(strengths, p.Strength)
+			continue
+		}
+		r, err := p.Solve(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		strengths = append(strengths, r.Strength)
+	}
+	if math.Abs(math.Log(strengths[1]/strengths[0])) > 0.2 || strengths[0] == 1 {
+		t.Errorf("strength %.3g of the whole picture, %.3g of its middle window", strengths[0], strengths[1])
+	}
+}

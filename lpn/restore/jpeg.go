@@ -99,9 +99,9 @@ func (p *Plan) beyondSteps(u, y []float32, a operators.Quantiser) (moved, kept f
 
 // mostStrain is how far, root mean square and in steps, a result may lie from the
 // frequencies of luma that a file kept. The truth lies 1/sqrt(12) = 0.29 from them.
-// An estimate of it, being a mean, lies closer: at 0.1 to 0.22 in photographs. In text,
-// drawings and screens it lies at 0.32 and more; there the prior knows the picture
-// less well than the file, and the result is worse at a quality of 60 and above.
+// An estimate of it, being a mean, lies closer: at 0.1 to 0.22 in a photograph. In text,
+// drawings and screens it lies farther, at 0.33 and more from a quality of 40 on: there
+// the prior knows the picture less well than the file, and the result is worse.
 const mostStrain = 0.3
 
 // strained reports whether a result of a picture without noise lies so far from

@@ -19,12 +19,17 @@ func (p *Plan) helped(y operators.Image, x []float32, minimise minimiser) (bool,
 	if p.correlated() && rough > mostUneven*mostUneven*smooth {
 		return false, nil
 	}
-	won, lost, v, err := p.nearer(y, x, minimise)
-	factor := math.Pow(p.removable()/p.deviation, 2) // found too weak, if correlated
-	if !p.correlated() {
-		factor = min(1, certain*smooth/v)
+	won, lost, variance, err := p.nearer(y, x, minimise)
+	if err != nil {
+		return false, err
 	}
-	return factor*won > lost, err
+	// Estimates miss a part of correlated noise. White noise is no stronger than what
+	// was taken from smooth parts.
+	factor := min(1, certain*smooth/variance)
+	if p.correlated() {
+		factor = math.Pow(p.removable()/p.deviation, 2)
+	}
+	return factor*won > lost, nil
 }
 
 // certain is the variance of white noise over that of what is taken from smooth parts,
@@ -39,8 +44,8 @@ const certain = 1.1
 // J the derivative of x by y (Stein 1981, for the difference of the two risks). With a
 // random b like n, tr C is about <b,b> and tr J C about <b, x(y + e b) - x(y)>/e
 // (Ramani, Blu & Unser 2008). If the noise has another variance than was estimated, won
-// changes in proportion. v is the estimated variance.
-func (p *Plan) nearer(y operators.Image, x []float32, minimise minimiser) (won, lost, v float64, err error) {
+// changes in proportion. variance is the estimated one, tr C a sample.
+func (p *Plan) nearer(y operators.Image, x []float32, minimise minimiser) (won, lost, variance float64, err error) {
 	const e = 0.3
 	b := make([]float32, y.Len())
 	p.model().Sample(b, y.Pix, y.Shape, rand.New(rand.NewPCG(1, 0x737465696e)))
@@ -57,9 +62,9 @@ func (p *Plan) nearer(y operators.Image, x []float32, minimise minimiser) (won, 
 		d, n := float64(y.Pix[i])-float64(x[i]), float64(n)
 		won += 2 * n * (n - (float64(r.X[i])-float64(x[i]))/e)
 		lost += d * d
-		v += n * n
+		variance += n * n
 	}
-	return won, lost, max(v/float64(len(b)), math.SmallestNonzeroFloat64), nil
+	return won, lost, max(variance/float64(len(b)), math.SmallestNonzeroFloat64), nil
 }
 
 // mostUneven is how unevenly correlated noise may be taken, as a ratio of root mean

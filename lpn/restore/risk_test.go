@@ -49,11 +49,20 @@ func TestNearer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	falling := noise.Flat(1)
+	for i := range noise.Side * noise.Side {
+		falling.At(i/noise.Side, i%noise.Side)[0] = math.Exp(-float64(i/noise.Side*(i/noise.Side)+i%noise.Side*(i%noise.Side)) / 20)
+	}
+	falling, _ = falling.Normalised()
 	for _, c := range []struct {
-		name  string
-		sigma float64
-	}{{"little noise", 0.02}, {"some", 0.06}, {"plenty", 0.2}} {
-		model := noise.White{Sigma: c.sigma}
+		name       string
+		sigma      float64
+		correlated bool
+	}{{"little noise", 0.02, false}, {"some", 0.06, false}, {"plenty", 0.2, false}, {"correlated", 0.06, true}} {
+		var model noise.Model = noise.White{Sigma: c.sigma}
+		if c.correlated {
+			model = noise.Correlated{Model: model, Spectrum: falling}
+		}
 		y := operators.NewImage(s)
 		model.Sample(y.Pix, u.Pix, s, rng)
 		// Blur, and a soft threshold of what it takes, is no linear denoiser.

@@ -150,6 +150,14 @@ func (s *Stabiliser) Forward(dst, y []float32) {
 	}
 }
 
+// Backward writes the y whose g(y) is u. dst may equal u.
+func (s *Stabiliser) Backward(dst, u []float32) {
+	back := Line{X: s.g.Y, Y: s.g.X}
+	for i, v := range u {
+		dst[i] = float32(extended(back, float64(v)))
+	}
+}
+
 // Inverse writes the m whose E g(y) is u. dst may equal u. Where measurements are
 // clipped, E g(y) hardly moves with an m beyond Lo and Hi, so that m stays between.
 func (s *Stabiliser) Inverse(dst, u []float32) {
