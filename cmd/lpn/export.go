@@ -153,10 +153,7 @@ func checkGraph(ctx context.Context, net *lpn.Network, graph []byte, seed uint64
 	return checks, nil
 }
 
-// compareGraph evaluates a pair of pictures, each of two flat areas with an edge
-// between them and noise of the prior's level. Where samples are all independent, as
-// in no picture, two gates of a prior for low noise may be so large and so nearly alike that
-// single precision does not say which one opens.
+// compareGraph evaluates a pair of pictures of uniform samples, with noise.
 func compareGraph(net *lpn.Network, m *onnx.Model, s operators.Shape, rng *rand.Rand) (graphCheck, error) {
 	const n = 2
 	k := graphCheck{Shape: [4]int{n, s.C, s.H, s.W}}
@@ -166,18 +163,9 @@ func compareGraph(net *lpn.Network, m *onnx.Model, s operators.Shape, rng *rand.
 	}
 	y := make([]float32, n*s.Len())
 	in := onnx.Array{Dims: k.Shape[:], Data: make([]float64, len(y))}
-	for k := range n * s.C {
-		low, high := rng.Float64(), rng.Float64()
-		edge := rng.Float64() * float64(s.H+s.W)
-		for i := range s.H * s.W {
-			v := low
-			if float64(i/s.W+i%s.W) > edge {
-				v = high
-			}
-			at := k*s.H*s.W + i
-			y[at] = float32(v + net.Config().Sigma*rng.NormFloat64())
-			in.Data[at] = float64(y[at])
-		}
+	for i := range y {
+		y[i] = float32(rng.Float64() + net.Config().Sigma*rng.NormFloat64())
+		in.Data[i] = float64(y[i])
 	}
 	psi := make([]float64, n)
 	bound.EvalEach(y, y, psi)
