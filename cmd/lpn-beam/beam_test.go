@@ -19,6 +19,7 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/memfs"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/testing/ptest"
 	"github.com/lpn-imaging/lpn/internal/imageio"
+	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
@@ -149,7 +150,7 @@ func TestArchive(t *testing.T) {
 			t.Errorf("%s: not the bits of a local run", name)
 		}
 		r := records[filepath.Join(in, name)]
-		sum, err := sumOf(filepath.Join(out, name))
+		sum, err := measured.SHA256(filepath.Join(out, name))
 		if err != nil {
 			t.Fatal(err)
 		}

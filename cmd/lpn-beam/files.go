@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +17,7 @@ import (
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/gcs"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/s3"
+
 	"github.com/lpn-imaging/lpn/internal/atomicfile"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 )
@@ -193,20 +192,6 @@ func remove(ctx context.Context, name string) error {
 		return r.Remove(ctx, name)
 	}
 	return fmt.Errorf("%s: this store removes nothing", name)
-}
-
-// sumOf is the SHA-256 of a file here.
-func sumOf(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // A File is an input: its name, and its place below what was asked for, which the

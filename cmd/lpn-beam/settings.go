@@ -83,7 +83,7 @@ func (s Settings) id() (string, error) {
 		return "", err
 	}
 	for _, name := range []string{s.Prior, s.Noise, spec.File()} {
-		if sum, err := sumOf(name); err == nil {
+		if sum, err := measured.SHA256(name); err == nil {
 			h.Write([]byte(sum))
 		}
 	}

@@ -46,7 +46,7 @@ func (w *worker) done(ctx context.Context, f File, to string, r Record) bool {
 		return false
 	}
 	defer release()
-	sum, err := sumOf(local)
+	sum, err := measured.SHA256(local)
 	return err == nil && sum == r.InputSHA256
 }
 
@@ -69,7 +69,7 @@ func (w *worker) begin(ctx context.Context, f File, to string) (r Record, local 
 	if local, release, err = fetch(ctx, f.Path); err != nil {
 		return r, "", nil, err
 	}
-	if r.InputSHA256, err = sumOf(local); err != nil {
+	if r.InputSHA256, err = measured.SHA256(local); err != nil {
 		release()
 	}
 	return r, local, release, err
@@ -202,7 +202,7 @@ func (w *worker) put(ctx context.Context, to string, r *Record, write func(path 
 		if err := write(path, options); err != nil {
 			return err
 		}
-		sum, err := sumOf(path)
+		sum, err := measured.SHA256(path)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func applyCommand() *cli.Command {
 		Usage:     "evaluate f(y), without a solver and without clipping",
 		ArgsUsage: "PRIOR IN.npy",
 		Description: "IN is float32 or float64 of shape N×C×H×W, C×H×W or H×W; for a 1-D prior N×1 or N. The output\n" +
-			"is float32 of the same shape." + "\n\n" +
+			"is float32 of the same shape.\n\n" +
 			"Example: lpn apply prior.safetensors noisy.npy -o f.npy --psi psi.npy",
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write f(y) to `FILE`.npy, or - for stdout"},

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/lpn-imaging/lpn/internal/measured"
 )
 
 // smallPictures writes n small pictures into a folder.
@@ -176,8 +178,8 @@ func TestManifest(t *testing.T) {
 			}
 			continue
 		}
-		sum, err := hashFile(l["input"].(string))
-		sum2, err2 := hashFile(l["output"].(string))
+		sum, err := measured.SHA256(l["input"].(string))
+		sum2, err2 := measured.SHA256(l["output"].(string))
 		if err != nil || err2 != nil || sum != l["input_sha256"] || sum2 != l["output_sha256"] {
 			t.Errorf("hashes of %v", l)
 		}

@@ -28,7 +28,7 @@ func degradeCommand() *cli.Command {
 		Usage:     "simulate a measurement: apply an operator and add noise",
 		ArgsUsage: "INPUT...",
 		Description: "Image files are clipped to [0,1]; .npy keeps every value. A measurement that is not an image\n" +
-			"(cs, tomo, mri, jpeg) is written to .npz, which lpn restore reads without --operator." + "\n\n" +
+			"(cs, tomo, mri, jpeg) is written to .npz, which lpn restore reads without --operator.\n\n" +
 			operatorsHelp + "\n\n" +
 			"Example: lpn degrade --operator blur:gaussian,sigma=1.6 --noise 0.01 photo.png -o blurred.png",
 		Flags: common(append(append(operatorFlags(),

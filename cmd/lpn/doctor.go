@@ -29,7 +29,7 @@ func doctorCommand() *cli.Command {
 		Usage: "check that every set of vector instructions of this machine computes the right numbers",
 		Description: "Evaluates two small networks and solves a Fourier problem with every set of instructions that\n" +
 			"the processor has, and compares the results with stored numbers. The exit status is 1 if one is\n" +
-			"wrong. The environment variable LPN_CPU=generic, avx2 or avx512 restricts the instructions." + "\n\n" +
+			"wrong. The environment variable LPN_CPU=generic, avx2 or avx512 restricts the instructions.\n\n" +
 			"Examples:\n" +
 			"lpn doctor\n" +
 			"lpn doctor --json",

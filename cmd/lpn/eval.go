@@ -43,7 +43,7 @@ func evalCommand() *cli.Command {
 		Description: "Adds noise of level --noise, which the solver knows, and restores. If you give more than one\n" +
 			"prior, operator or noise level, or results of other programs, the table is a comparison: it has\n" +
 			"paired differences from the first method, with 95% intervals by the bootstrap over pictures. To\n" +
-			"compare another program, let it restore what lpn degrade makes with the same --seed." + "\n\n" +
+			"compare another program, let it restore what lpn degrade makes with the same --seed.\n\n" +
 			"Examples:\n" +
 			"lpn eval --noise 25/255 --gray set12/\n" +
 			"lpn eval --noise 15/255 --noise 25/255 --prior gray-25 --prior mine" + priorExt + " --table t.tex set12/\n" +

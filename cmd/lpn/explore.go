@@ -18,7 +18,7 @@ func exploreCommand() *cli.Command {
 		Description: "Starts a page on this machine and opens the browser. On the page you restore a picture and read\n" +
 			"why, compare before and after, and find out what surprises a prior. The page can open the files\n" +
 			"in the given folder, or in the folder of the picture, and files that you drop on it. It can open\n" +
-			"nothing else, and nothing leaves the machine. Ctrl-C ends it." + "\n\n" +
+			"nothing else, and nothing leaves the machine. Ctrl-C ends it.\n\n" +
 			"Examples:\n" +
 			"lpn explore photo.jpg\n" +
 			"lpn explore --no-browser photos/",

@@ -20,7 +20,7 @@ func importCommand() *cli.Command {
 		Usage:     "convert a checkpoint of the reference PyTorch code",
 		ArgsUsage: "MODEL.pt",
 		Description: "The file does not hold the sharpness, the strong convexity and the noise level. Without flags\n" +
-			"they are the defaults of the reference code. Nothing in the file is executed." + "\n\n" +
+			"they are the defaults of the reference code. Nothing in the file is executed.\n\n" +
 			"Example: lpn import lpn_mnist.pt --sigma 0.1 -o mnist.safetensors",
 		Flags: common(
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`.safetensors"},

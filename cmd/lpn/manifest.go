@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/urfave/cli/v2"
 )
 
@@ -68,7 +69,7 @@ func settingsOf(c *cli.Context, files []string) settings {
 		if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() { // a pipe is read but once
 			continue
 		}
-		if sum, err := hashFile(path); err == nil {
+		if sum, err := measured.SHA256(path); err == nil {
 			if s.Files == nil {
 				s.Files = map[string]string{}
 			}
@@ -86,19 +87,6 @@ func (s settings) sum() string {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // A manifest is an open manifest file; nil is none.
@@ -217,7 +205,7 @@ func (m *manifest) made(j job) (bool, error) {
 		return true, nil
 	}
 	was, known := m.past[j.to]
-	out, err := hashFile(j.to)
+	out, err := measured.SHA256(j.to)
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("%s: %s: %w", j.path, j.to, cause(err))
@@ -235,7 +223,7 @@ func (m *manifest) hashInput(j job) string {
 	if m == nil {
 		return ""
 	}
-	sum, _ := hashFile(j.path)
+	sum, _ := measured.SHA256(j.path)
 	return sum
 }
 
@@ -251,7 +239,7 @@ func (m *manifest) record(j job, inputSum string, took time.Duration, o outcome)
 		l.Result, l.Error = nil, o.err.Error()
 	}
 	if o.err == nil {
-		l.OutputSHA256, _ = hashFile(j.to)
+		l.OutputSHA256, _ = measured.SHA256(j.to)
 	}
 	text, err := json.Marshal(l)
 	if err == nil {

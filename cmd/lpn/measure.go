@@ -44,7 +44,7 @@ func measureCommand() *cli.Command {
 			"--counts converts photon counts to line integrals with --flat and --dark, and weights each ray\n" +
 			"by its photons. --weights are 1/variance of each sample, 0 where nothing was measured. A result\n" +
 			"has the unit of the numbers divided by that of lengths: 1/mm for pixel=0.5 in mm. --units HU\n" +
-			"converts it to Hounsfield units, with the attenuation of --water." + "\n\n" +
+			"converts it to Hounsfield units, with the attenuation of --water.\n\n" +
 			operatorsHelp + "\n\n" +
 			"docs/measure.md has an example for each kind of instrument.\n\n" +
 			"Examples:\n" +

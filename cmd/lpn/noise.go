@@ -32,7 +32,7 @@ func noiseCommand() *cli.Command {
 		Description: "Estimates the noise as restore --noise auto does, and changes nothing. It prints the standard\n" +
 			"deviation, how this depends on brightness, and how pixels are correlated. -o writes the model;\n" +
 			"restore, degrade and train read it with --noise FILE.json. So the noise of one picture serves\n" +
-			"for others of the same camera and setting." + "\n\n" +
+			"for others of the same camera and setting.\n\n" +
 			"Examples:\n" +
 			"lpn noise photo.jpg\n" +
 			"lpn noise photo.png -o camera.json --plot noise.svg",

@@ -27,7 +27,7 @@ func priorCurveCommand() *cli.Command {
 			"noise sigma. The references are the maximum a posteriori (a soft threshold at sigma^2/b), the\n" +
 			"posterior mean and median (by quadrature), and R = sigma^2 |x|/b. It prints the largest distance\n" +
 			"of f from each, and the error of R after its minimum is subtracted. Several priors are drawn in\n" +
-			"one figure." + "\n\n" +
+			"one figure.\n\n" +
 			"Examples:\n" +
 			"lpn prior curve laplace -o curve.png\n" +
 			"lpn prior curve laplace l1" + priorExt + " l2" + priorExt + " -o losses.svg",

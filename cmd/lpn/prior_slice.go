@@ -32,7 +32,7 @@ func priorSliceCommand() *cli.Command {
 		Description: "Draws contours of R/sigma^2 at x + a u + b v. A direction is noise, blur, grad (against the\n" +
 			"gradient of the prior) or a file (towards that image). The directions are made orthogonal and as\n" +
 			"long as noise at the prior's sigma. --noise adds the fidelity to a measurement of the image; the\n" +
-			"sum is the objective that a solver minimises." + "\n\n" +
+			"sum is the objective that a solver minimises.\n\n" +
 			"Example: lpn prior slice --crop 64 --dirs noise,blur photo.png -o slice.png",
 		Flags: explorerFlags(
 			&cli.StringFlag{Name: "dirs", Value: "noise,blur", Usage: "`U,V`, the directions"},

@@ -35,7 +35,7 @@ func psfCommand() *cli.Command {
 		Description: "Estimates the kernel (the point-spread function) from the picture itself and names its kind:\n" +
 			"sharp, gaussian, disk (out of focus), motion (a straight line) or free. It prints the parameters\n" +
 			"with 95% intervals. -o writes the kernel, rows x columns of float32 that sum to 1, for lpn\n" +
-			"restore --operator blur:kernel=FILE." + "\n\n" +
+			"restore --operator blur:kernel=FILE.\n\n" +
 			"Examples:\n" +
 			"lpn psf shaken.jpg -o psf.npy --plot psf.png\n" +
 			"lpn psf --kind disk --json photos/",

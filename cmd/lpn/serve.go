@@ -46,7 +46,7 @@ func serveCommand() *cli.Command {
 		Description: "Listens until it is interrupted and prints its address as one line on stdout. POST\n" +
 			"/api/v1/restore takes a picture and options, named like the flags of restore. The answer is the\n" +
 			"picture, its result as JSON, or events. docs/serve.md shows the interface, go doc\n" +
-			"github.com/lpn-imaging/lpn/lpn/serve lists it." + "\n\n" +
+			"github.com/lpn-imaging/lpn/lpn/serve lists it.\n\n" +
 			"Example: lpn serve --addr 127.0.0.1:8080",
 		Flags: serveFlags(&cli.StringFlag{Name: "folder", Usage: "let clients open the pictures in `DIR` by name"}),
 		Action: action(func(c *cli.Context, con *console) error {

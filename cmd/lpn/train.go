@@ -142,7 +142,7 @@ func trainCommand() *cli.Command {
 			"A plan is a list of stages, each loss:steps@rate, such as\n" +
 			"'l2:20k@6e-3,warmup=0.05,cosine;pm:5k@1e-4,gamma=0.08', or a JSON file of them.\n" +
 			"Ctrl-C writes the checkpoint. --resume continues from it and ends with the same weights as a\n" +
-			"training without a break. docs/train.md has the details." + "\n\n" +
+			"training without a break. docs/train.md has the details.\n\n" +
 			"Examples:\n" +
 			"lpn train --check photos/ -o sheet.png\n" +
 			"lpn train --data photos/ --sigma 25/255 -o prior" + priorExt + "\n" +

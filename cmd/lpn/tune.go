@@ -150,7 +150,7 @@ func tuneCommand() *cli.Command {
 		ArgsUsage: "DIR...",
 		Description: "Degrades clean images, restores them, and searches without derivatives for the parameters with\n" +
 			"the highest mean PSNR: strength and scale, and rho for admm, hqs and drs. The same seed gives\n" +
-			"the same file. restore and eval read it with --params." + "\n\n" +
+			"the same file. restore and eval read it with --params.\n\n" +
 			"Example: lpn tune --operator blur:gaussian,sigma=1.6 --noise 0.01 clean/ -o deblur.json",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
 			&cli.IntFlag{Name: "trials", Value: 30, Usage: "try at most `N` sets of parameters"},

@@ -28,7 +28,7 @@ func verifyCommand() *cli.Command {
 		ArgsUsage: "PRIOR",
 		Description: "The signs of the weights and the gain bound of psi are proved: they hold for every image. The\n" +
 			"rest is measured at random probes. Some probes are waves of all directions, colours and\n" +
-			"amplitudes; f must amplify none of them. The exit status is 1 if anything fails." + "\n\n" +
+			"amplitudes; f must amplify none of them. The exit status is 1 if anything fails.\n\n" +
 			"Example: lpn verify prior" + priorExt,
 		Flags: common(
 			&cli.IntFlag{Name: "size", Usage: "probe images of `N`xN pixels", DefaultText: "32, or the prior's own size"},

@@ -1,7 +1,11 @@
 package measured
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"io"
+	"os"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/lpn/explore"
@@ -68,4 +72,18 @@ func RecordOf(input, output, choice string, p *restore.Plan, r restore.Result) (
 	var err error
 	out.NoiseModel, err = noise.Marshal(p.GivenNoise(), p.Confidence)
 	return out, err
+}
+
+// SHA256 is the hash of a file's bytes in hexadecimal, by which a manifest knows it again.
+func SHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
