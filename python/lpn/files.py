@@ -21,16 +21,22 @@ _DTYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8"}
 
 def find_prior(name):
     """The path of a prior: `name` where that is a file, else NAME.safetensors in the folder
-    $LPN_PRIORS, in assets/priors of the clone that this package is in, or below the working folder."""
+    $LPN_PRIORS, or in assets/priors of the clone that this package or the working folder is in."""
     path = Path(name)
     if path.is_file():
         return path
-    folders = [os.environ.get("LPN_PRIORS"), Path(__file__).parents[2] / "assets" / "priors", "assets/priors"]
-    tried = [Path(f) / f"{name}.safetensors" for f in folders if f]
-    for path in tried:
-        if path.is_file():
+    if folder := os.environ.get("LPN_PRIORS"):
+        folders = [Path(folder)]
+    else:
+        here = Path.cwd()
+        folders = [f / "assets" / "priors" for f in (Path(__file__).parents[2], here, *here.parents)]
+    for folder in folders:
+        if (path := folder / f"{name}.safetensors").is_file():
             return path
-    raise FileNotFoundError(f"no prior {name!r}: neither a file nor {', '.join(map(str, tried))}")
+    raise FileNotFoundError(
+        f"no prior {name!r}: it is no file, and not in {folders[0]}"
+        + (f" nor in assets/priors of {here} or a folder above it" if len(folders) > 1 else " ($LPN_PRIORS)")
+    )
 
 
 def read_prior(path):
