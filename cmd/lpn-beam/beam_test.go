@@ -32,7 +32,7 @@ func TestMain(m *testing.M) { ptest.MainWithDefault(m, "prism") }
 func defaults(out string) Settings {
 	var s Settings
 	s.register(flag.NewFlagSet("", flag.PanicOnError))
-	s.Noise, s.Output, s.ByFile = "0.06", out, true
+	s.Noise, s.Output = "0.06", out
 	return s
 }
 
@@ -82,6 +82,21 @@ func local(t *testing.T, p *imageio.Picture, o restore.Options, format string) [
 
 // run runs the pipeline on Prism and returns its counters and the manifest by input.
 func runOn(t *testing.T, s Settings, patterns ...string) (map[string]int64, map[string]Record) {
+	t.Helper()
+	return runSealed(t, sealed(t, s), patterns...)
+}
+
+// sealed are settings as a run hands them to its workers.
+func sealed(t *testing.T, s Settings) Settings {
+	t.Helper()
+	s, err := s.Sealed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func runSealed(t *testing.T, s Settings, patterns ...string) (map[string]int64, map[string]Record) {
 	t.Helper()
 	p, scope := beam.NewPipelineWithRoot()
 	build(scope, s, patterns)
@@ -200,12 +215,8 @@ func TestJournal(t *testing.T) {
 	in, out := t.TempDir(), t.TempDir()
 	noisy(t, filepath.Join(in, "a.png"), 1, 40, 40, 1)
 	noisy(t, filepath.Join(in, "b.png"), 1, 40, 40, 2)
-	s := defaults(out)
-	w, err := s.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, windows := w.restore(context.Background(), File{filepath.Join(in, "a.png"), "a.png"}, filepath.Join(out, "a.png"))
+	s := sealed(t, defaults(out))
+	r, windows := s.restore(context.Background(), File{filepath.Join(in, "a.png"), "a.png"}, filepath.Join(out, "a.png"))
 	if r.Error != nil || windows != 0 {
 		t.Fatalf("%+v", r)
 	}
@@ -409,7 +420,12 @@ func TestSettings(t *testing.T) {
 		"--boundary": func(s *Settings) { s.Boundary = "wall" },
 		"--light":    func(s *Settings) { s.Light = "dark" },
 		"--missing":  func(s *Settings) { s.Missing = "some" },
-		"solver":     func(s *Settings) { s.Solver = "none" },
+		"--solver":   func(s *Settings) { s.Solver = "none" },
+		"--weights":  func(s *Settings) { s.Weights = "none.npy" },
+		"--params":   func(s *Settings) { s.Params = "none.json" },
+		"--page":     func(s *Settings) { s.Page = -1 },
+		"--timeout":  func(s *Settings) { s.Timeout = -1 },
+		"blur:auto":  func(s *Settings) { s.Start = "psf.npy" },
 	} {
 		s := defaults("out")
 		change(&s)
@@ -423,10 +439,7 @@ func TestSettings(t *testing.T) {
 	c.Solver = "pgd"
 	ids := make([]string, 3)
 	for i, s := range []Settings{a, b, c} {
-		var err error
-		if ids[i], err = s.id(); err != nil {
-			t.Fatal(err)
-		}
+		ids[i] = sealed(t, s).ID
 	}
 	if ids[0] != ids[1] || ids[0] == ids[2] {
 		t.Errorf("ids %v: want the first two alike, and the third not", ids)

@@ -215,7 +215,7 @@ func expand(ctx context.Context, pattern string, found func(File)) error {
 				return err
 			case strings.HasPrefix(d.Name(), ".") && p != pattern && d.IsDir():
 				return fs.SkipDir
-			case d.IsDir() || strings.HasPrefix(d.Name(), ".") || !slices.Contains(imageio.Extensions, strings.ToLower(filepath.Ext(p))):
+			case d.IsDir() || strings.HasPrefix(d.Name(), ".") || !isMeasurement(p) && !slices.Contains(imageio.Extensions, strings.ToLower(filepath.Ext(p))):
 				return nil
 			}
 			below, err := filepath.Rel(pattern, p)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -100,12 +99,20 @@ func run(ctx context.Context, out io.Writer) error {
 	if err := everywhere(); err != nil {
 		return err
 	}
-	settings.ByFile = settings.Operator == "" && settings.Strength != "discrepancy" && settings.Range == "" && settings.Missing == ""
 	if _, err := settings.open(); err != nil {
 		return err
 	}
+	if r := settings.Reference; r != "" && scheme(r) == "" {
+		if _, err := os.Stat(r); err != nil {
+			return fmt.Errorf("--reference: %w", err)
+		}
+	}
+	sealed, err := settings.Sealed()
+	if err != nil {
+		return err
+	}
 	p, s := beam.NewPipelineWithRoot()
-	build(s, settings, patterns)
+	build(s, sealed, patterns)
 	start := time.Now()
 	result, err := beamx.RunWithMetrics(ctx, p)
 	if err != nil {
@@ -123,13 +130,8 @@ func everywhere() (err error) {
 			return err
 		}
 	}
-	if settings.Output, err = absolute(settings.Output); err != nil {
+	if err := settings.absolute(); err != nil {
 		return err
-	}
-	if _, err := os.Stat(settings.Prior); err == nil {
-		if settings.Prior, err = filepath.Abs(settings.Prior); err != nil {
-			return err
-		}
 	}
 	self, err := os.Executable()
 	if err != nil {

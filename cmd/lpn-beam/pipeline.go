@@ -184,10 +184,6 @@ func (fn *recordsFn) ProcessElement(ctx context.Context, pattern string, emit fu
 type dueFn struct{ Settings Settings }
 
 func (fn *dueFn) ProcessElement(ctx context.Context, place string, files, records func(*string) bool, due, record func(string, string)) error {
-	w, err := fn.Settings.open()
-	if err != nil {
-		return err
-	}
 	known, asked := collect(records), collect(files)
 	if len(asked) == 0 {
 		at := max(0, slices.IndexFunc(known, func(k string) bool { return parse[Record](k).Error == nil }))
@@ -196,12 +192,12 @@ func (fn *dueFn) ProcessElement(ctx context.Context, place string, files, record
 	for i, v := range asked {
 		f := parse[File](v)
 		if i > 0 { // the first by name has the place
-			r := Record{Input: f.Path, Output: place, Settings: w.id}
+			r := fn.Settings.record(f, place)
 			countFailed.Inc(ctx, 1)
 			record(place, r.failed(fmt.Errorf("another input is written to %s already", place)).line())
 			continue
 		}
-		at := slices.IndexFunc(known, func(k string) bool { return w.done(ctx, f, place, parse[Record](k)) })
+		at := slices.IndexFunc(known, func(k string) bool { return fn.Settings.done(ctx, f, place, parse[Record](k)) })
 		if at < 0 {
 			due(place, v)
 			continue
@@ -216,7 +212,6 @@ func (fn *dueFn) ProcessElement(ctx context.Context, place string, files, record
 type restoreFn struct {
 	Settings Settings
 
-	w       *worker
 	pending []string // records that the journal lacks
 	since   time.Time
 }
@@ -228,18 +223,13 @@ const (
 	journalAfter   = 20 * time.Second
 )
 
-func (fn *restoreFn) Setup() (err error) {
-	fn.w, err = fn.Settings.open()
-	return err
-}
-
 func (fn *restoreFn) StartBundle(func(string, string), func(string, string)) {
 	fn.pending, fn.since = nil, time.Now()
 }
 
 func (fn *restoreFn) ProcessElement(ctx context.Context, place, file string, record, window func(string, string)) error {
 	f := parse[File](file)
-	r, windows := fn.w.restore(ctx, f, place)
+	r, windows := fn.Settings.restore(ctx, f, place)
 	if err := ctx.Err(); err != nil {
 		return err // the worker is ending, not the file
 	}
@@ -291,11 +281,7 @@ func count(ctx context.Context, r Record) {
 type solveFn struct{ Settings Settings }
 
 func (fn *solveFn) ProcessElement(ctx context.Context, place, window string, emit func(string, string)) error {
-	w, err := fn.Settings.open()
-	if err != nil {
-		return err
-	}
-	v, err := w.solve(ctx, parse[Window](window), place)
+	v, err := fn.Settings.solve(ctx, parse[Window](window), place)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -311,10 +297,6 @@ func (fn *solveFn) ProcessElement(ctx context.Context, place, window string, emi
 type joinFn struct{ Settings Settings }
 
 func (fn *joinFn) ProcessElement(ctx context.Context, place string, values func(*string) bool, emit func(string, string)) error {
-	w, err := fn.Settings.open()
-	if err != nil {
-		return err
-	}
 	windows := map[int]Window{}
 	for _, v := range collect(values) {
 		x := parse[Window](v)
@@ -324,7 +306,7 @@ func (fn *joinFn) ProcessElement(ctx context.Context, place string, values func(
 	for _, v := range windows {
 		all = append(all, v)
 	}
-	r := w.assemble(ctx, place, all)
+	r := fn.Settings.assemble(ctx, place, all)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

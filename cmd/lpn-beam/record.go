@@ -1,6 +1,10 @@
 package main
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/lpn-imaging/lpn/lpn/explore"
+)
 
 // A Record is what the manifest says of an input: what was made of it, or why nothing.
 type Record struct {
@@ -22,6 +26,11 @@ type Record struct {
 	// was changed on the way, of the first page.
 	Choice string `json:"choice,omitempty"`
 	Note   string `json:"note,omitempty"`
+	// PSNR and SSIM compare with --reference, and InputPSNR does with the input where it
+	// has the reference's size, of the first page. Of a giant picture they are not known.
+	PSNR      *explore.Number `json:"psnr,omitempty"`
+	SSIM      *explore.Number `json:"ssim,omitempty"`
+	InputPSNR *explore.Number `json:"input_psnr,omitempty"`
 	// Suspect is why the result should not be trusted, null where nothing speaks
 	// against it.
 	Suspect *string `json:"suspect"`

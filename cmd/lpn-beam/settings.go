@@ -1,66 +1,84 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/measured"
-	"github.com/lpn-imaging/lpn/internal/sysmem"
-	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
-// Settings are the flags of lpn restore, as they travel to the workers.
+// Settings are the flags of lpn restore, as they travel to the workers. Zero values are
+// flags that were not given.
 type Settings struct {
-	Operator, Boundary, Noise, Prior, Solver, Strength, Range, Light, Missing string
+	flags.Recipe
 
-	ByFile                bool // no operator was asked for: a JPEG file decides itself
-	Iters, Tile, Threads  int
-	Tol, Step, Rho, Scale float64
-	Ensemble, Gray        bool
-	Memory                string
-	Format, Compression   string
-	Bits, Quality         int
-	Output                string  // the folder
-	Giant                 float64 // megapixels beyond which all workers restore a TIFF or .npy
-	Window                int     // the side of its windows
-	Shards                int     // of the manifest
+	Operator, Boundary, Noise, Range string
+	Light, Missing, Weights, Start   string
+	Gray                             bool
+	Page                             int // from 1; 0 for all
+	Reference                        string
+	Timeout                          time.Duration
+	Format, Compression              string
+	Bits, Quality                    int
+	Output                           string  // the folder
+	Giant                            float64 // megapixels beyond which all workers restore a TIFF or .npy
+	Window                           int     // the side of its windows
+	Shards                           int     // of the manifest
+	ID                               string  // tells settings with different outputs apart; Sealed sets it
 }
 
 // register defines the flags.
 func (s *Settings) register(f *flag.FlagSet) {
 	f.StringVar(&s.Operator, "operator", "", "`SPEC` of what the camera did, as in lpn restore (default denoise; a JPEG file decides itself)")
 	f.StringVar(&s.Boundary, "boundary", "", "what a blur sees beyond the frame (default symmetric; of blur:auto, valid)")
-	f.StringVar(&s.Noise, "noise", "auto", "the noise: 0.1, 25/255, poisson:gain=G, a file, or auto")
-	f.StringVar(&s.Prior, "prior", "", "`NAME` of a built-in prior, or a file that every worker can read (default: the one that fits)")
-	f.StringVar(&s.Solver, "solver", "bpg", "`NAME` of the solver: "+strings.Join(restore.Solvers(), ", "))
+	f.StringVar(&s.Noise, "noise", "", "the noise: 0.1, 25/255, poisson:gain=G, a file, or auto (default auto)")
+	f.StringVar(&s.Prior, "prior", "", "`NAME` of a built-in prior, or a file (default: the one that fits)")
+	f.StringVar(&s.Solver, "solver", "", "`NAME` of the solver: "+strings.Join(restore.Solvers(), ", ")+" (default bpg)")
 	f.StringVar(&s.Strength, "strength", "", "regularise `T` times as much as the noise asks for, or discrepancy")
+	f.StringVar(&s.Params, "params", "", "take the parameters that no flag sets from `FILE`, written by lpn tune")
 	f.StringVar(&s.Range, "range", "", "what is black and white in the files' numbers, `LO:HI`")
-	f.StringVar(&s.Light, "light", "auto", "what blur and sr act on: `L` is linear, srgb or auto")
+	f.StringVar(&s.Light, "light", "", "what blur and sr act on: `L` is linear, srgb or auto (default auto)")
 	f.StringVar(&s.Missing, "missing", "", "what marks missing samples, which the prior fills: `nan` or alpha")
+	f.StringVar(&s.Weights, "weights", "", "the inverse variance of each sample or pixel, in `FILE`, of the size of every input; 0 is missing")
+	f.StringVar(&s.Start, "psf-start", "", "begin the search of blur:auto with the kernel in `FILE`")
+	f.StringVar(&s.Reference, "reference", "", "compare with the true picture `FILE`, or those of the same names in a folder: adds PSNR and SSIM to the manifest")
 	f.IntVar(&s.Iters, "iters", 0, "at most `N` iterations (default 200)")
-	f.Float64Var(&s.Tol, "tol", 0, "stop when an iteration moves the picture by less than `T`; negative never stops")
+	f.Func("tol", "stop when an iteration moves the picture by less than `T`, relative; 0 never stops (default 1e-4 of bpg, else 1e-6)", func(text string) error {
+		v, err := strconv.ParseFloat(text, 64)
+		if err == nil {
+			s.Tol, err = flags.Tol(v)
+		}
+		return err
+	})
 	f.Float64Var(&s.Step, "step", 0, "step `E` of pgd, apgd and bpg")
 	f.Float64Var(&s.Rho, "rho", 0, "penalty `R` of admm and hqs")
 	f.Float64Var(&s.Scale, "scale", 0, "take the prior for one of `S` times less noise")
 	f.BoolVar(&s.Ensemble, "ensemble", false, "average over the 8 flips and rotations")
 	f.BoolVar(&s.Gray, "gray", false, "convert to luma first")
+	f.IntVar(&s.Page, "page", 0, "restore only page `N` of files with several, counted from 1 (default: every page, into one file)")
 	f.IntVar(&s.Tile, "tile", 0, "evaluate the network in tiles of `N` pixels")
-	f.IntVar(&s.Threads, "threads", 0, "cores that one restoration uses (default: all)")
+	f.IntVar(&s.Threads, "threads", 0, "`N` cores for one restoration (default: all)")
 	f.StringVar(&s.Memory, "memory", "", "a restoration stays below `SIZE`, as 4GiB")
+	f.DurationVar(&s.Timeout, "timeout", 0, "give up on a file, or on a window of a giant picture, after `D`, as 90s or 5m")
 	f.StringVar(&s.Output, "output", "", "write to the folder `DIR`, here or in a store (gs://, s3://)")
+	f.StringVar(&s.Output, "o", "", "the same")
 	f.StringVar(&s.Format, "format", "", "`FORMAT` of the outputs (default: the input's)")
 	f.IntVar(&s.Bits, "bits", 0, "`N` bits a sample in PNG and TIFF: 8, 16 or 32 (default: as the input)")
 	f.IntVar(&s.Quality, "quality", 95, "JPEG quality `N`, 1 to 100")
@@ -70,24 +88,69 @@ func (s *Settings) register(f *flag.FlagSet) {
 	f.IntVar(&s.Shards, "manifest-shards", 1, "files that the manifest is written into, for very many inputs")
 }
 
-// id tells settings that make different outputs apart, by the content of their files.
-// Where the output goes and how much of a machine is used make no difference.
-func (s Settings) id() (string, error) {
-	s.Output, s.Threads, s.Shards = "", 0, 0
-	h := sha256.New()
-	if err := json.NewEncoder(h).Encode(s); err != nil {
-		return "", err
-	}
+// files are the fields that name files that every worker reads, each alone.
+func (s *Settings) files() []*string {
+	return []*string{&s.Prior, &s.Params, &s.Weights, &s.Start}
+}
+
+// noiseFile is the file that --noise names, if it names one.
+func (s *Settings) noiseFile() string { return strings.TrimPrefix(s.Noise, "map:") }
+
+// absolute makes names of files mean the same in every process. A name that is no file
+// here stays as it is: it may be that of a prior, or exist on the workers only.
+func (s *Settings) absolute() error {
 	spec, err := operators.ParseSpec(s.operator())
 	if err != nil {
-		return "", err
+		return &flags.Error{Flag: "operator", Err: err}
 	}
-	for _, name := range []string{s.Prior, s.Noise, spec.File()} {
-		if sum, err := measured.SHA256(name); err == nil {
-			h.Write([]byte(sum))
+	here := func(name string) string {
+		if st, err := os.Stat(name); err != nil || st.IsDir() {
+			return name
+		}
+		if abs, err := filepath.Abs(name); err == nil {
+			return abs
+		}
+		return name
+	}
+	for _, name := range s.files() {
+		*name = here(*name)
+	}
+	for in, name := range map[*string]string{&s.Noise: s.noiseFile(), &s.Operator: spec.File()} {
+		if abs := here(name); name != "" && abs != name {
+			*in = strings.Replace(*in, name, abs, 1)
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+	if s.Output, err = absolute(s.Output); err == nil {
+		s.Reference, err = absolute(s.Reference)
+	}
+	return err
+}
+
+// Sealed is the settings with their ID, which depends on the content of the files that
+// they name. What makes no difference to outputs is left out: where they go, what they
+// are compared with, and how much of a machine is used.
+func (s Settings) Sealed() (Settings, error) {
+	spec, err := operators.ParseSpec(s.operator())
+	if err != nil {
+		return s, &flags.Error{Flag: "operator", Err: err}
+	}
+	t := s
+	t.ID, t.Output, t.Reference, t.Threads, t.Shards, t.Timeout = "", "", "", 0, 0, 0
+	h := sha256.New()
+	if err := json.NewEncoder(h).Encode(t); err != nil {
+		return s, err
+	}
+	names := []string{s.noiseFile(), spec.File()}
+	for _, name := range s.files() {
+		names = append(names, *name)
+	}
+	for _, name := range names {
+		if sum, err := measured.SHA256(name); err == nil {
+			fmt.Fprintln(h, name, sum)
+		}
+	}
+	s.ID = hex.EncodeToString(h.Sum(nil)[:8])
+	return s, nil
 }
 
 // A worker is what settings come to: what a process needs to restore files.
@@ -96,8 +159,8 @@ type worker struct {
 	choice  measured.Choice
 	options restore.Options
 	light   restore.Light
+	weights *operators.Image // of --weights, nil for none
 	write   imageio.Options
-	id      string
 	giants  giants
 }
 
@@ -121,8 +184,19 @@ func (s Settings) open() (*worker, error) {
 	return w, err
 }
 
+// here is open in a worker, whose machine an error names: a file that a flag names may
+// be missing there, or be another than where the job began.
+func (s Settings) here() (*worker, error) {
+	w, err := s.open()
+	if err != nil {
+		host, _ := os.Hostname()
+		err = fmt.Errorf("worker on %s: %w", host, err)
+	}
+	return w, err
+}
+
 func (s Settings) make() (*worker, error) {
-	flagged := func(name string, err error) error { return fmt.Errorf("--%s: %w", name, err) }
+	flagged := func(name string, err error) error { return &flags.Error{Flag: name, Err: err} }
 	w := &worker{Settings: s, write: imageio.Options{Format: s.Format, Bits: s.Bits, Quality: s.Quality, Compression: s.Compression}}
 	switch {
 	case s.Output == "":
@@ -137,13 +211,17 @@ func (s Settings) make() (*worker, error) {
 		return nil, fmt.Errorf("--compression: %q; want fast or small", s.Compression)
 	case !slices.Contains([]string{"", "nan", "alpha"}, s.Missing):
 		return nil, fmt.Errorf("--missing: %q; want nan or alpha", s.Missing)
+	case s.Page < 0:
+		return nil, fmt.Errorf("--page: %d; want 1 or more", s.Page)
+	case s.Timeout < 0:
+		return nil, fmt.Errorf("--timeout: %s; want a positive time", s.Timeout)
 	case s.Shards < 1:
 		return nil, fmt.Errorf("--manifest-shards: %d; want at least 1", s.Shards)
 	case !(s.Giant > 0) || s.Window < 1:
 		return nil, errors.New("--giant and --window: want positive numbers")
 	}
 	var known bool
-	if w.light, known = measured.Lights[s.Light]; !known {
+	if w.light, known = measured.Lights[cmp.Or(s.Light, "auto")]; !known {
 		return nil, fmt.Errorf("--light: %q; want linear, srgb or auto", s.Light)
 	}
 	spec, err := operators.ParseSpec(s.operator())
@@ -153,98 +231,49 @@ func (s Settings) make() (*worker, error) {
 	boundary := operators.Symmetric
 	if spec.Auto() {
 		boundary = operators.Valid // nothing is known beyond the frame of a photograph
+	} else if s.Start != "" {
+		return nil, errors.New("--psf-start: goes with --operator blur:auto")
 	}
 	if s.Boundary != "" {
 		if boundary, err = operators.ParseBoundary(s.Boundary); err != nil {
 			return nil, flagged("boundary", err)
 		}
 	}
-	w.choice = measured.Choice{ByFile: s.ByFile}
-	if w.choice.Spec, err = spec.WithBoundary(boundary).Load(operatorFile); err != nil {
-		return nil, flagged("operator", err)
-	}
-	if w.choice.Noise, err = noise.Parse(s.Noise, operatorFile); err != nil {
-		return nil, flagged("noise", err)
-	}
-	if w.choice.Range, err = parseRange(s.Range); err != nil {
+	recipe, err := s.Recipe.Choice()
+	if err != nil {
 		return nil, err
 	}
-	w.options = restore.Options{
-		Choose: priors.For, Solver: s.Solver, Iters: s.Iters, Tol: s.Tol, Step: s.Step, Rho: s.Rho,
-		Scale: s.Scale, Ensemble: s.Ensemble, Tile: s.Tile, Threads: s.Threads,
+	if err := recipe.Open(); err != nil {
+		return nil, err
 	}
-	switch {
-	case s.Strength == "discrepancy":
-		w.options.Strength, w.options.Discrepancy = 1, true
-	case s.Strength != "":
-		if w.options.Strength, err = strconv.ParseFloat(s.Strength, 64); err != nil || w.options.Strength == 0 {
-			return nil, fmt.Errorf("--strength: %q is not a number it can take, nor discrepancy", s.Strength)
-		}
-	}
-	if s.Memory != "" {
-		if w.options.Memory, err = sysmem.ParseSize(s.Memory); err != nil {
-			return nil, flagged("memory", err)
-		}
-	}
-	if w.id, err = s.id(); err != nil {
+	w.options, w.choice.Prior = recipe.Options, recipe.Prior
+	// A JPEG file decides itself where no flag says what it is.
+	w.choice.ByFile = s.Operator == "" && s.Params == "" && !recipe.Discrepancy && s.Range == "" && s.Missing == "" && s.Weights == ""
+	if w.choice.Spec, err = spec.WithBoundary(boundary).Load(flags.Opener(spec)); err != nil {
 		return nil, flagged("operator", err)
 	}
-	if s.Prior != "" {
-		if w.options.Prior, err = findPrior(s.Prior); err != nil {
-			return nil, flagged("prior", err)
+	if w.choice.Noise, err = noise.Parse(cmp.Or(s.Noise, noise.Auto), flags.File); err != nil {
+		return nil, flagged("noise", err)
+	}
+	if w.choice.Range, err = flags.Range(s.Range); err != nil {
+		return nil, err
+	}
+	if w.choice.Start, err = flags.Kernel(s.Start); err != nil {
+		return nil, err
+	}
+	if s.Weights != "" {
+		m, err := flags.Weights(s.Weights)
+		if err != nil {
+			return nil, flagged("weights", err)
 		}
-		w.choice.Prior = w.options.Prior
+		w.weights = &m
 	}
-	return w, w.options.Validate()
+	if now, err := s.Sealed(); err != nil {
+		return nil, err
+	} else if s.ID != "" && now.ID != s.ID {
+		return nil, errors.New("a file that a flag names is another here than where the job began")
+	}
+	return w, nil
 }
 
-func (s Settings) operator() string {
-	if s.Operator == "" {
-		return "denoise"
-	}
-	return s.Operator
-}
-
-// findPrior finds a prior by the name of a built-in one or by file.
-func findPrior(name string) (priors.Prior, error) {
-	p, err := priors.Open(name)
-	if err == nil {
-		return p, nil
-	}
-	file, ferr := priors.File(name)
-	if errors.Is(ferr, fs.ErrNotExist) && !strings.ContainsAny(name, `./\`) {
-		return p, err
-	}
-	return file, ferr
-}
-
-// operatorFile reads a kernel, a mask or a map of noise.
-func operatorFile(path string) (operators.Image, error) {
-	p, err := imageio.Read(path)
-	var bad *imageio.Error
-	switch {
-	case err == nil:
-		return p.Luma().Image, nil
-	case !errors.As(err, &bad):
-		return operators.Image{}, err
-	}
-	m, terr := imageio.ReadTable(path)
-	if errors.Is(terr, imageio.ErrNoTable) {
-		return operators.Image{}, err // it looked like a picture: say what is wrong with it
-	}
-	return m, terr
-}
-
-// parseRange reads --range, LO:HI; "" is the zero Range.
-func parseRange(s string) (r restore.Range, err error) {
-	if s == "" {
-		return r, nil
-	}
-	lo, hi, _ := strings.Cut(s, ":")
-	l, errLo := strconv.ParseFloat(lo, 64)
-	h, errHi := strconv.ParseFloat(hi, 64)
-	if errLo != nil || errHi != nil || !(l < h) {
-		return r, fmt.Errorf("--range: %q; want LO:HI, two numbers of which the first is smaller", s)
-	}
-	return restore.Range{Lo: l, Hi: h}, nil
-}
+func (s Settings) operator() string { return cmp.Or(s.Operator, "denoise") }

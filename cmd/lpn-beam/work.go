@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,13 +10,16 @@ import (
 	"image"
 	"io/fs"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/measured"
+	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -26,8 +30,8 @@ import (
 // done reports whether a record of an earlier run makes it unnecessary to restore a
 // file: it has the same settings and no error, the input is what it was, by size and
 // time or by content, and the output is there.
-func (w *worker) done(ctx context.Context, f File, to string, r Record) bool {
-	if r.Settings != w.id || r.Error != nil || r.Input != f.Path || r.Output != to {
+func (s Settings) done(ctx context.Context, f File, to string, r Record) bool {
+	if r.Settings != s.ID || r.Error != nil || r.Input != f.Path || r.Output != to {
 		return false
 	}
 	out, err := statOf(ctx, to)
@@ -57,10 +61,15 @@ func timeText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
+// record is that of an input of which nothing is known.
+func (s Settings) record(f File, to string) Record {
+	return Record{Input: f.Path, Output: to, Settings: s.ID}
+}
+
 // begin is the record of an input with what is known before the work, and the input
 // readable by path.
 func (w *worker) begin(ctx context.Context, f File, to string) (r Record, local string, release func(), err error) {
-	r = Record{Input: f.Path, Output: to, Settings: w.id}
+	r = w.record(f, to)
 	in, err := statOf(ctx, f.Path)
 	if err != nil {
 		return r, "", nil, err
@@ -86,35 +95,81 @@ func (r Record) failed(err error) Record {
 	return r
 }
 
+// within is ctx that ends when the time for a file or a window is over. late is err where
+// it did.
+func (s Settings) within(ctx context.Context) (limited context.Context, stop func(), late func(err error) error) {
+	if s.Timeout == 0 {
+		return ctx, func() {}, func(err error) error { return err }
+	}
+	limited, stop = context.WithTimeout(ctx, s.Timeout)
+	return limited, stop, func(err error) error {
+		if err != nil && limited.Err() != nil && ctx.Err() == nil {
+			return fmt.Errorf("took longer than %s (--timeout)", s.Timeout)
+		}
+		return err
+	}
+}
+
 // restore restores a file. Of a giant picture it returns the number of its windows
 // instead, and writes nothing. What goes wrong is in the record, but for the end of ctx.
-func (w *worker) restore(ctx context.Context, f File, to string) (r Record, windows int) {
+func (s Settings) restore(ctx context.Context, f File, to string) (r Record, windows int) {
+	ctx, stop, late := s.within(ctx)
+	defer stop()
+	w, err := s.here()
+	if err != nil {
+		return s.record(f, to).failed(err), 0
+	}
+	r, windows, err = w.restore(ctx, f, to)
+	if err != nil {
+		return r.failed(late(err)), 0
+	}
+	return r, windows
+}
+
+func (w *worker) restore(ctx context.Context, f File, to string) (r Record, windows int, err error) {
 	r, local, release, err := w.begin(ctx, f, to)
 	if err != nil {
-		return r.failed(err), 0
+		return r, 0, err
 	}
 	defer release()
-	failed := func(err error) (Record, int) { return r.failed(named(err, local, f.Path)), 0 }
+	if isMeasurement(f.Path) {
+		err = w.put(ctx, to, &r, func(path string, o imageio.Options) error {
+			p, err := w.measurement(ctx, f, local, &r)
+			if err != nil {
+				return err
+			}
+			return imageio.Write(path, p, o)
+		})
+		return r, 0, named(err, local, f.Path)
+	}
 	g, err := w.over(ctx, local)
 	if err != nil {
-		return failed(err)
+		return r, 0, named(err, local, f.Path)
 	}
 	if g != nil {
 		defer g.Close()
-		return r, g.plan.Windows.Count
+		return r, g.plan.Windows.Count, nil
 	}
 	file, err := imageio.Open(local)
 	if err != nil {
-		return failed(err)
+		return r, 0, named(err, local, f.Path)
 	}
 	defer file.Close()
 	if w.Missing == "nan" {
 		file.TakeGaps()
 	}
+	first, n := 0, file.Pages()
+	if w.Page > n {
+		return r, 0, fmt.Errorf("--page %d: %s has %d", w.Page, f.Path, n)
+	}
+	if w.Page > 0 {
+		first, n = w.Page-1, 1
+	}
 	pages := func(yield func(*imageio.Picture, error) bool) {
-		for p, err := range file.All() {
+		for i := first; i < first+n; i++ {
+			p, err := file.Page(i)
 			if err == nil {
-				p, err = w.page(ctx, p, &r)
+				p, err = w.page(ctx, f, page{i, file.Pages()}, p, &r)
 			}
 			if !yield(p, err) || err != nil {
 				return
@@ -122,47 +177,151 @@ func (w *worker) restore(ctx context.Context, f File, to string) (r Record, wind
 		}
 	}
 	err = w.put(ctx, to, &r, func(path string, o imageio.Options) error {
-		if n := file.Pages(); n > 1 && !imageio.KeepsPages(o.Format) {
+		if n > 1 && !imageio.KeepsPages(o.Format) {
 			return fmt.Errorf("%s holds one picture, the input has %d pages", o.Format, n)
 		}
-		return imageio.WritePages(path, file.Pages(), pages, o)
+		return imageio.WritePages(path, n, pages, o)
 	})
-	if err != nil {
-		return failed(err)
-	}
-	return r, 0
+	return r, 0, named(err, local, f.Path)
 }
 
+// A page is one of a file's: which, from 0, and of how many.
+type page struct{ at, of int }
+
 // page restores one page and adds it to the record.
-func (w *worker) page(ctx context.Context, p *imageio.Picture, r *Record) (*imageio.Picture, error) {
+func (w *worker) page(ctx context.Context, f File, at page, p *imageio.Picture, r *Record) (*imageio.Picture, error) {
 	r.Megapixels += float64(p.H) * float64(p.W) / 1e6
 	p, in, err := w.problem(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	m := in.Problem
-	if w.Missing == "" {
+	m, choice := in.Problem, in.Choice
+	if w.Missing == "" && w.weights == nil {
 		line, err := measured.UndoJPEG(ctx, &m, p, w.choice.Range, w.options)
 		if err != nil {
 			return nil, err
 		}
-		if line != "" {
-			in.Choice = line
-		}
+		choice = cmp.Or(line, choice)
+	}
+	return w.solution(ctx, f, at, p, m, choice, r)
+}
+
+// isMeasurement reports whether an input is a measurement file, of lpn degrade or lpn
+// measure.
+func isMeasurement(name string) bool { return strings.EqualFold(path.Ext(name), ".npz") }
+
+// measurement restores a measurement file.
+func (w *worker) measurement(ctx context.Context, f File, local string, r *Record) (*imageio.Picture, error) {
+	y, err := flags.Measurement(local)
+	if err != nil {
+		return nil, err
+	}
+	m := measured.Problem(y)
+	if w.choice.Noise != nil {
+		m.Noise = w.choice.Noise
+	}
+	if !w.choice.Range.IsZero() {
+		m.Range = w.choice.Range
+	}
+	p := &imageio.Picture{Image: y.Y, Bits: 16}
+	if err := w.observe(&m, p); err != nil {
+		return nil, err
+	}
+	r.Megapixels = float64(m.Scene.H) * float64(m.Scene.W) / 1e6
+	x, err := w.solution(ctx, f, page{0, 1}, p, m, "", r)
+	if err != nil {
+		return nil, err
+	}
+	x.Image = measured.Result(y, x.Image)
+	return x, nil
+}
+
+// solution is the restored picture of m, a problem of p, which it adds to the record.
+func (w *worker) solution(ctx context.Context, f File, at page, p *imageio.Picture, m restore.Problem, choice string, r *Record) (*imageio.Picture, error) {
+	truth, err := w.truth(ctx, f, at, p, &m)
+	if err != nil {
+		return nil, err
 	}
 	plan, err := restore.New(m, w.options)
 	if err != nil {
-		return nil, err
+		return nil, flags.Of(err)
 	}
 	s, err := plan.Solve(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	if r.Choice == "" {
-		r.Choice = in.Choice
-	}
+	r.Choice = cmp.Or(r.Choice, choice)
 	r.restored(plan, s)
-	return measured.Picture(p, m, s.Image), nil
+	x := measured.Picture(p, m, s.Image)
+	if truth != nil && r.PSNR == nil {
+		if x.Shape != truth.Shape {
+			return nil, fmt.Errorf("the reference is %v, the result %v (channels x height x width)", truth.Shape, x.Shape)
+		}
+		q := restore.Compare(truth.Image, x.Image)
+		psnr, ssim := explore.Number(q.PSNR), explore.Number(q.SSIM)
+		r.PSNR, r.SSIM = &psnr, &ssim
+		if p.Shape == truth.Shape {
+			before := explore.Number(restore.Compare(truth.Image, p.Image).PSNR)
+			r.InputPSNR = &before
+		}
+	}
+	return x, nil
+}
+
+// truth is what --reference says that a page truly is, and gives it to the problem; nil
+// where it says nothing.
+func (w *worker) truth(ctx context.Context, f File, at page, p *imageio.Picture, m *restore.Problem) (*imageio.Picture, error) {
+	if w.Reference == "" {
+		return nil, nil
+	}
+	name, err := w.referenceOf(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	local, release, err := fetch(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	file, err := imageio.Open(local)
+	if err != nil {
+		return nil, named(err, local, name)
+	}
+	defer file.Close()
+	number := 0
+	if file.Pages() == at.of {
+		number = at.at
+	}
+	t, err := file.Page(number)
+	if err != nil {
+		return nil, named(err, local, name)
+	}
+	if w.Gray {
+		t = t.Luma()
+	}
+	if t, err = measured.Truth(t, p, m); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return t, nil
+}
+
+// referenceOf is the file of the true picture: --reference itself, or the one at the same
+// place in that folder.
+func (s Settings) referenceOf(ctx context.Context, f File) (string, error) {
+	if _, err := statOf(ctx, s.Reference); err == nil {
+		return s.Reference, nil
+	}
+	name := join(s.Reference, f.Below)
+	if _, err := statOf(ctx, name); err == nil {
+		return name, nil
+	}
+	for _, ext := range imageio.Extensions {
+		other := strings.TrimSuffix(name, path.Ext(name)) + ext
+		if _, err := statOf(ctx, other); err == nil {
+			return other, nil
+		}
+	}
+	return "", fmt.Errorf("%s: no such reference", name)
 }
 
 // problem is a picture as it is restored, and the problem that it is.
@@ -172,9 +331,18 @@ func (w *worker) problem(ctx context.Context, p *imageio.Picture) (*imageio.Pict
 	}
 	in, err := measured.Read(ctx, p, w.choice)
 	if err == nil {
-		measured.Observe(&in.Problem, p, w.light, w.Missing)
+		err = w.observe(&in.Problem, p)
 	}
 	return p, in, err
+}
+
+// observe says which samples of the problem m, read from p, count how much.
+func (w *worker) observe(m *restore.Problem, p *imageio.Picture) (err error) {
+	measured.Observe(m, p, w.light, w.Missing)
+	if w.weights != nil {
+		*m, err = measured.Weigh(*m, *w.weights)
+	}
+	return flags.Of(err)
 }
 
 // restored notes what came of a page.
@@ -214,7 +382,7 @@ func (w *worker) put(ctx context.Context, to string, r *Record, write func(path 
 
 // named is an error that names an input as it was asked for, not its copy here.
 func named(err error, local, path string) error {
-	if local == path {
+	if err == nil || local == path {
 		return err
 	}
 	return errors.New(strings.ReplaceAll(err.Error(), local, path))
@@ -235,7 +403,7 @@ const sampleSide = 2048
 // not cut into windows, are restored as a whole.
 func (w *worker) over(ctx context.Context, path string) (*giant, error) {
 	m, err := imageio.Map(path)
-	if err != nil || w.Missing != "" || w.choice.Spec.Auto() || float64(m.Frame.H)*float64(m.Frame.W) <= w.Giant*1e6 {
+	if err != nil || w.Missing != "" || w.weights != nil || w.Page > 1 || w.choice.Spec.Auto() || float64(m.Frame.H)*float64(m.Frame.W) <= w.Giant*1e6 {
 		if err == nil {
 			m.Close()
 		}
@@ -377,12 +545,22 @@ type Window struct {
 }
 
 // solve restores one window and writes its core, which an earlier run may have done.
+func (s Settings) solve(ctx context.Context, v Window, to string) (Window, error) {
+	ctx, stop, late := s.within(ctx)
+	defer stop()
+	w, err := s.here()
+	if err == nil {
+		v, err = w.solve(ctx, v, to)
+	}
+	return v, late(err)
+}
+
 func (w *worker) solve(ctx context.Context, v Window, to string) (Window, error) {
 	g, err := w.giant(ctx, v.File, to)
 	if err != nil {
 		return v, err
 	}
-	key := sha256.Sum256([]byte(to + "\n" + w.id + "\n" + g.record.InputSHA256))
+	key := sha256.Sum256([]byte(to + "\n" + w.ID + "\n" + g.record.InputSHA256))
 	v.Core = join(w.Output, scratch, "cores", hex.EncodeToString(key[:16]), fmt.Sprintf("%d.core", v.Number))
 	if st, err := statOf(ctx, v.Core); err == nil && st.size > 0 {
 		return v, nil
@@ -401,14 +579,18 @@ func (w *worker) solve(ctx context.Context, v Window, to string) (Window, error)
 }
 
 // assemble puts the windows of a giant picture together.
-func (w *worker) assemble(ctx context.Context, to string, windows []Window) Record {
+func (s Settings) assemble(ctx context.Context, to string, windows []Window) Record {
 	slices.SortFunc(windows, func(a, b Window) int { return a.Number - b.Number })
 	f := windows[0].File
-	none := Record{Input: f.Path, Output: to, Settings: w.id}
+	none := s.record(f, to)
 	for _, v := range windows {
 		if v.Error != "" {
 			return none.failed(fmt.Errorf("window %d: %s", v.Number, v.Error))
 		}
+	}
+	w, err := s.here()
+	if err != nil {
+		return none.failed(err)
 	}
 	g, err := w.giant(ctx, f, to)
 	if err != nil {
@@ -428,11 +610,11 @@ func (w *worker) assemble(ctx context.Context, to string, windows []Window) Reco
 			r.Seconds += v.Seconds
 		}
 	}
-	var s restore.Result
+	var result restore.Result
 	frame := g.frame()
 	bands := func(yield func(*imageio.Picture, error) bool) {
 		at, enough := 0, errors.New("enough")
-		s, err = g.plan.JoinRows(cores, func(m operators.Image) error {
+		result, err = g.plan.JoinRows(cores, func(m operators.Image) error {
 			p, err := g.rows(frame, m, at)
 			if at += m.H; err != nil {
 				return err
@@ -452,6 +634,6 @@ func (w *worker) assemble(ctx context.Context, to string, windows []Window) Reco
 	if err != nil {
 		return r.failed(err)
 	}
-	r.restored(g.plan, s)
+	r.restored(g.plan, result)
 	return r
 }

@@ -89,7 +89,7 @@ func evalCommand() *cli.Command {
 				solver:    solver,
 				seed:      c.Uint64("seed"),
 				baseline:  names,
-				strengths: solver.params.Baselines,
+				strengths: solver.Params.Baselines,
 				tuneOn:    c.String("tune-on"),
 				set:       set,
 				gray:      c.Bool("gray"),

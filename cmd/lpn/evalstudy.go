@@ -129,7 +129,7 @@ func (s study) run(ctx context.Context, con *console) error {
 	solvers := make([]solverChoice, len(s.priors))
 	for i, p := range s.priors {
 		solvers[i] = s.solver
-		if solvers[i].prior = p; p != "" {
+		if solvers[i].PriorName = p; p != "" {
 			if err := solvers[i].open(); err != nil {
 				return err
 			}

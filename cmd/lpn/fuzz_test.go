@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
@@ -224,7 +225,7 @@ func FuzzParams(f *testing.F) {
 	f.Add([]byte(`{"operator":"denoise","boundary":"symmetric","noise":0.1,"images":1,"seed":1,"trials":2,"psnr":30,"prior":"x","solver":"admm","strength":0.5,"scale":1.2,"rho":2,"baselines":{"tv":1}}`))
 	f.Add([]byte(`{"psnr":null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := parseParams(text)
+		p, err := flags.ParseParams(text)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\r") {
 				t.Errorf("more than one line: %q", err)
@@ -235,7 +236,7 @@ func FuzzParams(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		q, err := parseParams(b)
+		q, err := flags.ParseParams(b)
 		if err != nil {
 			t.Fatalf("%s: %v", b, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
@@ -89,7 +90,7 @@ func measureCommand() *cli.Command {
 					return usagef("--noise: %q is not a standard deviation in the units of the numbers, or auto", text)
 				}
 			}
-			scale, err := parseRange(c.String("range"))
+			scale, err := rangeFrom(c)
 			if err != nil {
 				return err
 			}
@@ -280,7 +281,7 @@ func (o measureOptions) fill(m *operators.Measurement) (notes []string, err erro
 		m.Weights = spread
 	}
 	if o.scan != "" {
-		scan, err := readRaw(o.scan)
+		scan, err := flags.Array(o.scan)
 		if err != nil {
 			return nil, err
 		}

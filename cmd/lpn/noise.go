@@ -51,7 +51,7 @@ func noiseCommand() *cli.Command {
 			o := noiseOptions{model: c.String("output"), plot: c.String("plot")}
 			o.gray, o.page = c.Bool("gray"), pageChoice{number: c.Int("page")}
 			var err error
-			if o.scale, err = parseRange(c.String("range")); err != nil {
+			if o.scale, err = rangeFrom(c); err != nil {
 				return err
 			}
 			for _, path := range []string{o.model, o.plot} {

@@ -6,9 +6,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/urfave/cli/v2"
 )
 
 // parseNoise reads --noise as a model of noise, nil for auto.
@@ -60,16 +62,8 @@ func parseLevel(s string) (float64, bool) {
 	return v, err == nil && v >= 0 && v <= 1
 }
 
-// parseRange reads --range, LO:HI; "" is the zero Range.
-func parseRange(s string) (restore.Range, error) {
-	if s == "" {
-		return restore.Range{}, nil
-	}
-	lo, hi, ok := strings.Cut(s, ":")
-	l, errLo := strconv.ParseFloat(strings.TrimSpace(lo), 64)
-	h, errHi := strconv.ParseFloat(strings.TrimSpace(hi), 64)
-	if !ok || errLo != nil || errHi != nil || !(l < h) || math.IsInf(h-l, 0) {
-		return restore.Range{}, usagef("--range: %q; want LO:HI, two numbers of which the first is smaller, as 0:4095", s)
-	}
-	return restore.Range{Lo: l, Hi: h}, nil
+// rangeFrom is what --range says.
+func rangeFrom(c *cli.Context) (restore.Range, error) {
+	r, err := flags.Range(c.String("range"))
+	return r, asUsage(err)
 }

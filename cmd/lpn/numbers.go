@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
-	"github.com/lpn-imaging/lpn/internal/npy"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -19,7 +19,8 @@ import (
 func readNumbers(path, array string) (operators.Image, error) {
 	switch ext := strings.ToLower(filepath.Ext(path)); {
 	case ext == ".npy":
-		return readRaw(path)
+		m, err := flags.Array(path)
+		return m, missing(err)
 	case ext == measurementExt:
 		return readArchive(path, array)
 	}
@@ -31,20 +32,6 @@ func readNumbers(path, array string) (operators.Image, error) {
 		p.Pix[i] *= float32(p.Scale)
 	}
 	return p.Image, nil
-}
-
-// readRaw reads a .npy array, whatever its shape.
-func readRaw(path string) (operators.Image, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return operators.Image{}, missing(fmt.Errorf("%s: %w", path, cause(err)))
-	}
-	defer f.Close()
-	m, err := operators.ReadArray(f)
-	if err != nil {
-		return m, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
 }
 
 // usualNames are those of arrays of measurements, in the order in which they are looked
@@ -84,25 +71,4 @@ func readArchive(path, array string) (operators.Image, error) {
 		return m, usagef("%s holds the arrays %s: choose one by --array NAME", path, strings.Join(names, ", "))
 	}
 	return m, usagef("--array: %q is not in %s, which holds %s", array, path, strings.Join(names, ", "))
-}
-
-// noPicture reports whether a .npy holds what no picture is: complex numbers, a list, or
-// a stack of other than gray or colour planes.
-func noPicture(path string) bool {
-	if !strings.EqualFold(filepath.Ext(path), ".npy") {
-		return false
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	h, err := npy.ReadHeader(f)
-	if err != nil {
-		return false
-	}
-	n := len(h.Shape)
-	colour := []int{1, 3, 4}
-	return h.Kind == npy.Complex || n == 1 ||
-		n == 3 && !slices.Contains(colour, h.Shape[0]) && !slices.Contains(colour, h.Shape[2])
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
-
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
-	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/urfave/cli/v2"
 )
 
@@ -41,55 +39,12 @@ func observationFrom(c *cli.Context) (observation, error) {
 	return o, nil
 }
 
-// open reads the weights. A picture of two integers, one of them 0, is a mask.
-func (o *observation) open() error {
-	if o.path == "" {
-		return nil
+// open reads the weights.
+func (o *observation) open() (err error) {
+	if o.path != "" {
+		o.weights, err = flags.Weights(o.path)
 	}
-	p, err := imageio.Read(o.path)
-	var bad *imageio.Error
-	switch {
-	case errors.As(err, &bad):
-		if o.weights, err = openOperatorFile(o.path); err != nil {
-			return err
-		}
-	case err != nil:
-		return missing(err)
-	case measured.HasHoles(p):
-		o.weights = opacity(p)
-	default:
-		if p.C > 1 && p.Bits < 32 {
-			p = p.Luma()
-		}
-		o.weights = p.Image
-		for i, gone := range p.Missing {
-			if gone {
-				o.weights.Pix[i] = 0
-			}
-		}
-		if p.Bits < 32 {
-			maskToOne(o.weights.Pix)
-		}
-	}
-	return nil
-}
-
-// maskToOne makes the larger of two values 1 where the other is 0.
-func maskToOne(x []float32) {
-	top := float32(0)
-	for _, v := range x {
-		top = max(top, v)
-	}
-	for _, v := range x {
-		if v != 0 && v != top {
-			return
-		}
-	}
-	for i, v := range x {
-		if v != 0 {
-			x[i] = 1
-		}
-	}
+	return missing(err)
 }
 
 // apply gives a problem read from a picture its missing samples and weights, and takes
@@ -99,16 +54,8 @@ func (o observation) apply(m *restore.Problem, p *imageio.Picture) error {
 	if o.path == "" {
 		return nil
 	}
-	sigma := 0.0
-	if m.Noise != nil {
-		w, white := m.Noise.(noise.White)
-		if !white {
-			return usagef("--weights goes with --noise auto or a number: another model says the variances itself")
-		}
-		sigma = w.Sigma
-	}
 	var err error
-	*m, err = m.Weighted(o.weights, sigma)
+	*m, err = measured.Weigh(*m, o.weights)
 	return asUsage(err)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -92,7 +93,7 @@ func TestMasks(t *testing.T) {
 		"--light liner":  `did you mean "linear"`,
 		"--light linear": "not with denoise",
 		"--weights " + filepath.Join(filepath.Dir(truth), "none.npy"): "none.npy",
-		"--weights " + masks["float"] + " --noise poisson:gain=0.01":  "--weights goes with",
+		"--weights " + masks["float"] + " --noise poisson:gain=0.01":  "--weights: goes with",
 	} {
 		code, _, errOut := call(t, slices.Concat([]string{"restore", "-o", path + ".out.npy"}, strings.Fields(args), []string{holes})...)
 		if code == exitOK || !strings.Contains(errOut, says) {
@@ -139,7 +140,7 @@ func TestResampling(t *testing.T) {
 // TestTransparentMask: opacity is read from masks only.
 func TestTransparentMask(t *testing.T) {
 	_, _, masks := holed(t)
-	m, err := openMask(masks["alpha"])
+	m, err := flags.Mask(masks["alpha"])
 	if err != nil || m.Shape != (operators.Shape{C: 1, H: 32, W: 36}) || m.Pix[15*36] != 0 || m.Pix[0] != 1 {
 		t.Errorf("mask %v, %v", m.Shape, err)
 	}

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/lpn-imaging/lpn/internal/imageio"
-	"github.com/lpn-imaging/lpn/internal/measured"
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
@@ -73,50 +72,17 @@ func strip(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
 }
 
-// fileOpener is how the file that a spec names is read: the opacity of a mask is the mask.
+// fileOpener is how the file that a spec names is read.
 func fileOpener(spec operators.Spec) func(path string) (operators.Image, error) {
-	if !spec.Masked() {
-		return openOperatorFile
+	open := flags.Opener(spec)
+	return func(path string) (operators.Image, error) {
+		m, err := open(path)
+		return m, missing(err)
 	}
-	return openMask
 }
 
-// openMask reads a mask. Of a picture of which a part is transparent the
-// opacity counts, not what the transparent pixels hold.
-func openMask(path string) (operators.Image, error) {
-	if p, err := imageio.Read(path); err == nil && measured.HasHoles(p) {
-		return opacity(p), nil
-	}
-	return openOperatorFile(path)
-}
-
-// opacity is the alpha channel as a picture in [0,1].
-func opacity(p *imageio.Picture) operators.Image {
-	m := operators.NewImage(operators.Shape{C: 1, H: p.H, W: p.W})
-	for i, a := range p.Alpha {
-		m.Pix[i] = float32(a) / 0xffff
-	}
-	return m
-}
-
-// openOperatorFile reads a file that a spec names, such as a kernel, a mask, angles or
-// coil maps: an image, a .npy array or a table of numbers in text. Colour becomes luma,
-// complex numbers pairs of channels.
+// openOperatorFile reads a file that a model of noise or a table of numbers is in.
 func openOperatorFile(path string) (operators.Image, error) {
-	if noPicture(path) {
-		return readRaw(path)
-	}
-	p, err := imageio.Read(path)
-	var bad *imageio.Error
-	switch {
-	case err == nil:
-		return p.Luma().Image, nil
-	case !errors.As(err, &bad):
-		return operators.Image{}, missing(err)
-	}
-	m, terr := imageio.ReadTable(path)
-	if errors.Is(terr, imageio.ErrNoTable) {
-		return operators.Image{}, err // it looked like an image: say what is wrong with it
-	}
-	return m, terr
+	m, err := flags.File(path)
+	return m, missing(err)
 }

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strings"
 	"text/tabwriter"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/urfave/cli/v2"
@@ -16,22 +13,10 @@ import (
 
 const priorExt = priors.Ext
 
-// findPrior finds a prior by the name of a built-in one or by file.
+// findPrior finds a prior by the name of a built-in one, or by file.
 func findPrior(name string) (priors.Prior, error) {
-	if p, err := priors.Open(name); err == nil {
-		return p, nil
-	}
-	if st, err := os.Stat(name); err == nil && st.IsDir() {
-		return priors.Prior{}, usagef("--prior: %s is a folder, not a file", name)
-	}
-	p, err := priors.File(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if strings.ContainsAny(name, `./\`) {
-			return p, usagef("--prior: %s: no such file", name)
-		}
-		return p, usagef("--prior: no built-in prior and no file %q%s; built in: %s", name, suggest(name, priors.Names()), strings.Join(priors.Names(), ", "))
-	}
-	return p, err
+	p, err := flags.Prior(name)
+	return p, asUsage(err)
 }
 
 // openPrior opens a prior by the name of a built-in one or by file.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn/blind"
@@ -100,9 +101,9 @@ func (o psfOptions) run(ctx context.Context, con *console) error {
 			return err
 		}
 	}
-	start, err := openKernel(o.start)
+	start, err := flags.Kernel(o.start)
 	if err != nil {
-		return err
+		return asUsage(missing(err))
 	}
 	return con.each(ctx, jobs, runOfJobs{what: "looking", batch: batch}, func(ctx context.Context, j job) (any, string, error) {
 		p, err := readPicture(con, j.path)
@@ -138,25 +139,6 @@ func checkPSF(flag, path, in string, force bool) error {
 		return usagef("%s would overwrite itself: choose another output", in)
 	}
 	return mayWrite(path, force)
-}
-
-// openKernel reads --psf-start; "" is none.
-func openKernel(path string) (*operators.Kernel, error) {
-	if path == "" {
-		return nil, nil
-	}
-	m, err := openOperatorFile(path)
-	if err != nil {
-		return nil, err
-	}
-	k, err := operators.NewKernel(m)
-	if err == nil && max(k.H, k.W) > blind.MaxSize {
-		err = fmt.Errorf("a kernel of %dx%d taps; want at most %d a side", k.W, k.H, blind.MaxSize)
-	}
-	if err != nil {
-		return nil, usagef("--psf-start: %s: %v", path, err)
-	}
-	return &k, nil
 }
 
 func writePSF(path string, e *blind.Estimate) error {

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -102,7 +103,7 @@ func restoreCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			scale, err := parseRange(c.String("range"))
+			scale, err := rangeFrom(c)
 			if err != nil {
 				return err
 			}
@@ -258,7 +259,7 @@ func (o restoreOptions) checkRecords(jobs []job, batch bool) error {
 		case batch:
 			return usagef("--trace, --plot and --sheet go with one input")
 		}
-		for _, other := range []string{jobs[0].path, jobs[0].to, o.reference, o.solver.prior, o.spec.File()} {
+		for _, other := range []string{jobs[0].path, jobs[0].to, o.reference, o.solver.PriorName, o.spec.File()} {
 			if sameFile(path, other) || filepath.Clean(path) == filepath.Clean(other) {
 				return usagef("%s would be written over %s", path, other)
 			}
@@ -526,32 +527,19 @@ func (o restoreOptions) read(ctx context.Context, con *console, path string) (re
 	if isMeasurement(path) {
 		m, err := readMeasurement(path)
 		if err != nil {
-			return reading{}, missing(err)
+			return reading{}, err
 		}
-		p := problemOf(m)
+		p := measured.Problem(m)
 		p.Noise = o.solver.noiseOr(p.Noise)
 		if !o.scale.IsZero() {
 			p.Range = o.scale
 		}
 		picture := &imageio.Picture{Image: m.Y, Bits: 16}
 		err = o.observed.apply(&p, picture)
-		return reading{picture, p, "", func(x operators.Image) operators.Image { return inUnits(m, x) }}, err
+		return reading{picture, p, "", func(x operators.Image) operators.Image { return measured.Result(m, x) }}, err
 	}
 	p, m, choice, err := o.readPicture(ctx, con, path)
 	return reading{picture: p, problem: m, choice: choice}, err
-}
-
-// inUnits is a restored scene in the measurement's units; a complex one, its magnitude.
-func inUnits(m operators.Measurement, x operators.Image) operators.Image {
-	if m.Spec.Complex() {
-		out := operators.NewImage(operators.Shape{C: 1, H: x.H, W: x.W})
-		for i := range out.Pix {
-			out.Pix[i] = float32(math.Hypot(float64(x.Plane(0)[i]), float64(x.Plane(1)[i])))
-		}
-		x = out
-	}
-	m.Result(x.Pix)
-	return x
 }
 
 // readPicture reads a picture.
@@ -567,9 +555,9 @@ func (o restoreOptions) readPicture(ctx context.Context, con *console, path stri
 	if o.gray {
 		p = p.Luma()
 	}
-	start, err := openKernel(o.psfStart)
+	start, err := flags.Kernel(o.psfStart)
 	if err != nil {
-		return nil, m, "", err
+		return nil, m, "", asUsage(missing(err))
 	}
 	in, err := measured.Read(ctx, p, measured.Choice{
 		Spec: o.spec, ByFile: o.byFile && o.observed.none(), Noise: o.solver.noise,
@@ -608,21 +596,8 @@ func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restor
 	if o.gray {
 		t = t.Luma()
 	}
-	h, w := m.Operator.Frame(m.Y.Shape, m.Scene)
-	turned := m.Operator.Rounded() && p.JPEG != nil && p.JPEG.Orientation != 1
-	if turned { // the scene is the picture as it is stored
-		h, w = p.H, p.W
-	}
-	want := operators.Shape{C: m.Scene.C, H: h, W: w}
-	// Under the boundary valid a measurement covers the middle of the truth.
-	if t.H >= h && t.W >= w && t.H <= m.Scene.H && t.W <= m.Scene.W && t.C == want.C {
-		t = t.With(restore.Centre(t.Image, h, w), true)
-	}
-	if t.Shape != want {
-		return nil, fmt.Errorf("%s: the reference is %v, the result %v (channels x height x width)", path, t.Shape, want)
-	}
-	if !turned {
-		m.Truth = &t.Image
+	if t, err = measured.Truth(t, p, m); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
 }

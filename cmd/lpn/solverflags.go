@@ -2,12 +2,10 @@ package main
 
 import (
 	"errors"
-	"slices"
-	"strconv"
+	"fmt"
 	"strings"
 
-	"github.com/lpn-imaging/lpn/internal/sysmem"
-	"github.com/lpn-imaging/lpn/lpn/priors"
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/urfave/cli/v2"
@@ -37,10 +35,8 @@ func memoryFlag() cli.Flag {
 
 // A solverChoice is what the solver flags say.
 type solverChoice struct {
-	restore.Options
-	prior  string      // its name or path, "" for the default; open opens it
-	noise  noise.Model // nil unless it is given
-	params params      // the file of --params; zero without one
+	flags.Choice
+	noise noise.Model // nil unless it is given
 }
 
 // noiseOr is the noise that is given, else what is known otherwise.
@@ -52,87 +48,46 @@ func (s solverChoice) noiseOr(known noise.Model) noise.Model {
 }
 
 // open opens the prior.
-func (s *solverChoice) open() (err error) {
-	if s.prior != "" {
-		s.Prior, err = findPrior(s.prior)
-	}
-	return err
-}
+func (s *solverChoice) open() error { return asUsage(s.Open()) }
 
 // solverFrom reads the flags, and the file of --params where it is given.
-func solverFrom(c *cli.Context) (solverChoice, error) {
-	model, err := parseNoise(c.String("noise"))
-	if err != nil {
-		return solverChoice{}, err
+func solverFrom(c *cli.Context) (s solverChoice, err error) {
+	if s.noise, err = parseNoise(c.String("noise")); err != nil {
+		return s, err
 	}
-	s := solverChoice{noise: model, prior: c.String("prior"), Options: restore.Options{
-		Choose:   priors.For,
-		Solver:   c.String("solver"),
-		Iters:    c.Int("iters"),
-		Step:     c.Float64("step"),
-		Rho:      c.Float64("rho"),
-		Scale:    c.Float64("scale"),
-		Ensemble: c.Bool("ensemble"),
-		Tile:     c.Int("tile"),
-		Threads:  c.Int("threads"),
-	}}
-	if s.Discrepancy = c.String("strength") == "discrepancy"; s.Discrepancy {
-		s.Strength = 1
-	} else if !c.IsSet("strength") {
-		s.Strength = 0 // the library's choice
-	} else if s.Strength, err = strconv.ParseFloat(c.String("strength"), 64); err != nil {
-		return s, usagef("--strength: %q is not a number it can take, nor discrepancy", c.String("strength"))
-	}
-	if text := c.String("memory"); text != "" {
-		if s.Memory, err = sysmem.ParseSize(text); err != nil {
-			return s, usagef("--memory: %w", err)
-		}
-	}
-	if path := c.String("params"); path != "" {
-		if s.params, err = readParams(path); err != nil {
-			return s, err
-		}
-		s.fill(c)
-	}
-	if c.IsSet("tol") {
-		if s.Tol = c.Float64("tol"); !(s.Tol >= 0 && s.Tol < 1) {
-			return s, usagef("--tol: %v; want a number in [0,1)", s.Tol)
-		}
-		if s.Tol == 0 {
-			s.Tol = -1 // never stop
-		}
-	}
-	// In the library's options these stand for the default.
-	if !c.IsSet("iters") {
-		s.Iters = 0
-	}
-	switch {
-	case s.Iters == 0 && c.IsSet("iters"):
-		return s, usagef("--iters: 0; want at least 1")
-	case s.Strength == 0 && c.IsSet("strength"):
-		return s, usagef("--strength: 0; want a positive number")
-	case !slices.Contains(restore.Solvers(), s.Solver):
-		return s, usagef("--solver: unknown solver %q%s; want %s", s.Solver, suggest(s.Solver, restore.Solvers()), strings.Join(restore.Solvers(), ", "))
-	case c.IsSet("step") && !restore.TakesStep(s.Solver):
-		return s, usagef("--step goes with pgd, apgd and bpg; %s has --rho", s.Solver)
-	case c.IsSet("rho") && !restore.TakesRho(s.Solver):
-		return s, usagef("--rho goes with admm, hqs and drs; %s has --step", s.Solver)
-	}
-	for _, name := range []string{"step", "rho", "scale"} {
-		if c.IsSet(name) && c.Float64(name) == 0 {
+	// For the library zero is a default; here it would be a value.
+	for _, name := range []string{"iters", "step", "rho", "scale"} {
+		if c.IsSet(name) && fmt.Sprint(c.Value(name)) == "0" {
 			return s, usagef("--%s: 0; want a positive number, or leave it out", name)
 		}
 	}
-	return s, asUsage(s.Validate())
+	f := flags.Recipe{
+		Prior: c.String("prior"), Params: c.String("params"), Memory: c.String("memory"),
+		Tile: c.Int("tile"), Threads: c.Int("threads"),
+		Step: c.Float64("step"), Rho: c.Float64("rho"), Scale: c.Float64("scale"), Ensemble: c.Bool("ensemble"),
+	}
+	if c.IsSet("solver") {
+		f.Solver = c.String("solver")
+	}
+	if c.IsSet("strength") {
+		f.Strength = c.String("strength")
+	}
+	if c.IsSet("iters") {
+		f.Iters = c.Int("iters")
+	}
+	if c.IsSet("tol") {
+		if f.Tol, err = flags.Tol(c.Float64("tol")); err != nil {
+			return s, asUsage(err)
+		}
+	}
+	s.Choice, err = f.Choice()
+	return s, asUsage(err)
 }
 
-// asUsage words an error about an option or a prior as one about a flag.
+// asUsage makes an error about a flag, an option or a prior one about the command line.
 func asUsage(err error) error {
-	var option *restore.OptionError
-	if errors.As(err, &option) {
-		return usagef("--%s: %s", option.Option, option.Reason)
-	}
-	if errors.As(err, new(*restore.ChannelsError)) {
+	err = flags.Of(err)
+	if errors.As(err, new(*flags.Error)) || errors.As(err, new(*restore.ChannelsError)) {
 		return usageError{err}
 	}
 	return err

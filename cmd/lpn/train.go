@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
@@ -220,7 +221,7 @@ func trainFrom(c *cli.Context) (trainOptions, error) {
 		}
 	}
 	var err error
-	if o.scale, err = parseRange(c.String("range")); err != nil {
+	if o.scale, err = rangeFrom(c); err != nil {
 		return o, err
 	}
 	if c.IsSet("channels") && o.channels != 1 && o.channels != 3 {
@@ -590,7 +591,7 @@ func parseConfig(text []byte) (lpn.Config, error) {
 	if err := json.Unmarshal(text, &outer); err == nil && outer.Config != nil {
 		text = outer.Config
 	}
-	if err := decodeStrictly(text, &c); err != nil {
+	if err := flags.DecodeStrictly(text, &c); err != nil {
 		return c, err
 	}
 	if err := c.Validate(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn/train"
 	"github.com/urfave/cli/v2"
@@ -42,7 +43,7 @@ func (o *trainOptions) repeat(path string) error {
 		o.noisy = "auto" // the record's is taken
 	}
 	if d.Range != "" {
-		if o.scale, err = parseRange(d.Range); err != nil {
+		if o.scale, err = flags.Range(d.Range); err != nil {
 			return err
 		}
 	}

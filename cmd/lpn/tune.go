@@ -1,106 +1,24 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/urfave/cli/v2"
 )
 
-// params is what tune found, and what --params takes: how to solve, and for
-// people also what it was found on.
-type params struct {
-	Operator   string `json:"operator"`
-	Boundary   string `json:"boundary"`
-	Noise      number `json:"noise"`
-	NoiseModel string `json:"noise_model,omitempty"`
-	Images     int    `json:"images"`
-	Seed       uint64 `json:"seed"`
-	Trials     int    `json:"trials"`
-	PSNR       number `json:"psnr"`
-	// Prior and Solver are left out where only baselines were tuned.
-	Prior    string  `json:"prior,omitempty"`
-	Solver   string  `json:"solver,omitempty"`
-	Strength float64 `json:"strength,omitempty"`
-	Scale    float64 `json:"scale,omitempty"`
-	Rho      float64 `json:"rho,omitempty"`
-	// Baselines are the strengths of classical methods.
-	Baselines map[string]float64 `json:"baselines,omitempty"`
-}
-
-// readParams reads a file that tune wrote.
-func readParams(path string) (params, error) {
-	var p params
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return p, usagef("--params: %s: %v", path, cause(err))
-	}
-	if p, err = parseParams(text); err != nil {
-		return p, usagef("--params: %s: %v; want a file that lpn tune wrote", path, err)
-	}
-	return p, nil
-}
-
-func parseParams(text []byte) (params, error) {
-	var p params
-	if err := decodeStrictly(text, &p); err != nil {
-		return p, err
-	}
-	return p, p.check()
-}
-
-func (p params) check() error {
-	within := func(name string, v float64) error {
-		if v != 0 && !(v > 0 && v <= math.MaxFloat32) {
-			return fmt.Errorf("%s is %v; want a positive number", name, v)
-		}
-		return nil
-	}
-	for name, v := range p.Baselines {
-		if !slices.Contains(restore.Baselines(), name) {
-			return fmt.Errorf("unknown baseline %q; want %s", name, strings.Join(restore.Baselines(), ", "))
-		}
-		if err := within(name, v); err != nil {
-			return err
-		}
-	}
-	return cmp.Or(within("strength", p.Strength), within("scale", p.Scale), within("rho", p.Rho))
-}
-
-// fill takes from the file of --params what the command line leaves open.
-func (s *solverChoice) fill(c *cli.Context) {
-	p := s.params
-	set := func(flag string, to *float64, v float64) {
-		if !c.IsSet(flag) && v != 0 {
-			*to = v
-		}
-	}
-	if !c.IsSet("prior") && p.Prior != "" {
-		s.prior = p.Prior
-	}
-	if !c.IsSet("solver") && p.Solver != "" {
-		s.Solver = p.Solver
-	}
-	set("strength", &s.Strength, p.Strength)
-	set("scale", &s.Scale, p.Scale)
-	if restore.TakesRho(s.Solver) {
-		set("rho", &s.Rho, p.Rho)
-	}
-}
+// params is what tune finds.
+type params = flags.Params
 
 type tuneOptions struct {
 	dirs     []string
@@ -344,20 +262,4 @@ func parseBaselines(list string) ([]string, error) {
 		names = append(names, n)
 	}
 	return names, nil
-}
-
-// decodeStrictly decodes the one JSON value that text must be. An unknown name is an
-// error, because it is most likely a typo.
-func decodeStrictly(text []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	switch err := d.Decode(v); {
-	case err == io.EOF:
-		return errors.New("the file is empty")
-	case err != nil:
-		return strip(err, "json: ")
-	case len(bytes.TrimSpace(text[d.InputOffset():])) > 0:
-		return errors.New("the file goes on after its JSON value")
-	}
-	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lpn-imaging/lpn/internal/flags"
 )
 
 // tuneInputs are a folder of clean pictures and a prior.
@@ -149,7 +151,7 @@ func TestMeasurementBringsKernel(t *testing.T) {
 	}
 }
 
-// What readParams reads is what tune writes.
+// What flags.ReadParams reads is what tune writes.
 func TestParamsRoundTrip(t *testing.T) {
 	p := params{Operator: "denoise", Boundary: "circular", Noise: 0.1, Images: 3, Seed: 4, Trials: 5, PSNR: 30,
 		Prior: "a", Solver: "admm", Strength: 1.5, Scale: 2, Rho: 3, Baselines: map[string]float64{"tv": 0.5}}
@@ -161,7 +163,7 @@ func TestParamsRoundTrip(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readParams(path)
+	got, err := flags.ReadParams(path)
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(p) {
 		t.Errorf("%+v comes back as %+v, %v", p, got, err)
 	}

@@ -58,6 +58,7 @@ var rooms = map[string][]string{
 	"internal/scanjudge":     {"internal/imageio", "operators", "operators/noise", "solvers/metrics", "lpn/priors", "lpn/restore"},
 	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
 	"internal/measured":      {"internal/imageio", "lpn/blind", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise"},
+	"internal/flags":         {"internal/atomicfile", "internal/imageio", "internal/measured", "internal/npy", "internal/spell", "internal/sysmem", "lpn/blind", "lpn/explore", "lpn/priors", "lpn/restore", "operators"},
 	"lpn/serve":              {"internal/imageio", "internal/measured", "internal/plot", "internal/sysmem", "lpn", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise", "solvers"},
 	"internal/page":          {},
 	"internal/drawnpictures": {},
@@ -74,7 +75,7 @@ var fences = []struct {
 	{"github.com/urfave/cli/v2", []string{"cmd/..."}, []string{"cmd/..."}},
 	{"gonum.org/v1/plot", []string{"cmd/...", "internal/plot"}, []string{"cmd/...", "internal/plot", "lpn/serve"}},
 	// lpn/train and lpn/serve read photographs, so they reach imaging through imageio.
-	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/measured", "internal/noisejudge", "internal/photos", "internal/blindjudge", "internal/scanjudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
+	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/measured", "internal/flags", "internal/noisejudge", "internal/photos", "internal/blindjudge", "internal/scanjudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
 }
 
 // A pkg is what go list says of a package.

@@ -6,6 +6,8 @@ import (
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
 // Lights are what --light takes.
@@ -32,6 +34,20 @@ func Observe(m *restore.Problem, p *imageio.Picture, light restore.Light, missin
 			p.Alpha = nil
 		}
 	}
+}
+
+// Weigh is the problem m with the inverse variances w of its samples; with white noise
+// they are relative (restore.Problem.Weighted). The error is a *restore.OptionError.
+func Weigh(m restore.Problem, w operators.Image) (restore.Problem, error) {
+	sigma := 0.0
+	if m.Noise != nil {
+		n, white := m.Noise.(noise.White)
+		if !white {
+			return m, &restore.OptionError{Option: "weights", Reason: "goes with --noise auto or a number: another model says the variances itself"}
+		}
+		sigma = n.Sigma
+	}
+	return m.Weighted(w, sigma)
 }
 
 // HasHoles reports whether a picture is transparent somewhere.
