@@ -368,6 +368,40 @@ func TestStoreAndList(t *testing.T) {
 	}
 }
 
+// The same against a store of $LPN_STORE, such as s3://bucket, or a program that stands
+// for one (docs/scale.md): a picture, a giant, a rerun, and nothing left behind.
+func TestStore(t *testing.T) {
+	store := os.Getenv("LPN_STORE")
+	if store == "" {
+		t.Skip("wants $LPN_STORE, the name of a store: docs/scale.md")
+	}
+	ctx, dir, at := context.Background(), t.TempDir(), join(store, fmt.Sprintf("test-%d", time.Now().UnixNano()))
+	want := map[string][]byte{}
+	for i, name := range []string{"a.png", "giant.npy"} {
+		p := noisy(t, filepath.Join(dir, name), 1, 40+130*i, 52+158*i, 1)
+		want[name] = local(t, p, restore.Options{Window: 96 * i}, strings.TrimPrefix(filepath.Ext(name), "."))
+		if err := putBytes(ctx, join(at, "in", name), bytesOf(t, filepath.Join(dir, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := defaults(join(at, "out"))
+	s.Giant, s.Window = 0.02, 96
+	_, records := runOn(t, s, join(at, "in/*"))
+	for name, b := range want {
+		r := records[join(at, "in", name)]
+		got, err := getBytes(ctx, join(at, "out", name))
+		if err != nil || !bytes.Equal(got, b) || (r.Windows > 0) != (name == "giant.npy") {
+			t.Errorf("%s: not the bits of a local run: %v, %s", name, err, r.line())
+		}
+	}
+	if _, again := runOn(t, s, join(at, "in/*")); len(again) != 2 || again[join(at, "in/a.png")] != records[join(at, "in/a.png")] {
+		t.Errorf("a rerun does again what is done: %v", again)
+	}
+	if left, err := list(ctx, join(at, "out", scratch, "*/*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 // The pages of a TIFF stay pages, and a picture of several is not written as one.
 func TestPages(t *testing.T) {
 	in, out := t.TempDir(), t.TempDir()

@@ -255,6 +255,9 @@ func TestWorkerWithoutFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("missing", "--operator: "+kernel)
+	if line, err := began.tally(context.Background()); err != nil || !strings.HasSuffix(line, ": 2 inputs, 0 suspect, 2 failed") {
+		t.Errorf("the manifest is told as %q, %v", line, err)
+	}
 	put(0.2)
 	check("another", "is another here")
 	// A window whose worker lacks the file fails its picture, in one line.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -119,7 +120,14 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(out, summary(result.Metrics(), time.Since(start)))
-	return nil
+	if sealed.Shards > 1 {
+		return nil
+	}
+	line, err := sealed.tally(ctx)
+	if err == nil {
+		fmt.Fprintln(out, line)
+	}
+	return err
 }
 
 // everywhere makes the flags mean the same in workers: names of files are absolute, and
@@ -147,6 +155,27 @@ func everywhere() (err error) {
 		}
 	}
 	return nil
+}
+
+// tally is what the manifest holds, in a line: it is exact, which counters need not be. A
+// runner may count again what it does again; Prism loses counts of bundles that end while
+// it still learns the counters' names.
+func (s Settings) tally(ctx context.Context) (string, error) {
+	b, err := getBytes(ctx, s.manifest("manifest", 0))
+	if err != nil {
+		return "", err
+	}
+	inputs, failed, suspect := 0, 0, 0
+	for line := range bytes.Lines(b) {
+		r := parse[Record](string(line))
+		inputs++
+		if r.Error != nil {
+			failed++
+		} else if r.Suspect != nil {
+			suspect++
+		}
+	}
+	return fmt.Sprintf("in %s: %d inputs, %d suspect, %d failed", s.manifest("manifest", 0), inputs, suspect, failed), nil
 }
 
 // summary is what a run counted, in a line.

@@ -56,6 +56,22 @@ def test_names():
         lpn.find_prior("gray-26")
 
 
+def test_names_below_a_clone(tmp_path, monkeypatch):
+    # As an installed package finds them: it lies in no clone, the working folder does.
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "lib" / "lpn" / "files.py"))
+    monkeypatch.delenv("LPN_PRIORS", raising=False)
+    prior = tmp_path / "clone" / "assets" / "priors" / "mine.safetensors"
+    prior.parent.mkdir(parents=True)
+    prior.touch()
+    below = tmp_path / "clone" / "python" / "notebooks"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert lpn.find_prior("mine") == prior
+    monkeypatch.setenv("LPN_PRIORS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="LPN_PRIORS"):
+        lpn.find_prior("mine")
+
+
 def test_measurements(tmp_path):
     m = files.Measurement(np.ones((3, 8)), "tomo:angles=3,detectors=8", (1, 5, 6), noise=0.1)
     m.write(tmp_path / "y.npz")
