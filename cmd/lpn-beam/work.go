@@ -203,7 +203,7 @@ func (w *worker) page(ctx context.Context, f File, at page, p *imageio.Picture, 
 		}
 		choice = cmp.Or(line, choice)
 	}
-	return w.solution(ctx, f, at, p, m, choice, r)
+	return w.solution(ctx, f, at, p, m, choice, nil, r)
 }
 
 // isMeasurement reports whether an input is a measurement file, of lpn degrade or lpn
@@ -228,16 +228,14 @@ func (w *worker) measurement(ctx context.Context, f File, local string, r *Recor
 		return nil, err
 	}
 	r.Megapixels = float64(m.Scene.H) * float64(m.Scene.W) / 1e6
-	x, err := w.solution(ctx, f, page{0, 1}, p, m, "", r)
-	if err != nil {
-		return nil, err
-	}
-	x.Image = measured.Result(y, x.Image)
-	return x, nil
+	units := func(x operators.Image) operators.Image { return measured.Result(y, x) }
+	return w.solution(ctx, f, page{0, 1}, p, m, "", units, r)
 }
 
 // solution is the restored picture of m, a problem of p, which it adds to the record.
-func (w *worker) solution(ctx context.Context, f File, at page, p *imageio.Picture, m restore.Problem, choice string, r *Record) (*imageio.Picture, error) {
+// units makes what is written of a scene; nil: it is written as it is.
+func (w *worker) solution(ctx context.Context, f File, at page, p *imageio.Picture, m restore.Problem, choice string,
+	units func(operators.Image) operators.Image, r *Record) (*imageio.Picture, error) {
 	truth, err := w.truth(ctx, f, at, p, &m)
 	if err != nil {
 		return nil, err
@@ -253,6 +251,9 @@ func (w *worker) solution(ctx context.Context, f File, at page, p *imageio.Pictu
 	r.Choice = cmp.Or(r.Choice, choice)
 	r.restored(plan, s)
 	x := measured.Picture(p, m, s.Image)
+	if units != nil {
+		x.Image = units(x.Image)
+	}
 	if truth != nil && r.PSNR == nil {
 		if x.Shape != truth.Shape {
 			return nil, fmt.Errorf("the reference is %v, the result %v (channels x height x width)", truth.Shape, x.Shape)
