@@ -40,14 +40,14 @@ start)
 	task 2
 	launch jobserver org.apache.beam.runners.flink.FlinkJobServerDriver --flink-master 127.0.0.1:8081 --flink-conf-dir conf \
 		--job-host 127.0.0.1 --job-port 8099 --artifact-port 8098 --expansion-port 8097
-	for _ in $(seq 120); do
+	for _ in $(seq 300); do
 		if overview | grep -q '"taskmanagers":2' && grep -q 'JobService started' jobserver.log; then
 			echo "a job manager, 2 task managers and the job server are up"
 			exit
 		fi
 		sleep 1
 	done
-	echo "not up after 120 s: see the logs in $PWD" >&2
+	echo "not up after 300 s: see the logs in $PWD" >&2
 	exit 1
 	;;
 task) task "${3:?its number}" ;;
