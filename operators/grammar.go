@@ -63,7 +63,7 @@ type form struct {
 	kernel func(sp Spec) (Kernel, error)
 	// bounded says likewise of this form.
 	bounded bool
-	// tables says whether the spec wants tables for data that no file is named
+	// tables says whether the spec needs tables for data that no file is named
 	// for; nil: it does not.
 	tables func(sp Spec) bool
 	// either says that the keys are alternatives.

@@ -111,8 +111,8 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 	return e, ctx.Err()
 }
 
-// A part is what one window shows: for every kind that was tried how far the
-// spectrum lies from it, and its kernel.
+// A part is the finding of one window: for every kind that was tried the misfit of
+// the spectrum, and the kernel.
 type part struct {
 	misfit  map[Kind]float64
 	fits    map[Kind][]fit

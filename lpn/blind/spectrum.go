@@ -97,7 +97,7 @@ func powerOf(p plane) spectrum {
 	return out
 }
 
-// misfit is how far the spectrum lies from that of a scene seen through a kernel,
+// misfit is how far the spectrum is from that of a scene blurred by a kernel,
 //
 //	min over a_s, alpha of sum weight (log P - log(a_s w^-alpha |H(w)|^2 |K(w)|^2 + noise))^2
 //	                       + steadiness (alpha - usual)^2,

@@ -31,11 +31,11 @@ type Estimate struct {
 	White float64
 	// Confidence is from 0, nothing found to measure noise by, to 1.
 	Confidence float64
-	// Correlated and Rising say what the model is beside white: Rising is the
-	// deviation of the bright half over that of the dark one.
+	// Correlated says that neighbours share noise. Rising is the deviation of the
+	// bright half over that of the dark one.
 	Correlated bool
 	Rising     float64
-	// Gray: the picture's channels are equal.
+	// Gray says that the picture's channels are equal.
 	Gray bool
 	// Line says all that in words, levels in 255ths of the range 0 to 1.
 	Line string
@@ -51,10 +51,10 @@ const (
 	rounds   = 4
 	wider    = 8 // times as many positions show what texture adds
 
-	plainRise = 0.1 // of the energy with the choice, without texture
-	evenness    = 1.7 // times the median energy of flat positions: no more than they have
-	outlier     = 1.5 // times the median energy: no flat position
-	fallWeight  = 3.0
+	plainRise  = 0.1 // of the energy with the choice, without texture
+	evenness   = 1.7 // times the median energy of flat positions: no more than they have
+	outlier    = 1.5 // times the median energy: no flat position
+	fallWeight = 3.0
 )
 
 // A patch is one block position: in each channel its mean and its cosines.
