@@ -10,10 +10,10 @@ import (
 	"github.com/lpn-imaging/lpn/operators"
 )
 
-// This file evaluates pictures in tiles. A fully convolutional network sees only so
-// far: f at a pixel depends on y within halo pixels. A tile is evaluated together with
-// that margin, of which only the core is kept, so the numbers are those of the whole
-// picture and memory is bounded.
+// This file evaluates pictures in tiles. In a fully convolutional network f
+// at a pixel depends on y within halo pixels only. A tile is evaluated together with
+// that margin, and only the core is kept. So the numbers are those of the whole
+// picture, and the memory is bounded.
 
 // ReceptiveField returns the receptive field of f: f at a pixel depends on the image
 // within halo pixels of it, in rows and in columns. A window whose corner is at

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/lpn-imaging/lpn/internal/fraction"
 	"github.com/lpn-imaging/lpn/internal/spell"
 )
 
@@ -62,7 +63,7 @@ type form struct {
 	kernel func(sp Spec) (Kernel, error)
 	// bounded says likewise of this form.
 	bounded bool
-	// tables says whether the spec wants tables for data that no file is named
+	// tables says whether the spec needs tables for data that no file is named
 	// for; nil: it does not.
 	tables func(sp Spec) bool
 	// either says that the keys are alternatives.
@@ -375,8 +376,8 @@ func (d field) read(value string) (string, error) {
 		}
 		return "", fmt.Errorf("%s=%q%s; want %s", d.key, clip(value), spell.Hint(value, d.choices), d.want())
 	case number:
-		v, err := parseNumber(value)
-		if err != nil || !(v >= d.lo && v <= d.hi) || d.open && v == d.lo {
+		v, ok := fraction.Parse(value)
+		if !ok || !(v >= d.lo && v <= d.hi) || d.open && v == d.lo {
 			return "", bad()
 		}
 		return formatNumber(v), nil
@@ -408,8 +409,8 @@ func (d field) readPair(value string) (x, y float64, err error) {
 		text string
 		v    *float64
 	}{{a, &x}, {b, &y}} {
-		v, err := parseNumber(strings.TrimSpace(part.text))
-		if err != nil || !(v >= d.lo && v <= d.hi) || d.kind == pixels && v != math.Trunc(v) {
+		v, ok := fraction.Parse(part.text)
+		if !ok || !(v >= d.lo && v <= d.hi) || d.kind == pixels && v != math.Trunc(v) {
 			return 0, 0, fmt.Errorf("not %s", d.want())
 		}
 		*part.v = v
@@ -453,17 +454,6 @@ func (d field) wantValue() string {
 		return "a whole number of at least 0"
 	}
 	return fmt.Sprintf("a whole number from %g to %g", d.lo, d.hi)
-}
-
-// parseNumber reads a decimal number or a fraction of two.
-func parseNumber(s string) (float64, error) {
-	a, b, fraction := strings.Cut(s, "/")
-	v, err := strconv.ParseFloat(a, 64)
-	if err != nil || !fraction {
-		return v, err
-	}
-	w, err := strconv.ParseFloat(b, 64)
-	return v / w, err
 }
 
 func formatNumber(v float64) string { return strconv.FormatFloat(v+0, 'g', -1, 64) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/lpn-imaging/lpn/internal/minimise"
 )
 
 // A Param is one positive quantity for Tune to choose, searched on a
@@ -74,7 +76,8 @@ func Tune(ctx context.Context, params []Param, budget int, score func(p []float6
 		return -v + out
 	}
 	if len(params) == 1 {
-		golden(math.Log(params[0].Lo), math.Log(params[0].Hi), budget, func(l float64) float64 { return loss([]float64{l}) })
+		const close = 0.01 // of the logarithm: 1%
+		minimise.Golden(math.Log(params[0].Lo), math.Log(params[0].Hi), budget, close, func(l float64) float64 { return loss([]float64{l}) })
 		return best, trials, err
 	}
 	start := make([]float64, len(params))
@@ -83,25 +86,6 @@ func Tune(ctx context.Context, params []Param, budget int, score func(p []float6
 	}
 	simplex(start, 0.7, budget, loss)
 	return best, trials, err
-}
-
-// golden minimises f on [lo,hi] with n evaluations, stopping early when the
-// bracket is below 1% of a parameter.
-func golden(lo, hi float64, n int, f func(float64) float64) {
-	inv := (math.Sqrt(5) - 1) / 2
-	a, b := hi-inv*(hi-lo), lo+inv*(hi-lo)
-	fa, fb := f(a), f(b)
-	for k := 2; k < n && hi-lo > 0.01; k++ {
-		if fa <= fb {
-			hi, b, fb = b, a, fa
-			a = hi - inv*(hi-lo)
-			fa = f(a)
-		} else {
-			lo, a, fa = a, b, fb
-			b = lo + inv*(hi-lo)
-			fb = f(b)
-		}
-	}
 }
 
 // simplex is Nelder & Mead's search from start, with the usual reflection,

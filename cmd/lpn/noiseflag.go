@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/flags"
+	"github.com/lpn-imaging/lpn/internal/fraction"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
@@ -52,14 +51,8 @@ func noiseText(m noise.Model) string {
 
 // parseLevel reads a noise level in [0,1]: a number or a fraction.
 func parseLevel(s string) (float64, bool) {
-	num, den, isFraction := strings.Cut(s, "/")
-	v, err := strconv.ParseFloat(num, 64)
-	if err == nil && isFraction {
-		var d float64
-		d, err = strconv.ParseFloat(den, 64)
-		v /= d
-	}
-	return v, err == nil && v >= 0 && v <= 1
+	v, ok := fraction.Parse(s)
+	return v, ok && v >= 0 && v <= 1
 }
 
 // rangeFrom is what --range says.

@@ -1,30 +1,20 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"image"
-	"io"
 	"math"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/lpn-imaging/lpn/internal/flags"
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/measured"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/internal/sysmem"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
-	"github.com/lpn-imaging/lpn/solvers"
-	"github.com/lpn-imaging/lpn/solvers/metrics"
 	"github.com/urfave/cli/v2"
 )
 
@@ -248,98 +238,6 @@ func smallSamples(f *imageio.File) (n int, ok bool) {
 	return int(f.Bytes()), f.Bytes() <= smallFile
 }
 
-// checkRecords checks where the trace, the plot and the sheet go.
-func (o restoreOptions) checkRecords(jobs []job, batch bool) error {
-	names := []string{"--trace", "--plot", "--sheet"}
-	to := []string{o.trace, o.plot, o.sheet}
-	for i, path := range to {
-		switch {
-		case path == "":
-			continue
-		case batch:
-			return usagef("--trace, --plot and --sheet go with one input")
-		}
-		for _, other := range []string{jobs[0].path, jobs[0].to, o.reference, o.solver.PriorName, o.spec.File()} {
-			if sameFile(path, other) || filepath.Clean(path) == filepath.Clean(other) {
-				return usagef("%s would be written over %s", path, other)
-			}
-		}
-		for k := range i {
-			if to[k] != "" && filepath.Clean(to[k]) == filepath.Clean(path) {
-				return usagef("%s and %s both write %s", names[k], names[i], path)
-			}
-		}
-		may := mayDraw
-		if i == 0 { // the trace is always a table
-			may = mayWrite
-		}
-		if err := may(path, o.out.force); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// record writes the trace and the plot of a run.
-func (o restoreOptions) record(trace []solvers.TracePoint) error {
-	if o.trace != "" {
-		if err := writeFile(o.trace, func(w io.Writer) error { return writeTrace(w, trace) }); err != nil {
-			return err
-		}
-	}
-	if o.plot != "" {
-		steps := make([]plot.Step, len(trace))
-		for i, t := range trace {
-			steps[i] = plot.Step{K: t.K, Objective: t.Objective, Residual: t.Residual, PSNR: t.PSNR}
-		}
-		return drawTo(o.plot, o.style, plot.Convergence(steps)...)
-	}
-	return nil
-}
-
-// contact writes the contact sheet of a run.
-func (o restoreOptions) contact(m restore.Problem, result operators.Image, truth *operators.Image) error {
-	if o.sheet == "" {
-		return nil
-	}
-	var whole []plot.Cell
-	add := func(name string, p operators.Image) {
-		if truth != nil && p.Shape == truth.Shape {
-			if v := metrics.PSNR(truth.Pix, p.Pix); !math.IsInf(v, 1) {
-				name += fmt.Sprintf(", %.2f dB", v)
-			}
-		}
-		whole = append(whole, plot.Cell{Caption: name, Picture: p})
-	}
-	shown := result // what is zoomed into
-	if m.Operator.ImageShaped() {
-		add("input", m.Y)
-	}
-	add("result", result)
-	if truth != nil {
-		shown = *truth
-		whole = append(whole, plot.Cell{Caption: "reference", Picture: *truth})
-		whole = append(whole, plot.ErrorMap("result - reference", result, *truth))
-	}
-	h, w := max(1, result.H/4), max(1, result.W/4)
-	y, x := plot.Busiest(shown, h, w)
-	var crops []plot.Cell
-	for k, c := range whole {
-		if c.Picture.H == result.H && c.Picture.W == result.W {
-			whole[k].Frame = image.Rect(x, y, x+w, y+h)
-			crops = append(crops, plot.Zoomed("", c, y, x, h, w))
-		} else { // a small measurement has its crop too
-			a, b := c.Picture.H, c.Picture.W
-			at := image.Rect(x*b/result.W, y*a/result.H, (x+w)*b/result.W, (y+h)*a/result.H)
-			if !at.Empty() {
-				whole[k].Frame = at
-				crops = append(crops, plot.Zoomed("", c, at.Min.Y, at.Min.X, at.Dy(), at.Dx()))
-			}
-		}
-	}
-	return drawTo(o.sheet, o.style, plot.Sheet{Rows: [][]plot.Cell{whole, crops}})
-}
-
 // planned is what JSON shows of a plan.
 type planned struct {
 	Input  string        `json:"input"`
@@ -513,95 +411,6 @@ func solveWindows(ctx context.Context, con *console, p *restore.Plan, batch bool
 	})
 }
 
-// A reading is an input as the problem that it is.
-type reading struct {
-	picture *imageio.Picture // whose alpha, depth and profile the result keeps
-	problem restore.Problem
-	choice  string // what decided, where the file did
-	// result makes what is written of a restored scene; nil: it is written as it is.
-	result func(operators.Image) operators.Image
-}
-
-// read reads an input.
-func (o restoreOptions) read(ctx context.Context, con *console, path string) (reading, error) {
-	if isMeasurement(path) {
-		m, err := readMeasurement(path)
-		if err != nil {
-			return reading{}, err
-		}
-		p := measured.Problem(m)
-		p.Noise = o.solver.noiseOr(p.Noise)
-		if !o.scale.IsZero() {
-			p.Range = o.scale
-		}
-		picture := &imageio.Picture{Image: m.Y, Bits: 16}
-		err = o.observed.apply(&p, picture)
-		return reading{picture, p, "", func(x operators.Image) operators.Image { return measured.Result(m, x) }}, err
-	}
-	p, m, choice, err := o.readPicture(ctx, con, path)
-	return reading{picture: p, problem: m, choice: choice}, err
-}
-
-// readPicture reads a picture.
-func (o restoreOptions) readPicture(ctx context.Context, con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
-	if !o.spec.ImageShaped() && !o.spec.Rounded() {
-		stem := strings.TrimSuffix(path, filepath.Ext(path))
-		return nil, m, "", usagef("%s: a measurement of %s is no picture: pack the numbers first, lpn measure --operator %s %s -o %s%s, and restore that",
-			path, o.spec.Name(), o.spec, path, stem, measurementExt)
-	}
-	if p, err = o.page.read(con, path); err != nil {
-		return nil, m, "", err
-	}
-	if o.gray {
-		p = p.Luma()
-	}
-	start, err := flags.Kernel(o.psfStart)
-	if err != nil {
-		return nil, m, "", asUsage(missing(err))
-	}
-	in, err := measured.Read(ctx, p, measured.Choice{
-		Spec: o.spec, ByFile: o.byFile && o.observed.none(), Noise: o.solver.noise,
-		Range: o.scale, Prior: o.solver.Prior, Start: start,
-	})
-	for _, line := range in.Remarks {
-		con.remark("%s: %s", path, line)
-	}
-	if err == nil && in.Blur != nil && o.psfOut != "" && !o.plan {
-		err = writePSF(o.psfOut, in.Blur)
-	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
-		if errors.As(err, new(*measured.OperatorError)) {
-			err = usageError{err}
-		}
-		return nil, m, "", err
-	}
-	return p, in.Problem, in.Choice, o.observed.apply(&in.Problem, p)
-}
-
-// truth reads the reference of a job, nil when none is given, and gives it to the
-// problem.
-func (o restoreOptions) truth(con *console, j job, p *imageio.Picture, m *restore.Problem) (*imageio.Picture, error) {
-	if o.reference == "" {
-		return nil, nil
-	}
-	path, err := referenceFor(o.reference, j.input)
-	if err != nil {
-		return nil, err
-	}
-	t, err := o.page.reference(con, path)
-	if err != nil {
-		return nil, err
-	}
-	if o.gray {
-		t = t.Luma()
-	}
-	if t, err = measured.Truth(t, p, m); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return t, nil
-}
-
 // line is what people see of a restored image.
 func (r restored) line() string {
 	choice := ""
@@ -634,27 +443,4 @@ func (r restored) line() string {
 		s += " SUSPECT: " + *r.Suspect
 	}
 	return s
-}
-
-// writeTrace writes one row an iteration.
-func writeTrace(w io.Writer, trace []solvers.TracePoint) error {
-	b := bufio.NewWriter(w)
-	c := csv.NewWriter(b)
-	c.Write([]string{"iter", "seconds", "objective", "data", "prior", "residual", "psnr"})
-	for _, t := range trace {
-		row := []string{strconv.Itoa(t.K)}
-		for _, v := range []float64{t.Seconds, t.Objective, t.Data, t.Prior, t.Residual, t.PSNR} {
-			cell := ""
-			if !math.IsNaN(v) {
-				cell = strconv.FormatFloat(v, 'g', 10, 64)
-			}
-			row = append(row, cell)
-		}
-		c.Write(row)
-	}
-	c.Flush()
-	if err := c.Error(); err != nil {
-		return err
-	}
-	return b.Flush()
 }

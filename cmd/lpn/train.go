@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,8 +16,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/lpn-imaging/lpn/internal/flags"
-	"github.com/lpn-imaging/lpn/internal/network"
 	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/restore"
@@ -566,42 +563,4 @@ func (o *trainOptions) options(con *console) (t train.Options, r train.Record, e
 		r.Command, r.Preset, r.Licence, r.Note = o.record.Command, o.record.Preset, o.record.Licence, o.record.Note
 	}
 	return t, r, nil
-}
-
-// readConfig reads a network's configuration from a file.
-func readConfig(path string) (lpn.Config, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return lpn.Config{}, missing(fmt.Errorf("--config: %s: %w", path, cause(err)))
-	}
-	c, err := parseConfig(text)
-	if err != nil {
-		return c, usagef("--config: %s: %w", path, err)
-	}
-	return c, nil
-}
-
-// parseConfig reads a network's configuration, bare or within what info --json
-// prints.
-func parseConfig(text []byte) (lpn.Config, error) {
-	var c lpn.Config
-	var outer struct {
-		Config json.RawMessage `json:"config"`
-	}
-	if err := json.Unmarshal(text, &outer); err == nil && outer.Config != nil {
-		text = outer.Config
-	}
-	if err := flags.DecodeStrictly(text, &c); err != nil {
-		return c, err
-	}
-	if err := c.Validate(); err != nil {
-		return c, strip(err, "lpn: ")
-	}
-	return c, nil
-}
-
-// sameNetwork compares what decides the weights' shapes.
-func sameNetwork(a, b lpn.Config) bool {
-	pa, pb := a.Definition().Params, b.Definition().Params
-	return slices.EqualFunc(pa, pb, func(x, y network.Param) bool { return x.Name == y.Name && slices.Equal(x.Dims, y.Dims) })
 }

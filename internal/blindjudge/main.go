@@ -185,10 +185,10 @@ func squaredError(x, y operators.Image, k operators.Kernel, sigma float64) (floa
 	if err != nil {
 		return 0, err
 	}
-	const reach, edge = 8, 20
+	const most, edge = 8, 20
 	best := math.Inf(1)
-	for dy := -reach; dy <= reach; dy++ {
-		for dx := -reach; dx <= reach; dx++ {
+	for dy := -most; dy <= most; dy++ {
+		for dx := -most; dx <= most; dx++ {
 			sum := 0.0
 			for i := edge; i < x.H-edge; i++ {
 				for j := edge; j < x.W-edge; j++ {

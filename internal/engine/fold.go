@@ -3,7 +3,7 @@ package engine
 import "slices"
 
 // fold marks as fixed what is made of the weights alone, and takes its operations
-// out of the list: elements computes such a value if somebody wants it whole. It
+// out of the list: elements computes such a value if it is needed whole. It
 // returns the rest of the list and the constant part of psi, per picture.
 // Convolutions and resamplings are left as they are.
 func fold(ops []*op) (rest []*op, psi float64) {

@@ -195,21 +195,21 @@ func HardGateD2(dst, x []float32) {
 	}
 }
 
-// Huber is z = x*x/2 within +-reach and reach*(|x|-reach/2) beyond, and its
-// derivative s = clamp(x, -reach, reach). z or s may be nil, and either may be
+// Huber is z = x*x/2 within +-threshold and threshold*(|x|-threshold/2) beyond, and its
+// derivative s = clamp(x, -threshold, threshold). z or s may be nil, and either may be
 // x.
-func Huber(z, s, x []float32, reach float32) {
+func Huber(z, s, x []float32, threshold float32) {
 	if z != nil {
 		same(len(x), len(z))
 	}
 	if s != nil {
 		same(len(x), len(s))
 	}
-	if huberVec(z, s, x, reach) {
+	if huberVec(z, s, x, threshold) {
 		return
 	}
 	for i, v := range x {
-		h := min(max(v, -reach), reach)
+		h := min(max(v, -threshold), threshold)
 		if z != nil {
 			z[i] = h * (v - 0.5*h)
 		}
@@ -219,9 +219,9 @@ func Huber(z, s, x []float32, reach float32) {
 	}
 }
 
-// HuberD2 is the second derivative of Huber: 1 on (-reach,reach), else 0.
-func HuberD2(dst, x []float32, reach float32) {
-	Scale(dst, x, 1/reach)
+// HuberD2 is the second derivative of Huber: 1 on (-threshold,threshold), else 0.
+func HuberD2(dst, x []float32, threshold float32) {
+	Scale(dst, x, 1/threshold)
 	HardGateD2(dst, dst)
 	Scale(dst, dst, 2)
 }

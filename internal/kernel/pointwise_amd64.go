@@ -216,22 +216,22 @@ func hardGateVec(z, s, x []float32) bool {
 	return true
 }
 
-func huberVec(z, s, x []float32, reach float32) bool {
+func huberVec(z, s, x []float32, threshold float32) bool {
 	switch {
 	case level == Generic:
 		return false
 	case level == AVX512 && s == nil:
-		huberZAVX512(z, x, reach)
+		huberZAVX512(z, x, threshold)
 	case level == AVX512 && z == nil:
-		huberSAVX512(s, x, reach)
+		huberSAVX512(s, x, threshold)
 	case level == AVX512:
-		huberAVX512(z, s, x, reach)
+		huberAVX512(z, s, x, threshold)
 	case s == nil:
-		huberZAVX2(z, x, reach)
+		huberZAVX2(z, x, threshold)
 	case z == nil:
-		huberSAVX2(s, x, reach)
+		huberSAVX2(s, x, threshold)
 	default:
-		huberAVX2(z, s, x, reach)
+		huberAVX2(z, s, x, threshold)
 	}
 	return true
 }

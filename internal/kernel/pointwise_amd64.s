@@ -2407,7 +2407,7 @@ done99:
 	VZEROUPPER
 	RET
 
-// func huberAVX2(z []float32, s []float32, x []float32, reach float32)
+// func huberAVX2(z []float32, s []float32, x []float32, threshold float32)
 // Requires: AVX, FMA3, SSE
 TEXT ·huberAVX2(SB), NOSPLIT, $8-76
 	STMXCSR      (SP)
@@ -2419,7 +2419,7 @@ TEXT ·huberAVX2(SB), NOSPLIT, $8-76
 	MOVQ         s_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         x_len+56(FP), BX
-	VBROADCASTSS reach+72(FP), Y0
+	VBROADCASTSS threshold+72(FP), Y0
 	VXORPS       Y1, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	XORQ         SI, SI
@@ -2494,7 +2494,7 @@ done104:
 	VZEROUPPER
 	RET
 
-// func huberZAVX2(z []float32, x []float32, reach float32)
+// func huberZAVX2(z []float32, x []float32, threshold float32)
 // Requires: AVX, FMA3, SSE
 TEXT ·huberZAVX2(SB), NOSPLIT, $8-52
 	STMXCSR      (SP)
@@ -2505,7 +2505,7 @@ TEXT ·huberZAVX2(SB), NOSPLIT, $8-52
 	MOVQ         z_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         x_len+32(FP), DX
-	VBROADCASTSS reach+48(FP), Y0
+	VBROADCASTSS threshold+48(FP), Y0
 	VXORPS       Y1, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	XORQ         BX, BX
@@ -2574,7 +2574,7 @@ done109:
 	VZEROUPPER
 	RET
 
-// func huberSAVX2(s []float32, x []float32, reach float32)
+// func huberSAVX2(s []float32, x []float32, threshold float32)
 // Requires: AVX, SSE
 TEXT ·huberSAVX2(SB), NOSPLIT, $8-52
 	STMXCSR      (SP)
@@ -2585,7 +2585,7 @@ TEXT ·huberSAVX2(SB), NOSPLIT, $8-52
 	MOVQ         s_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         x_len+32(FP), DX
-	VBROADCASTSS reach+48(FP), Y0
+	VBROADCASTSS threshold+48(FP), Y0
 	VXORPS       Y1, Y1, Y1
 	VSUBPS       Y0, Y1, Y1
 	XORQ         BX, BX
@@ -4945,7 +4945,7 @@ done234:
 	VZEROUPPER
 	RET
 
-// func huberAVX512(z []float32, s []float32, x []float32, reach float32)
+// func huberAVX512(z []float32, s []float32, x []float32, threshold float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·huberAVX512(SB), NOSPLIT, $8-76
 	STMXCSR      (SP)
@@ -4957,7 +4957,7 @@ TEXT ·huberAVX512(SB), NOSPLIT, $8-76
 	MOVQ         s_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         x_len+56(FP), BX
-	VBROADCASTSS reach+72(FP), Z0
+	VBROADCASTSS threshold+72(FP), Z0
 	VBROADCASTSS k3f000000<>+0(SB), Z2
 	VXORPS       Z1, Z1, Z1
 	VSUBPS       Z0, Z1, Z1
@@ -5032,7 +5032,7 @@ done239:
 	VZEROUPPER
 	RET
 
-// func huberZAVX512(z []float32, x []float32, reach float32)
+// func huberZAVX512(z []float32, x []float32, threshold float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·huberZAVX512(SB), NOSPLIT, $8-52
 	STMXCSR      (SP)
@@ -5043,7 +5043,7 @@ TEXT ·huberZAVX512(SB), NOSPLIT, $8-52
 	MOVQ         z_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         x_len+32(FP), DX
-	VBROADCASTSS reach+48(FP), Z0
+	VBROADCASTSS threshold+48(FP), Z0
 	VBROADCASTSS k3f000000<>+0(SB), Z2
 	VXORPS       Z1, Z1, Z1
 	VSUBPS       Z0, Z1, Z1
@@ -5112,7 +5112,7 @@ done244:
 	VZEROUPPER
 	RET
 
-// func huberSAVX512(s []float32, x []float32, reach float32)
+// func huberSAVX512(s []float32, x []float32, threshold float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·huberSAVX512(SB), NOSPLIT, $8-52
 	STMXCSR      (SP)
@@ -5123,7 +5123,7 @@ TEXT ·huberSAVX512(SB), NOSPLIT, $8-52
 	MOVQ         s_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         x_len+32(FP), DX
-	VBROADCASTSS reach+48(FP), Z0
+	VBROADCASTSS threshold+48(FP), Z0
 	VBROADCASTSS k3f000000<>+0(SB), Z1
 	VXORPS       Z1, Z1, Z1
 	VSUBPS       Z0, Z1, Z1

@@ -23,7 +23,7 @@ func expVec(dst, x []float32) bool                                       { retur
 func softplusVec(z, s, x, bias []float32, beta float32) bool             { return false }
 func softplusD2Vec(dst, x []float32, beta float32) bool                  { return false }
 func hardGateVec(z, s, x []float32) bool                                 { return false }
-func huberVec(z, s, x []float32, reach float32) bool                     { return false }
+func huberVec(z, s, x []float32, threshold float32) bool                 { return false }
 func hardGateD2Vec(dst, x []float32) bool                                { return false }
 func logSumExpVec(z, s, x []float32, per int) bool                       { return false }
 func softmaxGradVec(dst, s, g []float32, per int) bool                   { return false }

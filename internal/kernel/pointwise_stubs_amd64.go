@@ -119,20 +119,20 @@ func hardGateZAVX2(z []float32, x []float32)
 //go:noescape
 func hardGateSAVX2(s []float32, x []float32)
 
-// s = clamp(x, -reach, reach), z = s*(x - s/2)
+// s = clamp(x, -threshold, threshold), z = s*(x - s/2)
 //
 //go:noescape
-func huberAVX2(z []float32, s []float32, x []float32, reach float32)
+func huberAVX2(z []float32, s []float32, x []float32, threshold float32)
 
-// s = clamp(x, -reach, reach), z = s*(x - s/2)
+// s = clamp(x, -threshold, threshold), z = s*(x - s/2)
 //
 //go:noescape
-func huberZAVX2(z []float32, x []float32, reach float32)
+func huberZAVX2(z []float32, x []float32, threshold float32)
 
-// s = clamp(x, -reach, reach), z = s*(x - s/2)
+// s = clamp(x, -threshold, threshold), z = s*(x - s/2)
 //
 //go:noescape
-func huberSAVX2(s []float32, x []float32, reach float32)
+func huberSAVX2(s []float32, x []float32, threshold float32)
 
 // dst = 1/2 on (-1,1), else 0
 //
@@ -299,20 +299,20 @@ func hardGateZAVX512(z []float32, x []float32)
 //go:noescape
 func hardGateSAVX512(s []float32, x []float32)
 
-// s = clamp(x, -reach, reach), z = s*(x - s/2)
+// s = clamp(x, -threshold, threshold), z = s*(x - s/2)
 //
 //go:noescape
-func huberAVX512(z []float32, s []float32, x []float32, reach float32)
+func huberAVX512(z []float32, s []float32, x []float32, threshold float32)
 
-// s = clamp(x, -reach, reach), z = s*(x - s/2)
+// s = clamp(x, -threshold, threshold), z = s*(x - s/2)
 //
 //go:noescape
-func huberZAVX512(z []float32, x []float32, reach float32)
+func huberZAVX512(z []float32, x []float32, threshold float32)
 
-// s = clamp(x, -reach, reach), z = s*(x - s/2)
+// s = clamp(x, -threshold, threshold), z = s*(x - s/2)
 //
 //go:noescape
-func huberSAVX512(s []float32, x []float32, reach float32)
+func huberSAVX512(s []float32, x []float32, threshold float32)
 
 // dst = 1/2 on (-1,1), else 0
 //

@@ -1,5 +1,5 @@
 // Package page holds the page of lpn explore as it was built: dist is made of src, in
-// TypeScript, by go generate, which wants Node and npm. dist is kept with the source so
+// TypeScript, by go generate, which needs Node and npm. dist is kept with the source so
 // that a build of the program needs neither; a test holds the one against the other.
 package page
 

@@ -334,7 +334,7 @@ func TestJourneyPrior(t *testing.T) {
 	choose("Question", "slice")
 	choose("Part in the middle of the view", "32")
 	choose("Prior", "gray-25")
-	choose("A measurement, and the solver's way", "10")
+	choose("A measurement, and the solver's path", "10")
 	tb.click("#prior-go")
 	tb.wait("a landscape", done+" && document.querySelector('canvas.landscape')")
 	x, y = tb.middle("canvas.landscape")

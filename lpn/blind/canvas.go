@@ -73,13 +73,7 @@ func (c *canvas) correlate(dst, x []float32, gain []complex64) {
 	c.fft.Inverse(dst, c.freq)
 }
 
-func dot(a, b []float32) float64 {
-	s := 0.0
-	for i, v := range a {
-		s += float64(v) * float64(b[i])
-	}
-	return s
-}
+func dot(a, b []float32) float64 { return kernel.Dot(a, b) }
 
 func square(x float64) float64 { return x * x }
 

@@ -47,10 +47,10 @@
 //
 //	min sum_f ||k*x_f - y_f||^2 + (sum z) ||k||^2.
 //
-// What is unsure of the scene thus speaks for wide kernels, where the joint
-// minimum speaks for a point.
+// So the uncertainty of the scene favours wide kernels, where the joint minimum
+// favours a point.
 //
-// Outside the frame nothing is assumed: the scene reaches half a kernel further, and
+// Outside the frame nothing is assumed: the scene is half a kernel larger on each side, and
 // only samples that were measured are compared. Samples that were clipped, and what
 // is not finite, are left out.
 //

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/minimise"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
@@ -110,8 +111,8 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 	return e, ctx.Err()
 }
 
-// A part is what one window shows: for every kind that was tried how far the
-// spectrum lies from it, and its kernel.
+// A part is the finding of one window: for every kind that was tried the misfit of
+// the spectrum, and the kernel.
 type part struct {
 	misfit  map[Kind]float64
 	fits    map[Kind][]fit
@@ -243,8 +244,8 @@ func (s spectrum) line(ctx context.Context, k operators.Kernel) (operators.Kerne
 		return m
 	}
 	for span := 12.0; span > 1 && ctx.Err() == nil; span /= 3 {
-		angle, _ = golden(func(a float64) float64 { return s.misfit(make1(length, a)) }, angle-span, angle+span, 7)
-		length, _ = golden(func(l float64) float64 { return s.misfit(make1(l, angle)) }, length*(1-span/40), length*(1+span/40), 7)
+		angle, _ = minimise.Golden(angle-span, angle+span, 9, 0, func(a float64) float64 { return s.misfit(make1(length, a)) })
+		length, _ = minimise.Golden(length*(1-span/40), length*(1+span/40), 9, 0, func(l float64) float64 { return s.misfit(make1(l, angle)) })
 	}
 	f := s.fitted(ctx, func(l float64) operators.Kernel { return make1(l, angle) }, max(0.8, 0.6*length), 1.6*length)
 	angle = math.Mod(angle+360, 180)

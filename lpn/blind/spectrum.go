@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
+	"github.com/lpn-imaging/lpn/internal/minimise"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -96,7 +97,7 @@ func powerOf(p plane) spectrum {
 	return out
 }
 
-// misfit is how far the spectrum lies from that of a scene seen through a kernel,
+// misfit is how far the spectrum is from that of a scene blurred by a kernel,
 //
 //	min over a_s, alpha of sum weight (log P - log(a_s w^-alpha |H(w)|^2 |K(w)|^2 + noise))^2
 //	                       + steadiness (alpha - usual)^2,
@@ -109,9 +110,9 @@ func (s spectrum) misfit(k operators.Kernel) float64 {
 	for i, c := range s.cells {
 		h[i] *= math.Exp(-square(native * c.w))
 	}
-	_, best := golden(func(alpha float64) float64 {
+	_, best := minimise.Golden(1, 4, 14, 0, func(alpha float64) float64 {
 		return s.misfitAt(h, alpha) + steadiness*square(alpha-usual)
-	}, 1, 4, 12)
+	})
 	return best
 }
 
@@ -184,28 +185,6 @@ func (s spectrum) misfitAt(h []float64, alpha float64) float64 {
 	return total
 }
 
-// golden is the place of a minimum of f between lo and hi, by golden section.
-func golden(f func(float64) float64, lo, hi float64, steps int) (x, value float64) {
-	const g = 0.6180339887498949
-	a, b := hi-g*(hi-lo), lo+g*(hi-lo)
-	fa, fb := f(a), f(b)
-	for range steps {
-		if fa < fb {
-			hi, b, fb = b, a, fa
-			a = hi - g*(hi-lo)
-			fa = f(a)
-		} else {
-			lo, a, fa = a, b, fb
-			b = lo + g*(hi-lo)
-			fb = f(b)
-		}
-	}
-	if fa < fb {
-		return a, fa
-	}
-	return b, fb
-}
-
 func gaussianOf(t float64) operators.Kernel {
 	k, err := operators.GaussianKernel(t, 0)
 	if err != nil {
@@ -247,7 +226,7 @@ func (s spectrum) fitted(ctx context.Context, family func(float64) operators.Ker
 		}
 	}
 	centre := math.Log(lo) + float64(at)*step
-	t, best := golden(f, centre-step, centre+step, 10)
+	t, best := minimise.Golden(centre-step, centre+step, 12, 0, f)
 	limit := best + 3.84
 	return fit{
 		value: math.Exp(t),

@@ -46,14 +46,14 @@ func (p plane) windows() []plane {
 // alone tells little.
 func (p plane) edges(y, x int) float64 {
 	var xx, yy, xy float64
-	const reach, most = 4, 0.1 // the gradients of the noise count less over some pixels
-	for i := y; i+reach < y+windowSide; i += 2 {
-		for j := x; j+reach < x+windowSide; j += 2 {
+	const lag, most = 4, 0.1 // the gradients of the noise count less over some pixels
+	for i := y; i+lag < y+windowSide; i += 2 {
+		for j := x; j+lag < x+windowSide; j += 2 {
 			at := i*p.w + j
-			if !p.ok[at] || !p.ok[at+reach] || !p.ok[at+reach*p.w] {
+			if !p.ok[at] || !p.ok[at+lag] || !p.ok[at+lag*p.w] {
 				continue
 			}
-			dx, dy := float64(p.pix[at+reach]-p.pix[at]), float64(p.pix[at+reach*p.w]-p.pix[at])
+			dx, dy := float64(p.pix[at+lag]-p.pix[at]), float64(p.pix[at+lag*p.w]-p.pix[at])
 			if n := math.Hypot(dx, dy); n > most {
 				dx, dy = dx*most/n, dy*most/n
 			}

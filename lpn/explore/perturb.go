@@ -75,7 +75,7 @@ func (Noise) Parameter() string { return "noise, standard deviation" }
 // Levels go to 0.2.
 func (Noise) Levels() []float64 { return []float64{0, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2} }
 
-// Check wants levels of at least 0.
+// Check requires levels of at least 0.
 func (p Noise) Check(_ operators.Shape, level float64) error { return atLeast0(p, level) }
 
 // Apply writes dst = x + level n.
@@ -99,7 +99,7 @@ func (Blur) Parameter() string { return "Gaussian blur (pixels)" }
 // Levels go to 3 pixels.
 func (Blur) Levels() []float64 { return []float64{0, 0.5, 1, 1.5, 2, 2.5, 3} }
 
-// Check wants levels from 0 to what the largest kernel holds.
+// Check requires levels from 0 to what the largest kernel holds.
 func (p Blur) Check(_ operators.Shape, level float64) error {
 	if err := atLeast0(p, level); err != nil || level == 0 {
 		return err
@@ -136,7 +136,7 @@ func (Mix) Parameter() string { return "share of the other picture" }
 // Levels go from 0 to 1.
 func (Mix) Levels() []float64 { return []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1} }
 
-// Check wants the other picture in the shape of the first.
+// Check requires the other picture in the shape of the first.
 func (p Mix) Check(s operators.Shape, level float64) error {
 	if p.With.Shape != s || len(p.With.Pix) != s.Len() {
 		return fmt.Errorf("to mix them both pictures must have one shape, not %v and %v", s, p.With.Shape)
@@ -164,7 +164,7 @@ func (Dim) Parameter() string { return "dimmed by the fraction" }
 // Levels go to 0.6.
 func (Dim) Levels() []float64 { return []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6} }
 
-// Check wants a finite level.
+// Check requires a finite level.
 func (p Dim) Check(_ operators.Shape, level float64) error { return isFinite(p, level) }
 
 // Apply writes dst = (1-level) x.
@@ -188,7 +188,7 @@ func (Rotation) Parameter() string { return "rotation (degrees)" }
 // Levels go to 45 degrees.
 func (Rotation) Levels() []float64 { return []float64{0, 5, 10, 15, 20, 30, 45} }
 
-// Check wants a finite level.
+// Check requires a finite level.
 func (p Rotation) Check(_ operators.Shape, level float64) error { return isFinite(p, level) }
 
 // Apply writes x turned by level degrees.
@@ -232,7 +232,7 @@ func (Occlusion) Parameter() string { return "side of a gray square, fraction of
 // Levels go to one half.
 func (Occlusion) Levels() []float64 { return []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5} }
 
-// Check wants levels of at least 0.
+// Check requires levels of at least 0.
 func (p Occlusion) Check(_ operators.Shape, level float64) error { return atLeast0(p, level) }
 
 // Apply writes x with 0.5 inside the square.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -135,8 +136,8 @@ func (r SliceResult) Project(m []float32) (a, b, off float64) {
 		d[i] = m[i] - v
 	}
 	unit := r.Length * r.Length
-	a, b = dot(d, r.axes[0])/unit, dot(d, r.axes[1])/unit
-	return a, b, math.Sqrt(max(0, dot(d, d)/unit-a*a-b*b))
+	a, b = kernel.Dot(d, r.axes[0])/unit, kernel.Dot(d, r.axes[1])/unit
+	return a, b, math.Sqrt(max(0, kernel.Dot(d, d)/unit-a*a-b*b))
 }
 
 // Slice evaluates R/sigma^2 on a grid of a plane through x, on all cores. Progress
@@ -194,14 +195,14 @@ func (p Plane) axes(x operators.Image, y []float32, length float64) (axes [2][]f
 			return axes, err
 		}
 	}
-	if k := dot(axes[0], axes[0]); k > 0 {
-		k = dot(axes[0], axes[1]) / k
+	if k := kernel.Dot(axes[0], axes[0]); k > 0 {
+		k = kernel.Dot(axes[0], axes[1]) / k
 		for i := range axes[1] {
 			axes[1][i] -= float32(k) * axes[0][i]
 		}
 	}
 	for k := range axes {
-		n := math.Sqrt(dot(axes[k], axes[k]))
+		n := math.Sqrt(kernel.Dot(axes[k], axes[k]))
 		if !(n > 1e-6*length) {
 			return axes, &PlaneError{names[k], names[1-k]}
 		}
@@ -254,12 +255,4 @@ func (r SliceResult) OutOfRange() int {
 		}
 	}
 	return n
-}
-
-// dot is <a,b>, accumulated in float64.
-func dot(a, b []float32) (s float64) {
-	for i, v := range a {
-		s += float64(v) * float64(b[i])
-	}
-	return s
 }

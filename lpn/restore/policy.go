@@ -8,7 +8,7 @@ import (
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
-// A policy is what an operator wants of the choices that the theory leaves
+// A policy is what an operator needs of the choices that the theory leaves
 // open. The values were fitted on held-back training images; docs/results.md
 // has the measurements.
 type policy struct {

@@ -17,7 +17,7 @@ import (
 )
 
 // This file restores images too large for their memory. A solver holds some
-// thirty vectors of the image's size, so an image of 144 megapixels wants 17 GB.
+// thirty vectors of the image's size, so an image of 144 megapixels needs 17 GB.
 // Denoising and deblurring are local: the restored pixel depends on the
 // measurement nearby. So the image is cut into windows that overlap by a halo,
 // each is restored on its own, and of each only the core is kept.

@@ -12,10 +12,10 @@ import (
 	"github.com/lpn-imaging/lpn/lpn"
 )
 
-// ceiling is the gain that a strong wave may have. It is below 1, as pictures
-// bring more than waves, and the less the noise the nearer: what there is
-// beside noise should pass. A period beyond 20 pixels, such as the slope of a
-// sky, may have more in proportion.
+// ceiling is the gain that a strong wave may have. It is below 1, since pictures
+// hold more than waves, and closer to 1 if there is less noise: what is not noise
+// should pass. A period beyond 20 pixels, such as the slope of a sky, may have more
+// in proportion.
 func ceiling(sigma, period float64) float64 {
 	return 1 - 0.06*math.Sqrt(sigma)*min(1, 20/period)
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lpn-imaging/lpn/internal/fraction"
 )
 
 // A Stage is a part of a training with one loss.
@@ -265,16 +267,10 @@ func parseStage(text string) (Stage, error) {
 	return s, nil
 }
 
-// parseNumber reads a number or a fraction a/b.
+// parseNumber is [fraction.Parse] with an error.
 func parseNumber(text string) (float64, error) {
-	a, b, fraction := strings.Cut(strings.TrimSpace(text), "/")
-	v, err := strconv.ParseFloat(a, 64)
-	if err == nil && fraction {
-		var d float64
-		d, err = strconv.ParseFloat(b, 64)
-		v /= d
-	}
-	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+	v, ok := fraction.Parse(text)
+	if !ok {
 		return 0, fmt.Errorf("%q is not a number", shorten(text))
 	}
 	return v, nil

@@ -31,11 +31,11 @@ type Estimate struct {
 	White float64
 	// Confidence is from 0, nothing found to measure noise by, to 1.
 	Confidence float64
-	// Correlated and Rising say what the model is beside white: Rising is the
-	// deviation of the bright half over that of the dark one.
+	// Correlated says that neighbours share noise. Rising is the deviation of the
+	// bright half over that of the dark one.
 	Correlated bool
 	Rising     float64
-	// Gray: the picture's channels are equal.
+	// Gray says that the picture's channels are equal.
 	Gray bool
 	// Line says all that in words, levels in 255ths of the range 0 to 1.
 	Line string
@@ -51,10 +51,10 @@ const (
 	rounds   = 4
 	wider    = 8 // times as many positions show what texture adds
 
-	plainGrowth = 0.1 // of the energy with the choice, without texture
-	evenness    = 1.7 // times the median energy of flat positions: no more than they have
-	outlier     = 1.5 // times the median energy: no flat position
-	fallWeight  = 3.0
+	plainRise  = 0.1 // of the energy with the choice, without texture
+	evenness   = 1.7 // times the median energy of flat positions: no more than they have
+	outlier    = 1.5 // times the median energy: no flat position
+	fallWeight = 3.0
 )
 
 // A patch is one block position: in each channel its mean and its cosines.
@@ -379,7 +379,7 @@ func (f *fit) judge(bin *bin, ps []patch) {
 	}
 	near, wide := own(bin.flat), own(min(wider*bin.flat, len(bin.by)))
 	bin.median = max(near[len(near)/2], 1e-30)
-	growth := math.Log(max(wide[len(wide)/2], 1e-30) / bin.median)
+	rise := math.Log(max(wide[len(wide)/2], 1e-30) / bin.median)
 	// Half of the distance of the quantiles at 16 and 84%.
 	spread := math.Log(max(near[len(near)*84/100], 1e-30)/max(near[len(near)*16/100], 1e-30)) / 2
 	n := 0.0
@@ -413,7 +413,7 @@ func (f *fit) judge(bin *bin, ps []patch) {
 		}
 	}
 	free := float64(f.channels * Side * Side / 4)
-	bin.texture = math.Hypot(max(growth-plainGrowth, 0), math.Sqrt(max(spread*spread-2/free-0.03, 0)))
+	bin.texture = math.Hypot(max(rise-plainRise, 0), math.Sqrt(max(spread*spread-2/free-0.03, 0)))
 	bin.fall = math.Log(max(band[0], 1e-30) / max(count[0], 1) * max(count[1], 1) / max(band[1], 1e-30))
 }
 

@@ -10,9 +10,9 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/lpn-imaging/lpn/internal/fraction"
 	"github.com/lpn-imaging/lpn/internal/spell"
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -76,23 +76,12 @@ func Parse(text string, open func(path string) (operators.Image, error)) (Model,
 		m := Camera{v[0], v[1], v[2]}
 		return m, valid(m)
 	}
-	if v, ok := fraction(text); ok && v >= 0 && v <= math.MaxFloat32 {
+	if v, ok := fraction.Parse(text); ok && v >= 0 && v <= math.MaxFloat32 {
 		m := White{v}
 		return m, valid(m)
 	}
 	return nil, fmt.Errorf("%q is not a number in [0,1], a fraction like 25/255, or auto%s; nor poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy or FILE.json",
 		text, spell.Hint(name, []string{Auto, "poisson", "camera", "map"}))
-}
-
-// fraction reads a number or a quotient of two.
-func fraction(text string) (float64, bool) {
-	a, b, quotient := strings.Cut(text, "/")
-	v, err := strconv.ParseFloat(strings.TrimSpace(a), 64)
-	if err != nil || !quotient {
-		return v, err == nil
-	}
-	w, err := strconv.ParseFloat(strings.TrimSpace(b), 64)
-	return v / w, err == nil && w > 0
 }
 
 // keys reads "a=1,b=2": the first need of them must be there, the rest are 0.
@@ -109,7 +98,7 @@ func keys(text string, names []string, need int) ([]float64, error) {
 		if k < 0 {
 			return nil, fmt.Errorf("unknown key %q%s; want %s", key, spell.Hint(key, names), strings.Join(names, ", "))
 		}
-		v, ok := fraction(value)
+		v, ok := fraction.Parse(value)
 		if !ok || seen[k] {
 			return nil, fmt.Errorf("%s: want one number", part)
 		}

@@ -5,7 +5,7 @@
 //	}
 //
 // prox_{t g}(v) = argmin_x t g(x) + 1/2||x-v||^2 is tested against brute
-// force (no nearby or random point has a lower energy, which wants few
+// force (no nearby or random point has a lower energy, which needs few
 // samples), for monotonicity and, when g is convex, firm non-expansiveness
 // (Moreau 1965), for the gradient of its Moreau envelope, for the value that a
 // solvers.ValuedProx returns, and for being computed in place.

@@ -26,7 +26,7 @@ export class PriorView {
   constructor(root: HTMLElement, private about: About, private priors: Prior[], private viewer: Viewer) {
     const named: [string, string][] = priors.filter((p) => !p.scalar).map((p) => [p.name, p.name]);
     this.what = select([["map", "Where is it surprised?"], ["path", "Along a path"], ["slice", "The landscape around"], ["curve", "Priors for numbers"], ["verify", "The certificate"]], () => this.ask());
-    this.picture = select([["restored", "the restored picture"], ["picture", "the picture as it came"]], () => undefined);
+    this.picture = select([["restored", "the restored picture"], ["picture", "the input picture"]], () => undefined);
     this.side = select([["32", "32 × 32"], ["64", "64 × 64"], ["128", "128 × 128"], ["256", "256 × 256"], ["512", "512 × 512"]], () => undefined);
     this.side.value = "128";
     this.prior = select([["", "the one that fits"], ...named], () => undefined);
@@ -39,7 +39,7 @@ export class PriorView {
         field("Question", this.what), field("About", this.picture), field("Part in the middle of the view", this.side),
         field("Prior", this.prior), field("Compare with", this.second), this.extra,
         el("div", { class: "row" }, this.go, this.stop), this.bar, this.status),
-        el("section", { class: "card faint" }, el("p", {}, "R/σ² is what the network learned as the negative logarithm of a picture's probability, up to a constant: in nats. A picture of one nat more is e times less likely, to the network. Each number comes with the residual of its inversion, and R lies above it by at most the gap."))));
+        el("section", { class: "card faint" }, el("p", {}, "R/σ² is the network's estimate of the negative logarithm of a picture's probability, up to a constant. Its unit is the nat: with one nat more a picture is e times less likely. To compute R, f is inverted. The residual says how exactly; the true R exceeds the number by at most the gap."))));
     this.body.append(el("p", { class: "hint" }, "Choose a question and press Show."));
     shared.onchange.push(() => this.available());
     this.ask();
@@ -61,7 +61,7 @@ export class PriorView {
       s.id = `prior-${key}`;
       this.extra.append(field(label, s));
     };
-    const dirs: [string, string][] = [["noise", "noise"], ["blur", "blur"], ["grad", "against the gradient of R"], ["other", "the other picture"]];
+    const dirs: [string, string][] = [["noise", "noise"], ["blur", "blur"], ["grad", "minus the gradient of R"], ["other", "the other picture"]];
     if (this.what.value === "slice" && Number(this.side.value) > 64) this.side.value = "32"; // hundreds of inversions
     switch (this.what.value) {
       case "path": add("perturb", "Change by", changes); break;
@@ -69,7 +69,7 @@ export class PriorView {
         add("u", "First direction", dirs);
         add("v", "Second direction", dirs);
         add("grid", "Points each way", [["7", "7, quick"], ["11", "11"], ["15", "15, slow"]]);
-        add("noise", "A measurement, and the solver's way", [["0", "none: the prior alone"], ["10", "noise 10/255"], ["25", "noise 25/255"], ["50", "noise 50/255"]]);
+        add("noise", "A measurement, and the solver's path", [["0", "none: the prior alone"], ["10", "noise 10/255"], ["25", "noise 25/255"], ["50", "noise 50/255"]]);
         break;
     }
     const numbers = this.what.value === "curve", picture = !numbers && this.what.value !== "verify";
@@ -137,7 +137,7 @@ export class PriorView {
     const maps: MapAnswer[] = [];
     for (const prior of names) maps.push(await stream<MapAnswer>("/api/v1/prior/map", { picture: p.id, window, prior: prior || undefined }, progress, signal));
     const tiles = await Promise.all(maps.map((m) => bitmap(image(`${m.picture.tiles}/0/0/0`, signal))));
-    const readout = el("p", { class: "values", "aria-live": "off" }, "Point at a pixel: the cross shows the same place in all.");
+    const readout = el("p", { class: "values", "aria-live": "off" }, "Point at a pixel. The cross marks the same pixel in every image.");
     const panes = [shown, ...tiles].map((b, k) => {
       const c = el("canvas", { class: "pixels", width: b.width, height: b.height, tabIndex: 0, role: "img", "aria-label": k === 0 ? p.name : `R over ${p.name}, ${maps[k - 1].prior}` });
       c.getContext("2d")!.drawImage(b, 0, 0);
@@ -164,8 +164,8 @@ export class PriorView {
         k > 0 && this.scale(maps[k - 1].low, maps[k - 1].high, "nats")))),
       readout,
       ...maps.map((m) => el("section", { class: "card" },
-        el("p", {}, el("strong", {}, `${m.prior}: `), `${num(m.total, 6)} nats over ${m.values.length} pixels, ${num(m.total / m.values.length, 3)} a pixel. `, errors(m.residual, m.gap), ` The split into pixels missed ${num(m.quadrature, 2)} nats, shared evenly.`), exports(m.figure))),
-      el("p", { class: "faint" }, "Bright is surprising: edges and texture cost, flat parts are free. What is left of noise lights up everywhere."));
+        el("p", {}, el("strong", {}, `${m.prior}: `), `${num(m.total, 6)} nats over ${m.values.length} pixels, ${num(m.total / m.values.length, 3)} a pixel. `, errors(m.residual, m.gap), ` The values of the pixels add up to R within ${num(m.quadrature, 2)} nats; this rest is divided evenly among them.`), exports(m.figure))),
+      el("p", { class: "faint" }, "Bright pixels are improbable. Edges and texture have high values, flat parts low ones. Remaining noise is bright everywhere."));
   }
 
   private scale(lo: number, hi: number, unit: string): HTMLElement {
@@ -178,7 +178,7 @@ export class PriorView {
     const window = this.window(p), change = { perturb: this.choice.perturb, with: this.choice.perturb === "mix" ? this.other() : undefined };
     const a = await stream<PathAnswer>("/api/v1/prior/path", { picture: p.id, window, priors: names, ...change }, progress, signal);
     const levels = a.paths[0].levels;
-    const thumb = el("img", { class: "pixels", alt: "", width: 192 }), caption = el("figcaption", {}, "Point at the curve: the picture there.");
+    const thumb = el("img", { class: "pixels", alt: "", width: 192 }), caption = el("figcaption", {}, "Point at the curve to see the picture of that level.");
     const cache = new Map<number, Promise<string>>();
     let shown = -1;
     const show = async (k: number) => {
@@ -194,7 +194,7 @@ export class PriorView {
     const chart = new Chart({ label: "R/σ² a sample along the path", x: a.paths[0].parameter, y: "nats a sample", height: 280, onhover: (k) => { if (k !== null) show(k); } });
     const slider = el("input", { type: "range", min: "0", max: String(levels.length - 1), value: "0", step: "1", "aria-label": "Level", oninput: () => show(Number(slider.value)) });
     this.body.replaceChildren(chart.element, el("div", { class: "row" }, el("span", {}, "Level"), slider), el("figure", { class: "thumb" }, thumb, caption), exports(a.figure),
-      table(["level", ...a.paths.flatMap((r) => [`${r.prior}, nats a sample`, "at most above", "residual"])],
+      table(["level", ...a.paths.flatMap((r) => [`${r.prior}, nats a sample`, "gap", "residual"])],
         levels.map((l, k) => [num(l), ...a.paths.flatMap((r) => [num(r.values[k]), num(r.gaps[k], 2), num(r.residuals[k], 2)])])));
     // A band that could not be seen would only crowd the legend; the table has its numbers.
     const known = a.paths.flatMap((r) => r.values.filter((v): v is number => v !== null)), range = Math.max(...known) - Math.min(...known);
@@ -262,7 +262,7 @@ export class PriorView {
       pa = Math.max(-span, Math.min(span, u));
       pb = Math.max(-span, Math.min(span, v));
       paint();
-      caption.textContent = `${num(pa, 3)} towards ${a.u}, ${num(pb, 3)} towards ${a.v}: about ${num(at((pa / span + 1) / 2, (pb / span + 1) / 2), 6)} nats`;
+      caption.textContent = `${num(pa, 3)} towards ${a.u}, ${num(pb, 3)} towards ${a.v}: about ${num(at((pa / span + 1) / 2, (pb / span + 1) / 2), 6)} nats (interpolated)`;
       clearTimeout(timer);
       timer = window_.setTimeout(async () => {
         try {
@@ -281,8 +281,8 @@ export class PriorView {
     this.body.replaceChildren(
       el("div", { class: "panes" }, el("figure", {}, map, el("figcaption", {}, `across: towards ${a.u}; up: towards ${a.v}; one unit is σ√n = ${num(a.length, 3)}`), this.scale(lo, hi, a.fidelity ? "nats, h/s² + R/σ²" : "nats, R/σ²")),
         el("figure", { class: "thumb" }, thumb, caption)),
-      el("p", {}, `The picture is in the middle. Contours are at thirteenths of the values on the grid. `, errors(worst, gaps.length ? Math.max(...gaps) : null, "The worst point has"),
-        last ? ` The line is the way of the solver from the measurement, as far as the plane shows it: it ends ${num(last.off, 3)} units off the plane.` : ""),
+      el("p", {}, `The picture is in the middle. The twelve contours divide the values on the grid into thirteen parts of equal number. `, errors(worst, gaps.length ? Math.max(...gaps) : null, "The worst point has"),
+        last ? ` The line is the path of the solver from the measurement, projected onto the plane. Its end is ${num(last.off, 3)} units from the plane.` : ""),
       exports(a.figure));
     point(0, 0);
   }
@@ -292,8 +292,8 @@ export class PriorView {
     const xs = a.curves[0].x;
     const charts = ([
       ["f, the denoiser", "y", "f(y)", (c) => c.f, [["soft threshold (MAP)", a.truth.map], ["posterior mean", a.truth.mean]]],
-      ["R, the prior", "x", "R(x) − least", (c) => c.r, [["|x|/b, the truth", a.truth.r]]],
-      ["ψ, of which f is the slope", "y", "ψ(y)", (c) => c.psi, []],
+      ["R, the prior", "x", "R(x) − minimum", (c) => c.r, [["|x|/b, the truth", a.truth.r]]],
+      ["ψ, with f = ψ′", "y", "ψ(y)", (c) => c.psi, []],
     ] as [string, string, string, (c: CurveAnswer["curves"][0]) => (number | null)[], [string, number[]][]][]).map(([label, x, y, of, truth]) => {
       const chart = new Chart({ label, x, y, height: 220 });
       return { chart, lines: [...a.curves.map((c) => ({ name: c.prior, y: of(c) })), ...truth.map(([name, v]) => ({ name, y: v, dash: true }))] };
@@ -312,14 +312,14 @@ export class PriorView {
     this.body.replaceChildren(
       el("h2", { class: v.ok ? "good" : "bad" }, v.ok ? `${name} is an exact proximal operator` : `${name} is not certified: ${(v.reasons ?? []).join("; ")}`),
       el("h3", {}, "Proved for every picture"), el("div", { class: "scroll" }, el("table", { class: "certificate" }, head(), el("tbody", {}, ...rows(true)))),
-      el("h3", {}, `Measured at ${v.probes} probes of ${v.shape[2]} × ${v.shape[1]} pixels`), el("div", { class: "scroll" }, el("table", { class: "certificate" }, head(), el("tbody", {}, ...rows(false)))));
+      el("h3", {}, `Measured on ${v.probes} random images of ${v.shape[2]} × ${v.shape[1]} pixels`), el("div", { class: "scroll" }, el("table", { class: "certificate" }, head(), el("tbody", {}, ...rows(false)))));
   }
 }
 
 const window_ = window;
 
-function errors(residual: number, gap: number | null, who = "It has"): string {
-  return `${who} a residual of ${num(residual, 2)}; R is above by at most ${num(gap, 2)} nats.`;
+function errors(residual: number, gap: number | null, who = "The inversion has"): string {
+  return `${who} a residual of ${num(residual, 2)} and a gap of at most ${num(gap, 2)} nats.`;
 }
 
 function table(head: string[], rows: string[][]): HTMLElement {

@@ -15,10 +15,10 @@ const cameras: { id: string; text: string; knobs: Knob[]; spec: (v: Record<strin
   { id: "disk", text: "Blur: out of focus, lens disk", knobs: [{ key: "radius", label: "Radius", value: 3, min: 0.5, max: 15, step: 0.5 }], spec: (v) => `blur:disk,radius=${v.radius}`, boundary: true },
   { id: "motion", text: "Blur: camera moved", knobs: [{ key: "length", label: "Length", value: 9, min: 2, max: 41, step: 1 }, { key: "angle", label: "Angle", value: 0, min: 0, max: 179, step: 1 }], spec: (v) => `blur:motion,length=${v.length},angle=${v.angle}`, boundary: true },
   { id: "auto", text: "Blur: found in the picture", knobs: [], spec: () => "blur:auto", boundary: true },
-  { id: "kernel", text: "Blur: of a kernel in a file", knobs: [], spec: (_v, f) => `blur:kernel=${f}`, file: "Kernel", boundary: true },
+  { id: "kernel", text: "Blur: kernel from a file", knobs: [], spec: (_v, f) => `blur:kernel=${f}`, file: "Kernel", boundary: true },
   { id: "sr", text: "Too few pixels", knobs: [{ key: "factor", label: "Factor", value: 2, min: 2, max: 4, step: 1 }], spec: (v) => `sr:factor=${v.factor}`, boundary: true },
-  { id: "mask", text: "Missing pixels, by a mask", knobs: [], spec: (_v, f) => `inpaint:mask=${f}`, file: "Mask, white is known" },
-  { id: "jpeg", text: "JPEG's rounding", knobs: [], spec: () => "jpeg" },
+  { id: "mask", text: "Missing pixels, from a mask", knobs: [], spec: (_v, f) => `inpaint:mask=${f}`, file: "Mask (white: known)" },
+  { id: "jpeg", text: "JPEG compression", knobs: [], spec: () => "jpeg" },
 ];
 
 export class RestoreView {
@@ -52,7 +52,7 @@ export class RestoreView {
   private command = el("code", { tabIndex: 0, class: "command", "aria-label": "The same on the command line" });
   private commandBox: HTMLElement;
   private download: HTMLElement;
-  private objective = new Chart({ label: "Objective", x: "iteration", y: "above its least", logY: true, height: 160 });
+  private objective = new Chart({ label: "Objective", x: "iteration", y: "above the minimum", logY: true, height: 160 });
   private chartBox: HTMLElement;
   private residual = el("div");
   private modes: HTMLElement;
@@ -66,12 +66,12 @@ export class RestoreView {
       el("p", {}, el("label", { for: "file", class: "button primary" }, "Choose a picture"), input),
       el("p", { class: "faint" }, "It stays on this machine."), this.files);
     this.camera = select(cameras.map((c) => [c.id, c.text]), () => this.cameraChosen());
-    this.noiseKind = select([["auto", "found in the picture"], ["given", "as I say"]], () => this.changed());
+    this.noiseKind = select([["auto", "found in the picture"], ["given", "given"]], () => this.changed());
     this.noise = el("input", { type: "range", min: "0", max: "75", step: "1", value: "15", "aria-label": "Noise in 255ths", oninput: () => this.changed() });
     this.strength = el("input", { type: "range", min: "-2", max: "2", step: "0.05", value: "0", oninput: () => this.strengthMoved(), onchange: () => this.strengthLeft() });
     this.prior = select([["", "the one that fits"], ...priors.filter((p) => !p.scalar).map((p): [string, string] => [p.name, `${p.name} (${p.channels === 1 ? "gray" : "colour"}, ${num(255 * p.sigma, 3)}/255)`])], () => this.changed());
     this.solver = select([["", "bpg, certified"], ...about.solvers.filter((s) => s !== "bpg").map((s): [string, string] => [s, s])], () => this.changed());
-    this.boundary = select([["", "as usual"], ["symmetric", "mirrored"], ["valid", "unknown (photographs)"], ["circular", "circular"], ["replicate", "repeated"], ["zero", "black"]], () => this.changed());
+    this.boundary = select([["", "the default"], ["symmetric", "mirrored"], ["valid", "unknown (photographs)"], ["circular", "circular"], ["replicate", "repeated"], ["zero", "black"]], () => this.changed());
     this.iters = el("input", { type: "number", min: "1", max: "100000", placeholder: "200", onchange: () => this.changed() });
     this.gray = el("input", { type: "checkbox", onchange: () => this.changed() });
     this.ensemble = el("input", { type: "checkbox", onchange: () => this.changed() });
@@ -80,14 +80,14 @@ export class RestoreView {
     this.commandBox = el("section", { class: "card", hidden: true }, el("h2", {}, "The same on the command line"), this.command,
       el("button", { id: "copy", onclick: (e: Event) => this.copy(e.target as HTMLButtonElement) }, "Copy"));
     this.download = el("p", { id: "download" });
-    this.chartBox = el("section", { class: "card", hidden: true }, el("h2", {}, "The objective falls"), this.objective.element);
+    this.chartBox = el("section", { class: "card", hidden: true }, el("h2", {}, "Objective"), this.objective.element);
     this.modes = el("div", { class: "modes", role: "toolbar", "aria-label": "Ways to compare" },
       ...(["wipe", "side", "flicker", "before", "after", "extra"] as Mode[]).map((m) => el("button", { "data-mode": m, "aria-pressed": String(m === "wipe"), hidden: m === "extra", onclick: () => this.viewer.setMode(m) }, { wipe: "Wipe", side: "Side by side", flicker: "Flicker", before: "Before", after: "After", extra: "Residual" }[m])),
       el("span", { class: "grow" }),
       el("button", { title: "The whole picture (0)", onclick: () => this.viewer.fit() }, "Fit"),
-      el("button", { title: "One pixel to one (1)", onclick: () => this.viewer.zoom(1) }, "1:1"),
-      el("button", { title: "Closer (+)", "aria-label": "Closer", onclick: () => this.viewer.zoom(this.viewer.zoomed * 2) }, "+"),
-      el("button", { title: "Further (−)", "aria-label": "Further", onclick: () => this.viewer.zoom(this.viewer.zoomed / 2) }, "−"));
+      el("button", { title: "One image pixel per screen pixel (1)", onclick: () => this.viewer.zoom(1) }, "1:1"),
+      el("button", { title: "Zoom in (+)", "aria-label": "Zoom in", onclick: () => this.viewer.zoom(this.viewer.zoomed * 2) }, "+"),
+      el("button", { title: "Zoom out (−)", "aria-label": "Zoom out", onclick: () => this.viewer.zoom(this.viewer.zoomed / 2) }, "−"));
     this.viewer.onmode = (m) => { for (const b of this.modes.querySelectorAll<HTMLElement>("[data-mode]")) b.setAttribute("aria-pressed", String(b.dataset.mode === m)); };
     const again = el("label", { for: "file", class: "button", title: "Open another picture" }, "Open…");
     root.append(
@@ -97,13 +97,13 @@ export class RestoreView {
           el("div", { class: "row" }, again, this.go, this.stop),
           field("What the camera did", this.camera), this.knobs,
           el("div", { class: "field" }, el("label", { for: (this.noiseKind.id = "noise-kind") }, "Noise"), this.noiseKind, el("div", { class: "row", id: "noise-row" }, this.noise, this.noiseOut)),
-          el("div", { class: "field" }, el("label", { for: (this.strength.id = "strength") }, "Strength"), el("div", { class: "row" }, this.strength, this.strengthOut), el("small", {}, "Move it and look at the picture: the framed part answers at once, the rest when you let go.")),
+          el("div", { class: "field" }, el("label", { for: (this.strength.id = "strength") }, "Strength"), el("div", { class: "row" }, this.strength, this.strengthOut), el("small", {}, "Move the slider: the framed part of the picture follows at once, the rest when you let go.")),
           el("details", {}, el("summary", {}, "More"), field("Prior", this.prior), field("Solver", this.solver), field("Beyond the edge", this.boundary), field("Iterations at most", this.iters),
-            el("label", { class: "check" }, this.gray, " in gray"), el("label", { class: "check" }, this.ensemble, " average over flips and turns (8 times the work)")),
+            el("label", { class: "check" }, this.gray, " in gray"), el("label", { class: "check" }, this.ensemble, " average over flips and rotations (8 times the work)")),
           this.bar, this.status),
-        el("section", { class: "card", id: "story-card" }, el("h2", {}, "What happened"), this.story),
+        el("section", { class: "card", id: "story-card" }, el("h2", {}, "What was done"), this.story),
         this.chartBox, this.residual, this.commandBox));
-    this.story.append(el("p", { class: "faint" }, "Nothing yet. Open a picture."));
+    this.story.append(el("p", { class: "faint" }, "Open a picture first."));
     this.cameraChosen();
     this.listenDrop(root);
     this.viewer.onmove = () => { if (this.patched) this.strengthMoved(); };
@@ -133,14 +133,14 @@ export class RestoreView {
     const list = await get<{ start: string; files: string[]; more: boolean }>("/api/v1/files");
     if (list.files.length) {
       const s = select([["", "…"], ...list.files.map((f): [string, string] => [f, f])], (f) => { if (f) this.openNamed(f); });
-      this.files.append(field(list.more ? "Or one of the folder (the first thousand)" : "Or one of the folder", s));
+      this.files.append(field(list.more ? "Or choose a file of the folder (the first thousand)" : "Or choose a file of the folder", s));
     }
     if (before) {
       this.take(before, after);
       if (after) this.done("Back where you were.");
       return;
     }
-    if (saved.picture) this.status.textContent = "The picture of before was dropped to make room. Open it again.";
+    if (saved.picture) this.status.textContent = "The last picture was removed from memory. Open it again.";
     if (list.start) await this.openNamed(list.start);
   }
 
@@ -298,7 +298,7 @@ export class RestoreView {
         if (it.image) live.src = it.image;
         if (it.windows > 1) {
           this.bar.value = (it.window + it.k / it.iters) / it.windows;
-          this.status.textContent = `Part ${it.window + 1} of ${it.windows}, iteration ${it.k}`;
+          this.status.textContent = `Window ${it.window + 1} of ${it.windows}, iteration ${it.k}`;
           return;
         }
         if (it.k === 1) trace.length = 0;
@@ -336,15 +336,15 @@ export class RestoreView {
     const above = known.map((t) => t.objective! - least);
     const floor = Math.min(...above.filter((v) => v > 0)) / 3;
     this.objective.set(known.map((t) => t.k), [
-      { name: "objective above its least", y: above.map((v) => Math.max(v, floor)), points: known.length < 30 },
+      { name: "objective above the minimum", y: above.map((v) => Math.max(v, floor)), points: known.length < 30 },
       { name: "residual", y: known.map((t) => t.residual), dash: true },
     ]);
   }
   private offer(p: Picture): void {
-    const format = select([["", `as it came (${p.format || "png"})`], ["png", "PNG"], ["tiff", "TIFF"], ["jpeg", "JPEG"], ["npy", "NumPy"]], (f) => { link.href = p.url + (f ? `?format=${f}` : ""); });
+    const format = select([["", `as the input (${p.format || "png"})`], ["png", "PNG"], ["tiff", "TIFF"], ["jpeg", "JPEG"], ["npy", "NumPy"]], (f) => { link.href = p.url + (f ? `?format=${f}` : ""); });
     format.setAttribute("aria-label", "Format");
     const link = el("a", { class: "button primary", id: "save", href: p.url, download: "" }, "Download");
-    this.download.replaceChildren(link, " ", format, el("small", { class: "block faint" }, "With the profile, the depth and the notes that the file came with."));
+    this.download.replaceChildren(link, " ", format, el("small", { class: "block faint" }, "Keeps the colour profile, bit depth and metadata of the input."));
   }
 
   // tell says what was decided, and what came of it.
@@ -354,33 +354,33 @@ export class RestoreView {
     const lines: (Node | string)[][] = [];
     if (p.choice) lines.push([p.choice + "."]);
     if (p.kernel) lines.push([el("img", { class: "kernel", src: p.kernel, alt: "The kernel of the blur that was found" })]);
-    for (const remark of p.remarks ?? []) lines.push([el("strong", { class: "warn" }, "Mind: "), remark + "."]);
-    lines.push([el("strong", {}, "Noise: "), q.estimated ? `${q.noise_line ? q.noise_line.replace(/^noise: /, "") : `about ${level(q.noise)}`}, found in the picture.` : `${level(q.noise)}, as you said.`]);
-    if (q.operator !== "denoise") lines.push([el("strong", {}, "The camera: "), q.operator, "."]);
-    lines.push([el("strong", {}, "Prior: "), `${q.prior}, trained at ${level(q.sigma)} and taken for ${level(q.sigma / q.scale)}${q.per_channel ? ", on each channel" : ""}.`]);
-    lines.push([el("strong", {}, "Weight: "), `λ = ${num(q.lambda)}${q.strength !== 1 ? `, ${q.strength} times what the noise asks for` : ", what the noise asks for"}.`]);
-    if (q.windows) lines.push([`The picture is solved in ${q.windows.count} parts of ${q.windows.side} pixels, for memory.`]);
+    for (const remark of p.remarks ?? []) lines.push([el("strong", { class: "warn" }, "Note: "), remark + "."]);
+    lines.push([el("strong", {}, "Noise: "), q.estimated ? `${q.noise_line ? q.noise_line.replace(/^noise: /, "") : `about ${level(q.noise)}`}, found in the picture.` : `${level(q.noise)}, given.`]);
+    if (q.operator !== "denoise") lines.push([el("strong", {}, "Operator: "), q.operator, "."]);
+    lines.push([el("strong", {}, "Prior: "), `${q.prior}, trained at ${level(q.sigma)}, used for ${level(q.sigma / q.scale)}${q.per_channel ? ", on each channel" : ""}.`]);
+    lines.push([el("strong", {}, "Weight: "), `λ = ${num(q.lambda)}${q.strength !== 1 ? `, ${q.strength} times the statistical weight` : ", the statistical weight"}.`]);
+    if (q.windows) lines.push([`To save memory the picture is solved in ${q.windows.count} windows of ${q.windows.side} pixels.`]);
     if (r) {
       lines.push([el("strong", {}, "Solver: "), `${r.solver}, ${r.iterations} iteration${r.iterations === 1 ? "" : "s"}; ${r.converged ? "converged" : "not converged"} (${r.reason}).`]);
-      lines.push([el("strong", { class: r.certified ? "good" : "warn" }, r.certified ? "Certified: " : "Not certified: "), r.certified ? "a theorem covers this run; the objective only fell." : r.uncertified ?? ""]);
-      if (r.note) lines.push([el("strong", { class: "warn" }, "Changed on the way: "), r.note + "."]);
+      lines.push([el("strong", { class: r.certified ? "good" : "warn" }, r.certified ? "Certified: " : "Not certified: "), r.certified ? "the solver's theorem covers this run; the objective fell at every iteration." : r.uncertified ?? ""]);
+      if (r.note) lines.push([el("strong", { class: "warn" }, "Changed while solving: "), r.note + "."]);
       if (r.suspect) lines.push([el("strong", { class: "bad" }, "Suspect: "), r.suspect + "."]);
     }
-    this.story.replaceChildren(...lines.map((l) => el("p", {}, ...l)), el("details", {}, el("summary", {}, "In the program's words"), el("pre", {}, p.words.join("\n"))));
+    this.story.replaceChildren(...lines.map((l) => el("p", {}, ...l)), el("details", {}, el("summary", {}, "All decisions"), el("pre", {}, p.words.join("\n"))));
     if (r) this.story.append(this.download);
   }
 
   private showResidual(r: Restored): void {
     clear(this.residual);
-    this.viewer.setExtra(r.residual?.picture ?? undefined, "residual, −3 to 3 deviations of the noise");
+    this.viewer.setExtra(r.residual?.picture ?? undefined, "residual, −3 to 3 standard deviations of the noise");
     this.modes.querySelector<HTMLElement>("[data-mode=extra]")!.hidden = !r.residual?.picture;
     if (!r.residual) return;
     const w = r.residual.whiteness;
     const spectrum = el("canvas", { width: 32, height: 32, class: "spectrum", role: "img", "aria-label": "Spectrum of the residual, zero frequency in the middle" });
-    const card = el("section", { class: "card" }, el("h2", {}, "What was taken away"),
-      el("p", {}, `The residual has ${num(w.deviation, 3)} times the deviation of the noise, and neighbours correlate by ${num(w.correlation, 2)}. `,
-        w.deviation > 1.3 ? "That is more than the noise: something else went with it." : w.correlation > 0.25 ? "White noise would have 0: structure went with it." : "That is what noise looks like: 1 and 0."),
-      r.residual.picture && el("button", { onclick: () => this.viewer.setMode("extra") }, "Look at the residual"));
+    const card = el("section", { class: "card" }, el("h2", {}, "Residual"),
+      el("p", {}, `The standard deviation of the residual is ${num(w.deviation, 3)} times that of the noise. Neighbouring pixels have a correlation of ${num(w.correlation, 2)}. `,
+        w.deviation > 1.3 ? "That is more than the noise: part of the image was removed, too." : w.correlation > 0.25 ? "White noise would have 0: part of the image was removed, too." : "White noise has 1 and 0."),
+      r.residual.picture && el("button", { onclick: () => this.viewer.setMode("extra") }, "Show the residual"));
     if (w.spectrum && w.radial) {
       const g = spectrum.getContext("2d")!, data = g.createImageData(32, 32), top = Math.max(2, ...w.spectrum);
       w.spectrum.forEach((v, i) => { const b = 255 * Math.sqrt(v / top); data.data.set([b, b, b, 255], 4 * i); });
@@ -417,7 +417,7 @@ export class RestoreView {
           first = false;
           const ms = Math.round(performance.now() - asked);
           this.viewer.element.dataset.answer = String(ms);
-          this.status.textContent = `Strength ${this.factor()}: answered in ${ms} ms`;
+          this.status.textContent = `Strength ${this.factor()}: shown after ${ms} ms`;
         }
       };
       image.src = look.image;

@@ -10,25 +10,25 @@ export class TrainingView {
   private timer = 0;
   private watched = ""; // the log that is read again, "" for none
   private charts = [
-    { key: "psnr", chart: new Chart({ label: "Pictures held back: PSNR", x: "step", y: "dB" }) },
+    { key: "psnr", chart: new Chart({ label: "PSNR of the held-back pictures", x: "step", y: "dB" }) },
     { key: "loss", chart: new Chart({ label: "Loss", x: "step", y: "loss", logY: true }) },
-    { key: "growth", chart: new Chart({ label: "Largest gain of a wave: 1 at most", x: "step", y: "gain" }) },
+    { key: "growth", chart: new Chart({ label: "Largest gain of a wave (1 at most)", x: "step", y: "gain" }) },
     { key: "gradient_norm", chart: new Chart({ label: "Norm of the gradient", x: "step", y: "norm", logY: true }) },
-    { key: "rate", chart: new Chart({ label: "Step of the optimiser", x: "step", y: "rate", logY: true }) },
+    { key: "rate", chart: new Chart({ label: "Learning rate", x: "step", y: "rate", logY: true }) },
   ];
 
   constructor(root: HTMLElement) {
     root.append(el("div", { class: "stage scroll" }, this.body),
       el("aside", {}, el("section", { class: "card controls" }, this.pick, this.status,
-        el("button", { onclick: () => this.look() }, "Look again")),
-        el("section", { class: "card faint" }, el("p", {}, "Start a training in a terminal, and lpn explore in the folder of its log:"), el("pre", {}, "lpn train --data photos/ --valid held-back/ --log training.csv -o mine.safetensors\nlpn explore ."), el("p", {}, "This page only watches; it starts none."))));
+        el("button", { onclick: () => this.look() }, "Refresh")),
+        el("section", { class: "card faint" }, el("p", {}, "Start a training in a terminal, then lpn explore in the folder of its log:"), el("pre", {}, "lpn train --data photos/ --valid held-back/ --log training.csv -o mine.safetensors\nlpn explore ."), el("p", {}, "This page only shows trainings; it cannot start one."))));
   }
   async look(): Promise<void> {
     clearTimeout(this.timer);
     const { logs } = await get<{ logs: string[] }>("/api/v1/training");
     if (!logs.length) {
       clear(this.pick);
-      this.body.replaceChildren(el("p", { class: "hint" }, "There is no log of a training in the folder."));
+      this.body.replaceChildren(el("p", { class: "hint" }, "The folder has no training log."));
       return;
     }
     const s = select(logs.map((l) => [l, l]), (l) => this.watch(l));
@@ -53,7 +53,7 @@ export class TrainingView {
       }
       const last = steps.length - 1, age = (Date.now() - Date.parse(t.changed)) / 1000;
       const best = Math.max(...(c.psnr ?? []).map((v) => v ?? -Infinity));
-      this.status.textContent = last < 0 ? "The log has no row yet." :
+      this.status.textContent = last < 0 ? "The log has no rows yet." :
         `Step ${steps[last]}, ${num((c.seconds?.[last] ?? 0) / 60, 3)} minutes: ${num(c.psnr?.[last], 5)} dB (best ${num(best, 5)}). ` + (age < 120 ? "It is being written." : `Last written ${age < 7200 ? `${Math.round(age / 60)} minutes` : `${num(age / 3600, 2)} hours`} ago.`);
     } catch (e) {
       this.status.textContent = e instanceof Error ? e.message : String(e);

@@ -38,7 +38,7 @@ export class Viewer {
   private dirty = false;
   private pointers = new Map<number, { x: number; y: number }>();
   private dragging: "pan" | "wipe" | undefined;
-  private names = { before: "as it came", after: "restored", extra: "" };
+  private names = { before: "input", after: "restored", extra: "" };
 
   constructor(label: string) {
     this.canvas = el("canvas", { tabIndex: 0, role: "img", "aria-label": label });
@@ -83,7 +83,7 @@ export class Viewer {
   }
   private describe(): void {
     const b = this.layers.before?.picture;
-    if (b) this.canvas.setAttribute("aria-label", `${b.name}, ${b.width} by ${b.height} pixels, ${this.layers.after ? `compared with its restoration: ${this.mode}` : "as it came"}`);
+    if (b) this.canvas.setAttribute("aria-label", `${b.name}, ${b.width} by ${b.height} pixels, ${this.layers.after ? `compared with its restoration: ${this.mode}` : "the input"}`);
   }
 
   // visible is the part of the frame in view, at most so many pixels a side, in its middle.

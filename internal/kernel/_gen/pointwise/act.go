@@ -251,8 +251,8 @@ func activations(t target) {
 		})
 	})
 
-	activation(t, "huber", ", reach float32", "s = clamp(x, -reach, reach), z = s*(x - s/2)", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
-		hi := f.arg("reach")
+	activation(t, "huber", ", threshold float32", "s = clamp(x, -threshold, threshold), z = s*(x - s/2)", func(f *fn, n reg.GPVirtual, x, z, s reg.Register) {
+		hi := f.arg("threshold")
 		lo, half := f.vec(), f.k(0.5)
 		VXORPS(lo, lo, lo)
 		VSUBPS(hi, lo, lo)
