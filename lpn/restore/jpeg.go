@@ -184,7 +184,7 @@ func noiseBefore(f operators.JPEGFormat, decoded operators.Image) (e noise.Estim
 	if e.Confidence > sure && e.Deviation > plenty {
 		ratio = nearlyUniform
 	}
-	return e, e.Confidence > 0 && e.Deviation > max(1.5*f.Rounding(), leastSeen) && everywhere(decoded, ratio)
+	return e, e.Confidence > likely && e.Deviation > max(1.5*f.Rounding(), leastSeen) && everywhere(decoded, ratio)
 }
 
 // Where plenty of noise is found with the confidence sure, blocks need only be nearly
@@ -192,6 +192,8 @@ func noiseBefore(f operators.JPEGFormat, decoded operators.Image) (e noise.Estim
 const (
 	uniform, nearlyUniform = 1.8, 1.95
 	sure, plenty           = 0.9, 6. / 255
+	// likely is the confidence below which noise is taken for texture.
+	likely = 0.5
 )
 
 // everywhere reports whether the blocks of a picture are alike in the frequencies

@@ -16,7 +16,7 @@ import (
 // is, as far as can be told.
 func (p *Plan) helped(y operators.Image, x []float32, minimise minimiser) (bool, error) {
 	smooth, rough := taken(y, x)
-	if p.correlated() && rough > mostUneven*mostUneven*smooth {
+	if p.patterned && rough > mostUneven*mostUneven*smooth {
 		return false, nil
 	}
 	won, lost, variance, err := p.nearer(y, x, minimise)
@@ -80,7 +80,8 @@ func (p *Plan) nearer(y operators.Image, x []float32, minimise minimiser) (won, 
 const mostUneven = 1.58
 
 // taken is the mean square of what was taken from the smoothest and from the roughest
-// quarter of an image's 8x8 blocks; of an image of few blocks, from all of it. x is
+// quarter of an image's 8x8 blocks, but for those without noise, as in bars and clipped
+// areas; of an image of few blocks, from all of it. x is
 // the result. Noise that does not depend on the place is taken evenly, or less where
 // it is rough.
 func taken(y operators.Image, x []float32) (smooth, rough float64) {
@@ -90,18 +91,22 @@ func taken(y operators.Image, x []float32) (smooth, rough float64) {
 	for r := 0; r+side <= y.H; r += side {
 		for c := 0; c+side <= y.W; c += side {
 			var b block
+			flat := true
 			for k := range y.C {
 				var sum, square float64
+				first := y.Pix[(k*y.H+r)*y.W+c]
 				for i := range side * side {
 					at := (k*y.H+r+i/side)*y.W + c + i%side
+					flat = flat && y.Pix[at] == first
 					v, d := float64(x[at]), float64(y.Pix[at])-float64(x[at])
 					sum, square = sum+v, square+v*v
 					b.taken += d * d
 				}
 				b.texture += square - sum*sum/(side*side)
 			}
-			b.taken /= float64(y.C * side * side)
-			blocks = append(blocks, b)
+			if b.taken /= float64(y.C * side * side); !flat {
+				blocks = append(blocks, b)
+			}
 		}
 	}
 	if len(blocks) < fewest {
