@@ -106,6 +106,20 @@ func (f JPEGFormat) Quality() int {
 	return best
 }
 
+// Rounding is the root mean square of what rounding takes away from the 15 lowest
+// frequencies of the first plane, the luma, in units of the samples: steps q are errors
+// of q^2/12.
+func (f JPEGFormat) Rounding() float64 {
+	sum, n := 0.0, 0.0
+	for k, q := range f.Planes[0].Step {
+		if k/8+k%8 <= 4 {
+			sum += float64(q) * float64(q) / 12
+			n++
+		}
+	}
+	return math.Sqrt(sum/n) / 255
+}
+
 // Luma is the format of the file's luma alone, the first numbers of a measurement. ok
 // is false if no luma plane has one sample for each pixel.
 func (f JPEGFormat) Luma() (luma JPEGFormat, ok bool) {

@@ -50,7 +50,7 @@ func (e *OperatorError) Error() string { return fmt.Sprintf("operator %v %s", e.
 // Read is the restoration of p. It looks for a blur until ctx is done.
 func Read(ctx context.Context, p *imageio.Picture, c Choice) (r Reading, err error) {
 	if c.ByFile && p.JPEG != nil {
-		j := restore.ChooseJPEG(p.JPEG.Format, p.Image, c.Noise)
+		j := restore.ChooseJPEG(p.JPEG.Format, p.JPEG.Decode(), c.Noise)
 		c.Spec, c.Noise, r.Choice = j.Operator, j.Noise, j.Line
 	}
 	if c.Spec.Rounded() {
@@ -67,6 +67,9 @@ func Read(ctx context.Context, p *imageio.Picture, c Choice) (r Reading, err err
 	r.Problem = restore.Problem{Y: p.Image, Operator: spec, Noise: c.Noise}
 	if p.JPEG != nil {
 		r.Hints.Quality = p.JPEG.Format.Quality()
+		if l := p.JPEG.Luma(); l != nil && c.Noise == nil {
+			r.Hints.Luma = l.Decode()
+		}
 	}
 	var remark string
 	if r.Range, remark, err = scale(p, c); err != nil {

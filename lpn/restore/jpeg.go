@@ -15,25 +15,12 @@ import (
 // (solvers.Quantised), and what the prior's level and weight are follows from the
 // quantisation tables.
 
-// artefacts is the root mean square in the luma of the 15 lowest frequencies of
-// what rounding takes away, in units of the samples: steps q are errors of q^2/12.
-func artefacts(f operators.JPEGFormat) float64 {
-	sum, n := 0.0, 0.0
-	for k, q := range f.Planes[0].Step {
-		if k/8+k%8 <= 4 {
-			sum += float64(q) * float64(q) / 12
-			n++
-		}
-	}
-	return math.Sqrt(sum/n) / 255
-}
-
 // tableLevel is the level of the prior for a file with these tables, of a picture
 // without noise. It grows more slowly than the steps: the best levels were 4, 4,
 // 7, 12, 15, 18, 20 and 25/255 at the qualities 98, 95, 90, 75, 60, 40, 20 and
 // 10, each flat within a factor of 1.5.
 func tableLevel(f operators.JPEGFormat) float64 {
-	return min(max(7.3*math.Pow(255*artefacts(f), 0.45), 4), 25) / 255
+	return min(max(7.3*math.Pow(255*f.Rounding(), 0.45), 4), 25) / 255
 }
 
 // jpegLevel is the level for a picture that had noise of that level before.
@@ -155,7 +142,7 @@ func fine(f operators.JPEGFormat, decoded operators.Image) bool {
 			return false
 		}
 	}
-	return artefacts(f) < 0.35/255
+	return f.Rounding() < 0.35/255
 }
 
 // decideNoiseBefore takes the noise that a picture had before it was encoded, or
@@ -193,15 +180,28 @@ const leastSeen = 3. / 255
 // found in every part of the picture, as noise is.
 func noiseBefore(f operators.JPEGFormat, decoded operators.Image) (e noise.Estimate, noisy bool) {
 	e = noise.Find(decoded, noise.Hints{Quality: f.Quality()})
-	return e, e.Confidence > 0 && e.Deviation > max(1.5*artefacts(f), leastSeen) && everywhere(decoded)
+	ratio := uniform
+	if e.Confidence > sure && e.Deviation > plenty {
+		ratio = nearlyUniform
+	}
+	return e, e.Confidence > likely && e.Deviation > max(1.5*f.Rounding(), leastSeen) && everywhere(decoded, ratio)
 }
+
+// Where plenty of noise is found with the confidence sure, blocks need only be nearly
+// alike to have it everywhere.
+const (
+	uniform, nearlyUniform = 1.8, 1.95
+	sure, plenty           = 0.9, 6. / 255
+	// likely is the confidence below which noise is taken for texture.
+	likely = 0.5
+)
 
 // everywhere reports whether the blocks of a picture are alike in the frequencies
 // below the middle, the lowest left out: of the blocks that are not clipped, the
-// quietest fiftieth have more than 1/1.8 of the deviation of the quietest quarter.
+// quietest fiftieth have more than 1/ratio of the deviation of the quietest quarter.
 // With noise they have 1/1.35 to 1/1.6 of it, in photographs without 1/1.8 and
 // less, in graphics none.
-func everywhere(m operators.Image) bool {
+func everywhere(m operators.Image, ratio float64) bool {
 	gray := operators.NewImage(operators.Shape{C: 1, H: m.H / 8 * 8, W: m.W / 8 * 8})
 	for i := range gray.Pix {
 		at := i/gray.W*m.W + i%gray.W
@@ -243,7 +243,7 @@ func everywhere(m operators.Image) bool {
 		return false
 	}
 	slices.Sort(energy)
-	return 1.8*1.8*energy[len(energy)/50] > energy[len(energy)/4]
+	return ratio*ratio*energy[len(energy)/50] > energy[len(energy)/4]
 }
 
 // A JPEGChoice says how to restore a JPEG file.
@@ -257,12 +257,13 @@ type JPEGChoice struct {
 }
 
 // ChooseJPEG decides how to restore a JPEG file of that format from the decoded
-// picture. If the noise exceeds the errors of rounding, it is removed from the decoded
-// picture. Otherwise the errors of rounding are undone. A file with neither is left as
-// it is. given is the model of the noise that the caller wants, nil for none.
+// picture, best neither rounded nor clipped. If the noise exceeds the errors of
+// rounding, it is removed from the decoded picture. Otherwise the errors of rounding
+// are undone. A file with neither is left as it is. given is the model of the noise
+// that the caller wants, nil for none.
 func ChooseJPEG(f operators.JPEGFormat, decoded operators.Image, given noise.Model) JPEGChoice {
 	quality := fmt.Sprintf("jpeg of quality %d", f.Quality())
-	rounding := artefacts(f)
+	rounding := f.Rounding()
 	if given != nil {
 		if level := deviation(given, decoded); level > rounding {
 			return JPEGChoice{Noise: given, Line: quality + ": the noise is more than its artefacts, and is removed from the decoded picture"}

@@ -97,6 +97,7 @@ type Plan struct {
 	// deviation is that of the noise there.
 	treatment *noise.Treatment
 	deviation float64
+	patterned bool            // correlated noise was found, however it is treated
 	untreated operators.Image // y on its own scale
 	free      bool            // the strength may be raised where the result is implausible
 	gentle    bool            // an image that loses more than noise is denoised less
@@ -259,6 +260,7 @@ func (p *Plan) estimate(y operators.Image) {
 	if e.Deviation < leastNoise || e.White < leastWhite {
 		return // nothing to remove
 	}
+	p.patterned = e.Correlated
 	p.treat(e.Treat(y))
 }
 

@@ -408,6 +408,9 @@ func (p *Plan) fidelity(a operators.Linear, y operators.Image) fidelity {
 		return p.quantised(q, y)
 	}
 	model := p.model()
+	if p.treatment != nil {
+		model = p.treatment.Trusted
+	}
 	if white(model) {
 		if p.Saturated {
 			return &solvers.Saturated{A: a, Y: y.Pix, Lo: 0, Hi: 1}

@@ -42,7 +42,7 @@
 //
 //	e := noise.Find(y, noise.Hints{})
 //	t := e.Treat(y)
-//	h := &solvers.Weighted{A: identity, Y: t.Y.Pix, S: noise.Freeze(t.Model, t.Y.Pix, y.Shape)}
+//	h := &solvers.Weighted{A: identity, Y: t.Y.Pix, S: noise.Freeze(t.Trusted, t.Y.Pix, y.Shape)}
 //	... minimise h + Strength/Level^2 R, R for noise of Level, giving u ...
 //	t.Back(x, u)
 //

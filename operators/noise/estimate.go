@@ -15,6 +15,9 @@ import (
 type Hints struct {
 	// Quality of JPEG, 1 to 100 as libjpeg counts; 0: no JPEG.
 	Quality int
+	// Luma is that of a JPEG in colour as it was decoded, neither rounded nor clipped.
+	// If it is empty, or of another size, the luma of the samples takes its place.
+	Luma operators.Image
 }
 
 // An Estimate is what Find knows of the noise of a picture.
@@ -268,6 +271,34 @@ func Find(m operators.Image, h Hints) Estimate {
 	if len(m.Pix) != m.Len() {
 		panic(fmt.Sprintf("noise: Find: %d samples for a picture of %v", len(m.Pix), m.Shape))
 	}
+	e := find(m, h)
+	if h.Quality > 0 && m.C == 3 && !e.Gray && e.Confidence < certain {
+		// Little noise is left in the chroma of a JPEG file, and what texture has
+		// there misleads.
+		y := h.Luma
+		if y.H != m.H || y.W != m.W {
+			y = luma(m)
+		}
+		if l := find(y, h); l.Confidence > e.Confidence {
+			return l
+		}
+	}
+	return e
+}
+
+// certain is the confidence above which another estimate is not asked for.
+const certain = 0.95
+
+// luma is that of BT.601.
+func luma(m operators.Image) operators.Image {
+	out := operators.NewImage(operators.Shape{C: 1, H: m.H, W: m.W})
+	for i := range out.Pix {
+		out.Pix[i] = 0.299*m.Plane(0)[i] + 0.587*m.Plane(1)[i] + 0.114*m.Plane(2)[i]
+	}
+	return out
+}
+
+func find(m operators.Image, h Hints) Estimate {
 	e := Estimate{}
 	if m.C == 3 && slices.Equal(m.Plane(0), m.Plane(1)) && slices.Equal(m.Plane(0), m.Plane(2)) {
 		e.Gray = true
@@ -823,23 +854,28 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 			// the picture with them: a spectrum would say that they can be
 			// trusted.
 			e.Model = model.Model
-			k := jpegFactor(left)
-			if h.Quality == 0 { // only suspected
-				k = min(k, 3)
-			}
-			e.White = k * left
+			e.White = jpegLevel(left, h.Quality)
 		}
 	}
 	e.Line = e.words(h)
 }
 
-// jpegFactor is the level of white noise for which noise that JPEG went over is
-// best removed, over the deviation measured: in flat blocks the noise is quantised
-// away, elsewhere it is not. That of the best level on simulated camera pictures, which
-// was never above 30/255: stronger noise is hardly quantised away.
-func jpegFactor(deviation float64) float64 {
-	const most = 30. / 255
-	return min(max(2.4+0.2*255*deviation, 2.8), 4, max(most/deviation, 1))
+// jpegLevel is the level of white noise for which correlated noise that JPEG went over
+// is best removed. What is measured in flat blocks is less than the noise there was: the
+// more was rounded away, the more so. In a picture of little but texture it is more. So
+// the level grows with the error of rounding and less with the deviation; that of the
+// best level on simulated camera pictures. quality 0 is suspected.
+func jpegLevel(deviation float64, quality int) float64 {
+	const most, least = 40. / 255, 1.5
+	if quality == 0 {
+		return deviation * min(3, max(most/deviation, 1))
+	}
+	f, err := operators.StandardJPEG(1, quality, 444)
+	if err != nil {
+		panic(err) // of a quality that no file has
+	}
+	level := 7. / 255 * math.Pow(255*f.Rounding(), 0.7) * math.Pow(255*deviation, 0.3)
+	return max(min(max(level, least*deviation), most), deviation)
 }
 
 // settle takes the noise of a developed picture for no larger where it is brighter,

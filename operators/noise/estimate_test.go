@@ -158,3 +158,41 @@ func FuzzFind(f *testing.F) {
 		}
 	})
 }
+
+// Of a JPEG whose samples tell little, as where all is texture, the luma is asked, the
+// one that is given if it has the size.
+func TestFindTakesLuma(t *testing.T) {
+	texture := operators.NewImage(operators.Shape{C: 3, H: 200, W: 240})
+	rng := rand.New(rand.NewPCG(3, 4))
+	for i := range texture.Pix { // a drawing: nothing to measure
+		texture.Pix[i] = float32(rng.IntN(2)) * 0.9
+	}
+	luma := eightBits(noisy(White{0.05}, 1))
+	e := Find(texture, Hints{Quality: 95, Luma: luma})
+	near(t, "deviation by the luma", e.Deviation, 0.05, 0.1)
+	if without := Find(texture, Hints{Quality: 95}); without.Confidence >= e.Confidence {
+		t.Errorf("confidence %g without the luma, %g with it", without.Confidence, e.Confidence)
+	}
+	small := operators.Image{Shape: operators.Shape{C: 1, H: 100, W: 240}, Pix: luma.Pix[:100*240]}
+	if other := Find(texture, Hints{Quality: 95, Luma: small}); other.Deviation == e.Deviation {
+		t.Error("a luma of another size was taken")
+	}
+}
+
+// The level for noise that JPEG went over lies between the deviation and the bound of
+// the quality, and grows with the deviation and as the quality falls.
+func TestJPEGLevel(t *testing.T) {
+	for _, quality := range []int{0, 1, 40, 85, 100} {
+		last := 0.0
+		for d := 0.5 / 255; d < 60./255; d *= 1.2 {
+			l := jpegLevel(d, quality)
+			if l < d || l < last {
+				t.Errorf("quality %d: level %g of deviation %g, %g of less", quality, l, d, last)
+			}
+			last = l
+		}
+	}
+	if a, b := jpegLevel(5./255, 90), jpegLevel(5./255, 50); a >= b {
+		t.Errorf("%g at quality 90, %g at 50", a, b)
+	}
+}

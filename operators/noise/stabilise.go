@@ -228,9 +228,10 @@ func (s *Stabiliser) slopes(dst, y []float32) []float32 {
 // A Treatment is how a noisy picture, A = I, is restored with a prior for white
 // noise: on a scale of brightness where one level fits all of it.
 type Treatment struct {
-	// Y is the measurement on that scale, Model its noise there.
-	Y     operators.Image
-	Model Model
+	// Y is the measurement on that scale, Model its noise there. Trusted is the model
+	// that the fidelity weighs by: Model, its correlation weakened.
+	Y              operators.Image
+	Model, Trusted Model
 	// Level is the noise level that the prior is to be taken for, Strength the
 	// factor of the statistical weight 1/Level^2 of R beside a fidelity in units
 	// of the noise (solvers.Weighted). With White noise and Strength 1 the
@@ -249,6 +250,21 @@ const correlatedLevel = 2
 // camera pictures.
 func correlatedStrength(deviation float64) float64 {
 	return 1 + 0.5*ramp(255*deviation, 3, 7) + 1.3*ramp(255*deviation, 7, 12)
+}
+
+// trusted is how much of a correlation is believed: 0.5 up to a deviation of 10/255,
+// 0.25 from 16/255. A fidelity keeps what it finds at a frequency where it expects little
+// noise, so an estimate that is too small there costs more than one that is too large. On
+// simulated camera pictures of two kinds of demosaicking these shares did best.
+func trusted(deviation float64) float64 { return 0.5 - 0.25*ramp(255*deviation, 10, 16) }
+
+// weakened is the spectrum between that of white noise, share 0, and s, share 1.
+func (s Spectrum) weakened(share float64) Spectrum {
+	out := Flat(s.C)
+	for i, p := range s.Power {
+		out.Power[i] += share * (p - out.Power[i])
+	}
+	return out
 }
 
 // Treat prepares a measurement of brightness lo to hi with the noise m for
@@ -272,12 +288,16 @@ func Treat(m Model, y operators.Image, lo, hi float64, clipped bool) Treatment {
 	if !(t.Level > 0) {
 		panic("noise: Treat: a model without noise")
 	}
-	switch {
-	case correlated:
+	if correlated {
+		c := t.Model.(Correlated)
+		t.Trusted = Correlated{c.Model, c.Spectrum.weakened(trusted(t.Level))}
 		t.Level, t.Strength = correlatedLevel*t.Level, correlatedStrength(t.Level)
-	case t.Stabiliser != nil:
+		return t
+	}
+	if t.Stabiliser != nil {
 		t.Model = White{t.Level}
 	}
+	t.Trusted = t.Model
 	return t
 }
 
@@ -289,6 +309,7 @@ func (e Estimate) Treat(y operators.Image) Treatment {
 	if _, ok := e.Model.(Correlated); !ok {
 		t.Level *= e.White / e.Deviation
 		t.Model = White{t.Level}
+		t.Trusted = t.Model
 	}
 	return t
 }

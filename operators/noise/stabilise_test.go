@@ -89,3 +89,30 @@ func TestTreatBeyond(t *testing.T) {
 		}
 	}
 }
+
+// The fidelity of correlated noise believes a part of its correlation: between that of
+// the model and none, with the same deviation.
+func TestTreatTrusted(t *testing.T) {
+	y := operators.NewImage(operators.Shape{C: 3, H: 16, W: 16})
+	for i := range y.Pix {
+		y.Pix[i] = 0.5
+	}
+	for _, sigma := range []float64{4. / 255, 12. / 255, 30. / 255} {
+		c := Correlated{White{sigma}, falling(3)}
+		tr := Treat(c, y, 0, 1, true)
+		model, part := tr.Model.(Correlated), tr.Trusted.(Correlated)
+		if got, want := RMS(part, y.Pix, y.Shape), RMS(model, y.Pix, y.Shape); math.Abs(got/want-1) > 1e-6 {
+			t.Errorf("deviation %g, of the model %g", got, want)
+		}
+		share := trusted(tr.Level / correlatedLevel)
+		if share < 0.25 || share > 0.5 {
+			t.Errorf("%g/255: a share of %g", 255*sigma, share)
+		}
+		flat := Flat(3)
+		for i, p := range part.Spectrum.Power {
+			if want := share*model.Spectrum.Power[i] + (1-share)*flat.Power[i]; math.Abs(p-want) > 1e-12 {
+				t.Fatalf("power %g, want %g", p, want)
+			}
+		}
+	}
+}
