@@ -444,14 +444,15 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	return r, o.put(con, j.to, result)
 }
 
-// collectOften makes the garbage collector run at a tenth more than what lives,
-// where that is much, until the function that it returns is called. A large picture
-// makes few objects, so it costs next to nothing.
+// collectOften gives back what reading a large picture took, and makes the garbage
+// collector run at a tenth more than what lives until the function that it returns is
+// called. A large picture makes few objects, so it costs next to nothing.
 func collectOften(samples int) (before func()) {
 	const large = 1 << 22
 	if samples < large {
 		return func() {}
 	}
+	debug.FreeOSMemory()
 	old := debug.SetGCPercent(10)
 	return func() { debug.SetGCPercent(old) }
 }
