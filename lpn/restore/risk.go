@@ -61,8 +61,9 @@ func (p *Plan) onSample(s operators.Shape) *Plan {
 		return nil
 	}
 	q := *p
+	q.Memory.arena = 48 << 20 // beside that of the image
 	small := operators.Shape{C: s.C, H: side, W: side}
-	psi, err := p.potential(small)
+	psi, err := q.potential(small)
 	if err != nil {
 		return nil
 	}
