@@ -2,6 +2,7 @@ package lpn
 
 import (
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/engine"
@@ -93,6 +94,41 @@ type layout struct {
 	plans []*engine.Plan
 	mu    sync.Mutex
 	free  []*session // memory of past evaluations, for the next one
+}
+
+// layouts keeps the last layouts for small pictures, which take longer to make than to
+// evaluate: a batch often has many of one size.
+type layouts struct {
+	mu   sync.Mutex
+	kept []keptLayout // the last one used is the last
+}
+
+type keptLayout struct {
+	geometry
+	make func() *layout // once
+}
+
+// mostKept is how many layouts are kept, smallSamples up to how many samples.
+const mostKept, smallSamples = 2, 1 << 15
+
+// of is the layout for g, which build makes if it is not kept.
+func (l *layouts) of(g geometry, build func() *layout) *layout {
+	if g.shape.Len() > smallSamples/g.n {
+		return build()
+	}
+	l.mu.Lock()
+	k := slices.IndexFunc(l.kept, func(k keptLayout) bool { return k.geometry == g })
+	found := keptLayout{g, sync.OnceValue(build)}
+	if k >= 0 {
+		found = l.kept[k]
+		l.kept = slices.Delete(l.kept, k, k+1)
+	}
+	l.kept = append(l.kept, found)
+	if len(l.kept) > mostKept {
+		l.kept = slices.Delete(l.kept, 0, 1)
+	}
+	l.mu.Unlock()
+	return found.make()
 }
 
 // tileBytes is the memory that an evaluation may take before the picture is
