@@ -14,15 +14,20 @@ import (
 // gradient f as functions of pictures whose samples are nominally in [0,1].
 // It is immutable and safe for concurrent use.
 type Bound struct {
-	net     *Network
+	net *Network
+	geometry
+	eval func() *layout
+	hess func() *layout
+}
+
+// A geometry is all that a layout depends on, besides the network.
+type geometry struct {
 	shape   operators.Shape
 	n       int
 	threads int
 	direct  bool
 	tile    int
 	memory  int64
-	eval    func() *layout
-	hess    func() *layout
 }
 
 var _ solvers.Potential = (*Bound)(nil)
@@ -64,12 +69,14 @@ func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
 	if err := c.Fits(s.H, s.W); err != nil {
 		return nil, err
 	}
-	b := &Bound{net: n, shape: s, n: 1}
+	b := &Bound{net: n, geometry: geometry{shape: s, n: 1}}
 	for _, o := range opts {
 		o(b)
 	}
 	b.eval = sync.OnceValue(func() *layout {
-		return b.newLayout(func(r *engine.Recorder) network.Value { return n.cfg.Definition().Record(r) })
+		return n.small.of(b.geometry, func() *layout {
+			return b.newLayout(func(r *engine.Recorder) network.Value { return n.cfg.Definition().Record(r) })
+		})
 	})
 	b.hess = sync.OnceValue(func() *layout {
 		return b.newLayout(func(r *engine.Recorder) network.Value {

@@ -18,6 +18,7 @@ type Network struct {
 	params map[string][]float32
 	meta   map[string]string
 	gain   func() float64 // GainBound, measured once
+	small  *layouts
 }
 
 // New returns a network with random weights drawn from rng.
@@ -63,7 +64,7 @@ func FromParams(cfg Config, params map[string][]float32) (*Network, error) {
 }
 
 func newNetwork(cfg Config, params map[string][]float32, meta map[string]string) *Network {
-	n := &Network{cfg: cfg, params: params, meta: meta}
+	n := &Network{cfg: cfg, params: params, meta: meta, small: &layouts{}}
 	n.gain = sync.OnceValue(n.measureGain)
 	return n
 }

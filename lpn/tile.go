@@ -2,6 +2,7 @@ package lpn
 
 import (
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/engine"
@@ -67,12 +68,12 @@ type span struct {
 	keep   engine.Range
 }
 
-// spans cuts n into windows of cores of size core.
-func spans(n, core, halo int) []span {
+// spans cuts n into windows of cores of size core, with so many pixels before and after.
+func spans(n, core, before, halo int) []span {
 	var out []span
 	for at := 0; at < n; at += core {
 		end := min(n, at+core)
-		s := span{lo: max(0, at-halo), hi: min(n, end+halo)}
+		s := span{lo: max(0, at-before), hi: min(n, end+halo)}
 		s.keep = engine.Range{Lo: at - s.lo, Hi: end - s.lo}
 		out = append(out, s)
 	}
@@ -81,8 +82,9 @@ func spans(n, core, halo int) []span {
 
 // A tile is one window of the picture.
 type tile struct {
-	y, x span
-	plan int // index into layout.plans
+	y, x  span
+	plan  int           // index into layout.plans
+	strip *engine.Strip // what is not known from the tile above; nil: everything
 }
 
 // A layout is how a picture is evaluated: the tiles, and one plan for each
@@ -92,6 +94,41 @@ type layout struct {
 	plans []*engine.Plan
 	mu    sync.Mutex
 	free  []*session // memory of past evaluations, for the next one
+}
+
+// layouts keeps the last layouts for small pictures, which take longer to make than to
+// evaluate: a batch often has many of one size.
+type layouts struct {
+	mu   sync.Mutex
+	kept []keptLayout // the last one used is the last
+}
+
+type keptLayout struct {
+	geometry
+	make func() *layout // once
+}
+
+// mostKept is how many layouts are kept, smallSamples up to how many samples.
+const mostKept, smallSamples = 2, 1 << 15
+
+// of is the layout for g, which build makes if it is not kept.
+func (l *layouts) of(g geometry, build func() *layout) *layout {
+	if g.shape.Len() > smallSamples/g.n {
+		return build()
+	}
+	l.mu.Lock()
+	k := slices.IndexFunc(l.kept, func(k keptLayout) bool { return k.geometry == g })
+	found := keptLayout{g, sync.OnceValue(build)}
+	if k >= 0 {
+		found = l.kept[k]
+		l.kept = slices.Delete(l.kept, k, k+1)
+	}
+	l.kept = append(l.kept, found)
+	if len(l.kept) > mostKept {
+		l.kept = slices.Delete(l.kept, 0, 1)
+	}
+	l.mu.Unlock()
+	return found.make()
 }
 
 // tileBytes is the memory that an evaluation may take before the picture is
@@ -114,14 +151,29 @@ func (b *Bound) newLayout(record func(*engine.Recorder) network.Value) *layout {
 			return 4 * float64(build(side, side, nil).Len()) / (side * side)
 		})
 	}
+	if coreH < h {
+		if l := b.tiles(coreH, coreW, pitch, halo, build); l != nil {
+			return l
+		}
+	}
+	return b.tiles(coreH, coreW, halo, halo, build)
+}
+
+// tiles cuts the picture into cores of coreH x coreW, with `above` pixels above them and halo
+// on the other sides. Less above than the halo is enough if a tile takes over what the one
+// above it has computed; tiles returns nil if it is not.
+func (b *Bound) tiles(coreH, coreW, above, halo int, build func(h, w int, core *[2]engine.Range) *engine.Plan) *layout {
 	l := &layout{}
 	type kind struct {
 		h, w int
 		core [2]engine.Range
 	}
 	kinds := map[kind]int{}
-	for _, y := range spans(h, coreH, halo) {
-		for _, x := range spans(w, coreW, halo) {
+	h, w := b.shape.H, b.shape.W
+	for _, x := range spans(w, coreW, halo, halo) {
+		var column []*engine.Plan
+		var at []int
+		for _, y := range spans(h, coreH, above, halo) {
 			kind := kind{y.hi - y.lo, x.hi - x.lo, [2]engine.Range{y.keep, x.keep}}
 			i, ok := kinds[kind]
 			if !ok {
@@ -134,15 +186,26 @@ func (b *Bound) newLayout(record func(*engine.Recorder) network.Value) *layout {
 				l.plans = append(l.plans, build(kind.h, kind.w, core))
 				l.plans[i].Share(l.plans[0])
 			}
-			l.tiles = append(l.tiles, tile{y, x, i})
+			l.tiles = append(l.tiles, tile{y: y, x: x, plan: i})
+			column, at = append(column, l.plans[i]), append(at, y.lo)
+		}
+		if len(column) == 1 {
+			continue
+		}
+		strips := engine.Strips(column, at)
+		if strips == nil && above < halo {
+			return nil
+		}
+		for i, s := range strips {
+			l.tiles[len(l.tiles)-len(column)+i].strip = s
 		}
 	}
 	return l
 }
 
-// core chooses the size of a tile's core: the whole picture if it fits the
-// memory, else the cut that evaluates the fewest pixels, margins included, in
-// windows that fit.
+// core chooses the size of a tile's core: the whole picture if it fits the memory, else
+// the cut that evaluates the fewest pixels in windows that fit. Tiles in a column share
+// their rows, up to a pitch; between columns the margins are evaluated twice.
 func (b *Bound) core(halo, pitch int, perPixel func() float64) (h, w int) {
 	h, w = b.shape.H, b.shape.W
 	if b.tile > 0 {
@@ -167,10 +230,11 @@ func (b *Bound) core(halo, pitch int, perPixel func() float64) (h, w int) {
 	for ny := 1; ny <= (h+least-1)/least; ny++ {
 		for nx := 1; nx <= (w+least-1)/least; nx++ {
 			ch, cw := even(h, ny, pitch), even(w, nx, pitch)
-			if float64(window(h, ch, halo))*float64(window(w, cw, halo)) > pixels {
+			rows := min(h, ch+pitch+halo) + min(ny-1, 1)*halo/2 // which is about what is kept for the next tile
+			if float64(rows)*float64(window(w, cw, halo)) > pixels {
 				continue
 			}
-			if total := float64(h+2*halo*(ny-1)) * float64(w+2*halo*(nx-1)); total < best {
+			if total := float64(h+pitch*(ny-1)) * float64(w+2*halo*(nx-1)); total < best {
 				bestH, bestW, best = ch, cw, total
 			}
 			break // more pieces in this row of choices only add margins
@@ -188,7 +252,7 @@ func even(n, pieces, pitch int) int {
 // window is the largest window of cores of the given size.
 func window(n, core, halo int) int {
 	w := 0
-	for _, s := range spans(n, core, halo) {
+	for _, s := range spans(n, core, halo, halo) {
 		w = max(w, s.hi-s.lo)
 	}
 	return w
@@ -251,7 +315,7 @@ func (l *layout) run(s *session, shape operators.Shape, dst []float32, scale flo
 				}
 			}
 		}
-		s.Run(t.plan)
+		s.RunStrip(t.plan, t.strip)
 		buf, keep := s.Output(t.plan), t.x.keep.Len()
 		for c := range shape.C {
 			for r := t.y.keep.Lo; r < t.y.keep.Hi; r++ {

@@ -145,3 +145,28 @@ func TestWideEqualsDirect(t *testing.T) {
 		}
 	}
 }
+
+// Pictures of one size share a layout, the last two sizes are kept, and large ones are not.
+func TestSmallLayouts(t *testing.T) {
+	net, err := New(Pyramid(1, 0.1), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := func(side int, o ...Option) *layout {
+		b, err := net.On(operators.Shape{C: 1, H: side, W: side}, o...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.eval()
+	}
+	first := on(16)
+	if on(16) != first || on(16, Direct()) == first || on(16) != first {
+		t.Error("a layout is made anew, or serves other options")
+	}
+	if on(20); on(24) == nil || on(16) == first {
+		t.Error("more than two layouts are kept")
+	}
+	if on(256) == on(256) {
+		t.Error("a layout for a large picture is kept")
+	}
+}

@@ -58,9 +58,13 @@ func (c CG) Solve(x, b []float32) (iters int, residual float64) {
 			c.Precondition(z, r)
 		}
 	}
-	c.Apply(r, x)
-	for i, v := range b {
-		r[i] = v - r[i]
+	if dot(x, x) == 0 { // M 0 = 0
+		copy(r, b)
+	} else {
+		c.Apply(r, x)
+		for i, v := range b {
+			r[i] = v - r[i]
+		}
 	}
 	precondition()
 	copy(p, z)

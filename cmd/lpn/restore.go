@@ -290,7 +290,8 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err != nil {
 		return restored{}, err
 	}
-	defer collectOften(m.Y.Len())()
+	large := m.Y.Len() >= 1<<22
+	defer collectOften(large)()
 	plan, err := newPlan(m, o.solver.Options)
 	if err != nil {
 		return restored{}, named(err)
@@ -340,17 +341,20 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err := o.contact(shown, s.Image, m.Truth); err != nil {
 		return restored{}, err
 	}
+	if large { // what the network took is not needed to write the file
+		debug.FreeOSMemory()
+	}
 	return r, o.put(con, j.to, result)
 }
 
-// collectOften makes the garbage collector run at a tenth more than what lives,
-// where that is much, until the function that it returns is called. A large picture
-// makes few objects, so it costs next to nothing.
-func collectOften(samples int) (before func()) {
-	const large = 1 << 22
-	if samples < large {
+// collectOften gives back what reading a large picture took, and makes the garbage
+// collector run at a tenth more than what lives until the function that it returns is
+// called. A large picture makes few objects, so it costs next to nothing.
+func collectOften(large bool) (before func()) {
+	if !large {
 		return func() {}
 	}
+	debug.FreeOSMemory()
 	old := debug.SetGCPercent(10)
 	return func() { debug.SetGCPercent(old) }
 }

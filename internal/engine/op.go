@@ -18,6 +18,7 @@ type value struct {
 
 	// Where it is, from the passes stage and place.
 	stage int  // the stage that computes it, -1 for inputs and fixed values
+	plain bool // of a plain stage: see Strips
 	local bool // in a worker's scratch, during one step of a stage
 	off   int  // in the arena or the scratch
 }
@@ -87,8 +88,11 @@ type op struct {
 	each func(dst, x []float32)    // of one value
 	zip  func(dst, x, y []float32) // of two
 	twin func(z, s, x []float32)   // two of one, a function and its slope; either may be nil
-	// Picture by picture:
+	// Picture by picture. reach is the rows of the input that some rows are made of, beyond its
+	// border where that counts. some computes so many rows, nil where they are not apart:
 	picture func(dst, x []float32)
+	reach   func(r Range) Range
+	some    func(dst, x []float32, rows int)
 	// By convolutions, which are added:
 	terms []term
 	onto  *value      // the last of in, if out[0] takes its place: it is the result...

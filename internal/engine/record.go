@@ -84,10 +84,23 @@ func (r *Recorder) zip(k kind, x, y network.Value, f func(dst, x, y []float32)) 
 	return r.write(&op{kind: k, in: []*value{u, v}, zip: f}, u.dims)
 }
 
-// resample adds a function of each picture, given as slices.
-func (r *Recorder) resample(x network.Value, d network.Dims, f func(dst, x []float32)) network.Value {
-	return r.write(&op{kind: resample, in: []*value{x.(*value)}, picture: f}, d)
+// resample adds a function of each picture, given as slices, and of the rows of the input
+// that some of its rows are made of.
+func (r *Recorder) resample(x network.Value, d network.Dims, reach func(r Range) Range, f func(dst, x []float32)) network.Value {
+	return r.write(&op{kind: resample, in: []*value{x.(*value)}, picture: f, reach: reach}, d)
 }
+
+// cells adds a resampling whose rows, k at a time, are made of the same l rows of the
+// input; f computes so many rows.
+func (r *Recorder) cells(x network.Value, d network.Dims, k, l int, f func(dst, x []float32, rows int)) network.Value {
+	o := &op{kind: resample, in: []*value{x.(*value)}, some: f}
+	o.picture = func(dst, x []float32) { f(dst, x, d.H) }
+	o.reach = func(r Range) Range { return Range{r.Lo / k * l, (r.Hi + k - 1) / k * l} }
+	return r.write(o, d)
+}
+
+// sameRows is the reach of what moves samples within rows.
+func sameRows(r Range) Range { return r }
 
 func convShape(d network.Dims, w *value, g network.Geom) kernel.ConvShape {
 	return kernel.ConvShape{N: d.N, H: d.H, W: d.W, Ci: w.dims.W, Co: w.dims.C, K: g.K, Stride: g.Stride, Pad: g.Pad}
@@ -160,20 +173,31 @@ func (r *Recorder) Outer(m []float32, c network.Value, like network.Dims) networ
 
 func (r *Recorder) AvgPool(x network.Value) network.Value {
 	d := r.Dims(x)
-	return r.resample(x, network.Dims{N: d.N, H: d.H / 2, W: d.W / 2, C: d.C}, func(dst, x []float32) {
-		kernel.AvgPool(dst, x, 1, d.H, d.W, d.C)
+	return r.cells(x, network.Dims{N: d.N, H: d.H / 2, W: d.W / 2, C: d.C}, 1, 2, func(dst, x []float32, rows int) {
+		kernel.AvgPool(dst, x, 1, 2*rows, d.W, d.C)
 	})
 }
 
 func (r *Recorder) AvgPoolT(x network.Value) network.Value {
 	d := r.Dims(x)
 	d.H, d.W = 2*d.H, 2*d.W
-	return r.resample(x, d, func(dst, x []float32) { kernel.AvgPoolT(dst, x, 1, d.H, d.W, d.C) })
+	return r.cells(x, d, 2, 1, func(dst, x []float32, rows int) { kernel.AvgPoolT(dst, x, 1, rows, d.W, d.C) })
 }
 
 func (r *Recorder) PadSym(x network.Value, p network.Margins) network.Value {
 	d := r.Dims(x)
-	return r.resample(x, network.Dims{N: d.N, H: d.H + p.Top + p.Bottom, W: d.W + p.Left + p.Right, C: 1}, func(dst, x []float32) {
+	// Rows beyond a border are those as far within it.
+	reach := func(r Range) Range {
+		r = Range{r.Lo - p.Top, r.Hi - p.Top}
+		if r.Lo < 0 {
+			r.Hi = max(r.Hi, p.Top)
+		}
+		if r.Hi > d.H {
+			r.Lo = min(r.Lo, d.H-p.Bottom)
+		}
+		return r
+	}
+	return r.resample(x, network.Dims{N: d.N, H: d.H + p.Top + p.Bottom, W: d.W + p.Left + p.Right, C: 1}, reach, func(dst, x []float32) {
 		kernel.PadSym(dst, x, 1, d.H, d.W, p.Top, p.Bottom, p.Left, p.Right)
 	})
 }
@@ -181,7 +205,18 @@ func (r *Recorder) PadSym(x network.Value, p network.Margins) network.Value {
 func (r *Recorder) PadSymT(x network.Value, p network.Margins) network.Value {
 	d := r.Dims(x)
 	d.H, d.W = d.H-p.Top-p.Bottom, d.W-p.Left-p.Right
-	return r.resample(x, d, func(dst, x []float32) {
+	// The rows beyond a border are added to those as far within it.
+	reach := func(r Range) Range {
+		lo, hi := r.Lo+p.Top, r.Hi+p.Top
+		if r.Lo < p.Top {
+			lo = -p.Top
+		}
+		if r.Hi > d.H-p.Bottom {
+			hi = p.Top + d.H + p.Bottom
+		}
+		return Range{lo, hi}
+	}
+	return r.resample(x, d, reach, func(dst, x []float32) {
 		kernel.PadSymT(dst, x, 1, d.H, d.W, p.Top, p.Bottom, p.Left, p.Right)
 	})
 }
@@ -191,7 +226,7 @@ func (r *Recorder) Interleave(x network.Value, c int) network.Value {
 	if c == 1 {
 		return x
 	}
-	return r.resample(x, network.Dims{N: d.N / c, H: d.H, W: d.W, C: c}, func(dst, x []float32) {
+	return r.resample(x, network.Dims{N: d.N / c, H: d.H, W: d.W, C: c}, sameRows, func(dst, x []float32) {
 		kernel.Interleave(dst, x, 1, d.H, d.W, c)
 	})
 }
@@ -201,34 +236,36 @@ func (r *Recorder) Deinterleave(x network.Value) network.Value {
 	if d.C == 1 {
 		return x
 	}
-	return r.resample(x, network.Dims{N: d.N * d.C, H: d.H, W: d.W, C: 1}, func(dst, x []float32) {
+	return r.resample(x, network.Dims{N: d.N * d.C, H: d.H, W: d.W, C: 1}, sameRows, func(dst, x []float32) {
 		kernel.Deinterleave(dst, x, 1, d.H, d.W, d.C)
 	})
 }
 
 func (r *Recorder) SpaceToDepth(x network.Value, k int) network.Value {
 	d := r.Dims(x)
-	return r.resample(x, network.Dims{N: d.N, H: d.H / k, W: d.W / k, C: d.C * k * k}, func(dst, x []float32) {
-		kernel.SpaceToDepth(dst, x, 1, d.H, d.W, d.C, k)
+	return r.cells(x, network.Dims{N: d.N, H: d.H / k, W: d.W / k, C: d.C * k * k}, 1, k, func(dst, x []float32, rows int) {
+		kernel.SpaceToDepth(dst, x, 1, k*rows, d.W, d.C, k)
 	})
 }
 
 func (r *Recorder) DepthToSpace(x network.Value, k int) network.Value {
 	d := r.Dims(x)
 	d = network.Dims{N: d.N, H: d.H * k, W: d.W * k, C: d.C / (k * k)}
-	return r.resample(x, d, func(dst, x []float32) { kernel.DepthToSpace(dst, x, 1, d.H, d.W, d.C, k) })
+	return r.cells(x, d, k, 1, func(dst, x []float32, rows int) { kernel.DepthToSpace(dst, x, 1, rows, d.W, d.C, k) })
 }
 
 func (r *Recorder) Resize(x network.Value, h, w int) network.Value {
 	d := r.Dims(x)
-	return r.resample(x, network.Dims{N: d.N, H: h, W: w, C: d.C}, func(dst, x []float32) {
+	all := func(Range) Range { return Range{0, d.H} }
+	return r.resample(x, network.Dims{N: d.N, H: h, W: w, C: d.C}, all, func(dst, x []float32) {
 		kernel.Resize(dst, x, 1, d.H, d.W, d.C, h, w)
 	})
 }
 
 func (r *Recorder) ResizeT(x network.Value, h, w int) network.Value {
 	d := r.Dims(x)
-	return r.resample(x, network.Dims{N: d.N, H: h, W: w, C: d.C}, func(dst, x []float32) {
+	all := func(Range) Range { return Range{0, d.H} }
+	return r.resample(x, network.Dims{N: d.N, H: h, W: w, C: d.C}, all, func(dst, x []float32) {
 		kernel.ResizeT(dst, x, 1, h, w, d.C, d.H, d.W)
 	})
 }

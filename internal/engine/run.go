@@ -11,6 +11,7 @@ import (
 type Session struct {
 	pool *kernel.Pool
 	runs []*run
+	kept [][]float32 // by value: the rows that one strip hands to the next
 	memory
 }
 
@@ -27,6 +28,7 @@ type run struct {
 	memory
 	sums  [][]float64 // by stage, then part, then picture: partial sums of psi
 	stage int         // the current one
+	strip *stripStage // what is done of it; nil: everything
 	psi   []float64
 }
 
@@ -72,12 +74,27 @@ func (s *Session) Output(plan int) []float32 {
 func (s *Session) Psi(plan int) []float64 { return s.runs[plan].psi }
 
 // Run evaluates a plan, whose inputs have been filled.
-func (s *Session) Run(plan int) {
+func (s *Session) Run(plan int) { s.RunStrip(plan, nil) }
+
+// RunStrip is Run for one of the strips of a picture, after the strip above it: the
+// output has the rows of the core only. Without a strip it is Run.
+func (s *Session) RunStrip(plan int, p *Strip) {
 	r := s.runs[plan]
+	if p != nil {
+		s.keep(p)
+	}
 	for i, st := range r.stages {
-		r.stage = i
+		r.stage, r.strip = i, nil
+		n := st.parts
+		if p != nil {
+			r.strip = &p.stages[i]
+			n = len(r.strip.parts)
+		}
 		clear(r.sums[i])
-		s.pool.Do(r, st.parts)
+		s.pool.Do(r, n)
+		if p != nil {
+			s.handOver(r, p)
+		}
 	}
 	for i := range r.psi {
 		r.psi[i] = r.constant
@@ -89,11 +106,47 @@ func (s *Session) Run(plan int) {
 	}
 }
 
-// Part runs one part of the current stage.
+// keep makes room for what is kept between strips.
+func (s *Session) keep(p *Strip) {
+	s.kept = append(s.kept, make([][]float32, max(0, len(p.kept)-len(s.kept)))...)
+	for k, n := range p.kept {
+		if len(s.kept[k]) < n {
+			s.kept[k] = make([]float32, n)
+		}
+	}
+}
+
+// handOver takes over the rows that the strip above has kept of a stage's values, and
+// keeps those that the next one wants.
+func (s *Session) handOver(r *run, p *Strip) {
+	for _, b := range r.strip.over {
+		copy(r.rows(b.v, 0, b.rows.Lo, b.rows.Hi), s.kept[b.k])
+	}
+	for _, b := range r.strip.beyond {
+		last := r.rows(b.v, 0, b.rows.Lo-1, b.rows.Lo)
+		for i := range b.rows.Len() {
+			copy(r.rows(b.v, 0, b.rows.Lo+i, b.rows.Lo+i+1), last)
+		}
+	}
+	for _, b := range r.strip.on {
+		copy(s.kept[b.k], r.rows(b.v, 0, b.rows.Lo, b.rows.Hi))
+	}
+}
+
+// Part runs one part of the current stage, of those that a strip has.
 func (r *run) Part(worker, part int) {
 	s := r.stages[r.stage]
+	if r.strip != nil {
+		part = r.strip.parts[part]
+	}
 	if o := s.head; o != nil {
-		if o.kind == resample {
+		switch {
+		case o.kind == resample && r.strip != nil && !r.strip.planes && o.some != nil:
+			rows := r.strip.rows
+			from := o.reach(rows)
+			o.some(r.rows(o.out[0], worker, rows.Lo, rows.Hi), r.rows(o.in[0], worker, from.Lo, from.Hi), rows.Len())
+			return
+		case o.kind == resample:
 			r.picture(o, part, s.parts)
 			return
 		}
@@ -167,6 +220,9 @@ func (r *run) energy(o *op, worker, lo, hi int) {
 	sums := r.sums[r.stage][r.stages[r.stage].partAt(lo)*r.pictures:]
 	picture := d.H * (d.N / r.pictures) // rows of one picture, all planes
 	rows, cols := r.counted(d)
+	if r.strip != nil && !r.strip.planes {
+		rows = r.strip.counted
+	}
 	xs, ys := r.rows(x, worker, lo, hi), []float32(nil)
 	if o.c == nil {
 		ys = r.rows(o.in[1], worker, lo, hi)
@@ -200,10 +256,7 @@ func (p *Plan) counted(d network.Dims) (rows, cols Range) {
 		return Range{0, d.H}, Range{0, d.W}
 	}
 	on := func(core Range, picture, grid int) Range {
-		px := 1
-		for grid*px < picture {
-			px *= 2
-		}
+		px := pixels(picture, grid)
 		if core.Hi == picture { // up to the border, where the last cell may stick out
 			return Range{core.Lo / px, grid}
 		}

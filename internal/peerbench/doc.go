@@ -7,6 +7,7 @@
 //	go run ./internal/peerbench --json     # {"rows":[{"name","ours_ms","peer_ms","ratio"}]}
 //	go run ./internal/peerbench -only FFT  # rows whose name matches
 //	go run ./internal/peerbench -cpu       # the processor's time, not the clock's
+//	go run ./internal/peerbench -file 4000x3000 -rounds 3  # lpn restore, file to file, beside its network
 //
 // ratio is peer_ms/ours_ms: above 1 we are faster. Both sides run the same
 // weights on the same data with the same number of threads (one, unless the

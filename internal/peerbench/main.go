@@ -48,13 +48,29 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == memoryFlag {
 		os.Exit(memoryMain())
 	}
+	if len(os.Args) == 3 && os.Args[1] == networkFlag {
+		os.Exit(networkMain(os.Args[2]))
+	}
 	asJSON := flag.Bool("json", false, "print one JSON object")
 	only := flag.String("only", "", "measure the rows whose name matches this regular expression")
 	rounds := flag.Int("rounds", 7, "alternations of the two sides")
 	threads := flag.Int("threads", 1, "threads of both sides, in rows that do not say otherwise")
 	flag.BoolVar(&cpuTime, "cpu", false, "measure the processor's time instead of the clock: for rows of one thread on a busy machine")
 	python := flag.String("python", "", "Python interpreter (default: the first of python3, /usr/bin/python3 that has PyTorch)")
+	file := flag.String("file", "", "measure only lpn restore, PNG to PNG, beside its network, on a picture of `WxH` pixels")
 	flag.Parse()
+	if *file != "" {
+		var w, h int
+		if _, err := fmt.Sscanf(*file, "%dx%d", &w, &h); err != nil || w < 1 || h < 1 {
+			fmt.Fprintln(os.Stderr, "peerbench: -file wants a size such as 4000x3000")
+			os.Exit(2)
+		}
+		if err := fileMain(w, h, *rounds); err != nil {
+			fmt.Fprintln(os.Stderr, "peerbench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	match, err := regexp.Compile(*only)
 	if err != nil || flag.NArg() > 0 || *rounds < 1 || *threads < 1 {
 		fmt.Fprintln(os.Stderr, "peerbench: want -only REGEXP, -rounds and -threads of at least 1, and no arguments")

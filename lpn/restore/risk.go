@@ -2,11 +2,14 @@ package restore
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
 
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/lpn-imaging/lpn/solvers"
 )
 
 // This file tells, without the truth, whether denoising has brought an image closer
@@ -15,6 +18,12 @@ import (
 // helped reports whether the result x of denoising y is nearer to the image than y
 // is, as far as can be told.
 func (p *Plan) helped(y operators.Image, x []float32, minimise minimiser) (bool, error) {
+	if q := p.onSample(y.Shape); q != nil {
+		x = sample(operators.Image{Shape: y.Shape, Pix: x}).Pix
+		p, y, minimise = q, sample(y), func(p *Plan, y operators.Image) (solvers.Result, error) {
+			return p.minimise(context.Background(), p.a, y, p.psi, nil, func(solvers.Iterate) {})
+		}
+	}
 	smooth, rough := taken(y, x)
 	if p.patterned && rough > mostUneven*mostUneven*smooth {
 		return false, nil
@@ -40,6 +49,48 @@ const certain = 1.1
 // camera images.
 func (p *Plan) missed() float64 {
 	return 1 + 0.4*min(max((255*p.deviation-10.8)/1.2, 0), 1)
+}
+
+// A sample of a large image is sampleSquares x sampleSquares squares from places evenly
+// spread over it, side by side. What is estimated from its million pixels is as sure.
+const sampleSquare, sampleSquares = 256, 4
+
+// onSample is the plan for the sample of an image of shape s, nil where the whole of it
+// is to be taken: because it is small, or the noise depends on the place.
+func (p *Plan) onSample(s operators.Shape) *Plan {
+	const side = sampleSquare * sampleSquares
+	m := p.model()
+	if c, ok := m.(noise.Correlated); ok {
+		m = c.Model
+	}
+	if !white(m) || min(s.H, s.W) < side || s.H*s.W < 4*side*side || !p.policy.alone {
+		return nil
+	}
+	q := *p
+	q.Memory.arena = 48 << 20 // beside that of the image
+	small := operators.Shape{C: s.C, H: side, W: side}
+	psi, err := q.potential(small)
+	if err != nil {
+		return nil
+	}
+	q.psi, q.a = psi, operators.NewIdentity(small)
+	return &q
+}
+
+// sample is the sample of an image.
+func sample(m operators.Image) operators.Image {
+	const side = sampleSquare * sampleSquares
+	out := operators.NewImage(operators.Shape{C: m.C, H: side, W: side})
+	for c := range m.C {
+		for r := range side {
+			y := r/sampleSquare*(m.H-sampleSquare)/(sampleSquares-1) + r%sampleSquare
+			for k := range sampleSquares {
+				x := k * (m.W - sampleSquare) / (sampleSquares - 1)
+				copy(out.Plane(c)[r*side+k*sampleSquare:][:sampleSquare], m.Plane(c)[y*m.W+x:])
+			}
+		}
+	}
+	return out
 }
 
 // nearer estimates by how much the denoised image x is nearer to the image u than the

@@ -97,3 +97,33 @@ func TestNearer(t *testing.T) {
 		}
 	}
 }
+
+// The sample of a large image decides like the whole of it.
+func TestSample(t *testing.T) {
+	m := operators.NewImage(operators.Shape{C: 2, H: 2000, W: 2500})
+	for i := range m.Pix {
+		m.Pix[i] = float32(i)
+	}
+	s := sample(m)
+	if s.Shape != (operators.Shape{C: 2, H: 1024, W: 1024}) {
+		t.Fatalf("a sample of %v", s.Shape)
+	}
+	// Its corners are those of the image; the second square begins at a third of the way.
+	for _, c := range []struct{ at, of [2]int }{
+		{[2]int{0, 0}, [2]int{0, 0}}, {[2]int{1023, 1023}, [2]int{1999, 2499}},
+		{[2]int{256, 256}, [2]int{(2000 - 256) / 3, (2500 - 256) / 3}}, {[2]int{255, 767}, [2]int{255, (2500-256)*2/3 + 255}},
+	} {
+		if got, want := s.Plane(1)[c.at[0]*1024+c.at[1]], m.Plane(1)[c.of[0]*2500+c.of[1]]; got != want {
+			t.Errorf("%v is %g, want %g", c.at, got, want)
+		}
+	}
+	denoise := &Plan{NoiseModel: noise.White{Sigma: 0.1}}
+	denoise.policy.alone = true
+	if denoise.onSample(operators.Shape{C: 3, H: 1500, W: 1500}) != nil {
+		t.Error("a small image is sampled")
+	}
+	denoise.NoiseModel = noise.Poisson{Gain: 0.1}
+	if denoise.onSample(m.Shape) != nil {
+		t.Error("an image whose noise depends on the place is sampled")
+	}
+}

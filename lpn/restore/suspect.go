@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
 )
@@ -107,17 +108,11 @@ func (e *examination) images(s operators.Shape, residual func(dst []float32, at 
 	line, above := make([]float32, s.W), make([]float32, s.W)
 	for row := range s.C * s.H {
 		residual(line, row*s.W)
-		for i, v := range line {
-			e.energy += float64(v) * float64(v)
-			if i > 0 {
-				e.along += float64(v) * float64(line[i-1])
-			}
-			if row%s.H > 0 {
-				e.along += float64(v) * float64(above[i])
-			}
-		}
+		e.energy += kernel.Dot(line, line)
+		e.along += kernel.Dot(line[1:], line[:s.W-1])
 		e.neighbours += float64(s.W - 1)
 		if row%s.H > 0 {
+			e.along += kernel.Dot(line, above)
 			e.neighbours += float64(s.W)
 		}
 		line, above = above, line

@@ -240,9 +240,30 @@ func (c Curve) Variance(dst, mean []float32, s operators.Shape) {
 		panic(fmt.Sprintf("noise: curves of %d channels for a picture of %d", n, s.C))
 	}
 	n := s.H * s.W
-	for i, m := range mean {
-		d := c.Line(i / n).At(float64(m))
-		dst[i] = float32(d * d)
+	for k := range s.C {
+		at := c.Line(k).variance()
+		for i, m := range mean[k*n : (k+1)*n] {
+			dst[k*n+i] = at(m)
+		}
+	}
+}
+
+// variance is the square of the line, with the values at the levels of 8 bits, which most
+// images have, at hand.
+func (l Line) variance() func(m float32) float32 {
+	square := func(m float32) float32 {
+		d := l.At(float64(m))
+		return float32(d * d)
+	}
+	var levels [256]float32
+	for i := range levels {
+		levels[i] = square(float32(i) / 255)
+	}
+	return func(m float32) float32 {
+		if v := int(m*255 + 0.5); v >= 0 && v < len(levels) && float32(v)/255 == m {
+			return levels[v]
+		}
+		return square(m)
 	}
 }
 
@@ -312,9 +333,18 @@ func RMS(m Model, mean []float32, s operators.Shape) float64 {
 	if w, ok := m.(White); ok {
 		return w.Sigma
 	}
+	sum := 0.0
+	if c, ok := m.(Curve); ok { // of a large image, too, without more memory
+		for k := range s.C {
+			at, n := c.Line(k).variance(), s.H*s.W
+			for _, v := range mean[k*n : (k+1)*n] {
+				sum += float64(at(v))
+			}
+		}
+		return math.Sqrt(sum / float64(max(len(mean), 1)))
+	}
 	v := make([]float32, len(mean))
 	m.Variance(v, mean, s)
-	sum := 0.0
 	for _, x := range v {
 		sum += float64(x)
 	}
