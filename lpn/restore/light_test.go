@@ -32,7 +32,14 @@ func lamps(h, w int) operators.Image {
 // the blur's reach, the halves, and between them the curve of sRGB (IEC 61966-2-1) of
 // mixed light, not the mean of the numbers. Operators that are no optics are refused.
 func TestSimulateLight(t *testing.T) {
-	spec := jpegSpec(t, "sr:factor=2")
+	spec, err := operators.ParseSpec("sr:factor=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mask, err := operators.ParseSpec("inpaint:ratio=0.5")
+	if err != nil {
+		t.Fatal(err)
+	}
 	scene := operators.NewImage(operators.Shape{C: 3, H: 4, W: 6})
 	for i := range scene.Pix {
 		if i%6 < 3 {
@@ -54,7 +61,7 @@ func TestSimulateLight(t *testing.T) {
 		t.Errorf("the problem's light is %q", e.Problem.Light)
 	}
 	var bad *restore.OptionError
-	if _, err := restore.SimulateLight(scene, jpegSpec(t, "inpaint:ratio=0.5"), restore.LightLinear, nil, nil); !errors.As(err, &bad) || bad.Option != "light" {
+	if _, err := restore.SimulateLight(scene, mask, restore.LightLinear, nil, nil); !errors.As(err, &bad) || bad.Option != "light" {
 		t.Errorf("inpaint: %v", err)
 	}
 	if _, err := restore.SimulateLight(scene, spec, restore.LightAuto, nil, nil); !errors.As(err, &bad) || bad.Option != "light" {
