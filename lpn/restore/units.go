@@ -71,6 +71,18 @@ func (r Range) Suits(x []float32) bool {
 	return r.valid() && !s.IsZero() && Range{(s.Lo - r.Lo) / r.span(), (s.Hi - r.Lo) / r.span()}.likeUnit()
 }
 
+// mostlyDark reports whether three quarters of the samples lie in the darkest tenth of the
+// range, as between stars or beads.
+func (r Range) mostlyDark(x []float32) bool {
+	limit, dark := float32(r.Lo+r.span()/10), 0
+	for _, v := range x {
+		if v < limit {
+			dark++
+		}
+	}
+	return 4*dark > 3*len(x)
+}
+
 // decideRange finds the range of the scene where the problem does not tell, and
 // takes the problem to [0,1].
 func (p *Plan) decideRange() error {
@@ -104,6 +116,7 @@ func (p *Plan) findRange() error {
 			r = Unit
 		}
 		p.Range = r
+		p.lights = r != Unit && p.policy.start == startQuadratic && r.mostlyDark(p.known().Pix)
 		return nil
 	}
 	// What is not an image has the range of the scene that explains it.
