@@ -101,6 +101,7 @@ type Plan struct {
 	free      bool            // the strength may be raised where the result is implausible
 	gentle    bool            // an image that loses more than noise is denoised less
 	careful   bool            // a result that strains the file gives way to the decoded picture
+	holes     int             // samples that are not known
 	lights    bool            // the measurement are lights on a dark sky
 	part      image.Rectangle // of the scene that is the result, where the plan is a Part
 	source    Source          // of y, where the plan goes over one; the problem's Y has no samples then
