@@ -232,6 +232,9 @@ func (p *Plan) decideNoise() error {
 		p.estimate(y)
 	default:
 		p.Level = noise.FindWhite(p.known())
+		if r := p.rounding(); r > p.Level {
+			p.Level, p.NoiseLine = r, fmt.Sprintf("what jpeg of quality %d took, more than the noise that is seen", p.problem.Hints.Quality)
+		}
 		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
 		p.Noise = p.Level * p.Range.span()
 	}
