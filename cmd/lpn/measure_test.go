@@ -102,7 +102,7 @@ func TestMeasure(t *testing.T) {
 		{[]string{"measure", "--missing", "0", "--operator", "tomo:angles=40", gaps}, "want nan"},
 		{[]string{"measure", "--missing", "nan", "--operator", "tomo:angles=40", degradedTo}, "a .npy file"},
 		{[]string{"measure", "--missing", "nan", "--operator", "sr:factor=2", gaps}, "lpn restore --missing nan"},
-		{[]string{"measure", "--missing", "nan", "--operator", "mri:mask=m.npy", gaps}, "mask=detect"},
+		{[]string{"measure", "--missing", "nan", "--operator", "mri:accel=2", gaps}, "mask=detect"},
 		{[]string{"measure", "--operator", "tomo:angles=46", degradedTo}, "transposed"},
 		{[]string{"measure", "--operator", "tomo:angles=40", "--counts", degradedTo}, "--flat"},
 		{[]string{"measure", "--operator", "tomo:angles=40", "--units", "HU", degradedTo}, "--water"},
