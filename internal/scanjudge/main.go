@@ -10,7 +10,8 @@
 //	kernels TEST                files of a kernel, off its centre or on a pedestal, as they
 //	                            are and corrected
 //	units TEST                  how far the results of the same numbers in other units are
-//	                            apart, in parts of the range
+//	                            apart, in parts of the range: root mean square, and the
+//	                            largest
 //
 // -images N takes N pictures of the folder, -side N the middle N x N pixels of each.
 package main
@@ -394,10 +395,14 @@ func phases(test []operators.Image) error {
 func kernels(test, _ []operators.Image) error {
 	const side, sigma = 31, 1.6
 	gauss := func(side int, dy, dx, pedestal float64) operators.Image {
-		m := operators.NewImage(operators.Shape{C: 1, H: side, W: side})
+		m, sum := operators.NewImage(operators.Shape{C: 1, H: side, W: side}), float32(0)
 		for i := range m.Pix {
 			y, x := float64(i/side-side/2)-dy, float64(i%side-side/2)-dx
 			m.Pix[i] = float32(pedestal + math.Exp(-(y*y+x*x)/(2*sigma*sigma)))
+			sum += m.Pix[i]
+		}
+		for i := range m.Pix {
+			m.Pix[i] /= sum
 		}
 		return m
 	}
@@ -451,7 +456,11 @@ func units(test, _ []operators.Image) error {
 	x := test[0]
 	for _, text := range []string{"denoise", "blur:gaussian,sigma=1.6", "sr:factor=2", "inpaint:ratio=0.5", "tomo:angles=60", "mri:accel=4"} {
 		sp := parse(text)
-		e, err := restore.Simulate(x, sp, noise.White{Sigma: 0.01}, rng(0))
+		level := 0.01
+		if sp.LineIntegrals() {
+			level = 0.1
+		}
+		e, err := restore.Simulate(x, sp, noise.White{Sigma: level}, rng(0))
 		if err != nil {
 			return err
 		}
@@ -470,7 +479,7 @@ func units(test, _ []operators.Image) error {
 					p.Y.Pix[i] = float32(u.gain*float64(v) + u.offset)
 				}
 				if given {
-					p.Noise = noise.White{Sigma: 0.01 * u.gain}
+					p.Noise = noise.White{Sigma: level * u.gain}
 				}
 				plan, err := restore.New(p, restore.Options{Choose: priors.For})
 				if err != nil {
@@ -484,11 +493,12 @@ func units(test, _ []operators.Image) error {
 					first = r.Image.Pix
 					continue
 				}
-				worst := 0.0
+				worst, sum := 0.0, 0.0
 				for i, v := range r.Image.Pix {
-					worst = max(worst, math.Abs((float64(v)-u.offset)/u.gain-float64(first[i])))
+					d := math.Abs((float64(v)-u.offset)/u.gain - float64(first[i]))
+					worst, sum = max(worst, d), sum+d*d
 				}
-				fmt.Printf(" %.1g |", worst)
+				fmt.Printf(" %.1g, %.1g |", math.Sqrt(sum/float64(len(first))), worst)
 			}
 			fmt.Println()
 		}
