@@ -133,7 +133,7 @@ func (p *Plan) hidden() []bool {
 	if !p.Operator.Masked() {
 		return p.problem.Missing
 	}
-	a, err := p.problem.complete(p.Scene)
+	a, err := p.Operator.Build(p.Scene)
 	if err != nil {
 		return p.problem.Missing
 	}
