@@ -235,8 +235,8 @@ func (o measureOptions) numbers(con *console, spec operators.Spec) (y operators.
 	switch {
 	case o.missing != "" && spec.ImageShaped():
 		return y, nil, usagef("--missing goes with tomo and mri: lpn restore --missing nan reads a picture as it is")
-	case o.missing != "" && spec.Name() == "mri" && spec.Get("mask") != "detect":
-		return y, nil, usagef("--missing of k-space goes with mri:mask=detect")
+	case o.missing != "" && !spec.LineIntegrals() && spec.Get("mask") != "detect":
+		return y, nil, usagef("--missing goes with tomo, and with mri:mask=detect")
 	case o.missing != "":
 		return readGaps(o.input)
 	case !spec.ImageShaped():
