@@ -107,6 +107,18 @@ func TestWhiten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The same numbers as a list for each coil.
+	lists := NewImage(Shape{2, 2, s.H * s.W})
+	for k := range 2 {
+		for part := range 2 {
+			copy(lists.Plane(part)[k*s.H*s.W:], scan.Plane(2*k+part))
+		}
+	}
+	y := draw()
+	a, _ := Measurement{Y: y, Spec: sp}.Whiten(scan)
+	if b, err := (Measurement{Y: y, Spec: sp}).Whiten(lists); err != nil || relDiff(a.Y.Pix, b.Y.Pix) > 1e-6 {
+		t.Errorf("a scan of lists: %v", err)
+	}
 	var p [4][4]float64
 	for i := range 4 {
 		for j := range 4 {

@@ -339,6 +339,16 @@ func checkWeight(i int, v float32) error {
 // readInto reads an array of finite numbers into an image.
 func readInto(m *Image) func(h npy.Header, n int, r io.Reader) error {
 	return func(h npy.Header, n int, r io.Reader) error {
+		if err := readAny(m)(h, n, r); err != nil {
+			return err
+		}
+		return checkFinite(m.Pix)
+	}
+}
+
+// readAny is readInto of any numbers.
+func readAny(m *Image) func(h npy.Header, n int, r io.Reader) error {
+	return func(h npy.Header, n int, r io.Reader) error {
 		if n == 0 || len(h.Shape) > 3 {
 			return fmt.Errorf("shape %v; want numbers in one, two or three dimensions", h.Shape)
 		}
@@ -350,14 +360,14 @@ func readInto(m *Image) func(h npy.Header, n int, r io.Reader) error {
 			if *m = channelPairs(shapeOf(h.Shape), z); m.Len() > MaxSamples {
 				return fmt.Errorf("%d complex numbers; want at most %d", n, MaxSamples/2)
 			}
-			return checkFinite(m.Pix)
+			return nil
 		}
 		v, err := h.Floats(r, n)
 		if err != nil {
 			return err
 		}
 		*m = Image{shapeOf(h.Shape), v}
-		return checkFinite(v)
+		return nil
 	}
 }
 
@@ -387,8 +397,17 @@ func channelPairs(s Shape, z []complex64) Image {
 // of any number type and order. Complex numbers become pairs of channels: those of H x
 // W an image of 2 x H x W, real and imaginary parts.
 func ReadArray(r io.Reader) (Image, error) {
+	m, err := ReadGaps(r)
+	if err == nil {
+		err = checkFinite(m.Pix)
+	}
+	return m, err
+}
+
+// ReadGaps is ReadArray of an array that may have NaN and infinity.
+func ReadGaps(r io.Reader) (Image, error) {
 	var m Image
-	err := readHead(r, math.MaxInt64, readInto(&m))
+	err := readHead(r, math.MaxInt64, readAny(&m))
 	switch {
 	case errors.Is(err, npy.ErrMagic):
 		return m, errors.New("not a .npy array")

@@ -29,11 +29,11 @@ type Filter struct {
 	sigma float64
 }
 
-// Filters for NewResample. Names in brackets are Pillow's, which computes the same
-// numbers to the rounding of 8 bits: Box (BOX), Bilinear (BILINEAR), Bicubic (BICUBIC)
-// and Lanczos3 (LANCZOS). Area is the same as Box for whole factors; for others it
-// takes the parts of pixels that lie in the area of a sample (OpenCV's INTER_AREA)
-// where Box takes whole pixels.
+// Filters for NewResample. Pillow and ImageMagick compute the same numbers to the rounding
+// of 8 bits: Box (Pillow's BOX, ImageMagick's Box), Bilinear (BILINEAR, Triangle), Bicubic
+// (BICUBIC, Catrom) and Lanczos3 (LANCZOS, Lanczos). Area is the same as Box for whole
+// factors; for others it takes the parts of pixels that lie in the area of a sample
+// (OpenCV's INTER_AREA, ImageMagick's -scale) where Box takes whole pixels.
 var (
 	Area     = Filter{name: "area", support: 0.5, cover: true}
 	Box      = Filter{name: "box", support: 0.5, at: box}

@@ -37,6 +37,37 @@ func TestResampleAsPillow(t *testing.T) {
 	}
 }
 
+// TestResampleAsImageMagick: pictures made smaller are those of ImageMagick, to the
+// roundings of its 16 bits after each axis, and of its 8 bits, where it drops the
+// fraction. Without a filter it takes Lanczos; its -scale is Area (testdata/imagemagick.py).
+func TestResampleAsImageMagick(t *testing.T) {
+	g := goldenNPZ(t, "imagemagick.npz")
+	picture := goldenNPZ(t, "resample.npz")["picture"]
+	names := map[string]Filter{"area": Area, "box": Box, "bilinear": Bilinear, "bicubic": Bicubic, "lanczos3": Lanczos3, "unnamed": Lanczos3}
+	for _, size := range [][2]int{{37, 30}, {14, 11}} {
+		for name, f := range names {
+			a, err := NewResample(Shape{1, 45, 56}, size[1], size[0], f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			y := make([]float32, a.Codomain().Len())
+			a.Apply(y, picture)
+			name = fmt.Sprintf("%s-%dx%d", name, size[0], size[1])
+			worst, steps := 0.0, 0.0
+			for i, v := range y {
+				v := min(max(float64(v), 0), 255)
+				worst = max(worst, math.Abs(v-float64(g[name][i])/257))
+				if eight := g[name+"-8"]; eight != nil {
+					steps = max(steps, math.Abs(math.Floor(v)-float64(eight[i])))
+				}
+			}
+			if worst > 1.1/257 || steps > 1 {
+				t.Errorf("%s: %.3g from theirs in 16 bits, %v levels in 8 bits", name, worst, steps)
+			}
+		}
+	}
+}
+
 // TestInterpolateAsPillow: and enlarged by cubic interpolation.
 func TestInterpolateAsPillow(t *testing.T) {
 	g := goldenNPZ(t, "resample.npz")

@@ -9,11 +9,14 @@ import (
 
 // Whiten makes the noise of the coils of k-space, 2 coils x H x W, independent. It
 // estimates the covariance of the noise P = L L' from a scan without a signal, 2 coils
-// x any, and multiplies the coils' numbers by L^-1, and the coils' maps if the spec
+// x any or, as a list for each coil, 2 x coils x any, and multiplies the coils' numbers by L^-1, and the coils' maps if the spec
 // holds them (Pruessmann et al., Magn. Reson. Med. 46, 2001). P is scaled to a mean of
 // 1 on its diagonal, so that the level of the noise stays.
 func (m Measurement) Whiten(scan Image) (Measurement, error) {
 	k := m.Y.C / 2
+	if scan.C == 2 && scan.H == k && k > 1 {
+		scan = perCoil(scan)
+	}
 	n := scan.H * scan.W
 	switch {
 	case m.Spec.Name() != "mri" || m.Y.C%2 != 0:
@@ -80,4 +83,16 @@ func (m Measurement) Whiten(scan Image) (Measurement, error) {
 		m.Spec = m.Spec.WithContent("coils", apply(maps))
 	}
 	return m, nil
+}
+
+// perCoil turns 2 x coils x n, one complex plane with a row for each coil, into 2 coils x
+// 1 x n.
+func perCoil(scan Image) Image {
+	out := NewImage(Shape{2 * scan.H, 1, scan.W})
+	for k := range scan.H {
+		for part := range 2 {
+			copy(out.Plane(2*k+part), scan.Plane(part)[k*scan.W:(k+1)*scan.W])
+		}
+	}
+	return out
 }

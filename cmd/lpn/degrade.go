@@ -16,6 +16,7 @@ import (
 type degradeOptions struct {
 	inputs []string
 	spec   operators.Spec
+	light  restore.Light
 	noise  noise.Model
 	seed   uint64
 	out    outputOptions
@@ -32,7 +33,8 @@ func degradeCommand() *cli.Command {
 			operatorsHelp + "\n\n" +
 			"Example: lpn degrade --operator blur:gaussian,sigma=1.6 --noise 0.01 photo.png -o blurred.png",
 		Flags: common(append(append(operatorFlags(),
-			&cli.StringFlag{Name: "noise", Value: "0", Usage: "the noise `S`: a standard deviation as 0.1 or 25/255, or a model as for restore: poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy, FILE.json"}),
+			&cli.StringFlag{Name: "noise", Value: "0", Usage: "the noise `S`: a standard deviation as 0.1 or 25/255, or a model as for restore: poisson:gain=G[,read=R], camera:a=A,b=B, map:FILE.npy, FILE.json"},
+			simulatedLightFlag()),
 			append(batchFlags(), outputFlags("_degraded")...)...)...),
 		Action: action(func(c *cli.Context, con *console) error {
 			spec, err := operatorFrom(c, con)
@@ -46,9 +48,14 @@ func degradeCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			light, err := simulatedLight(c)
+			if err != nil {
+				return err
+			}
 			o := degradeOptions{
 				inputs: c.Args().Slice(),
 				spec:   spec,
+				light:  light,
 				noise:  model,
 				seed:   c.Uint64("seed"),
 				out:    outputFrom(c),
@@ -106,6 +113,8 @@ func (o degradeOptions) run(ctx context.Context, con *console) error {
 // fits refuses files that cannot hold the measurement.
 func (o degradeOptions) fits(to string) error {
 	switch {
+	case isMeasurement(to) && o.light != restore.LightNumbers:
+		return usagef("%s: a measurement file does not say what light its operator acts on: write a picture or a .npy file", to)
 	case isMeasurement(to):
 		return nil
 	case !o.spec.ImageShaped():
@@ -115,9 +124,9 @@ func (o degradeOptions) fits(to string) error {
 }
 
 func (o degradeOptions) degrade(con *console, p *imageio.Picture, j job) error {
-	e, err := restore.Simulate(p.Image, o.spec, o.noise, noiseRNG(o.seed))
+	e, err := restore.SimulateLight(p.Image, o.spec, o.light, o.noise, noiseRNG(o.seed))
 	if err != nil {
-		return fmt.Errorf("%s: %w", j.path, err)
+		return fmt.Errorf("%s: %w", j.path, asUsage(err))
 	}
 	y := &imageio.Picture{Image: e.Problem.Y}
 	if o.spec.ImageShaped() {

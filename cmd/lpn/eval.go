@@ -30,6 +30,7 @@ type evalOptions struct {
 	tuneOn    string
 	set       tuneSet
 	gray      bool
+	light     restore.Light
 	recurse   bool
 	csv       string
 	force     bool
@@ -50,6 +51,7 @@ func evalCommand() *cli.Command {
 			"lpn eval --noise 25/255 --results bm3d=out/ --plot t.png set12/\n" +
 			"lpn eval --operator sr:factor=2 --noise 0.01 --baseline tv,wavelet --tune-on train/ set12/",
 		Flags: common(slices.Concat(repeatable(slices.Concat(operatorFlags(), solverFlags()), "operator", "noise", "prior"), tuneSetFlags(), []cli.Flag{
+			simulatedLightFlag(),
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder"},
 			&cli.StringFlag{Name: "baseline", Usage: "also restore with these methods, a `LIST` of " + strings.Join(restore.Baselines(), ", ")},
@@ -83,6 +85,10 @@ func evalCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			light, err := simulatedLight(c)
+			if err != nil {
+				return err
+			}
 			o := evalOptions{
 				dirs:      c.Args().Slice(),
 				spec:      spec,
@@ -93,6 +99,7 @@ func evalCommand() *cli.Command {
 				tuneOn:    c.String("tune-on"),
 				set:       set,
 				gray:      c.Bool("gray"),
+				light:     light,
 				recurse:   c.Bool("recursive"),
 				csv:       c.String("csv"),
 				force:     c.Bool("force"),
@@ -188,7 +195,7 @@ func (o evalOptions) run(ctx context.Context, con *console) error {
 	}
 	if o.tuneOn != "" {
 		t := tuneOptions{dirs: []string{o.tuneOn}, spec: o.spec, solver: o.solver, seed: o.seed,
-			set: o.set, trials: baselineTrials, baseline: o.baseline, gray: o.gray, recurse: o.recurse}
+			set: o.set, trials: baselineTrials, baseline: o.baseline, gray: o.gray, light: o.light, recurse: o.recurse}
 		examples, err := t.examples(con)
 		if err != nil {
 			return err
@@ -242,9 +249,9 @@ func (o evalOptions) one(ctx context.Context, con *console, in input) (evalRow, 
 	if o.gray {
 		p = p.Luma()
 	}
-	e, err := restore.Simulate(p.Image, o.spec, o.solver.noise, noiseRNG(o.seed))
+	e, err := restore.SimulateLight(p.Image, o.spec, o.light, o.solver.noise, noiseRNG(o.seed))
 	if err != nil {
-		return fail(err)
+		return fail(asUsage(err))
 	}
 	strengths := map[string]float64{}
 	for _, name := range o.baseline {

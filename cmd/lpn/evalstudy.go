@@ -184,9 +184,9 @@ func (s study) one(ctx context.Context, con *console, in input, spec operators.S
 	if s.gray {
 		p = p.Luma()
 	}
-	e, err := restore.Simulate(p.Image, spec, n, noiseRNG(s.seed))
+	e, err := restore.SimulateLight(p.Image, spec, s.light, n, noiseRNG(s.seed))
 	if err != nil {
-		return fmt.Errorf("%s: %w", in.path, err)
+		return fmt.Errorf("%s: %w", in.path, asUsage(err))
 	}
 	for i, m := range methods {
 		var q restore.Quality

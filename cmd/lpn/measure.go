@@ -27,7 +27,9 @@ type measureOptions struct {
 	black, white     float64
 	units            string
 	water            float64
-	scan             string // --noise-scan
+	scan             string    // --noise-scan
+	missing          string    // nan, or ""
+	known            []float32 // with --missing: 0 for each number that is missing
 	force            bool
 }
 
@@ -56,6 +58,7 @@ func measureCommand() *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE`.npz", DefaultText: "the input's name with .npz"},
 			&cli.StringFlag{Name: "noise", Value: "auto", Usage: "standard deviation `S` of the noise in the units of the numbers, of a sample of weight 1"},
 			&cli.StringFlag{Name: "weights", Usage: "1/variance of each sample or detector, in `FILE`; 0: not measured"},
+			&cli.StringFlag{Name: "missing", Usage: "what marks numbers of a .npy that were not measured: `nan`"},
 			&cli.StringFlag{Name: "scene", Usage: "the size of the scene in pixels, `HxW`", DefaultText: "what the detectors cover; the size of k-space"},
 			&cli.BoolFlag{Name: "counts", Usage: "the numbers are photon counts: take the logarithm and weight by the counts"},
 			&cli.StringFlag{Name: "flat", Usage: "counts of the detectors without an object: a number or `FILE`"},
@@ -80,7 +83,7 @@ func measureCommand() *cli.Command {
 				input: c.Args().First(), to: c.String("output"), array: c.String("array"),
 				spec: spec, given: c.IsSet("operator"), json: c.String("spec"), noise: math.NaN(),
 				weights: c.String("weights"), counts: c.Bool("counts"), flat: c.String("flat"), dark: c.String("dark"),
-				units: c.String("units"), water: c.Float64("water"), scan: c.String("noise-scan"), force: c.Bool("force"),
+				units: c.String("units"), water: c.Float64("water"), scan: c.String("noise-scan"), missing: c.String("missing"), force: c.Bool("force"),
 			}
 			if o.to == "" {
 				o.to = strings.TrimSuffix(o.input, filepath.Ext(o.input)) + measurementExt
@@ -141,7 +144,7 @@ func (o measureOptions) run(con *console) error {
 	if m.Spec, err = m.Spec.Load(fileOpener(m.Spec)); err != nil {
 		return err
 	}
-	if m.Y, err = o.numbers(con, m.Spec); err != nil {
+	if m.Y, o.known, err = o.numbers(con, m.Spec); err != nil {
 		return err
 	}
 	notes, err := o.fill(&m)
@@ -183,6 +186,10 @@ func (o measureOptions) check() error {
 		return usagef("--units HU wants --water MU, the attenuation of water in the unit of the scene, as 0.0192 in 1/mm at 70 keV")
 	case o.water != 0 && o.units != "HU":
 		return usagef("--water goes with --units HU")
+	case o.missing != "" && o.missing != "nan":
+		return usagef("--missing: %q; want nan", o.missing)
+	case o.missing != "" && !strings.EqualFold(filepath.Ext(o.input), ".npy"):
+		return usagef("--missing goes with a .npy file")
 	case !isMeasurement(o.to):
 		return usagef("%s: a measurement goes to a %s file", o.to, measurementExt)
 	case sameFile(o.input, o.to):
@@ -224,16 +231,24 @@ func (o measureOptions) described() (operators.Measurement, error) {
 	return m, nil
 }
 
-// numbers reads the input.
-func (o measureOptions) numbers(con *console, spec operators.Spec) (operators.Image, error) {
-	if !spec.ImageShaped() {
-		return readNumbers(o.input, o.array)
+// numbers reads the input, and which of its numbers are known; nil: all of them.
+func (o measureOptions) numbers(con *console, spec operators.Spec) (y operators.Image, known []float32, err error) {
+	switch {
+	case o.missing != "" && spec.ImageShaped():
+		return y, nil, usagef("--missing goes with tomo and mri: lpn restore --missing nan reads a picture as it is")
+	case o.missing != "" && !spec.LineIntegrals() && spec.Get("mask") != "detect":
+		return y, nil, usagef("--missing goes with tomo, and with mri:mask=detect")
+	case o.missing != "":
+		return readGaps(o.input)
+	case !spec.ImageShaped():
+		y, err = readNumbers(o.input, o.array)
+		return y, nil, err
 	}
 	p, err := readPicture(con, o.input)
 	if err != nil {
-		return operators.Image{}, missing(err)
+		return y, nil, missing(err)
 	}
-	return p.Image, nil
+	return p.Image, nil, nil
 }
 
 // fill sets what follows from the numbers, and says it.
@@ -280,6 +295,15 @@ func (o measureOptions) fill(m *operators.Measurement) (notes []string, err erro
 		}
 		m.Weights = spread
 	}
+	if gaps := count0(o.known); gaps > 0 {
+		say("%d numbers are missing", gaps)
+		if m.Spec.LineIntegrals() {
+			for i := range m.Weights {
+				o.known[i] *= m.Weights[i]
+			}
+			m.Weights = o.known
+		}
+	}
 	if o.scan != "" {
 		scan, err := flags.Array(o.scan)
 		if err != nil {
@@ -303,6 +327,17 @@ func (o measureOptions) fill(m *operators.Measurement) (notes []string, err erro
 		say("the result is in HU: 1000 (x/%.6g - 1)", 1000/m.Gain)
 	}
 	return notes, nil
+}
+
+// count0 is how many numbers are 0.
+func count0(v []float32) int {
+	n := 0
+	for _, x := range v {
+		if x == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // sayNoise decides and says the noise: of counts it is that of photons, unless the

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/npy"
 	"github.com/lpn-imaging/lpn/internal/othertest"
 )
 
@@ -69,11 +72,37 @@ func TestMeasure(t *testing.T) {
 			t.Fatalf("pixel %d: %v in the scene's unit, %v HU", i, v, b.Pix[i])
 		}
 	}
+	// NaN is a ray that was not measured.
+	sinogram, err := readMeasurement(degradedTo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sinogram.Y.Pix[17] = float32(math.NaN())
+	gaps := filepath.Join(dir, "gaps.npy")
+	if err := writeFile(gaps, func(w io.Writer) error {
+		return npy.WriteFloats(w, []int{sinogram.Y.H, sinogram.Y.W}, sinogram.Y.Pix)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := call(t, "measure", "--operator", "tomo:angles=40", gaps, "-o", filepath.Join(dir, "no.npz")); code == exitOK || !strings.Contains(stderr, "number 17 is NaN") {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	filled := filepath.Join(dir, "gaps.npz")
+	if said := must(t, "measure", "--missing", "nan", "--operator", "tomo:angles=40", gaps, "-o", filled); !strings.Contains(said, "1 numbers are missing") {
+		t.Errorf("%s", said)
+	}
+	if m, err := readMeasurement(filled); err != nil || m.Weights == nil || m.Weights[17] != 0 || m.Weights[18] != 1 {
+		t.Errorf("%v: weights %v", err, m.Weights)
+	}
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
 		{[]string{"measure", degradedTo}, "what was measured?"},
+		{[]string{"measure", "--missing", "0", "--operator", "tomo:angles=40", gaps}, "want nan"},
+		{[]string{"measure", "--missing", "nan", "--operator", "tomo:angles=40", degradedTo}, "a .npy file"},
+		{[]string{"measure", "--missing", "nan", "--operator", "sr:factor=2", gaps}, "lpn restore --missing nan"},
+		{[]string{"measure", "--missing", "nan", "--operator", "mri:accel=2", gaps}, "mask=detect"},
 		{[]string{"measure", "--operator", "tomo:angles=46", degradedTo}, "transposed"},
 		{[]string{"measure", "--operator", "tomo:angles=40", "--counts", degradedTo}, "--flat"},
 		{[]string{"measure", "--operator", "tomo:angles=40", "--units", "HU", degradedTo}, "--water"},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,31 @@ func readNumbers(path, array string) (operators.Image, error) {
 		p.Pix[i] *= float32(p.Scale)
 	}
 	return p.Image, nil
+}
+
+// readGaps reads the numbers of a .npy file in which NaN marks what was not measured. It
+// sets them to 0, and returns 0 for each of them and 1 for every other number.
+func readGaps(path string) (m operators.Image, known []float32, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return m, nil, missing(fmt.Errorf("%s: %w", path, cause(err)))
+	}
+	defer f.Close()
+	if m, err = operators.ReadGaps(f); err != nil {
+		return m, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	known = make([]float32, len(m.Pix))
+	for i, v := range m.Pix {
+		switch {
+		case math.IsInf(float64(v), 0):
+			return m, nil, fmt.Errorf("%s: number %d is %v; want finite numbers, or NaN where nothing was measured", path, i, v)
+		case v == v:
+			known[i] = 1
+		default:
+			m.Pix[i] = 0
+		}
+	}
+	return m, known, nil
 }
 
 // usualNames are those of arrays of measurements, in the order in which they are looked

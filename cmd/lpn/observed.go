@@ -26,6 +26,19 @@ func observationFlags() []cli.Flag {
 	}
 }
 
+// simulatedLightFlag is --light of the commands that simulate measurements.
+func simulatedLightFlag() cli.Flag {
+	return &cli.StringFlag{Name: "light", Value: "srgb", Usage: "what blur and sr act on: `L` is srgb (the values themselves) or linear (the light behind them, as in a camera)"}
+}
+
+func simulatedLight(c *cli.Context) (restore.Light, error) {
+	light, ok := measured.Lights[c.String("light")]
+	if !ok || light == restore.LightAuto {
+		return light, usagef("--light: %q%s; want linear or srgb", c.String("light"), suggest(c.String("light"), []string{"linear", "srgb"}))
+	}
+	return light, nil
+}
+
 func observationFrom(c *cli.Context) (observation, error) {
 	o := observation{path: c.String("weights"), missing: c.String("missing")}
 	if o.missing != "" && o.missing != "nan" && o.missing != "alpha" {

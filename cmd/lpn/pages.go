@@ -111,6 +111,9 @@ func (o restoreOptions) restorePages(ctx context.Context, con *console, j job, b
 		defer leave()
 		return single(o)
 	}
+	if err := o.wantPicture(j.path); err != nil {
+		return nil, "", err
+	}
 	f, err := openPages(con, j.path)
 	if err != nil {
 		return nil, "", err

@@ -45,12 +45,21 @@ func (o restoreOptions) read(ctx context.Context, con *console, path string) (re
 	return reading{picture: p, problem: m, choice: choice}, err
 }
 
+// wantPicture refuses an input of an operator whose measurements are no pictures, and says
+// what to do with its numbers.
+func (o restoreOptions) wantPicture(path string) error {
+	if o.spec.ImageShaped() || o.spec.Rounded() {
+		return nil
+	}
+	stem := strings.TrimSuffix(path, filepath.Ext(path))
+	return usagef("%s: a measurement of %s is no picture: pack the numbers first, lpn measure --operator %s %s -o %s%s, and restore that",
+		path, o.spec.Name(), o.spec, path, stem, measurementExt)
+}
+
 // readPicture reads a picture.
 func (o restoreOptions) readPicture(ctx context.Context, con *console, path string) (p *imageio.Picture, m restore.Problem, choice string, err error) {
-	if !o.spec.ImageShaped() && !o.spec.Rounded() {
-		stem := strings.TrimSuffix(path, filepath.Ext(path))
-		return nil, m, "", usagef("%s: a measurement of %s is no picture: pack the numbers first, lpn measure --operator %s %s -o %s%s, and restore that",
-			path, o.spec.Name(), o.spec, path, stem, measurementExt)
+	if err = o.wantPicture(path); err != nil {
+		return nil, m, "", err
 	}
 	if p, err = o.page.read(con, path); err != nil {
 		return nil, m, "", err

@@ -256,6 +256,11 @@ func (o restoreOptions) plans(ctx context.Context, con *console, jobs []job, bat
 			return nil, "", err
 		}
 		choice := in.choice
+		if o.undoesJPEG() && !isMeasurement(j.path) {
+			if line := measured.UndoneFirst(&in.problem, in.picture); line != "" {
+				choice = line
+			}
+		}
 		plan, err := newPlan(in.problem, o.solver.Options)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", j.path, err)

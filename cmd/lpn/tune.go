@@ -29,6 +29,7 @@ type tuneOptions struct {
 	trials   int
 	baseline []string
 	gray     bool
+	light    restore.Light
 	recurse  bool
 	to       string
 	force    bool
@@ -71,6 +72,7 @@ func tuneCommand() *cli.Command {
 			"the same file. restore and eval read it with --params.\n\n" +
 			"Example: lpn tune --operator blur:gaussian,sigma=1.6 --noise 0.01 clean/ -o deblur.json",
 		Flags: common(slices.Concat(operatorFlags(), solverFlags(), tuneSetFlags(), []cli.Flag{
+			simulatedLightFlag(),
 			&cli.IntFlag{Name: "trials", Value: 30, Usage: "try at most `N` sets of parameters"},
 			&cli.StringFlag{Name: "baseline", Usage: "also tune the strength of these methods, a `LIST` of " + strings.Join(tunableBaselines(), ", ")},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
@@ -101,6 +103,10 @@ func tuneCommand() *cli.Command {
 			if n := c.Int("trials"); n < 1 {
 				return usagef("--trials: %d; want at least 1", n)
 			}
+			light, err := simulatedLight(c)
+			if err != nil {
+				return err
+			}
 			o := tuneOptions{
 				dirs:     c.Args().Slice(),
 				spec:     spec,
@@ -110,6 +116,7 @@ func tuneCommand() *cli.Command {
 				trials:   c.Int("trials"),
 				baseline: names,
 				gray:     c.Bool("gray"),
+				light:    light,
 				recurse:  c.Bool("recursive"),
 				to:       c.String("output"),
 				force:    c.Bool("force"),
@@ -184,9 +191,9 @@ func (o tuneOptions) examples(con *console) ([]restore.Example, error) {
 		if n := o.set.crop; n > 0 {
 			scene = restore.Centre(scene, min(n, p.H), min(n, p.W))
 		}
-		e, err := restore.Simulate(scene, spec, o.solver.noise, noiseRNG(o.seed+uint64(i)))
+		e, err := restore.SimulateLight(scene, spec, o.light, o.solver.noise, noiseRNG(o.seed+uint64(i)))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", in.path, err)
+			return nil, fmt.Errorf("%s: %w", in.path, asUsage(err))
 		}
 		all = append(all, e)
 	}

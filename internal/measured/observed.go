@@ -55,20 +55,34 @@ func HasHoles(p *imageio.Picture) bool {
 	return slices.ContainsFunc(p.Alpha, func(a uint16) bool { return a < 0xffff })
 }
 
-// UndoJPEG undoes the rounding of a small JPEG file before it is enlarged, where the
-// noise is to be found: enlarged, blocks would be edges. m, the enlargement read from p,
-// then begins with what that came to. It returns what was done, "" for nothing.
-func UndoJPEG(ctx context.Context, m *restore.Problem, p *imageio.Picture, r restore.Range, o restore.Options) (string, error) {
+// UndoneFirst says in words what UndoJPEG would do to the picture p, "" for nothing.
+func UndoneFirst(m *restore.Problem, p *imageio.Picture) string {
+	_, line := undoneFirst(m, p)
+	return line
+}
+
+func undoneFirst(m *restore.Problem, p *imageio.Picture) (c restore.JPEGChoice, line string) {
 	if p.JPEG == nil || !m.Operator.Resamples() || m.Noise != nil {
-		return "", nil
+		return c, ""
 	}
 	// Above, what is undone goes with detail: docs/pictures.md has the figures.
 	const most = 75
 	if p.JPEG.Format.Quality() > most {
-		return "", nil
+		return c, ""
 	}
-	c := restore.ChooseJPEG(p.JPEG.Format, p.Image, nil)
+	c = restore.ChooseJPEG(p.JPEG.Format, p.JPEG.Decode(), nil)
 	if !c.Operator.Rounded() {
+		return c, ""
+	}
+	return c, c.Line + " before it is enlarged"
+}
+
+// UndoJPEG undoes the rounding of a small JPEG file before it is enlarged, where the
+// noise is to be found: enlarged, blocks would be edges. m, the enlargement read from p,
+// then begins with what that came to. It returns what was done, "" for nothing.
+func UndoJPEG(ctx context.Context, m *restore.Problem, p *imageio.Picture, r restore.Range, o restore.Options) (string, error) {
+	c, line := undoneFirst(m, p)
+	if line == "" {
 		return "", nil
 	}
 	first, err := Read(ctx, p, Choice{Spec: c.Operator, Noise: c.Noise, Range: r})
@@ -85,7 +99,7 @@ func UndoJPEG(ctx context.Context, m *restore.Problem, p *imageio.Picture, r res
 	}
 	if y := p.JPEG.Upright(s.Image); y.Shape == m.Y.Shape {
 		m.Y = y
-		return c.Line + " before it is enlarged", nil
+		return line, nil
 	}
 	return "", nil
 }

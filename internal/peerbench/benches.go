@@ -41,6 +41,7 @@ func benches(threads int) []bench {
 		out = append(out, conv("weight", c.c, c.h, 1, threads))
 	}
 	out = append(out, fft(512, 512), fft(480, 321))
+	out = append(out, fan("projection", 512, 512), fan("back-projection", 512, 512))
 	out = append(out,
 		versus("two threads vs one, prox, 64 channels x 4 layers, 512x512", func() (side, error) { return bound(deep, 512, 2) }, func() (side, error) { return bound(deep, 512, 1) }),
 		versus("two threads vs one, prox, the priors' net, 512x512", func() (side, error) { return bound(natural, 512, 2) }, func() (side, error) { return bound(natural, 512, 1) }),
@@ -381,5 +382,49 @@ func fft(h, w int) bench {
 		k := kernel.NewFFT2(h, w)
 		x, y := random(h*w, 8), make([]complex64, h*(w/2+1))
 		return timed(func() { k.Forward(y, x) }), p.side(), func() {}, nil
+	}}
+}
+
+// fan is the projection of an n x n picture in a fan, or its transpose, on all cores,
+// beside a loop over the views in NumPy.
+func fan(what string, n, views int) bench {
+	name := fmt.Sprintf("fan %s, %dx%d, %d angles, all cores, vs a NumPy loop", what, n, n, views)
+	return bench{name: name, needs: "scipy", setup: func(p *peer) (side, side, func(), error) {
+		back := what != "projection"
+		source, detector := 2*float64(n), float64(n)
+		g := operators.Geometry{Beam: operators.FanFlat, Detectors: n, Source: source, Detector: detector}
+		for i := range views {
+			g.Angles = append(g.Angles, 360*float64(i)/float64(views))
+		}
+		a, err := operators.NewTomograph(operators.Shape{C: 1, H: n, W: n}, g)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		x, y, apply := random(a.Domain().Len(), 9), make([]float32, a.Codomain().Len()), a.Apply
+		if back {
+			x, y, apply = random(len(y), 9), make([]float32, len(x)), a.Adjoint
+		}
+		dir, err := os.MkdirTemp("", "peerbench")
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		done := func() { os.RemoveAll(dir) }
+		in, out := filepath.Join(dir, "x.bin"), filepath.Join(dir, "y.bin")
+		raw, err := binary.Append(nil, binary.LittleEndian, x)
+		if err == nil {
+			err = os.WriteFile(in, raw, 0o666)
+		}
+		if err == nil {
+			_, err = p.ask(map[string]any{"do": "setup", "kind": "fan", "threads": 1, "n": n, "views": views, "source": source, "detector": detector, "back": back, "file": in, "out": out})
+		}
+		if err == nil {
+			apply(y, x)
+			err = agree(y, out)
+		}
+		if err != nil {
+			done()
+			return nil, nil, nil, err
+		}
+		return timed(func() { apply(y, x) }), p.side(), done, nil
 	}}
 }

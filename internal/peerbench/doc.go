@@ -1,6 +1,6 @@
 // Peerbench measures this module against its peers on the same machine: the
 // networks and convolutions against PyTorch, the Fourier transform against
-// SciPy, and the module against itself on two threads, on lesser instruction
+// SciPy, tomography against NumPy, and the module against itself on two threads, on lesser instruction
 // sets and on large pictures.
 //
 //	go run ./internal/peerbench            # a table

@@ -84,3 +84,22 @@ func TestAgreeRefuses(t *testing.T) {
 		t.Error("wrong length accepted")
 	}
 }
+
+// The fan in NumPy and ours compute the same, in both directions.
+func TestFanAgreement(t *testing.T) {
+	p, err := startPeer([]string{"python3", "/usr/bin/python3"})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer p.close()
+	if p.Scipy == "" {
+		t.Skip("no SciPy")
+	}
+	for _, what := range []string{"projection", "back-projection"} {
+		_, _, done, err := fan(what, 33, 20).setup(p)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		done()
+	}
+}

@@ -1,4 +1,4 @@
-"""The PyTorch and SciPy side of peerbench.
+"""The PyTorch, SciPy and NumPy side of peerbench.
 
 Reads one JSON request a line on standard input and answers with one JSON
 object a line. The networks are written from their description (docs of
@@ -242,7 +242,54 @@ def setup_fft(req):
     return lambda: scipy.fft.rfft2(x, workers=req["threads"])
 
 
-SETUP = {"prox": setup_prox, "train": setup_train, "conv": setup_conv, "fft": setup_fft}
+def setup_fan(req):
+    """Joseph's line integrals of a fan on a flat detector, and their transpose: a loop
+    over the views, everything else in arrays."""
+    n, views, source, detector = req["n"], req["views"], req["source"], req["detector"]
+    lines = np.arange(n)
+    s = (lines - n // 2) * (source + detector) / source
+    x = np.fromfile(req["file"], np.float32)
+
+    def rays(theta):
+        sin, cos = np.sin(theta), np.cos(theta)
+        sy, sx = n // 2 - source * cos, n // 2 - source * sin
+        dy, dx = (source + detector) * cos - s * sin, (source + detector) * sin + s * cos
+        for columns in False, True:
+            m = np.flatnonzero((abs(dx) > abs(dy)) == columns)
+            along, across, at, start = (dx[m], dy[m], sx, sy) if columns else (dy[m], dx[m], sy, sx)
+            place = (start + (lines[None, :] - at) * (across / along)[:, None]).astype(np.float32)
+            j = np.floor(place).astype(np.int32)
+            w = place - j
+            inside = (j >= -1) & (j < n)
+            j = np.where(inside, j + 1, 0)
+            weight = (np.hypot(dy[m], dx[m]) / abs(along)).astype(np.float32)
+            yield columns, m, j, np.where(inside, w, 0), np.where(inside, 1 - w, 0), weight
+
+    def project():
+        picture = np.pad(x.reshape(n, n), 1)
+        y = np.zeros((views, n), np.float32)
+        for a in range(views):
+            for columns, m, j, w, v, weight in rays(2 * np.pi * a / views):
+                p = picture.T if columns else picture
+                y[a, m] = weight * (v * p[lines + 1, j] + w * p[lines + 1, j + 1]).sum(1)
+        return y
+
+    def back():
+        y, size = x.reshape(views, n), (n + 2) ** 2
+        sums = [np.zeros(size), np.zeros(size)]
+        for a in range(views):
+            for columns, m, j, w, v, weight in rays(2 * np.pi * a / views):
+                at = ((lines + 1) * (n + 2) + j).ravel()
+                ray = (weight * y[a, m])[:, None]
+                sums[columns] += np.bincount(at, (v * ray).ravel(), size)
+                sums[columns] += np.bincount(at + 1, (w * ray).ravel(), size)[:size]
+        sums = [t.reshape(n + 2, n + 2)[1:-1, 1:-1] for t in sums]
+        return (sums[0] + sums[1].T).astype(np.float32)
+
+    return back if req["back"] else project
+
+
+SETUP = {"fan": setup_fan, "prox": setup_prox, "train": setup_train, "conv": setup_conv, "fft": setup_fft}
 
 
 def answer(req, live):
@@ -257,8 +304,8 @@ def answer(req, live):
             torch.set_num_threads(req["threads"])
         live["run"] = SETUP[req["kind"]](req)
         out = live["run"]()
-        if req["kind"] == "prox":
-            out.numpy().tofile(req["out"])
+        if "out" in req:
+            np.asarray(out).tofile(req["out"])
         return {"value": float(out) if req["kind"] == "train" else 0.0}
     # This thread alone: pools of other threads may spin.
     clock = time.thread_time if req["cpu"] else time.perf_counter

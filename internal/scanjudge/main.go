@@ -1,5 +1,5 @@
-// Command scanjudge prints the tables of docs/measure.md, of scans simulated where the
-// truth is known, against classical methods with their best strength:
+// Command scanjudge prints the tables of docs/measure.md, of measurements simulated where
+// the truth is known, against classical methods with their best strength:
 //
 //	scanjudge tomo TEST TRAIN   slices of the folder TEST at 90 irregular angles and in
 //	                            180 views of a fan, noise 0.1; TV tuned on a slice of
@@ -7,6 +7,11 @@
 //	scanjudge counts TEST       10^4 photons a ray: with their weights, and without
 //	scanjudge mri TEST          an ellipse of a picture, 8 coils, 4-fold and 8-fold, noise
 //	                            0.01, against CG-SENSE at its best weight
+//	kernels TEST                files of a kernel, off its centre or on a pedestal, as they
+//	                            are and corrected
+//	units TEST                  how far the results of the same numbers in other units are
+//	                            apart, in parts of the range: root mean square, and the
+//	                            largest
 //
 // -images N takes N pictures of the folder, -side N the middle N x N pixels of each.
 package main
@@ -34,10 +39,10 @@ func main() {
 	images := flag.Int("images", 3, "take `N` pictures")
 	side := flag.Int("side", 192, "take the middle `N` x N pixels")
 	flag.Parse()
-	run := map[string]func(test, train []operators.Image) error{"tomo": tomo, "counts": counts, "mri": mri}[flag.Arg(0)]
+	run := map[string]func(test, train []operators.Image) error{"tomo": tomo, "counts": counts, "mri": mri, "kernels": kernels, "units": units}[flag.Arg(0)]
 	var err error
 	if run == nil || flag.NArg() < 2 || flag.Arg(0) == "tomo" && flag.NArg() < 3 {
-		err = fmt.Errorf("want tomo TEST TRAIN, counts TEST or mri TEST")
+		err = fmt.Errorf("want tomo TEST TRAIN, or counts, mri, kernels or units and TEST")
 	} else {
 		var test, train []operators.Image
 		if test, err = read(flag.Arg(1), *images, *side); err == nil && flag.NArg() > 2 {
@@ -381,6 +386,122 @@ func phases(test []operators.Image) error {
 			sum += v / float64(len(test))
 		}
 		fmt.Printf("| phase=%s | %.2f |\n", phase, sum)
+	}
+	return nil
+}
+
+// kernels restores a blurred picture with files of its kernel as other programs write
+// them.
+func kernels(test, _ []operators.Image) error {
+	const side, sigma = 31, 1.6
+	gauss := func(side int, dy, dx, pedestal float64) operators.Image {
+		m, sum := operators.NewImage(operators.Shape{C: 1, H: side, W: side}), float32(0)
+		for i := range m.Pix {
+			y, x := float64(i/side-side/2)-dy, float64(i%side-side/2)-dx
+			m.Pix[i] = float32(pedestal + math.Exp(-(y*y+x*x)/(2*sigma*sigma)))
+			sum += m.Pix[i]
+		}
+		for i := range m.Pix {
+			m.Pix[i] /= sum
+		}
+		return m
+	}
+	truth := parse("blur:kernel=psf").WithContent("kernel", gauss(side, 0, 0, 0))
+	restored := func(text string, file operators.Image) (string, error) {
+		sp, sum := parse(text).WithContent("kernel", file), 0.0
+		for i, x := range test {
+			e, err := restore.Simulate(x, truth, noise.White{Sigma: 0.01}, rng(i))
+			if err != nil {
+				return "", err
+			}
+			e.Problem.Operator = sp
+			v, err := solve(e.Problem, e.Truth, restore.Options{Choose: priors.For})
+			if err != nil {
+				return "", err
+			}
+			sum += v / float64(len(test))
+		}
+		return fmt.Sprintf("%.2f", sum), nil
+	}
+	fmt.Printf("| the kernel's file | as it is | corrected | said |\n|---|---|---|---|\n")
+	for _, c := range []struct {
+		name string
+		file operators.Image
+		mend string
+	}{
+		{"right", gauss(side, 0, 0, 0), ""},
+		{"of even size, half a pixel off", gauss(side+1, -.5, -.5, 0), ",centre"},
+		{"1 pixel off", gauss(side, 1, 0, 0), ",centre"},
+		{"3 pixels off", gauss(side, 3, -3, 0), ",centre"},
+		{"on a pedestal of 4%", gauss(side, 0, 0, 0.04), ",background=auto"},
+		{"3 pixels off, on a pedestal", gauss(side, -3, 3, 0.04), ",background=auto,centre"},
+	} {
+		before, err := restored("blur:kernel=psf", c.file)
+		if err != nil {
+			return err
+		}
+		after, err := restored("blur:kernel=psf"+c.mend, c.file)
+		if err != nil {
+			return err
+		}
+		said := len(parse("blur:kernel=psf").WithContent("kernel", c.file).Remarks()) > 0
+		fmt.Printf("| %s | %s | %s | %v |\n", c.name, before, after, said)
+	}
+	return nil
+}
+
+// units restores the same numbers in other units.
+func units(test, _ []operators.Image) error {
+	fmt.Printf("| operator | noise | times 1000 | times 0.05 | times 700, less 400 |\n|---|---|---|---|---|\n")
+	x := test[0]
+	for _, text := range []string{"denoise", "blur:gaussian,sigma=1.6", "sr:factor=2", "inpaint:ratio=0.5", "tomo:angles=60", "mri:accel=4"} {
+		sp := parse(text)
+		level := 0.01
+		if sp.LineIntegrals() {
+			level = 0.1
+		}
+		e, err := restore.Simulate(x, sp, noise.White{Sigma: level}, rng(0))
+		if err != nil {
+			return err
+		}
+		for _, given := range []bool{true, false} {
+			var first []float32
+			how := map[bool]string{true: "given", false: "found"}[given]
+			fmt.Printf("| %s | %s |", text, how)
+			for _, u := range []struct{ gain, offset float64 }{{1, 0}, {1000, 0}, {0.05, 0}, {700, -400}} {
+				p := e.Problem
+				p.Y, p.Range, p.Noise = p.Y.Clone(), restore.Range{}, nil
+				if u.offset != 0 && !sp.ImageShaped() {
+					fmt.Printf(" |") // A 1 is not 1
+					continue
+				}
+				for i, v := range p.Y.Pix {
+					p.Y.Pix[i] = float32(u.gain*float64(v) + u.offset)
+				}
+				if given {
+					p.Noise = noise.White{Sigma: level * u.gain}
+				}
+				plan, err := restore.New(p, restore.Options{Choose: priors.For})
+				if err != nil {
+					return err
+				}
+				r, err := plan.Solve(context.Background(), nil)
+				if err != nil {
+					return err
+				}
+				if first == nil {
+					first = r.Image.Pix
+					continue
+				}
+				worst, sum := 0.0, 0.0
+				for i, v := range r.Image.Pix {
+					d := math.Abs((float64(v)-u.offset)/u.gain - float64(first[i]))
+					worst, sum = max(worst, d), sum+d*d
+				}
+				fmt.Printf(" %.1g, %.1g |", math.Sqrt(sum/float64(len(first))), worst)
+			}
+			fmt.Println()
+		}
 	}
 	return nil
 }

@@ -3,12 +3,58 @@ package restore_test
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 )
+
+// TestStars: points of light on a dark sky, in units of a detector, become much brighter
+// than their blur. That is no fault: the strength stays, and no one is warned. With the
+// kernel of another telescope it is one.
+func TestStars(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 3))
+	x := operators.NewImage(operators.Shape{C: 1, H: 56, W: 56})
+	for range 9 {
+		x.Pix[(8+rng.IntN(40))*x.W+8+rng.IntN(40)] = 3000
+	}
+	spec := func(sigma string) operators.Spec {
+		s, err := operators.ParseSpec("blur:gaussian,sigma=" + sigma)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	e, err := restore.Simulate(x, spec("2"), noise.White{Sigma: 2}, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		sigma string
+		right bool
+	}{{"2", true}, {"3", false}} {
+		p := e.Problem
+		p.Range, p.Operator = restore.Range{}, spec(c.sigma)
+		plan, err := restore.New(p, restore.Options{Choose: priors.For, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := plan.Solve(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if right := r.Suspect == "" && r.Strength == 1; right != c.right {
+			t.Errorf("sigma=%s: strength %v, suspect: %s", c.sigma, r.Strength, r.Suspect)
+		}
+		if c.right && slices.Max(r.Image.Pix) < 2*slices.Max(p.Y.Pix) {
+			t.Errorf("the brightest star is %v, in the measurement %v", slices.Max(r.Image.Pix), slices.Max(p.Y.Pix))
+		}
+	}
+}
 
 // TestFindBlur: blur:auto gives way to what the picture shows, with its boundary
 // and scene; other operators stay.

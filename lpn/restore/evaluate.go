@@ -2,10 +2,12 @@ package restore
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/lpn-imaging/lpn/solvers"
 	"github.com/lpn-imaging/lpn/solvers/metrics"
 )
 
@@ -20,6 +22,21 @@ type Example struct {
 // Simulate measures a scene with samples in [0,1]: y = A x + noise, drawn from rng. A
 // nil model means no noise. For an operator that rounds, y = round(A(x + noise)).
 func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng *rand.Rand) (Example, error) {
+	return SimulateLight(scene, spec, LightNumbers, model, rng)
+}
+
+// SimulateLight is Simulate of an operator that acts on light: with LightLinear,
+// y = e(A d(x)) + noise, where e is the curve of sRGB and d its inverse
+// (solvers.Developed), and light is that of the Problem. The error is an *OptionError for
+// another light than LightNumbers and LightLinear, and for an operator that is neither blur
+// nor sr.
+func SimulateLight(scene operators.Image, spec operators.Spec, light Light, model noise.Model, rng *rand.Rand) (Example, error) {
+	if light != LightNumbers && light != LightLinear {
+		return Example{}, &OptionError{"light", fmt.Sprintf("%q; want linear, or srgb for the numbers as they are", light)}
+	}
+	if light == LightLinear && !blursLight(spec) {
+		return Example{}, notOnLight(spec)
+	}
 	a, err := spec.Build(scene.Shape)
 	if err != nil {
 		return Example{}, err
@@ -35,6 +52,9 @@ func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng
 		add(x)
 		a.Apply(y.Pix, x.Pix)
 		q.Quantise(y.Pix, y.Pix)
+	} else if light == LightLinear {
+		(&solvers.Developed{A: a, Y: y.Pix}).Measure(y.Pix, scene.Pix)
+		add(y)
 	} else {
 		a.Apply(y.Pix, scene.Pix)
 		add(y)
@@ -45,7 +65,7 @@ func Simulate(scene operators.Image, spec operators.Spec, model noise.Model, rng
 	h, w := spec.Frame(y.Shape, scene.Shape)
 	return Example{
 		Truth:   Centre(scene, h, w),
-		Problem: Problem{Y: y, Operator: spec, Scene: scene.Shape, Noise: model, Range: Unit},
+		Problem: Problem{Y: y, Operator: spec, Scene: scene.Shape, Noise: model, Range: Unit, Light: light},
 	}, nil
 }
 

@@ -246,6 +246,21 @@ func everywhere(m operators.Image, ratio float64) bool {
 	return ratio*ratio*energy[len(energy)/50] > energy[len(energy)/4]
 }
 
+// rounding is the level of the errors of a small JPEG file that is to be enlarged, 0 for
+// other measurements. They are no white noise, and no estimate of it sees them. Four
+// pictures saved at the qualities 40, 75 and 90 came out the same to 0.02 dB as without
+// it, in two thirds of the iterations, and five of the twelve were no longer suspect.
+func (p *Plan) rounding() float64 {
+	if !p.Operator.Resamples() || p.problem.Hints.Quality == 0 {
+		return 0
+	}
+	f, err := operators.StandardJPEG(p.problem.Y.C, p.problem.Hints.Quality, 444)
+	if err != nil {
+		return 0
+	}
+	return f.Rounding()
+}
+
 // A JPEGChoice says how to restore a JPEG file.
 type JPEGChoice struct {
 	// Operator is jpeg, with the tables, or denoise.

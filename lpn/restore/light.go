@@ -23,6 +23,16 @@ const (
 	LightAuto Light = "auto"
 )
 
+// blursLight reports whether an operator may act on light: blur and sr.
+func blursLight(s operators.Spec) bool {
+	w := policyOf(s)
+	return w.windows && !w.alone && !w.rounded || s.Resamples()
+}
+
+func notOnLight(s operators.Spec) error {
+	return &OptionError{"light", fmt.Sprintf("linear goes with blur and sr, not with %s", s.Name())}
+}
+
 // decideLight checks Problem.Light, and finds it where it is LightAuto: a part of the
 // measurement is restored both ways, and the lower objective, of the same prior and the
 // same noise, is that of the likelier scene. The difference may be small, but of 20
@@ -33,14 +43,14 @@ func (p *Plan) decideLight() error {
 		return nil
 	}
 	_, white := p.NoiseModel.(noise.White)
-	can := p.passesConstants() && !p.policy.alone && !p.policy.rounded || p.Operator.Resamples()
+	can := blursLight(p.Operator)
 	switch {
 	case want != LightLinear && want != LightAuto:
 		return &OptionError{"light", fmt.Sprintf("%q; want linear, or srgb for the numbers as they are", want)}
 	case want == LightAuto && (!can || !white || p.Solver != "bpg" || p.Lambda == 0 || p.Operator.Resamples()):
 		return nil
 	case !can:
-		return &OptionError{"light", fmt.Sprintf("linear goes with blur and sr, not with %s", p.Operator.Name())}
+		return notOnLight(p.Operator)
 	case !white:
 		return &OptionError{"light", "linear goes with white noise: give a number"}
 	case p.Solver != "bpg":

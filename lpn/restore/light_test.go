@@ -2,6 +2,7 @@ package restore_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -25,6 +26,47 @@ func lamps(h, w int) operators.Image {
 		}
 	}
 	return m
+}
+
+// TestSimulateLight: what an operator on light measures of two plain halves is, behind
+// the blur's reach, the halves, and between them the curve of sRGB (IEC 61966-2-1) of
+// mixed light, not the mean of the numbers. Operators that are no optics are refused.
+func TestSimulateLight(t *testing.T) {
+	spec, err := operators.ParseSpec("sr:factor=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mask, err := operators.ParseSpec("inpaint:ratio=0.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scene := operators.NewImage(operators.Shape{C: 3, H: 4, W: 6})
+	for i := range scene.Pix {
+		if i%6 < 3 {
+			scene.Pix[i] = 0.8
+		}
+	}
+	e, err := restore.SimulateLight(scene, spec, restore.LightLinear, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	light := math.Pow((0.8+0.055)/1.055, 2.4) / 2
+	want := []float64{0.8, 1.055*math.Pow(light, 1/2.4) - 0.055, 0}
+	for i, v := range e.Problem.Y.Pix {
+		if math.Abs(float64(v)-want[i%3]) > 1e-5 {
+			t.Errorf("sample %d is %v, want %v", i, v, want[i%3])
+		}
+	}
+	if e.Problem.Light != restore.LightLinear {
+		t.Errorf("the problem's light is %q", e.Problem.Light)
+	}
+	var bad *restore.OptionError
+	if _, err := restore.SimulateLight(scene, mask, restore.LightLinear, nil, nil); !errors.As(err, &bad) || bad.Option != "light" {
+		t.Errorf("inpaint: %v", err)
+	}
+	if _, err := restore.SimulateLight(scene, spec, restore.LightAuto, nil, nil); !errors.As(err, &bad) || bad.Option != "light" {
+		t.Errorf("auto: %v", err)
+	}
 }
 
 // TestLight: of a scene blurred in linear light and of one blurred in its numbers, each

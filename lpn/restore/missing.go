@@ -65,9 +65,8 @@ func (p Problem) Weighted(w operators.Image, sigma float64) (Problem, error) {
 	return p, nil
 }
 
-// decideMissing finds out which samples are not known, from the problem and from an
-// inpaint, and sets them to 0. Missing samples of what is only noisy make it an
-// inpainting.
+// decideMissing counts the samples that the problem says are missing, and sets them to 0.
+// Missing samples of what is only noisy make it an inpainting.
 func (p *Plan) decideMissing() error {
 	m := p.problem.Missing
 	if m != nil && len(m) != len(p.problem.Y.Pix) {
@@ -115,29 +114,52 @@ func count(m []bool) int {
 // known is the measurement with NaN for samples that are not known, the measurement
 // itself where all are.
 func (p *Plan) known() operators.Image {
-	y, gone := p.problem.Y, p.problem.Missing
+	gone := p.hidden()
 	if gone == nil {
-		if !p.Operator.Masked() {
-			return y
-		}
-		a, err := p.problem.build(p.Scene)
-		if err != nil {
-			return y
-		}
-		mask := a.(*operators.Mask)
-		gone = make([]bool, y.Len())
-		for i := range gone {
-			at := i % (y.H * y.W)
-			gone[i] = !mask.Kept(at/y.W, at%y.W)
-		}
+		return p.problem.Y
 	}
-	y = y.Clone()
+	y := p.problem.Y.Clone()
 	for i := range y.Pix {
 		if gone[i] {
 			y.Pix[i] = float32(math.NaN())
 		}
 	}
 	return y
+}
+
+// hidden marks the samples that are not known, those of the problem and those that the
+// operator masks; nil: there are none.
+func (p *Plan) hidden() []bool {
+	if !p.Operator.Masked() {
+		return p.problem.Missing
+	}
+	a, err := p.Operator.Build(p.Scene)
+	if err != nil {
+		return p.problem.Missing
+	}
+	y, mask := p.problem.Y, a.(*operators.Mask)
+	gone := make([]bool, y.Len())
+	for i := range gone {
+		at := i % (y.H * y.W)
+		gone[i] = !mask.Kept(at/y.W, at%y.W) || p.problem.Missing != nil && p.problem.Missing[i]
+	}
+	return gone
+}
+
+// blank sets what is hidden to 0, where it says nothing, and counts it: files hold
+// anything in the place of what is masked.
+func (p *Plan) blank() {
+	gone := p.hidden()
+	if gone == nil {
+		return
+	}
+	p.holes = count(gone)
+	p.problem.Y = p.problem.Y.Clone()
+	for i, g := range gone {
+		if g {
+			p.problem.Y.Pix[i] = 0
+		}
+	}
 }
 
 // fitMap gives a map of deviations of one channel to all channels, and refuses one of

@@ -102,6 +102,8 @@ type Plan struct {
 	free      bool            // the strength may be raised where the result is implausible
 	gentle    bool            // an image that loses more than noise is denoised less
 	careful   bool            // a result that strains the file gives way to the decoded picture
+	holes     int             // samples that are not known
+	lights    bool            // the measurement are lights on a dark sky
 	part      image.Rectangle // of the scene that is the result, where the plan is a Part
 	source    Source          // of y, where the plan goes over one; the problem's Y has no samples then
 	net       *lpn.Network
@@ -231,6 +233,9 @@ func (p *Plan) decideNoise() error {
 		p.estimate(y)
 	default:
 		p.Level = noise.FindWhite(p.known())
+		if r := p.rounding(); r > p.Level {
+			p.Level, p.NoiseLine = r, fmt.Sprintf("what jpeg of quality %d took, more than the noise that is seen", p.problem.Hints.Quality)
+		}
 		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
 		p.Noise = p.Level * p.Range.span()
 	}

@@ -55,6 +55,51 @@ func solved(t *testing.T, p restore.Problem) []float32 {
 	return r.Image.Pix
 }
 
+// TestPictureUnits: a picture in any unit, with its noise given in that unit or found,
+// gives the same picture in that unit, to 1e-4 of its range.
+func TestPictureUnits(t *testing.T) {
+	for _, text := range []string{"denoise", "blur:gaussian,sigma=1.2", "sr:factor=2", "inpaint:ratio=0.5"} {
+		spec, err := operators.ParseSpec(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := restore.Simulate(blobs(72, 64), spec, noise.White{Sigma: 0.02}, rand.New(rand.NewPCG(1, 2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, given := range []bool{true, false} {
+			var first []float32
+			for _, unit := range []struct{ gain, offset float64 }{{1, 0}, {1000, 0}, {0.05, 0}, {700, -400}} {
+				p := e.Problem
+				p.Y, p.Range, p.Noise = p.Y.Clone(), restore.Range{}, nil
+				for i, v := range p.Y.Pix {
+					p.Y.Pix[i] = float32(unit.gain*float64(v) + unit.offset)
+				}
+				if given {
+					p.Noise = noise.White{Sigma: 0.02 * unit.gain}
+				}
+				plan, err := restore.New(p, restore.Options{Choose: priors.For, Threads: 1, Iters: 10})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := plan.Solve(context.Background(), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if first == nil {
+					first = r.Image.Pix
+				}
+				for i, v := range r.Image.Pix {
+					if d := (float64(v)-unit.offset)/unit.gain - float64(first[i]); math.Abs(d) > 1e-4 {
+						t.Errorf("%s, noise given: %v: in the unit %+v pixel %d is off by %.2g", text, given, unit, i, d)
+						break
+					}
+				}
+			}
+		}
+	}
+}
+
 // The same numbers in any unit give the same picture in that unit, and lengths in
 // millimetres the same as lengths in pixels.
 func TestScanUnits(t *testing.T) {

@@ -233,13 +233,18 @@ func (p *Plan) mayRise() bool { return p.free && p.Lambda > 0 && p.Strength < st
 // samples were clipped. The picture in a file of 8 bits was within black and white.
 func (p *Plan) expected(y []float32) Range { return p.expectedOf(extent(y)) }
 
-// expectedOf is expected of the extent of a measurement.
+// expectedOf is expected of the extent of a measurement. Lights on a dark sky become
+// brighter when a blur is undone, as bright as all the light that they lost, and the
+// prior, which knows no points, lets the sky around them ring.
 func (p *Plan) expectedOf(r Range) Range {
 	if p.policy.rounded {
 		return Unit
 	}
-	if p.Saturated && r.Hi >= 1 {
+	if p.Saturated && r.Hi >= 1 || p.lights {
 		r.Hi = math.Inf(1)
+	}
+	if p.lights {
+		r.Lo--
 	}
 	return r
 }

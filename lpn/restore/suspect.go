@@ -82,7 +82,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 		e.moved, e.kept = p.beyondSteps(ax, y.Pix, q)
 		residual = func(dst []float32, at int) { copy(dst, ax[at:]) }
 	}
-	e.samples = float64(len(y.Pix) - p.problem.unweighted() - p.Missing)
+	e.samples = float64(len(y.Pix) - p.problem.unweighted() - p.holes)
 	if p.Operator.ImageShaped() && y.Len() == len(y.Pix) {
 		e.images(y.Shape, residual)
 	} else {

@@ -71,19 +71,36 @@ func (r Range) Suits(x []float32) bool {
 	return r.valid() && !s.IsZero() && Range{(s.Lo - r.Lo) / r.span(), (s.Hi - r.Lo) / r.span()}.likeUnit()
 }
 
+// mostlyDark reports whether three quarters of the samples lie in the darkest tenth of the
+// range, as between stars or beads.
+func (r Range) mostlyDark(x []float32) bool {
+	limit, dark := float32(r.Lo+r.span()/10), 0
+	for _, v := range x {
+		if v < limit {
+			dark++
+		}
+	}
+	return 4*dark > 3*len(x)
+}
+
 // decideRange finds the range of the scene where the problem does not tell, and
 // takes the problem to [0,1].
 func (p *Plan) decideRange() error {
 	if err := p.findRange(); err != nil {
 		return err
 	}
-	return p.normalise()
+	if err := p.normalise(); err != nil {
+		return err
+	}
+	p.blank()
+	return nil
 }
 
-// findRange finds the range of the scene where the problem does not tell.
-// Samples whose noise is given as a number that fits [0,1] are taken to be in
-// [0,1] where they look like it; else the robust range is measured, so that the
-// same measurement in other units gives the same image in those units.
+// findRange finds the range of the scene where the problem does not tell: the robust
+// one, so that the same measurement in other units gives the same image in those units.
+// A prior of the options that knows other things than photographs, such as digits, has
+// units of its own: for it, samples whose noise is given are taken to be in [0,1] where
+// they look like it.
 func (p *Plan) findRange() error {
 	switch r := p.problem.Range; {
 	case p.policy.rounded:
@@ -100,10 +117,12 @@ func (p *Plan) findRange() error {
 		return nil
 	case p.Operator.ImageShaped():
 		r = robust(p.known().Pix)
-		if r.likeUnit() && p.problem.Noise != nil || r.IsZero() {
+		special := !p.options.Prior.IsZero() && !p.options.Prior.Natural
+		if r.likeUnit() && p.problem.Noise != nil && special || r.IsZero() {
 			r = Unit
 		}
 		p.Range = r
+		p.lights = r != Unit && p.policy.start == startQuadratic && r.mostlyDark(p.known().Pix)
 		return nil
 	}
 	// What is not an image has the range of the scene that explains it.
@@ -142,11 +161,6 @@ func (p *Plan) normalise() error {
 		a.Apply(dark, flat)
 	}
 	p.problem.Y = shifted(p.problem.Y, dark, r.span())
-	for i, gone := range p.problem.Missing {
-		if gone {
-			p.problem.Y.Pix[i] = 0
-		}
-	}
 	if t := p.problem.Truth; t != nil {
 		n := shifted(*t, []float32{float32(r.Lo)}, r.span())
 		p.problem.Truth = &n
