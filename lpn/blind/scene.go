@@ -31,20 +31,24 @@ const (
 	// noiseDoubt is the deviation of the logarithm of the noise's power about what the
 	// estimate of the noise says.
 	noiseDoubt = 0.07
+	// floorDoubt and floorRough are those of a floor that is not white, the same at all frequencies and
+	// changing over them.
+	floorDoubt, floorRough = 0.3, 0.15
+	roughOctave            = 0.3
 	// windowed is by how much the Blackman window reduces the number of independent
 	// frequencies.
 	windowed = 3
 )
 
-// A scene is what is known of the log power of a scene in the cells of a spectrum before
-// they are looked at: a mean and a covariance, n x n by rows.
+// A scene is what is known of the log power in the cells of a spectrum before they are looked at:
+// of the scene a mean and a covariance, of the noise the covariance about what the cells say; n x n by rows.
 type scene struct {
-	mean, covariance []float64
+	mean, covariance, noise []float64
 }
 
-func sceneOf(cells []cell) scene {
+func sceneOf(cells []cell, doubt, rough float64) scene {
 	n := len(cells)
-	out := scene{make([]float64, n), make([]float64, n*n)}
+	out := scene{make([]float64, n), make([]float64, n*n), make([]float64, n*n)}
 	angle := func(c cell) float64 { return (float64(c.sector)+0.5)/sectors*math.Pi - math.Pi/2 }
 	for i, a := range cells {
 		u, ww := math.Log(a.w), a.w*a.w
@@ -59,6 +63,11 @@ func sceneOf(cells []cell) scene {
 				c += square(roughSpread)
 			}
 			out.covariance[i*n+j], out.covariance[j*n+i] = c, c
+			c = square(doubt) + square(rough)*math.Exp(-math.Abs(u-v)/roughOctave)
+			if i == j {
+				c += square(rough)
+			}
+			out.noise[i*n+j], out.noise[j*n+i] = c, c
 		}
 	}
 	return out
@@ -66,9 +75,40 @@ func sceneOf(cells []cell) scene {
 
 // A reading is the most probable scene and noise of a measured spectrum seen through a kernel.
 type reading struct {
-	dual  []float64 // C^-1 (s - mean), C the covariance
-	scene []float64 // s
-	noise float64   // t
+	scene, noise guess
+}
+
+// A guess is a Gaussian vector: its departure from the mean, and that multiplied by the inverse of the covariance.
+type guess struct{ value, dual []float64 }
+
+func newGuess(n int) guess { return guess{make([]float64, n), make([]float64, n)} }
+
+// distance is -2 log of the probability, up to a constant.
+func (g guess) distance() float64 {
+	sum := 0.0
+	for i, v := range g.value {
+		sum += v * g.dual[i]
+	}
+	return sum
+}
+
+// between writes the vector at a share of the way from a to b.
+func (g guess) between(a, b guess, share float64) {
+	for i := range g.value {
+		g.value[i] = a.value[i] + share*(b.value[i]-a.value[i])
+		g.dual[i] = a.dual[i] + share*(b.dual[i]-a.dual[i])
+	}
+}
+
+// fill sets the value to the covariance times the dual.
+func (g guess) fill(covariance []float64) {
+	n := len(g.value)
+	for i := range n {
+		g.value[i] = 0
+		for j, v := range covariance[i*n : (i+1)*n] {
+			g.value[i] += v * g.dual[j]
+		}
+	}
 }
 
 // surprise is -2 log p(P | kernel), up to a constant, of the powers P measured in the
@@ -76,69 +116,70 @@ type reading struct {
 //
 //	log P = log(q exp(s) + exp(t)) + e,
 //
-// q is the kernel's |K|^2 in the cell, s the scene, Gaussian as above, t the log power of the noise,
-// Gaussian about its estimate, and e the scatter of a mean over few frequencies. s and t
+// q is the kernel's |K|^2 in the cell, s the scene and t the log power of the noise, Gaussian
+// as above, and e the scatter of a mean over few frequencies. s and t
 // are integrated over by Laplace's approximation, which takes the measurement for linear
 // about their most probable values. Gauss-Newton steps find those, halved until they help; they
 // begin where r stands and leave r there.
-func (s spectrum) surprise(q []float64, r *reading) float64 {
+//
+// q may be unsure: its logarithm then has the variances loose, each on its own; nil for none.
+func (s spectrum) surprise(q, loose []float64, r *reading) float64 {
 	n := len(s.cells)
 	prior := s.scene
-	level := math.Log(s.noise + 1e-12)
-	if r.scene == nil {
-		*r = reading{make([]float64, n), slices.Clone(prior.mean), level}
+	if loose != nil {
+		prior.covariance = slices.Clone(prior.covariance)
+		for i, v := range loose {
+			prior.covariance[i*n+i] += v
+		}
+	}
+	if r.scene.value == nil {
+		*r = reading{newGuess(n), newGuess(n)}
 	}
 	scatter := make([]float64, n)
 	for i, c := range s.cells {
 		scatter[i] = windowed/square(c.weight) + 1e-6
 	}
+	seen := func(r reading, i int) (scene, noise float64) {
+		return q[i] * math.Exp(prior.mean[i]+r.scene.value[i]), (s.cells[i].noise + 1e-12) * math.Exp(r.noise.value[i])
+	}
 	// far is -2 log p(P, s, t | kernel), which the most probable s and t make least.
 	far := func(r reading) float64 {
-		sum, t := square((r.noise-level)/noiseDoubt), math.Exp(r.noise)
+		sum := r.scene.distance() + r.noise.distance()
 		for i, c := range s.cells {
-			sum += square(math.Log(c.power/(q[i]*math.Exp(r.scene[i])+t)))/scatter[i] + r.dual[i]*(r.scene[i]-prior.mean[i])
+			m, t := seen(r, i)
+			sum += square(math.Log(c.power/(m+t))) / scatter[i]
 		}
 		return sum
 	}
 	bend, noisy, left := make([]float64, n), make([]float64, n), make([]float64, n)
 	chol, z := make([]float64, n*n), make([]float64, n)
-	full, next := reading{make([]float64, n), make([]float64, n), 0}, reading{make([]float64, n), make([]float64, n), 0}
+	full, next := reading{newGuess(n), newGuess(n)}, reading{newGuess(n), newGuess(n)}
 	value, now := 0.0, far(*r)
 	for range 20 {
-		t := math.Exp(r.noise)
 		for i, c := range s.cells {
-			m := q[i] * math.Exp(r.scene[i])
+			m, t := seen(*r, i)
 			bend[i], noisy[i] = m/(m+t), t/(m+t)
-			left[i] = math.Log(c.power/(m+t)) + bend[i]*(r.scene[i]-prior.mean[i]) + noisy[i]*(r.noise-level)
+			left[i] = math.Log(c.power/(m+t)) + bend[i]*r.scene.value[i] + noisy[i]*r.noise.value[i]
 		}
 		for i := range n {
 			for j := range i + 1 {
-				chol[i*n+j] = bend[i]*prior.covariance[i*n+j]*bend[j] + square(noiseDoubt)*noisy[i]*noisy[j]
+				chol[i*n+j] = bend[i]*prior.covariance[i*n+j]*bend[j] + noisy[i]*prior.noise[i*n+j]*noisy[j]
 			}
 			chol[i*n+i] += scatter[i]
 		}
 		value = cholesky(chol, n)
 		copy(z, left)
 		solve(chol, z, n)
-		full.noise = level
 		for i := range n {
 			value += left[i] * z[i]
-			full.dual[i] = bend[i] * z[i]
-			full.noise += square(noiseDoubt) * noisy[i] * z[i]
+			full.scene.dual[i], full.noise.dual[i] = bend[i]*z[i], noisy[i]*z[i]
 		}
-		for i := range n {
-			full.scene[i] = prior.mean[i]
-			for j, v := range prior.covariance[i*n : (i+1)*n] {
-				full.scene[i] += v * full.dual[j]
-			}
-		}
+		full.scene.fill(prior.covariance)
+		full.noise.fill(prior.noise)
 		before := now
 		for step := 1.0; step > 1e-3; step /= 2 {
-			for i := range n {
-				next.dual[i] = r.dual[i] + step*(full.dual[i]-r.dual[i])
-				next.scene[i] = r.scene[i] + step*(full.scene[i]-r.scene[i])
-			}
-			next.noise = r.noise + step*(full.noise-r.noise)
+			next.scene.between(r.scene, full.scene, step)
+			next.noise.between(r.noise, full.noise, step)
 			if f := far(next); f < now {
 				*r, next, now = next, *r, f
 				break
