@@ -97,7 +97,7 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 	}
 	if o.Noise == 0 {
 		if p.floor = p.floorOf(); p.floor != nil {
-			p.noise = math.Sqrt(p.floor.fast())
+			p.noise = max(p.noise, math.Sqrt(p.floor.fast()))
 		}
 	}
 	var parts []part

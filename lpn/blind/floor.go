@@ -15,7 +15,7 @@ const (
 	flattest   = 0.02 // share of the blocks that counts
 	fewBlocks  = 24   // at least
 	manyBlocks = 400  // from which on they need not overlap
-	louder     = 2    // than white noise: the power from which on a floor is believed
+	quiet      = 3e-3 // white noise above that is believed
 )
 
 // A floor is the power of a picture's noise at the frequencies (2 pi i/blockSide, 2 pi j/blockSide), the same in
@@ -24,9 +24,12 @@ const (
 type floor [half][half]float64
 
 // floorOf is the mean power of the blocks with least energy at low frequencies; nil in a picture of few blocks, and
-// where the estimate of white noise agrees.
+// where white noise was found: where no block is flat, as in foliage, that is the better estimate.
 // Below slowestAt, by which the blocks were chosen, it is that of the next frequencies.
 func (p plane) floorOf() *floor {
+	if p.noise > quiet {
+		return nil
+	}
 	const n = blockSide
 	step := n
 	if (p.h/n)*(p.w/n) < manyBlocks {
@@ -89,9 +92,6 @@ func (p plane) floorOf() *floor {
 				out[u][v] = next / count
 			}
 		}
-	}
-	if out.fast() < louder*square(p.noise) {
-		return nil
 	}
 	return out
 }
