@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
@@ -34,4 +35,24 @@ func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem,
 	p.Blur, p.Operator, p.Scene = &e, e.Operator(p.Operator.Boundary()), operators.Shape{}
 	p.Scene, err = p.scene()
 	return p, err
+}
+
+// doubtBlur makes the picture itself the result where the restoration by a blur that was found in it is
+// suspect: whoever gave no kernel is not to be left with less than before.
+func (p *Plan) doubtBlur(r *Result) {
+	if p.Blur == nil || r.Suspect == "" || p.policy.alone {
+		return
+	}
+	y := p.problem.Y
+	if p.treatment != nil {
+		y = p.untreated
+	}
+	m := operators.Image{Shape: y.Shape, Pix: slices.Clone(y.Pix)}
+	p.Range.back(m.Pix)
+	if p.Gray {
+		m.Pix, m.C = slices.Concat(m.Pix, m.Pix, m.Pix), 3
+	}
+	r.Image, r.X, r.LeftAlone = m, nil, true
+	r.Note, r.Suspect = "left as it is: "+r.Suspect, ""
+	r.Certified, r.Uncertified = false, "the result is the picture as it was, no minimiser"
 }
