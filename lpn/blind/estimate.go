@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -305,9 +304,6 @@ func settle(parts []part, o Options) Estimate {
 		if little || total(Sharp) <= best+doubt {
 			kind = Sharp
 		}
-		if os.Getenv("BLINDDEBUG") != "" {
-			fmt.Printf("DEBUG sharp %.0f gaussian %.0f(%.2f) disk %.0f motion %.0f(%.2f) free %.0f -> %s\n", total(Sharp), total(Gaussian), median(parts, Gaussian, 0).value, total(Disk), total(Motion), median(parts, Motion, 0).value, total(Free), kind)
-		}
 	}
 	e := Estimate{Kind: kind}
 	switch kind {
@@ -424,6 +420,15 @@ func Likeness(a, b operators.Kernel) float64 {
 		}
 	}
 	return best / math.Sqrt(na*nb)
+}
+
+// leastConfidence is that of a free kernel with which a picture is restored: below, its parts do not agree.
+const leastConfidence = 0.65
+
+// Sure reports whether the blur is known well enough to be undone: it is the same all over the picture and, of a
+// free kernel, the parts of the picture agree on it. A restoration by another one may be worse than the picture.
+func (e Estimate) Sure() bool {
+	return !e.Varies && (e.Kind != Free || e.Confidence >= leastConfidence)
 }
 
 // Centroid is the mean position of the kernel's weight, rows and columns from its

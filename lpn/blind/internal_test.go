@@ -184,7 +184,7 @@ func TestReduced(t *testing.T) {
 // TestSurprise: with next to no noise the measurement is linear in the scene, and the
 // surprise of two cells is that of a Gaussian of two numbers, in closed form.
 func TestSurprise(t *testing.T) {
-	cells := []cell{{w: 0.5, power: 0.02, weight: 9, sector: 1, noise: 1e-11}, {w: 1.4, power: 0.004, weight: 12, sector: 3, noise: 1e-11}}
+	cells := []cell{{w: 0.5, power: 0.02, weight: 9, sector: 1, at: rings + 14, noise: 1e-11}, {w: 1.4, power: 0.004, weight: 12, sector: 3, at: 3*rings + 22, noise: 1e-11}}
 	s := spectrum{cells: cells, scene: sceneOf(cells, noiseDoubt, 0)}
 	q := []float64{0.8, 0.3}
 	c := s.scene.covariance

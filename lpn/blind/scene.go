@@ -1,33 +1,51 @@
 package blind
 
 import (
+	"bytes"
+	_ "embed"
 	"math"
 	"slices"
+	"sync"
+
+	"github.com/lpn-imaging/lpn/internal/npy"
 )
 
-// What 108 photographs of bsds500, of those for training and none that validates, say of
-// the logarithm of a scene's power at frequency w (radians a pixel) in direction t:
+// What photographs say of the logarithm of a scene's power in the cells of a spectrum: a Gaussian vector, its mean
+// and covariance those of the photographs of bsds500 for training, of which every 20th was left out: see
+// TestFitScenes. For c cells the file holds their numbers (cell.at), the mean, and the lower half of the covariance
+// by rows.
 //
-//	s(w,t) = level - slope log w - native w^2 + axes cos 4t - 0.04 cos 4t log w + smooth(log w) + direction(log w, t) + rough,
-//
-// a Gaussian process. slope, native and the level have means and deviations; native is the
-// square of the Gaussian blur that sharp photographs seem to have, lens, demosaicking and
-// file together; axes is the share of horizontal and vertical lines. smooth, direction and
-// rough are processes of mean 0 with the covariances of scene.covariance. The numbers are
-// those of largest likelihood, rounded, but for the level, which is left open, and
-// directionWidth, the best of three.
-const (
-	levelMean, levelSpread   = -4, 5
-	slopeMean, slopeSpread   = 1.98, 0.33
-	nativeMean, nativeSpread = 0.133, 0.068 // pixels squared
-	axesMean, axesFall       = 0.27, 0.04
-	smoothSpread             = 0.145
-	directionSpread          = 0.435 // the same at all frequencies
-	directionWander          = 0.4   // changing with the frequency
-	directionWidth           = 0.5   // of 2 sin(angle between)
-	octave                   = 0.77  // of log w, over which smooth and direction change
-	roughSpread              = 0.058
+//go:embed scenes.npy
+var scenesFile []byte
 
+// scenes is the table: where a cell stands in it, the mean, the covariance.
+var scenes = sync.OnceValue(func() (t struct {
+	place            map[int]int
+	mean, covariance []float64
+}) {
+	r := bytes.NewReader(scenesFile)
+	h, err := npy.ReadHeader(r)
+	if err != nil {
+		panic(err)
+	}
+	v, err := h.Floats(r, h.Shape[0])
+	if err != nil {
+		panic(err)
+	}
+	n := int((math.Sqrt(25+8*float64(len(v))) - 5) / 2) // v holds 2n + n(n+1)/2
+	t.place, t.mean, t.covariance = map[int]int{}, make([]float64, n), make([]float64, n*n)
+	low := v[2*n:]
+	for i := range n {
+		t.place[int(v[i])], t.mean[i] = i, float64(v[n+i])
+		for j := range i + 1 {
+			c := float64(low[i*(i+1)/2+j])
+			t.covariance[i*n+j], t.covariance[j*n+i] = c, c
+		}
+	}
+	return t
+})
+
+const (
 	// noiseDoubt is the deviation of the logarithm of the noise's power about what the
 	// estimate of the noise says.
 	noiseDoubt = 0.07
@@ -46,24 +64,17 @@ type scene struct {
 	mean, covariance, noise []float64
 }
 
+// sceneOf looks the cells up, which must be in the table; doubt and rough are those of the noise.
 func sceneOf(cells []cell, doubt, rough float64) scene {
-	n := len(cells)
+	n, t := len(cells), scenes()
 	out := scene{make([]float64, n), make([]float64, n*n), make([]float64, n*n)}
-	angle := func(c cell) float64 { return (float64(c.sector)+0.5)/sectors*math.Pi - math.Pi/2 }
 	for i, a := range cells {
-		u, ww := math.Log(a.w), a.w*a.w
-		out.mean[i] = levelMean - slopeMean*u - nativeMean*ww + math.Cos(4*angle(a))*(axesMean-axesFall*u)
+		at := t.place[a.at]
+		out.mean[i] = t.mean[at]
 		for j, b := range cells[:i+1] {
-			v := math.Log(b.w)
-			near := math.Exp(-math.Abs(u-v) / octave)
-			along := math.Exp(-2 * square(math.Sin(angle(a)-angle(b))/directionWidth))
-			c := square(levelSpread) + square(slopeSpread)*u*v + square(nativeSpread)*ww*b.w*b.w +
-				square(smoothSpread)*near + along*(square(directionSpread)+square(directionWander)*near)
-			if i == j {
-				c += square(roughSpread)
-			}
+			c := t.covariance[at*len(t.mean)+t.place[b.at]]
 			out.covariance[i*n+j], out.covariance[j*n+i] = c, c
-			c = square(doubt) + square(rough)*math.Exp(-math.Abs(u-v)/roughOctave)
+			c = square(doubt) + square(rough)*math.Exp(-math.Abs(math.Log(a.w/b.w))/roughOctave)
 			if i == j {
 				c += square(rough)
 			}

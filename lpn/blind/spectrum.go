@@ -3,6 +3,7 @@ package blind
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/operators"
@@ -41,9 +42,21 @@ const (
 	native     = 0.3
 )
 
-// powerOf measures the spectrum through a Blackman window, whose leakage falls
-// faster than any blur's transfer function is deep.
+// powerOf measures the spectrum in the cells in which scenes are known.
 func powerOf(p plane) spectrum {
+	out := measured(p)
+	out.cells = slices.DeleteFunc(out.cells, func(c cell) bool { _, ok := scenes().place[c.at]; return !ok })
+	doubt, rough := noiseDoubt, 0.0
+	if p.floor != nil {
+		doubt, rough = floorDoubt, floorRough
+	}
+	out.scene = sceneOf(out.cells, doubt, rough)
+	return out
+}
+
+// measured is the spectrum seen through a Blackman window, whose leakage falls
+// faster than any blur's transfer function is deep.
+func measured(p plane) spectrum {
 	h, w := p.h, p.w
 	mean := 0.0
 	for _, v := range p.pix {
@@ -91,11 +104,6 @@ func powerOf(p plane) spectrum {
 			out.cells = append(out.cells, c)
 		}
 	}
-	doubt, rough := noiseDoubt, 0.0
-	if p.floor != nil {
-		doubt, rough = floorDoubt, floorRough
-	}
-	out.scene = sceneOf(out.cells, doubt, rough)
 	return out
 }
 
