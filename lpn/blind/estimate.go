@@ -299,7 +299,8 @@ func settle(parts []part, o Options) Estimate {
 				kind, best = k, t
 			}
 		}
-		little := kind == Motion && median(parts, Motion, 0).value < leastLength ||
+		little := kind == Free && median(parts, Gaussian, 0).value < leastSigma && (Estimate{Kernel: parts[0].kernels[Free]}).Width() < math.Sqrt2*leastSigma ||
+			kind == Motion && median(parts, Motion, 0).value < leastLength ||
 			(kind == Gaussian || kind == Disk) && median(parts, Gaussian, 0).value < leastSigma
 		if little || total(Sharp) <= best+doubt {
 			kind = Sharp
