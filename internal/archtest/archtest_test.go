@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 	"internal/imageio":       {"internal/atomicfile", "internal/inorder", "internal/npy", "operators"},
 	"lpn/train":              {"internal/arena", "internal/checkpoint", "internal/fraction", "internal/imageio", "internal/kernel", "internal/network", "internal/unitrange", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn"},
 	"lpn/priors":             {"assets", "lpn"},
-	"lpn/blind":              {"internal/kernel", "internal/minimise", "operators", "operators/noise"},
+	"lpn/blind":              {"internal/kernel", "internal/minimise", "internal/npy", "operators", "operators/noise"},
 	"lpn/restore":            {"internal/kernel", "internal/sysmem", "internal/unitrange", "lpn", "lpn/blind", "lpn/priors", "operators", "operators/noise", "solvers", "solvers/metrics"},
 	"operators/noise":        {"internal/fraction", "internal/kernel", "internal/spell", "operators"},
 	"internal/docstest":      {"operators"},

@@ -6,6 +6,8 @@
 //	                                was found over that with the true one, shifts aligned
 //	blindjudge families DIR         Gaussians and disks of 0.8 to 6 pixels, noise of
 //	                                0.005 to 0.03: the parameter over the true one
+//	blindjudge kinds KERNELS DIR    the same kernels, a Gaussian and a disk in noise of 0.01: is the kind
+//	                                found if none is asked for?
 //	blindjudge sharp DIR            photographs as they are, and with noise: are they
 //	                                left alone?
 //
@@ -36,10 +38,16 @@ import (
 func main() {
 	pictures := flag.String("pictures", "239,259,279,319", "numbers of the photographs")
 	side := flag.Int("side", 255, "side of the blurred crop; 0: the whole picture")
+	which := flag.String("kernels", "0,1,2,3,4,5,6,7", "numbers of the kernels")
 	ratios := flag.Bool("ratios", true, "restore, too: the error ratios")
+	keep := flag.String("keep", "", "folder for the large photographs")
+	seeds := flag.Int("seeds", 1, "number of large mosaics")
 	flag.Parse()
 	err := func() error {
 		args := flag.Args()
+		if len(args) == 3 && args[0] == "large" {
+			return large(args[1], args[2], *keep, *seeds)
+		}
 		if len(args) < 2 {
 			return fmt.Errorf("want levin KERNELS DIR, families DIR or sharp DIR")
 		}
@@ -49,7 +57,9 @@ func main() {
 		}
 		switch {
 		case len(args) == 3 && args[0] == "levin":
-			return levin(args[1], x, *side, *ratios)
+			return levin(args[1], *which, x, *side, *ratios)
+		case len(args) == 3 && args[0] == "kinds":
+			return kinds(args[1], x, *side)
 		case args[0] == "families":
 			return families(x, *side)
 		case args[0] == "sharp":
@@ -105,17 +115,26 @@ func blurred(m operators.Image, k operators.Kernel, side int, sigma float64, see
 	return restore.Centre(scene, h, w), y, nil
 }
 
-func levin(kernels string, pictures []operators.Image, side int, ratios bool) error {
+// levinKernel reads one of the kernels of Levin et al.
+func levinKernel(dir string, j int) (operators.Kernel, error) {
+	p, err := imageio.Read(filepath.Join(dir, fmt.Sprintf("levin%d.npy", j)))
+	if err != nil {
+		return operators.Kernel{}, err
+	}
+	return operators.NewKernel(p.Image)
+}
+
+func levin(kernels, which string, pictures []operators.Image, side int, ratios bool) error {
 	const sigma = 0.01
 	var n, at3, at5 int
-	likeness, slowest := 0.0, 0.0
+	likeness, slowest, least := 0.0, 0.0, math.Inf(1)
 	for i, m := range pictures {
-		for j := range 8 {
-			p, err := imageio.Read(filepath.Join(kernels, fmt.Sprintf("levin%d.npy", j)))
+		for _, name := range strings.Split(which, ",") {
+			j, err := strconv.Atoi(name)
 			if err != nil {
 				return err
 			}
-			k, err := operators.NewKernel(p.Image)
+			k, err := levinKernel(kernels, j)
 			if err != nil {
 				return err
 			}
@@ -135,11 +154,12 @@ func levin(kernels string, pictures []operators.Image, side int, ratios bool) er
 			n++
 			fmt.Printf("picture %d, kernel %d: confidence %.3f, %.1f s, likeness %.3f", i, j, e.Confidence, seconds, l)
 			if ratios {
-				r, err := ratio(x, y, k, e.Kernel, sigma)
+				r, gain, err := ratio(x, y, k, e.Kernel, sigma)
 				if err != nil {
 					return err
 				}
-				fmt.Printf(", error ratio %.2f", r)
+				fmt.Printf(", error ratio %.2f, %+.2f dB", r, gain)
+				least = min(least, gain)
 				if r <= 3 {
 					at3++
 				}
@@ -152,39 +172,45 @@ func levin(kernels string, pictures []operators.Image, side int, ratios bool) er
 	}
 	fmt.Printf("%d cases: mean likeness %.3f, at most %.1f s", n, likeness/float64(n), slowest)
 	if ratios {
-		fmt.Printf(", success at 3: %.0f%%, at 5: %.0f%%", 100*float64(at3)/float64(n), 100*float64(at5)/float64(n))
+		fmt.Printf(", success at 3: %.0f%%, at 5: %.0f%%, at least %+.2f dB over the picture as it was", 100*float64(at3)/float64(n), 100*float64(at5)/float64(n), least)
 	}
 	fmt.Println()
 	return nil
 }
 
-// ratio is the error ratio of the kernel that was found.
-func ratio(x, y operators.Image, truth, found operators.Kernel, sigma float64) (float64, error) {
-	a, err := squaredError(x, y, found, sigma)
+// ratio is the error ratio of the kernel that was found, and what the restoration by it gains over y, in dB.
+func ratio(x, y operators.Image, truth, found operators.Kernel, sigma float64) (ratio, gain float64, err error) {
+	a, err := restored(y, found, sigma)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	b, err := squaredError(x, y, truth, sigma)
-	return a / b, err
+	b, err := restored(y, truth, sigma)
+	if err != nil {
+		return 0, 0, err
+	}
+	e := squaredError(x, a)
+	return e / squaredError(x, b), 10 * math.Log10(squaredError(x, y)/e), nil
 }
 
-// squaredError restores y with a kernel and compares with x at the best shift.
-func squaredError(x, y operators.Image, k operators.Kernel, sigma float64) (float64, error) {
+// restored is y without the blur of a kernel.
+func restored(y operators.Image, k operators.Kernel, sigma float64) (operators.Image, error) {
 	spec, err := operators.ParseSpec("blur:kernel=psf.npy")
 	if err != nil {
-		return 0, err
+		return y, err
 	}
 	e := blind.Estimate{Kernel: k}
 	spec = spec.WithBoundary(operators.Valid).WithData(e.Image())
 	problem := restore.Problem{Y: y, Operator: spec, Noise: noise.White{Sigma: sigma}, Range: restore.Unit}
 	plan, err := restore.New(problem, restore.Options{Choose: priors.For, Iters: 40, Threads: 1})
 	if err != nil {
-		return 0, err
+		return y, err
 	}
 	r, err := plan.Solve(context.Background(), nil)
-	if err != nil {
-		return 0, err
-	}
+	return r.Image, err
+}
+
+// squaredError compares y with x at the best shift.
+func squaredError(x, y operators.Image) float64 {
 	const most, edge = 8, 20
 	best := math.Inf(1)
 	for dy := -most; dy <= most; dy++ {
@@ -192,14 +218,14 @@ func squaredError(x, y operators.Image, k operators.Kernel, sigma float64) (floa
 			sum := 0.0
 			for i := edge; i < x.H-edge; i++ {
 				for j := edge; j < x.W-edge; j++ {
-					d := float64(r.Image.Pix[(i+dy)*x.W+j+dx] - x.Pix[i*x.W+j])
+					d := float64(y.Pix[(i+dy)*x.W+j+dx] - x.Pix[i*x.W+j])
 					sum += d * d
 				}
 			}
 			best = min(best, sum)
 		}
 	}
-	return best, nil
+	return best
 }
 
 func families(pictures []operators.Image, side int) error {
@@ -246,6 +272,34 @@ func families(pictures []operators.Image, side int) error {
 		share := func(a int) float64 { return 100 * float64(a) / float64(n) }
 		fmt.Printf("%s: %d cases, within 5%% %.0f%%, within 10%% %.0f%%, the interval holds the truth %.0f%%\n", kind, n, share(within5), share(within10), share(inside))
 	}
+	return nil
+}
+
+func kinds(kernels string, pictures []operators.Image, side int) error {
+	all, err := shots(kernels, []int{0})
+	if err != nil {
+		return err
+	}
+	n, right := 0, 0
+	for i, m := range pictures {
+		for j, s := range all[1:] {
+			_, y, err := blurred(m, s.kernel, side, 0.01, uint64(100*i+j))
+			if err != nil {
+				return err
+			}
+			e, err := blind.Find(context.Background(), y, blind.Options{})
+			if err != nil {
+				return err
+			}
+			n++
+			verdict := "WRONG"
+			if e.Kind == s.want {
+				right, verdict = right+1, "right"
+			}
+			fmt.Printf("picture %d, %s: %s, likeness %.2f: %v\n", i, s.name, verdict, blind.Likeness(e.Kernel, s.kernel), e)
+		}
+	}
+	fmt.Printf("kinds: %d of %d are right\n", right, n)
 	return nil
 }
 

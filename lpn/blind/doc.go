@@ -18,15 +18,13 @@
 //
 // # Families, by the spectrum
 //
-// The power of a photograph falls with the frequency w like a_s w^-alpha, in every
-// direction s with another amplitude, and what is measured of it is
+// What is measured of the power of a scene S in a cell of frequency and direction is
 //
-//	P(w) = a_s w^-alpha |H(w)|^2 |K(w)|^2 + noise,
+//	P = S |K|^2 + noise.
 //
-// H the little blur of sharp photographs. No scene follows this law exactly: log P departs from
-// it by a process that is smooth over frequency and direction, whose covariance
-// training photographs tell. The likelihood of a parameter is the
-// probability of the measured spectrum, integrated over all scenes of that process and
+// log S is a Gaussian vector over the cells, with the mean and the covariance of training photographs.
+// The likelihood of a parameter is the
+// probability of the measured spectrum, integrated over all such scenes and
 // over the level of the noise, which is known to a few percent only; its maximum is the value,
 // and what is within 95% by the likelihood ratio the interval. No single scene is
 // chosen, so there is nothing to be trapped in. A disk of 3 pixels or more shows
@@ -56,11 +54,9 @@
 //
 // # Which kind
 //
-// Every candidate, the free kernel too, has a misfit of the spectrum: the weighted sum of squares
-// of log P about the law above, least over a and alpha. The family with the least is taken
-// if it is not much worse than the free kernel; a picture is sharp where
-// no blur at all is about as good and the Gaussian that fits best is one that sharp
-// photographs have.
+// Every candidate, no blur and the free kernel too, has that likelihood. The family with the largest is taken
+// if it is not much less than that of the free kernel, of which a share counts as error; a picture is sharp where
+// no blur at all is about as likely, or the blur is one that sharp photographs have.
 //
 // # Large photographs
 //

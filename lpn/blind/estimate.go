@@ -95,6 +95,11 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 	if !p.contrast() {
 		return Estimate{}, &PictureError{y.H, y.W, "no edges above the noise to find its blur by; give the kernel"}
 	}
+	if o.Noise == 0 {
+		if p.floor = p.floorOf(); p.floor != nil {
+			p.noise = max(p.noise, math.Sqrt(p.floor.fast()))
+		}
+	}
 	var parts []part
 	windows := p.windows()
 	for _, w := range windows {
@@ -104,29 +109,40 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 		}
 	}
 	e := settle(parts, o)
-	if e.Kind == Free && len(windows) == 1 {
-		e.Confidence = p.alike(ctx, e.Kernel.H+2, o)
+	if len(windows) == 1 && e.Kind != Sharp {
+		parts = p.halves(ctx, e, o)
+		if e.Kind == Free {
+			e.Confidence = Likeness(parts[0].kernels[Free], parts[1].kernels[Free])
+		}
+		if err := ctx.Err(); err != nil {
+			return Estimate{}, err
+		}
+	}
+	if e.Varies = e.varies(parts); e.Varies && len(windows) > 1 {
+		e.take(parts[0])
 	}
 	e.Noise = p.noise * unit
 	return e, ctx.Err()
 }
 
-// A part is the finding of one window: for every kind that was tried the misfit of
-// the spectrum, and the kernel.
+// A part is the finding of one window: for every kind that was tried the surprise of the
+// spectrum, the parameters and the kernel.
 type part struct {
-	misfit  map[Kind]float64
-	fits    map[Kind][]fit
-	kernels map[Kind]operators.Kernel
+	spectrum spectrum
+	surprise map[Kind]float64
+	fits     map[Kind][]fit
+	kernels  map[Kind]operators.Kernel
 }
 
 // look tries the kinds on a window. Like all below it, it gives up when ctx is done, and what it
 // returns then means nothing.
 func look(ctx context.Context, p plane, o Options) part {
-	out := part{misfit: map[Kind]float64{}, fits: map[Kind][]fit{}, kernels: map[Kind]operators.Kernel{}}
+	out := part{surprise: map[Kind]float64{}, fits: map[Kind][]fit{}, kernels: map[Kind]operators.Kernel{}}
 	wanted := func(k Kind) bool { return o.Kind == Any || o.Kind == k }
 	s := powerOf(p)
+	out.spectrum = s
 	add := func(kind Kind, k operators.Kernel, fits ...fit) {
-		out.kernels[kind], out.fits[kind], out.misfit[kind] = k, fits, s.misfit(k)
+		out.kernels[kind], out.fits[kind], out.surprise[kind] = k, fits, s.surpriseOf(kind, k)
 	}
 	if o.Kind == Any {
 		delta := newKernel(1)
@@ -173,17 +189,19 @@ func grown(ctx context.Context, p plane, o Options) operators.Kernel {
 	}
 }
 
-// alike is the likeness of the free kernels of two parts of a plane, each three
-// fifths of its longer side.
-func (p plane) alike(ctx context.Context, side int, o Options) float64 {
+// halves looks at two overlapping parts of a plane, each three fifths of its longer side, for the kind of an estimate.
+func (p plane) halves(ctx context.Context, e Estimate, o Options) []part {
 	h, w := p.h, p.w
 	if h > w {
 		h = h * 3 / 5
 	} else {
 		w = w * 3 / 5
 	}
-	side = min(max(side, 3), odd(float64(min(h, w))/3))
-	return Likeness(free(ctx, p.cut(0, 0, h, w), side, o.Start), free(ctx, p.cut(p.h-h, p.w-w, h, w), side, o.Start))
+	o.Kind, o.Size = e.Kind, min(e.Kernel.H+2, MaxSize, odd(float64(min(h, w))/3))
+	if e.Kind != Free {
+		o.Size = 0
+	}
+	return []part{look(ctx, p.cut(0, 0, h, w), o), look(ctx, p.cut(p.h-h, p.w-w, h, w), o)}
 }
 
 // rim is the weight of the two outermost rings.
@@ -259,37 +277,33 @@ const (
 	leastSigma = 0.62
 	// leastLength is the length in pixels of a motion that is one.
 	leastLength = 2.5
-	// unsharp is how much further than the best kernel no blur may lie from the
-	// spectrum of such a picture: at most 1.25 times in sharp photographs, at least
-	// 1.7 times in blurred ones.
-	unsharp = 1.4
-	// simple is how much further a family with few numbers may lie from the spectrum
-	// than the free kernel, which has many.
-	simple = 1.15
+	// doubt is by how much less surprising than no blur a kernel must be, of a picture that is not
+	// sharp, and a free kernel than a family with few numbers.
+	doubt = 30
 )
 
 // settle makes one estimate of what the windows show.
 func settle(parts []part, o Options) Estimate {
-	// The geometric mean: a window of a scene that fits no kernel does not outvote the others.
 	total := func(k Kind) float64 {
-		logs := 0.0
+		sum := 0.0
 		for _, p := range parts {
-			logs += math.Log(p.misfit[k])
+			sum += p.surprise[k]
 		}
-		return math.Exp(logs / float64(len(parts)))
+		return sum
 	}
 	kind := o.Kind
 	if kind == Any {
 		kind = Free
-		best := total(Free) * simple
+		best := total(Free) + doubt
 		for _, k := range []Kind{Motion, Disk, Gaussian} {
 			if t := total(k); t <= best {
 				kind, best = k, t
 			}
 		}
-		small := kind == Gaussian || kind == Disk || kind == Motion && median(parts, Motion, 0).value < leastLength
-		close := total(Sharp) <= unsharp*min(best, total(Free))
-		if median(parts, Gaussian, 0).value < leastSigma && (small || close) {
+		little := kind == Free && median(parts, Gaussian, 0).value < leastSigma && (Estimate{Kernel: parts[0].kernels[Free]}).Width() < math.Sqrt2*leastSigma ||
+			kind == Motion && median(parts, Motion, 0).value < leastLength ||
+			(kind == Gaussian || kind == Disk) && median(parts, Gaussian, 0).value < leastSigma
+		if little || total(Sharp) <= best+doubt {
 			kind = Sharp
 		}
 	}
@@ -298,7 +312,7 @@ func settle(parts []part, o Options) Estimate {
 	case Sharp:
 		e.Kernel, e.Confidence = parts[0].kernels[Sharp], 1
 	case Free:
-		e.Kernel, e.Confidence, e.Varies = medoid(parts)
+		e.Kernel, e.Confidence = medoid(parts)
 	default:
 		names := map[Kind][]string{Gaussian: {"sigma"}, Disk: {"radius"}, Motion: {"length", "angle"}}[kind]
 		for i, n := range names {
@@ -308,11 +322,6 @@ func settle(parts []part, o Options) Estimate {
 		e.Kernel = e.kernel()
 		f := median(parts, kind, 0)
 		e.Confidence = max(0, 1-(f.hi-f.lo)/(f.hi+f.lo))
-		lo, hi := math.Inf(1), 0.0
-		for _, p := range parts {
-			lo, hi = min(lo, p.fits[kind][0].value), max(hi, p.fits[kind][0].value)
-		}
-		e.Varies = hi > 1.5*lo
 	}
 	return e
 }
@@ -343,13 +352,37 @@ func median(parts []part, k Kind, i int) fit {
 	return all[len(all)/2]
 }
 
-// differ is the likeness of two windows' free kernels below which the blur varies.
-const differ = 0.55
+const (
+	// differ is how much more surprising than its own kernel that of the picture is in a part with another
+	// blur, and unlike the Likeness below which two kernels are different ones.
+	differ = 60
+	unlike = 0.85
+)
+
+// varies reports whether a part of the picture speaks for another blur.
+func (e Estimate) varies(parts []part) bool {
+	return e.Kind != Sharp && slices.ContainsFunc(parts, func(p part) bool {
+		own := p.kernels[e.Kind]
+		if Likeness(own, e.Kernel) >= unlike {
+			return false
+		}
+		return p.spectrum.surpriseOf(e.Kind, e.Kernel) > p.surprise[e.Kind]+differ
+	})
+}
+
+// take makes the kernel and the parameters those of a part.
+func (e *Estimate) take(p part) {
+	e.Kernel = p.kernels[e.Kind]
+	for i := range e.Parameters {
+		f := p.fits[e.Kind][i]
+		e.Parameters[i].Value, e.Parameters[i].Lo, e.Parameters[i].Hi = f.value, f.lo, f.hi
+	}
+}
 
 // medoid is the free kernel that is most like those of the other windows.
-func medoid(parts []part) (k operators.Kernel, alike float64, varies bool) {
+func medoid(parts []part) (k operators.Kernel, alike float64) {
 	if len(parts) == 1 {
-		return parts[0].kernels[Free], 1, false
+		return parts[0].kernels[Free], 1
 	}
 	best := -1.0
 	for i, p := range parts {
@@ -363,11 +396,7 @@ func medoid(parts []part) (k operators.Kernel, alike float64, varies bool) {
 			best, k = sum, p.kernels[Free]
 		}
 	}
-	alike = best / float64(len(parts)-1)
-	if alike < differ {
-		return parts[0].kernels[Free], alike, true
-	}
-	return k, alike, false
+	return k, best / float64(len(parts)-1)
 }
 
 // Likeness is the largest normalised correlation of two kernels over all shifts, 1
@@ -393,6 +422,15 @@ func Likeness(a, b operators.Kernel) float64 {
 		}
 	}
 	return best / math.Sqrt(na*nb)
+}
+
+// leastConfidence is that of a free kernel with which a picture is restored: below, its parts do not agree.
+const leastConfidence = 0.65
+
+// Sure reports whether the blur is known well enough to be undone: it is the same all over the picture and, of a
+// free kernel, the parts of the picture agree on it. A restoration by another one may be worse than the picture.
+func (e Estimate) Sure() bool {
+	return !e.Varies && (e.Kind != Free || e.Confidence >= leastConfidence)
 }
 
 // Centroid is the mean position of the kernel's weight, rows and columns from its

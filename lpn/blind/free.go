@@ -97,6 +97,7 @@ type plane struct {
 	pix   []float32
 	ok    []bool
 	noise float64
+	floor *floor // of its noise, nil if that is white
 }
 
 // reduced is the plane on a grid coarser by the factor f: Gaussian means of

@@ -3,6 +3,7 @@ package blind
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/internal/minimise"
@@ -12,7 +13,6 @@ import (
 // A spectrum is the power of a window of the picture over frequency, averaged in
 // cells of a polar grid: sectors of direction by rings of equal ratio.
 type spectrum struct {
-	noise float64 // power of white noise
 	cells []cell
 	scene scene
 	h, w  int
@@ -21,9 +21,10 @@ type spectrum struct {
 }
 
 // A cell is the mean of the power over count frequencies near radius w, in
-// radians a pixel, in a sector of directions.
+// radians a pixel, in a sector of directions, and the power of the noise there.
 type cell struct {
 	w, power, weight float64
+	noise            float64
 	sector, at       int
 }
 
@@ -42,24 +43,28 @@ const (
 	native     = 0.3
 )
 
-// powerOf measures the spectrum through a Blackman window, whose leakage falls
-// faster than any blur's transfer function is deep.
+// powerOf measures the spectrum in the cells in which scenes are known.
 func powerOf(p plane) spectrum {
+	out := measured(p)
+	out.cells = slices.DeleteFunc(out.cells, func(c cell) bool { _, ok := scenes().place[c.at]; return !ok })
+	doubt, rough := noiseDoubt, 0.0
+	if p.floor != nil {
+		doubt, rough = floorDoubt, floorRough
+	}
+	out.scene = sceneOf(out.cells, doubt, rough)
+	return out
+}
+
+// measured is the spectrum seen through a Blackman window, whose leakage falls
+// faster than any blur's transfer function is deep.
+func measured(p plane) spectrum {
 	h, w := p.h, p.w
 	mean := 0.0
 	for _, v := range p.pix {
 		mean += float64(v)
 	}
 	mean /= float64(len(p.pix))
-	window := func(n int) []float64 {
-		b := make([]float64, n)
-		for i := range b {
-			t := 2 * math.Pi * (float64(i) + 1) / (float64(n) + 1)
-			b[i] = 0.42 - 0.5*math.Cos(t) + 0.08*math.Cos(2*t)
-		}
-		return b
-	}
-	wy, wx := window(h), window(w)
+	wy, wx := blackman(h), blackman(w)
 	x := make([]float32, h*w)
 	energy := 0.0
 	for i := range h {
@@ -70,10 +75,10 @@ func powerOf(p plane) spectrum {
 		}
 	}
 	f := make([]complex64, h*(w/2+1))
-	out := spectrum{noise: square(p.noise), h: h, w: w, fft: kernel.NewFFT2(h, w)}
+	out := spectrum{h: h, w: w, fft: kernel.NewFFT2(h, w)}
 	out.fft.Forward(f, x)
 	out.index = make([]int16, len(f))
-	var total, logs, counts [sectors * rings]float64
+	var total, logs, counts, noises [sectors * rings]float64
 	for u := range h {
 		for v := range w/2 + 1 {
 			at := cellOf(u, v, h, w)
@@ -83,18 +88,34 @@ func powerOf(p plane) spectrum {
 			}
 			z := f[u*(w/2+1)+v]
 			total[at] += float64(real(z))*float64(real(z)) + float64(imag(z))*float64(imag(z))
-			fy := 2 * math.Pi * float64(min(u, h-u)) / float64(h)
-			logs[at] += math.Log(math.Hypot(fy, 2*math.Pi*float64(v)/float64(w)))
+			fy, fx := 2*math.Pi*float64(min(u, h-u))/float64(h), 2*math.Pi*float64(v)/float64(w)
+			logs[at] += math.Log(math.Hypot(fy, fx))
+			if p.floor != nil {
+				noises[at] += p.floor.at(fy, fx)
+			}
 			counts[at]++
 		}
 	}
 	for at, n := range counts {
 		if n > 3 {
-			out.cells = append(out.cells, cell{w: math.Exp(logs[at] / n), power: total[at] / n / energy, weight: math.Sqrt(n), sector: at / rings, at: at})
+			c := cell{w: math.Exp(logs[at] / n), power: total[at] / n / energy, weight: math.Sqrt(n), noise: square(p.noise), sector: at / rings, at: at}
+			if p.floor != nil {
+				c.noise = noises[at] / n
+			}
+			out.cells = append(out.cells, c)
 		}
 	}
-	out.scene = sceneOf(out.cells)
 	return out
+}
+
+// blackman is the Blackman window of n samples.
+func blackman(n int) []float64 {
+	b := make([]float64, n)
+	for i := range b {
+		t := 2 * math.Pi * (float64(i) + 1) / (float64(n) + 1)
+		b[i] = 0.42 - 0.5*math.Cos(t) + 0.08*math.Cos(2*t)
+	}
+	return b
 }
 
 // misfit is how far the spectrum is from that of a scene blurred by a kernel,
@@ -114,6 +135,29 @@ func (s spectrum) misfit(k operators.Kernel) float64 {
 		return s.misfitAt(h, alpha) + steadiness*square(alpha-usual)
 	})
 	return best
+}
+
+// looseness is the share of a free kernel's energy that is error.
+const looseness = 0.15
+
+// surpriseOf is the surprise of a kernel of a kind. The error E of a free one is spread evenly over the frequencies:
+// its power, by Parseval, is looseness ||k||^2, and the logarithm of |K+E|^2 has about the variance 2 E^2/(|K|^2 + E^2).
+func (s spectrum) surpriseOf(kind Kind, k operators.Kernel) float64 {
+	q := s.gain(k)
+	var loose []float64
+	if kind == Free {
+		e := 0.0
+		for _, t := range k.Taps {
+			e += looseness * t * t
+		}
+		loose = make([]float64, len(q))
+		for i := range q {
+			q[i] += e
+			loose[i] = 2 * e / q[i]
+		}
+	}
+	var r reading
+	return s.surprise(q, loose, &r)
 }
 
 // gain is the mean of |K|^2 in each cell.
@@ -154,7 +198,7 @@ func (s spectrum) misfitAt(h []float64, alpha float64) float64 {
 	var num, den [sectors]float64
 	for i, c := range s.cells {
 		q[i] = h[i] * math.Pow(c.w, -alpha)
-		num[c.sector] += c.weight * (c.power - s.noise)
+		num[c.sector] += c.weight * (c.power - c.noise)
 		den[c.sector] += c.weight * q[i]
 	}
 	var a [sectors]float64
@@ -167,7 +211,7 @@ func (s spectrum) misfitAt(h []float64, alpha float64) float64 {
 		total = 0
 		for i, c := range s.cells {
 			m := a[c.sector] * q[i]
-			v := m + s.noise + 1e-12
+			v := m + c.noise + 1e-12
 			e := math.Log(c.power / v)
 			total += c.weight * e * e
 			up[c.sector] += c.weight * e * m / v
@@ -214,7 +258,7 @@ func (s spectrum) fitted(ctx context.Context, family func(float64) operators.Ker
 		if ctx.Err() != nil {
 			return 0
 		}
-		return s.surprise(s.gain(family(math.Exp(t))), &r)
+		return s.surprise(s.gain(family(math.Exp(t))), nil, &r)
 	}
 	step := math.Log(hi/lo) / n
 	values := make([]float64, n+1)

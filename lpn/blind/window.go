@@ -31,8 +31,9 @@ func (p plane) windows() []plane {
 	slices.SortStableFunc(all, func(a, b place) int { return cmp.Compare(b.score, a.score) })
 	var out []plane
 	var taken []place
+	far := max(windowSide, max(p.h, p.w)/4) // all over the picture, to see whether the blur varies
 	for _, c := range all {
-		apart := func(t place) bool { return max(t.y-c.y, c.y-t.y) >= windowSide || max(t.x-c.x, c.x-t.x) >= windowSide }
+		apart := func(t place) bool { return max(t.y-c.y, c.y-t.y) >= far || max(t.x-c.x, c.x-t.x) >= far }
 		if len(out) < mostParts && !slices.ContainsFunc(taken, func(t place) bool { return !apart(t) }) {
 			taken = append(taken, c)
 			out = append(out, p.cut(c.y, c.x, windowSide, windowSide))
@@ -65,7 +66,7 @@ func (p plane) edges(y, x int) float64 {
 
 // cut copies a part of a plane.
 func (p plane) cut(y, x, h, w int) plane {
-	out := plane{h: h, w: w, pix: make([]float32, h*w), ok: make([]bool, h*w), noise: p.noise}
+	out := plane{h: h, w: w, pix: make([]float32, h*w), ok: make([]bool, h*w), noise: p.noise, floor: p.floor}
 	for i := range h {
 		copy(out.pix[i*w:(i+1)*w], p.pix[(y+i)*p.w+x:])
 		copy(out.ok[i*w:(i+1)*w], p.ok[(y+i)*p.w+x:])

@@ -2,7 +2,9 @@ package restore
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/operators"
@@ -12,7 +14,7 @@ import (
 // FindBlur estimates the blur of a problem with the operator blur:auto from its
 // picture. It returns the problem with that blur as its operator, under the same
 // boundary, and with the estimate in Blur. A sharp picture becomes a problem of noise
-// alone. Other problems are returned unchanged. start is a guess at the kernel, nil for
+// alone, and so does one whose blur is not sure (see blind.Estimate.Sure), unless its kind was asked for. Other problems are returned unchanged. start is a guess at the kernel, nil for
 // none. New calls FindBlur unless the caller has; it cannot be stopped then. The error is
 // a *blind.PictureError if the picture does not show its blur, or that of ctx.
 func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem, error) {
@@ -31,7 +33,35 @@ func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem,
 	if err != nil {
 		return p, err
 	}
-	p.Blur, p.Operator, p.Scene = &e, e.Operator(p.Operator.Boundary()), operators.Shape{}
+	boundary := p.Operator.Boundary()
+	p.Blur, p.Operator, p.Scene = &e, operators.Spec{}, operators.Shape{}
+	if o.Kind != blind.Any || e.Sure() {
+		p.Operator = e.Operator(boundary)
+	}
 	p.Scene, err = p.scene()
 	return p, err
+}
+
+// doubtBlur makes the picture itself the result where the restoration by a blur that was found in it is
+// suspect: whoever gave no kernel is not to be left with less than before. It also says that a blur was found and
+// not undone.
+func (p *Plan) doubtBlur(r *Result) {
+	if p.Blur != nil && p.policy.alone && p.Blur.Kind != blind.Sharp {
+		r.Note = strings.TrimSuffix("the blur is not known well enough to be undone; "+r.Note, "; ")
+	}
+	if p.Blur == nil || r.Suspect == "" || p.policy.alone {
+		return
+	}
+	y := p.problem.Y
+	if p.treatment != nil {
+		y = p.untreated
+	}
+	m := operators.Image{Shape: y.Shape, Pix: slices.Clone(y.Pix)}
+	p.Range.back(m.Pix)
+	if p.Gray {
+		m.Pix, m.C = slices.Concat(m.Pix, m.Pix, m.Pix), 3
+	}
+	r.Image, r.X, r.LeftAlone = m, nil, true
+	r.Note, r.Suspect = "left as it is: "+r.Suspect, ""
+	r.Certified, r.Uncertified = false, "the result is the picture as it was, no minimiser"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
@@ -56,9 +57,8 @@ func TestStars(t *testing.T) {
 	}
 }
 
-// TestFindBlur: blur:auto gives way to what the picture shows, with its boundary
-// and scene; other operators stay.
-func TestFindBlur(t *testing.T) {
+// outOfFocus is a scene of blocks through a disk of 3 pixels, in noise of 0.01.
+func outOfFocus(t *testing.T) operators.Image {
 	rng := rand.New(rand.NewPCG(1, 7))
 	x := operators.NewImage(operators.Shape{C: 1, H: 120, W: 130})
 	for range 300 {
@@ -82,6 +82,13 @@ func TestFindBlur(t *testing.T) {
 	for i := range y.Pix {
 		y.Pix[i] += float32(0.01 * rng.NormFloat64())
 	}
+	return y
+}
+
+// TestFindBlur: blur:auto gives way to what the picture shows, with its boundary
+// and scene; other operators stay.
+func TestFindBlur(t *testing.T) {
+	y := outOfFocus(t)
 	auto, err := operators.ParseSpec("blur:auto,kind=disk")
 	if err != nil {
 		t.Fatal(err)
@@ -101,5 +108,35 @@ func TestFindBlur(t *testing.T) {
 	}
 	if _, err := restore.FindBlur(context.Background(), restore.Problem{Y: operators.NewImage(operators.Shape{C: 1, H: 9, W: 9}), Operator: auto}, nil); err == nil {
 		t.Error("no error of a picture of 9x9 pixels")
+	}
+}
+
+// TestWrongBlur: a restoration by a kernel that is not that of the picture says so; if the kernel was found and not
+// given, the picture stays as it is.
+func TestWrongBlur(t *testing.T) {
+	y := outOfFocus(t)
+	wrong, err := operators.MotionKernel(21, 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := blind.Estimate{Kind: blind.Free, Kernel: wrong}
+	solve := func(p restore.Problem) restore.Result {
+		plan, err := restore.New(p, restore.Options{Choose: priors.For, Iters: 20, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := plan.Solve(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	p := restore.Problem{Y: y, Operator: found.Operator(operators.Valid), Noise: noise.White{Sigma: 0.01}, Range: restore.Unit}
+	if r := solve(p); r.Suspect == "" {
+		t.Errorf("the kernel that was given is not doubted: %q", r.Note)
+	}
+	p.Blur = &found
+	if r := solve(p); !r.LeftAlone || !strings.HasPrefix(r.Note, "left as it is: ") || !slices.Equal(r.Image.Pix, y.Pix) {
+		t.Errorf("left alone: %v, %q", r.LeftAlone, r.Note)
 	}
 }

@@ -461,6 +461,9 @@ func (p *Plan) String() string {
 	}
 	if p.Blur != nil {
 		line("blur", "%s, found in the picture", p.Blur)
+		if p.policy.alone && p.Blur.Kind != blind.Sharp {
+			line("", "not known well enough to be undone")
+		}
 	}
 	from := "given"
 	if p.Estimated {

@@ -89,6 +89,7 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 			return out, err
 		}
 	}
+	p.doubtBlur(&out)
 	out.Seconds = time.Since(start).Seconds()
 	return out, nil
 }

@@ -194,6 +194,7 @@ func (p *Plan) Join(cores iter.Seq2[Core, error]) (Result, error) {
 	if p.strained(seen) {
 		return out, p.giveWay(&out)
 	}
+	p.doubtBlur(&out)
 	return out, nil
 }
 
