@@ -866,7 +866,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 // the level grows with the error of rounding and less with the deviation; that of the
 // best level on simulated camera pictures. quality 0 is suspected.
 func jpegLevel(deviation float64, quality int) float64 {
-	const most, least = 40. / 255, 1.5
+	const most, least = 36. / 255, 1.5
 	if quality == 0 {
 		return deviation * min(3, max(most/deviation, 1))
 	}
