@@ -166,7 +166,7 @@ func TestSmallLayouts(t *testing.T) {
 	if on(20); on(24) == nil || on(16) == first {
 		t.Error("more than two layouts are kept")
 	}
-	if on(256) == on(256) {
+	if large := on(256); on(256) == large {
 		t.Error("a layout for a large picture is kept")
 	}
 }
