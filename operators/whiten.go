@@ -9,9 +9,10 @@ import (
 
 // Whiten makes the noise of the coils of k-space, 2 coils x H x W, independent. It
 // estimates the covariance of the noise P = L L' from a scan without a signal, 2 coils
-// x any or, as a list for each coil, 2 x coils x any, and multiplies the coils' numbers by L^-1, and the coils' maps if the spec
-// holds them (Pruessmann et al., Magn. Reson. Med. 46, 2001). P is scaled to a mean of
-// 1 on its diagonal, so that the level of the noise stays.
+// x any or, as a list for each coil, 2 x coils x any. It multiplies the coils' numbers by
+// L^-1, and the coils' maps if the spec holds them (Pruessmann et al., Magn. Reson. Med.
+// 46, 2001). P is scaled to a mean of 1 on its diagonal, so that the level of the noise
+// stays.
 func (m Measurement) Whiten(scan Image) (Measurement, error) {
 	k := m.Y.C / 2
 	if scan.C == 2 && scan.H == k && k > 1 {

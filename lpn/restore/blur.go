@@ -14,9 +14,11 @@ import (
 // FindBlur estimates the blur of a problem with the operator blur:auto from its
 // picture. It returns the problem with that blur as its operator, under the same
 // boundary, and with the estimate in Blur. A sharp picture becomes a problem of noise
-// alone, and so does one whose blur is not sure (see blind.Estimate.Sure), unless its kind was asked for. Other problems are returned unchanged. start is a guess at the kernel, nil for
-// none. New calls FindBlur unless the caller has; it cannot be stopped then. The error is
-// a *blind.PictureError if the picture does not show its blur, or that of ctx.
+// alone, and so does one whose blur is not sure (see blind.Estimate.Sure), unless its
+// kind was asked for. Other problems are returned unchanged. start is a guess at the
+// kernel, nil for none. New calls FindBlur unless the caller has; it cannot be stopped
+// then. The error is a *blind.PictureError if the picture does not show its blur, or that
+// of ctx.
 func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem, error) {
 	if !p.Operator.Auto() {
 		return p, nil
@@ -42,9 +44,9 @@ func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem,
 	return p, err
 }
 
-// doubtBlur makes the picture itself the result where the restoration by a blur that was found in it is
-// suspect: whoever gave no kernel is not to be left with less than before. It also says that a blur was found and
-// not undone.
+// doubtBlur makes the picture itself the result where the restoration by a blur that was
+// found in it is suspect: whoever gave no kernel is not to be left with less than before.
+// It also says that a blur was found and not undone.
 func (p *Plan) doubtBlur(r *Result) {
 	if p.Blur != nil && p.policy.alone && p.Blur.Kind != blind.Sharp {
 		r.Note = strings.TrimSuffix("the blur is not known well enough to be undone; "+r.Note, "; ")
