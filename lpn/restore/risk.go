@@ -25,7 +25,7 @@ func (p *Plan) helped(y operators.Image, x []float32, minimise minimiser) (bool,
 		}
 	}
 	smooth, rough := taken(y, x)
-	if p.patterned && rough > mostUneven*mostUneven*smooth {
+	if most := p.mostUneven(); p.patterned && rough > most*most*smooth {
 		return false, nil
 	}
 	won, lost, variance, err := p.nearer(y, x, minimise)
@@ -127,8 +127,11 @@ func (p *Plan) nearer(y operators.Image, x []float32, minimise minimiser) (won, 
 // mostUneven is how unevenly correlated noise may be taken, as a ratio of root mean
 // squares of the roughest and the smoothest quarter. In simulated camera images of two
 // kinds of demosaicking that came out nearer to the truth it was up to 1.55, in those that
-// did not, and that Stein's estimate does not refuse, 1.6 and more.
-const mostUneven = 1.58
+// did not, and that Stein's estimate does not refuse, 1.6 and more. Little noise may be
+// the texture of a clean photograph, of which more than 1.28 is not believed.
+func (p *Plan) mostUneven() float64 {
+	return 1.28 + 0.3*min(max((255*p.deviation-3.5)/1.5, 0), 1)
+}
 
 // taken is the mean square of what was taken from the smoothest and from the roughest
 // quarter of an image's 8x8 blocks, but for those without noise, as in bars and clipped
