@@ -81,7 +81,7 @@ func fileOpener(spec operators.Spec) func(path string) (operators.Image, error) 
 	}
 }
 
-// openOperatorFile reads a file that a model of noise or a table of numbers is in.
+// openOperatorFile reads the file of a model of noise, or a table of numbers.
 func openOperatorFile(path string) (operators.Image, error) {
 	m, err := flags.File(path)
 	return m, missing(err)

@@ -24,6 +24,16 @@ type shot struct {
 	kernel operators.Kernel
 }
 
+// tell prints what was found in a picture, and reports whether the kind is right.
+func (s shot) tell(picture string, e blind.Estimate) bool {
+	verdict := "WRONG"
+	if e.Kind == s.want {
+		verdict = "right"
+	}
+	fmt.Printf("%s, %s: %s, likeness %.2f: %v\n", picture, s.name, verdict, blind.Likeness(e.Kernel, s.kernel), e)
+	return e.Kind == s.want
+}
+
 // shots are no blur, a Gaussian of 2.5 pixels, a disk of 4, and the shakes of Levin et al., enlarged to sides
 // in turn; 0 leaves one as it is.
 func shots(kernels string, sides []int) ([]shot, error) {
@@ -181,11 +191,9 @@ func large(kernels, dir, keep string, seeds int) error {
 				return err
 			}
 			n++
-			verdict := "WRONG"
-			if e.Kind == s.want {
-				right, verdict = right+1, "right"
+			if s.tell(fmt.Sprintf("mosaic %d, %.0f s", seed, time.Since(start).Seconds()), e) {
+				right++
 			}
-			fmt.Printf("mosaic %d, %s: %s, likeness %.2f, %.0f s: %v\n", seed, s.name, verdict, blind.Likeness(e.Kernel, s.kernel), time.Since(start).Seconds(), e)
 		}
 	}
 	fmt.Printf("large: the kind of %d of %d is right\n", right, n)

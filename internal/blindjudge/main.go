@@ -8,6 +8,7 @@
 //	                                0.005 to 0.03: the parameter over the true one
 //	blindjudge kinds KERNELS DIR    the same kernels, a Gaussian and a disk in noise of 0.01: is the kind
 //	                                found if none is asked for?
+//	blindjudge large KERNELS DIR    the same, and no blur, in mosaics of 12 megapixels saved as JPEG
 //	blindjudge sharp DIR            photographs as they are, and with noise: are they
 //	                                left alone?
 //
@@ -49,7 +50,7 @@ func main() {
 			return large(args[1], args[2], *keep, *seeds)
 		}
 		if len(args) < 2 {
-			return fmt.Errorf("want levin KERNELS DIR, families DIR or sharp DIR")
+			return fmt.Errorf("want levin, kinds or large KERNELS DIR, families DIR or sharp DIR")
 		}
 		x, err := read(args[len(args)-1], *pictures)
 		if err != nil {
@@ -292,11 +293,9 @@ func kinds(kernels string, pictures []operators.Image, side int) error {
 				return err
 			}
 			n++
-			verdict := "WRONG"
-			if e.Kind == s.want {
-				right, verdict = right+1, "right"
+			if s.tell(fmt.Sprintf("picture %d", i), e) {
+				right++
 			}
-			fmt.Printf("picture %d, %s: %s, likeness %.2f: %v\n", i, s.name, verdict, blind.Likeness(e.Kernel, s.kernel), e)
 		}
 	}
 	fmt.Printf("kinds: %d of %d are right\n", right, n)

@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -54,16 +53,7 @@ func (p *Plan) doubtBlur(r *Result) {
 	if p.Blur == nil || r.Suspect == "" || p.policy.alone {
 		return
 	}
-	y := p.problem.Y
-	if p.treatment != nil {
-		y = p.untreated
-	}
-	m := operators.Image{Shape: y.Shape, Pix: slices.Clone(y.Pix)}
-	p.Range.back(m.Pix)
-	if p.Gray {
-		m.Pix, m.C = slices.Concat(m.Pix, m.Pix, m.Pix), 3
-	}
-	r.Image, r.X, r.LeftAlone = m, nil, true
+	r.Image, r.X, r.LeftAlone = p.given(p.problem.Y.Clone()), nil, true
 	r.Note, r.Suspect = "left as it is: "+r.Suspect, ""
 	r.Certified, r.Uncertified = false, "the result is the picture as it was, no minimiser"
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/lpn-imaging/lpn/operators"
-	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
@@ -17,11 +16,11 @@ import (
 
 // helped reports whether the result x of denoising y is nearer to the image than y
 // is, as far as can be told.
-func (p *Plan) helped(y operators.Image, x []float32, minimise minimiser) (bool, error) {
+func (p *Plan) helped(ctx context.Context, y operators.Image, x []float32, minimise minimiser) (bool, error) {
 	if q := p.onSample(y.Shape); q != nil {
 		x = sample(operators.Image{Shape: y.Shape, Pix: x}).Pix
 		p, y, minimise = q, sample(y), func(p *Plan, y operators.Image) (solvers.Result, error) {
-			return p.minimise(context.Background(), p.a, y, p.psi, nil, func(solvers.Iterate) {})
+			return p.minimise(ctx, p.a, y, p.psi, nil, func(solvers.Iterate) {})
 		}
 	}
 	smooth, rough := taken(y, x)
@@ -56,14 +55,10 @@ func (p *Plan) missed() float64 {
 const sampleSquare, sampleSquares = 256, 4
 
 // onSample is the plan for the sample of an image of shape s, nil where the whole of it
-// is to be taken: because it is small, or the noise depends on the place.
+// is to be taken: because it is small, or the noise is not white.
 func (p *Plan) onSample(s operators.Shape) *Plan {
 	const side = sampleSquare * sampleSquares
-	m := p.model()
-	if c, ok := m.(noise.Correlated); ok {
-		m = c.Model
-	}
-	if !white(m) || min(s.H, s.W) < side || s.H*s.W < 4*side*side || !p.policy.alone {
+	if !white(p.model()) || min(s.H, s.W) < side || s.H*s.W < 4*side*side || !p.policy.alone {
 		return nil
 	}
 	q := *p
@@ -134,10 +129,9 @@ func (p *Plan) mostUneven() float64 {
 }
 
 // taken is the mean square of what was taken from the smoothest and from the roughest
-// quarter of an image's 8x8 blocks, but for those without noise, as in bars and clipped
-// areas; of an image of few blocks, from all of it. x is
-// the result. Noise that does not depend on the place is taken evenly, or less where
-// it is rough.
+// quarter of an image's 8x8 blocks, except those without noise, as in bars and clipped
+// areas; of an image of few blocks, from all of it. x is the result. Noise that does not
+// depend on the place is taken evenly, or less where it is rough.
 func taken(y operators.Image, x []float32) (smooth, rough float64) {
 	const side, fewest = 8, 16
 	type block struct{ texture, taken float64 }

@@ -71,7 +71,7 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	}
 	start := time.Now()
 	y, truth := p.problem.Y, p.problem.Truth
-	s, err := p.solve(func(p *Plan, y operators.Image) (solvers.Result, error) {
+	s, err := p.solve(ctx, func(p *Plan, y operators.Image) (solvers.Result, error) {
 		return p.minimise(ctx, p.a, y, p.psi, truth, func(it solvers.Iterate) {
 			progress(Progress{Windows: 1, Iterate: it, plan: p})
 		})
@@ -120,9 +120,9 @@ type minimiser func(p *Plan, y operators.Image) (solvers.Result, error)
 // for, a result that no image looks like, or that leaves much more than noise
 // unexplained, is tried again at a larger one: the solver has divided by what the
 // operator, which is not that of the measurement, wrongly counts as nearly zero.
-func (p *Plan) solve(minimise minimiser, a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
+func (p *Plan) solve(ctx context.Context, minimise minimiser, a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
 	if p.treatment != nil && p.Estimated && p.gentle {
-		return p.solveGently(minimise, a, y)
+		return p.solveGently(ctx, minimise, a, y)
 	}
 	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
 	if err != nil {
@@ -159,7 +159,7 @@ func (p *Plan) removable() float64 {
 // more than the noise, rather less; where more is taken, or the image seems no closer
 // to the truth, texture went with it, and it is denoised again for a lower level, or
 // left as it is in the end.
-func (p *Plan) solveGently(minimise minimiser, a operators.Linear, y operators.Image) (solution, error) {
+func (p *Plan) solveGently(ctx context.Context, minimise minimiser, a operators.Linear, y operators.Image) (solution, error) {
 	first := *p
 	q, note := &first, ""
 	for try := 0; ; try++ {
@@ -175,7 +175,7 @@ func (p *Plan) solveGently(minimise minimiser, a operators.Linear, y operators.I
 		s.examination = q.examine(a, y, q.psi, r)
 		taken, most := s.ratio()*max(q.level(), quantum), p.removable()
 		if taken <= most && s.ratio() <= unexplained {
-			if helped, err := q.helped(y, r.X, minimise); helped || err != nil {
+			if helped, err := q.helped(ctx, y, r.X, minimise); helped || err != nil {
 				return s, err
 			}
 		}

@@ -335,7 +335,7 @@ func (p *Plan) settled(ctx context.Context, see func(solvers.Iterate)) (*Plan, e
 	if middle.psi, err = p.potential(a.Domain()); err != nil {
 		return p, err
 	}
-	s, err := middle.solve(func(q *Plan, y operators.Image) (solvers.Result, error) {
+	s, err := middle.solve(ctx, func(q *Plan, y operators.Image) (solvers.Result, error) {
 		return q.minimise(ctx, a, y, q.psi, nil, see)
 	}, a, part, middle.psi)
 	if err != nil {
