@@ -129,9 +129,10 @@ func (p *Plan) mostUneven() float64 {
 }
 
 // taken is the mean square of what was taken from the smoothest and from the roughest
-// quarter of an image's 8x8 blocks, except those without noise, as in bars and clipped
-// areas; of an image of few blocks, from all of it. x is the result. Noise that does not
-// depend on the place is taken evenly, or less where it is rough.
+// quarter of an image's 8x8 blocks; of an image of few blocks, from all of it. x is the
+// result. Noise that does not depend on the place is taken evenly, or less where it is
+// rough. Where a quarter is flat, as the air of a CT slice is, that speaks against noise
+// everywhere.
 func taken(y operators.Image, x []float32) (smooth, rough float64) {
 	const side, fewest = 8, 16
 	type block struct{ texture, taken float64 }
@@ -139,22 +140,18 @@ func taken(y operators.Image, x []float32) (smooth, rough float64) {
 	for r := 0; r+side <= y.H; r += side {
 		for c := 0; c+side <= y.W; c += side {
 			var b block
-			flat := true
 			for k := range y.C {
 				var sum, square float64
-				first := y.Pix[(k*y.H+r)*y.W+c]
 				for i := range side * side {
 					at := (k*y.H+r+i/side)*y.W + c + i%side
-					flat = flat && y.Pix[at] == first
 					v, d := float64(x[at]), float64(y.Pix[at])-float64(x[at])
 					sum, square = sum+v, square+v*v
 					b.taken += d * d
 				}
 				b.texture += square - sum*sum/(side*side)
 			}
-			if b.taken /= float64(y.C * side * side); !flat {
-				blocks = append(blocks, b)
-			}
+			b.taken /= float64(y.C * side * side)
+			blocks = append(blocks, b)
 		}
 	}
 	if len(blocks) < fewest {
