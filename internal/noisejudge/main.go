@@ -9,6 +9,8 @@
 //	noisejudge drawn           the same of text, drawings, screenshots and stars
 //	noisejudge low DIR         white noise of 0.001 to 0.008 on the pictures of DIR and on
 //	                           drawn ones, in 16 bits
+//	noisejudge varying DIR     noise of variance a v + b at the brightness v on the pictures of
+//	                           DIR, in 8 bits: nothing given against a and b given
 //	noisejudge counts X Y      photon counts Y of the picture X, both .npy
 //	noisejudge real DIR        photographs as they are: what is said of them
 //	noisejudge cases DIR       small inputs that programs fail at, a folder each
@@ -41,7 +43,7 @@ func main() {
 	err := func() error {
 		args := flag.Args()
 		if len(args) == 0 {
-			return fmt.Errorf("want levels, camera, clean, drawn, low, counts, real or cases")
+			return fmt.Errorf("want levels, camera, clean, drawn, low, varying, counts, real or cases")
 		}
 		work, err := os.MkdirTemp("", "noisejudge")
 		if err != nil {
@@ -60,6 +62,8 @@ func main() {
 			return j.drawn()
 		case what == "low" && n == 1:
 			return j.low(args[1])
+		case what == "varying" && n == 1:
+			return j.varying(args[1])
 		case what == "counts" && n == 2:
 			return j.counts(args[1], args[2])
 		case what == "real" && n == 1:
@@ -284,6 +288,52 @@ func (j judge) low(dir string) error {
 			row += fmt.Sprintf(" %.2f -> %.2f |", before/n, after/n)
 		}
 		fmt.Printf("%s %+.2f |\n", row, least)
+	}
+	return nil
+}
+
+// varying compares what is made of noise that depends on the brightness with what is made
+// of it where its law is given.
+func (j judge) varying(dir string) error {
+	files, err := j.pictures(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Println("| variance of the noise at v | file | nothing given | the law given | least gain, nothing given |")
+	fmt.Println("|---|---|---|---|---|")
+	for _, law := range []struct{ a, b float64 }{{0.003, 0.0001}, {0.01, 0.0005}, {0.03, 0.0002}} {
+		rng := rand.New(rand.NewPCG(1, 2))
+		var noisy []string
+		for _, f := range files {
+			x, err := read(f)
+			if err != nil {
+				return err
+			}
+			for i, v := range x.Pix {
+				x.Pix[i] += float32(math.Sqrt(law.a*float64(v)+law.b) * rng.NormFloat64())
+			}
+			noisy = append(noisy, filepath.Join(j.work, fmt.Sprint(law.a), filepath.Base(f)))
+			if err := write(noisy[len(noisy)-1], x.Image, 8); err != nil {
+				return err
+			}
+		}
+		found, err := j.restore(noisy, "--reference", dir)
+		if err != nil {
+			return err
+		}
+		given, err := j.restore(noisy, "--reference", dir, "--operator", "denoise", "--noise", fmt.Sprintf("camera:a=%g,b=%g", law.a, law.b))
+		if err != nil {
+			return err
+		}
+		var file, auto, told float64
+		least := math.Inf(1)
+		for k, r := range found {
+			n := float64(len(found))
+			file, auto, told = file+r.InputPSNR/n, auto+r.PSNR/n, told+given[k].PSNR/n
+			least = min(least, r.PSNR-r.InputPSNR)
+			j.line("%s, %g v + %g: file %.2f, nothing given %.2f, given %.2f dB; %s", filepath.Base(r.Input), law.a, law.b, r.InputPSNR, r.PSNR, given[k].PSNR, r.said())
+		}
+		fmt.Printf("| %g v + %g | %.2f | %.2f | %.2f | %+.2f |\n", law.a, law.b, file, auto, told, least)
 	}
 	return nil
 }

@@ -127,3 +127,25 @@ func TestSample(t *testing.T) {
 		t.Error("an image whose noise depends on the place is sampled")
 	}
 }
+
+// Correlated noise is worth taking from 1.5/255; white noise always.
+func TestFaint(t *testing.T) {
+	y := operators.NewImage(operators.Shape{C: 1, H: 8, W: 8})
+	x := make([]float32, y.Len())
+	plan := &Plan{treatment: &noise.Treatment{Model: noise.Correlated{Model: noise.White{Sigma: 0.01}}}, untreated: y}
+	for _, c := range []struct {
+		change float32
+		faint  bool
+	}{{1.4 / 255, true}, {1.6 / 255, false}} {
+		for i := range x {
+			x[i] = c.change * float32(1-i%2*2)
+		}
+		if got := plan.faint(x); got != c.faint {
+			t.Errorf("a change of %.1f/255: faint %v", 255*c.change, got)
+		}
+	}
+	plan.treatment.Model = noise.White{Sigma: 0.01}
+	if plan.faint(make([]float32, y.Len())) {
+		t.Error("white noise is faint")
+	}
+}

@@ -174,14 +174,15 @@ func (p *Plan) solveGently(ctx context.Context, minimise minimiser, a operators.
 		}
 		s.examination = q.examine(a, y, q.psi, r)
 		taken, most := s.ratio()*max(q.level(), quantum), p.removable()
-		if taken <= most && s.ratio() <= unexplained {
+		faint := q.faint(r.X)
+		if taken <= most && s.ratio() <= unexplained && !faint {
 			if helped, err := q.helped(ctx, y, r.X, minimise); helped || err != nil {
 				return s, err
 			}
 		}
 		lower := *q
 		lower.Level = q.Level * max(0.25, min(0.7, math.Pow(most/taken, 1.5)))
-		if try == mostTries { // the measurement itself, on its own scale
+		if try == mostTries || faint { // the measurement itself, on its own scale
 			lower.Level, lower.treatment, lower.problem.Y = 0, nil, p.untreated
 		}
 		if err := lower.decidePrior(); err != nil {
@@ -196,11 +197,13 @@ func (p *Plan) solveGently(ctx context.Context, minimise minimiser, a operators.
 		if q = &lower; q.Windows == nil {
 			y = q.problem.Y
 		}
-		note = "texture would go with the noise: "
-		if q.Level == 0 {
-			note += "left as it is"
-		} else {
-			note += fmt.Sprintf("denoised for %.3g only", q.Level*p.Range.span())
+		switch {
+		case faint:
+			note = "so little noise may be texture: left as it is"
+		case q.Level == 0:
+			note = "texture would go with the noise: left as it is"
+		default:
+			note = fmt.Sprintf("texture would go with the noise: denoised for %.3g only", q.Level*p.Range.span())
 		}
 	}
 }

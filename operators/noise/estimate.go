@@ -149,10 +149,12 @@ func repeated(p []float32, w int) bool {
 	return false
 }
 
-// counts is a summed-area table.
+// counts is a summed-area table. floor and ceiling are the ends at which samples are
+// clipped, infinite where none are.
 type counts struct {
-	w   int
-	sum []int32 // (h+1) x (w+1)
+	w              int
+	sum            []int32 // (h+1) x (w+1)
+	floor, ceiling float32
 }
 
 // in is the number of marked samples in the block at (y,x).
@@ -179,9 +181,16 @@ func silent(p []float32, h, w int, zeros bool) *counts {
 			nhi++
 		}
 	}
+	floor, ceiling := float32(math.Inf(-1)), float32(math.Inf(1))
+	if !zeros && 500*nlo > len(p) {
+		floor = lo
+	}
+	if 500*nhi > len(p) {
+		ceiling = hi
+	}
 	mark := make([]bool, len(p))
 	for i, v := range p {
-		mark[i] = v-v != 0 || !zeros && v == lo && 500*nlo > len(p) || v == hi && 500*nhi > len(p)
+		mark[i] = v-v != 0 || v <= floor || v >= ceiling
 	}
 	const side = 4
 	run := make([]int, w) // rows above with the same 4 samples
@@ -204,7 +213,7 @@ func silent(p []float32, h, w int, zeros bool) *counts {
 			}
 		}
 	}
-	c := &counts{w, make([]int32, (h+1)*(w+1))}
+	c := &counts{w, make([]int32, (h+1)*(w+1)), floor, ceiling}
 	for y := range h {
 		line := int32(0)
 		for x := range w {
@@ -265,8 +274,9 @@ func counted(k int) bool { return k/Side+k%Side >= 2 }
 // 8x8 blocks of each brightness those are flat around which there is the least
 // energy, and what they hold is noise, by frequency. A block is judged by those
 // beside it, whose noise is independent of its own, so that choosing does not bias;
-// energies are relative to the noise found in the round before. White noise of one level is measured by FindWhite, which corrects
-// for texture.
+// energies are relative to the noise found in the round before. White noise is measured
+// by FindWhite, which corrects for texture; where its blocks say that it changes with the
+// brightness, it is a Curve.
 func Find(m operators.Image, h Hints) Estimate {
 	if len(m.Pix) != m.Len() {
 		panic(fmt.Sprintf("noise: Find: %d samples for a picture of %v", len(m.Pix), m.Shape))
@@ -748,13 +758,9 @@ const (
 	// whiteShare is how much of the deviation white noise of the level of the
 	// highest frequencies explains where noise is taken for white.
 	whiteShare, whiteShareGray = 0.2, 0.12
-	// rising is how much more than white noise noise may be that changes with the
-	// brightness, clearly how much more correlated noise must be to be
-	// believed where there is white noise too.
-	rising, clearly = 2.0, 2.2
-	// varied is the largest over the smallest deviation by brightness where white
-	// noise is not taken for one of one level.
-	varied = 1.7
+	// clearly is how much more than white noise correlated noise must be to be believed
+	// where there is white noise too.
+	clearly = 2.2
 	// White noise is believed where the flattest blocks hold less energy at a low
 	// frequency than the first times that at a high one, and not where they hold more
 	// than the second times that: see findWhite.
@@ -823,17 +829,19 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		e.White, e.Confidence = e.Deviation, 1
 	case white > explained*found && !(m.C > 1 && e.Confidence > 0.9 && high < 0.5*middle && found > max(clearly*white, 5./255)):
 		e.Model, e.Deviation, e.White = White{white}, white, white
-		if e.Confidence > 0.9 && low < 1.3*middle && found < rising*white && slices.Max(line.Y) > varied*slices.Min(line.Y) {
-			e.Model, e.Deviation = model.Model, found
-			e.White = found
-			break
-		}
+		by, varies := brightness(m)
 		if e.Confidence > 0.9 && even > mostly && found > more*white && found < little*white && low > slightly && low < textured {
 			// A little correlation looks like texture to FindWhite, which takes it off.
 			e.Deviation, e.White = found, found*math.Sqrt(low)
 			e.Model = White{e.White}
 		}
-		e.Rising, e.Confidence = 1, 1-max(ramp(roughness, smoothBlocks, roughBlocks), ramp(drawn(m), mixed, drawing))
+		e.Rising = 1
+		if varies {
+			e.Model = Curve{slices.Repeat([]Line{by}, m.C)}
+			e.Deviation = RMS(e.Model, m.Pix, m.Shape)
+			e.White, e.Rising = e.Deviation, by.At(0.75)/by.At(0.25)
+		}
+		e.Confidence = 1 - max(ramp(roughness, smoothBlocks, roughBlocks), ramp(drawn(m), mixed, drawing))
 		e.White *= e.Confidence
 	default:
 		e.Correlated = true

@@ -18,6 +18,8 @@ const (
 	estNear   = 0.005   // the share of the blocks that are taken for flat
 	estLow    = 42      // the number of low frequencies of a block
 	estWide   = 0.04    // the share that shows what texture adds
+	estShare  = 0.1     // of all blocks; where fewer hold noise alone, others count
+	estSilent = 6       // samples that may be clipped in them
 )
 
 // bandStarts are the sums u+v at which the bands begin, highest band first.
@@ -61,9 +63,14 @@ func findWhite(m operators.Image) (sigma, roughness float64) {
 	if len(m.Pix) != m.Len() {
 		panic(fmt.Sprintf("noise: FindWhite: %d samples for a picture of %v", len(m.Pix), m.Shape))
 	}
-	blocks := blockEnergies(m, true)
+	blocks := blockEnergies(m, 0)
+	rows, cols, step := blockGrid(m.Shape)
+	few := float64(len(blocks)*step*step) < estShare*float64(m.C*rows*cols)
+	if few {
+		blocks = blockEnergies(m, estSilent)
+	}
 	if len(blocks) < estFew {
-		blocks = blockEnergies(m, false)
+		blocks = blockEnergies(m, estSide*estSide)
 	}
 	if len(blocks) == 0 {
 		if sigma, ok := gappyNoise(m); ok {
@@ -71,6 +78,12 @@ func findWhite(m operators.Image) (sigma, roughness float64) {
 		}
 		return differenceNoise(m), 0
 	}
+	return flattest(blocks, few)
+}
+
+// flattest is findWhite from these blocks, which it sorts. censored: there are clipped
+// samples in them.
+func flattest(blocks []blockEnergy, censored bool) (sigma, roughness float64) {
 	slices.SortFunc(blocks, func(a, b blockEnergy) int { return cmp.Compare(a.low, b.low) })
 	near, wide := meanHigh(blocks, estNear), meanHigh(blocks, estWide)
 	if near[1] == 0 {
@@ -82,7 +95,54 @@ func findWhite(m operators.Image) (sigma, roughness float64) {
 	for _, b := range blocks[:n] {
 		low += float64(b.low) / float64(n)
 	}
-	return math.Sqrt(near[1] * math.Exp(0.63*c-2.33*a-2.28*b-0.023)), low / estLow / near[1]
+	variance := near[1] * math.Exp(0.63*c-2.33*a-2.28*b-0.023)
+	return unclipped(math.Sqrt(variance), blocks[:n], censored), low / estLow / near[1]
+}
+
+// unclipped is the deviation of Gaussian noise whose deviation in blocks is sigma, after
+// samples were clipped, or were left out with their block if censored is false.
+func unclipped(sigma float64, blocks []blockEnergy, censored bool) float64 {
+	s := sigma
+	for range 20 {
+		kept := 0.0
+		for _, b := range blocks {
+			kept += clippedVariance(float64(b.above)/s, censored) * clippedVariance(float64(b.below)/s, censored) / float64(len(blocks))
+		}
+		s = sigma / math.Sqrt(max(kept, 0.25))
+	}
+	return s
+}
+
+// clippedVariance is the variance V of a standard Gaussian z of which only z > -a is seen
+// or, if censored, of max(z,-a), for the distance d of its mean from its end. With phi and
+// Phi those of the standard Gaussian, h = phi(a)/Phi(a) and g = phi(a) - a Phi(-a),
+//
+//	truncated  d = a + h,  V = 1 - a h - h^2
+//	censored   d = a + g,  V = Phi(a) - a phi(a) + a^2 Phi(-a) - g^2.
+func clippedVariance(d float64, censored bool) float64 {
+	if d > 5 {
+		return 1
+	}
+	at := func(a float64) (mean, variance float64) {
+		phi, below := math.Exp(-a*a/2)/math.Sqrt(2*math.Pi), math.Erfc(a/math.Sqrt2)/2
+		if censored {
+			g := phi - a*below
+			return g, 1 - below - a*phi + a*a*below - g*g
+		}
+		h := phi / (1 - below)
+		return h, 1 - a*h - h*h
+	}
+	lo, hi := -5.0, 5.0
+	for range 30 {
+		a := (lo + hi) / 2
+		if mean, _ := at(a); a+mean < d {
+			lo = a
+		} else {
+			hi = a
+		}
+	}
+	_, v := at(lo)
+	return v
 }
 
 // flatBlocks is the number of blocks in a share of them.
@@ -103,23 +163,31 @@ func meanHigh(blocks []blockEnergy, share float64) (m [len(bandStarts)]float64) 
 }
 
 // A blockEnergy is the sum of squares at the low frequencies of a block, the
-// constant left out, and their mean over each set of high ones.
+// constant left out, and their mean over each set of high ones. Its mean is that far
+// above the lower end and below the upper one, at which samples are clipped.
 type blockEnergy struct {
-	low  float32
-	high [len(bandStarts)]float32
+	low, mean    float32
+	above, below float32
+	high         [len(bandStarts)]float32
+}
+
+// blockGrid is how many blocks a plane has, one a row and one a column, and of how many of
+// both one is looked at.
+func blockGrid(s operators.Shape) (rows, cols, step int) {
+	rows, cols = s.H-estSide+1, s.W-estSide+1
+	return rows, cols, max(1, int(math.Ceil(math.Sqrt(float64(rows)*float64(cols)/estBlocks))))
 }
 
 // blockEnergies lists the blocks of all planes on a grid that gives at most
 // about estBlocks of each. Blocks with a sample that is not finite are left
-// out, and, if they must be telling, those that say nothing of noise.
-func blockEnergies(m operators.Image, telling bool) []blockEnergy {
-	rows, cols := m.H-estSide+1, m.W-estSide+1
+// out, and those with more than most samples that say nothing of noise.
+func blockEnergies(m operators.Image, most int32) []blockEnergy {
+	rows, cols, step := blockGrid(m.Shape)
 	if rows < 1 || cols < 1 {
 		return nil
 	}
-	step := max(1, int(math.Ceil(math.Sqrt(float64(rows)*float64(cols)/estBlocks))))
 	planes := make([][]blockEnergy, m.C)
-	eachPlane(m, func(c int, p []float32) { planes[c] = planeEnergies(p, m.H, m.W, step, telling) })
+	eachPlane(m, func(c int, p []float32) { planes[c] = planeEnergies(p, m.H, m.W, step, most) })
 	return slices.Concat(planes...)
 }
 
@@ -134,7 +202,7 @@ func eachPlane(m operators.Image, f func(c int, p []float32)) {
 
 // planeEnergies is blockEnergies of one plane, with the first block of every step
 // rows and columns.
-func planeEnergies(p []float32, h, w, step int, telling bool) []blockEnergy {
+func planeEnergies(p []float32, h, w, step int, most int32) []blockEnergy {
 	basis := highCosines()
 	var lines [estSide][]lineBands // of the last eight rows
 	for i := range lines {
@@ -142,8 +210,10 @@ func planeEnergies(p []float32, h, w, step int, telling bool) []blockEnergy {
 	}
 	out := make([]blockEnergy, 0, (h-estSide+step)/step*len(lines[0]))
 	var dead *counts
-	if telling {
+	floor, ceiling := float32(math.Inf(-1)), float32(math.Inf(1))
+	if most < estSide*estSide {
 		dead = silent(p, h, w, false)
+		floor, ceiling = dead.floor, dead.ceiling
 	}
 	for y := range h {
 		if y%step < estSide {
@@ -157,10 +227,11 @@ func planeEnergies(p []float32, h, w, step int, telling bool) []blockEnergy {
 			continue
 		}
 		for k := range lines[0] {
-			if telling && (dead.in(top, k*step) > 0 || repeated(p[top*w+k*step:], w)) {
+			if dead != nil && (dead.in(top, k*step) > most || repeated(p[top*w+k*step:], w)) {
 				continue
 			}
 			if b, ok := energy(&lines, y+1, k, basis); ok {
+				b.above, b.below = b.mean-floor, ceiling-b.mean
 				out = append(out, b)
 			}
 		}
@@ -239,7 +310,7 @@ func energy(lines *[estSide][]lineBands, first, k int, basis *cosineTable) (bloc
 		}
 	}
 	low := square - sum*sum/(estSide*estSide) - float64(high)
-	e.low = float32(low)
+	e.low, e.mean = float32(low), float32(0.5+sum/(estSide*estSide))
 	return e, !math.IsNaN(low) && !math.IsInf(low, 0)
 }
 

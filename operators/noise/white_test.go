@@ -183,3 +183,47 @@ func BenchmarkFindWhite(b *testing.B) {
 		FindWhite(m)
 	}
 }
+
+// clippedVariance against sums over drawn samples.
+func TestClippedVariance(t *testing.T) {
+	const n = 400_000
+	rng := rand.New(rand.NewPCG(8, 9))
+	z := make([]float64, n)
+	for i := range z {
+		z[i] = rng.NormFloat64()
+	}
+	for _, censored := range []bool{false, true} {
+		for _, a := range []float64{-0.5, 0, 1, 2, 3} {
+			sum, square, count := 0.0, 0.0, 0.0
+			for _, v := range z {
+				if v < -a {
+					if !censored {
+						continue
+					}
+					v = -a
+				}
+				sum, square, count = sum+v, square+v*v, count+1
+			}
+			mean := sum / count
+			want := square/count - mean*mean
+			if got := clippedVariance(a+mean, censored); math.Abs(got/want-1) > 0.03 {
+				t.Errorf("censored %v, end at %g: %.4f, want %.4f", censored, -a, got, want)
+			}
+		}
+	}
+}
+
+// Strong noise of which much is clipped, in a dark and in a bright image of 8 bits.
+func TestFindWhiteStrong(t *testing.T) {
+	for k, mean := range []float32{0.25, 0.35, 0.75} {
+		m := rendered(200, 220)
+		for i := range m.Pix {
+			m.Pix[i] = mean + 0.2*(m.Pix[i]-0.5)
+		}
+		operators.AddGaussian(m.Pix, m.Pix, 50./255, rand.New(rand.NewPCG(uint64(k), 10)))
+		eightBits(m)
+		if e := FindWhite(m)*255/50 - 1; math.Abs(e) > 0.07 {
+			t.Errorf("around %g: off by %+.1f%%", mean, 100*e)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package noise
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/lpn-imaging/lpn/operators"
+)
+
+const (
+	brightGroups = 6    // of blocks, by brightness
+	brightFewest = 1500 // blocks of a group
+	// The relative error of the deviation in a group: brightError, and brightRough times
+	// what its roughness is above brightSmooth. Rougher groups than brightRoughest say
+	// nothing.
+	brightError, brightRough, brightSmooth, brightRoughest = 0.08, 0.5, 0.8, 2
+	// brightOutlier is what one group adds to chi^2 at most.
+	brightOutlier = 9
+	// One level is taken where the deviations at both ends differ by less than the factor
+	// brightChange, or where the line explains no more than brightSure of chi^2.
+	brightChange, brightSure = 1.4, 6
+)
+
+// brightness measures white noise that depends on the brightness: the blocks of FindWhite,
+// in groups of about the same mean, each for itself, and through their variances the line
+//
+//	v(m) = a m + b,
+//
+// which counting and reading give (Foi et al., IEEE Trans. Image Processing 17, 2008). A
+// group counts for less where its flattest blocks hold texture. ok is false where one
+// level explains the groups about as well.
+func brightness(m operators.Image) (deviation Line, ok bool) {
+	groups := brightnessGroups(blockEnergies(m, 0))
+	if len(groups) < 3 {
+		return Line{}, false
+	}
+	// The variances at both ends, of all those on a grid of their logarithms.
+	const tries, widest = 40, 3.2
+	middle := math.Log(groups[len(groups)/2].variance)
+	level, least, from, to := math.Inf(1), math.Inf(1), 0.0, 0.0
+	for i := -tries; i <= tries; i++ {
+		p := middle + widest*float64(i)/tries
+		level = min(level, misfit(groups, p, p))
+		for j := -tries; j <= tries; j++ {
+			q := middle + widest*float64(j)/tries
+			if chi := misfit(groups, p, q); chi < least {
+				least, from, to = chi, p, q
+			}
+		}
+	}
+	if level-least < brightSure || math.Abs(to-from) < 2*math.Log(brightChange) {
+		return Line{}, false
+	}
+	// Half as far beyond the groups as they reach, and there not below a third of the
+	// lower end.
+	const places = 17
+	first, last := groups[0].mean, groups[len(groups)-1].mean
+	for k := range places {
+		t := 2*float64(k)/(places-1) - 0.5
+		v := max((1-t)*math.Exp(from)+t*math.Exp(to), math.Exp(min(from, to))/9)
+		deviation.X = append(deviation.X, first+t*(last-first))
+		deviation.Y = append(deviation.Y, math.Sqrt(v))
+	}
+	return deviation, true
+}
+
+// A brightnessGroup is what blocks of about the same mean say of the noise there. weight
+// is one over the variance of the logarithm of variance.
+type brightnessGroup struct{ mean, variance, weight float64 }
+
+// brightnessGroups is by ascending mean.
+func brightnessGroups(blocks []blockEnergy) (groups []brightnessGroup) {
+	slices.SortFunc(blocks, func(a, b blockEnergy) int { return cmp.Compare(a.mean, b.mean) })
+	n := min(brightGroups, len(blocks)/brightFewest)
+	for k := range n {
+		part := blocks[k*len(blocks)/n : (k+1)*len(blocks)/n]
+		sigma, rough := flattest(part, false)
+		if sigma == 0 || rough > brightRoughest {
+			continue
+		}
+		flat, mean := part[:flatBlocks(part, estNear)], 0.0
+		for _, b := range flat {
+			mean += float64(b.mean) / float64(len(flat))
+		}
+		if len(groups) > 0 && !(mean > groups[len(groups)-1].mean) {
+			continue
+		}
+		e := 2 * (brightError + brightRough*max(rough-brightSmooth, 0))
+		groups = append(groups, brightnessGroup{mean, sigma * sigma, 1 / (e * e)})
+	}
+	return groups
+}
+
+// misfit is chi^2 of the groups for the line from the variance exp(from) at the first to
+// exp(to) at the last, outliers bounded.
+func misfit(groups []brightnessGroup, from, to float64) (chi float64) {
+	first, last := groups[0].mean, groups[len(groups)-1].mean
+	for _, g := range groups {
+		t := (g.mean - first) / (last - first)
+		r := math.Log(g.variance / ((1-t)*math.Exp(from) + t*math.Exp(to)))
+		chi += g.weight * r * r / (1 + g.weight*r*r/brightOutlier)
+	}
+	return chi
+}
