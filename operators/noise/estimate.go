@@ -866,7 +866,45 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 			e.White = jpegLevel(left, h.Quality)
 		}
 	}
+	if gap := gap(m); gap > 1.5/255 && e.Deviation < gap {
+		if _, counts := e.Model.(Poisson); !counts {
+			e.Model, e.White, e.Confidence, e.Correlated, e.Rising = White{e.Deviation}, 0, 0, false, 1
+		}
+	}
 	e.Line = e.words(h)
+}
+
+// gap is the median difference of neighbouring levels of a picture, of the channel where it
+// is least. Where it is more than the noise, rounding to few levels looks like noise.
+func gap(m operators.Image) float64 {
+	const bins = 4096
+	least := math.Inf(1)
+	for c := range m.C {
+		var used [bins]bool
+		for _, v := range m.Plane(c) {
+			if v >= 0 && v <= 1 {
+				used[int(v*(bins-1)+0.5)] = true
+			}
+		}
+		var gaps []int
+		last := -1
+		for b, u := range used {
+			if u && last >= 0 {
+				gaps = append(gaps, b-last)
+			}
+			if u {
+				last = b
+			}
+		}
+		if len(gaps) > 0 {
+			slices.Sort(gaps)
+			least = min(least, float64(gaps[len(gaps)/2])/(bins-1))
+		}
+	}
+	if math.IsInf(least, 1) {
+		return 0
+	}
+	return least
 }
 
 // jpegLevel is the level of white noise for which correlated noise that JPEG went over

@@ -196,3 +196,20 @@ func TestJPEGLevel(t *testing.T) {
 		t.Errorf("%g at quality 90, %g at 50", a, b)
 	}
 }
+
+// A photograph rounded to 16 levels is not taken for a noisy one, one with more noise than
+// their distance is.
+func TestFindFewLevels(t *testing.T) {
+	for _, c := range []struct {
+		sigma float64
+		found bool
+	}{{0.02, false}, {0.1, true}} {
+		x := noisy(White{c.sigma}, 1)
+		for i, v := range x.Pix {
+			x.Pix[i] = float32(math.Round(15*float64(min(max(v, 0), 1))) / 15)
+		}
+		if e := Find(x, Hints{}); e.White > 0 != c.found {
+			t.Errorf("noise of %g: found %g, level %g", c.sigma, e.Deviation, e.White)
+		}
+	}
+}
