@@ -17,9 +17,13 @@ const (
 	brightError, brightRough, brightSmooth, brightRoughest = 0.08, 0.5, 0.8, 2
 	// brightOutlier is what one group adds to chi^2 at most.
 	brightOutlier = 9
+	// Groups say nothing either whose flat blocks differ in energy, relative to its mean, by
+	// a standard deviation of more than brightSpread: noise alone has 0.31.
+	brightSpread = 0.6
 	// One level is taken where the deviations at both ends differ by less than the factor
-	// brightChange, or where the line explains no more than brightSure of chi^2.
-	brightChange, brightSure = 1.4, 6
+	// brightChange, or where the line explains no more than brightSure of chi^2. Noise that
+	// rises by more than mostRising or falls by more than mostFalling is none: text is such.
+	brightChange, brightSure, mostRising, mostFalling = 1.4, 6, 10, 3
 )
 
 // brightness measures white noise that depends on the brightness: the blocks of FindWhite,
@@ -49,7 +53,8 @@ func brightness(m operators.Image) (deviation Line, ok bool) {
 			}
 		}
 	}
-	if level-least < brightSure || math.Abs(to-from) < 2*math.Log(brightChange) {
+	change := math.Exp((to - from) / 2)
+	if level-least < brightSure || max(change, 1/change) < brightChange || change > mostRising || change < 1./mostFalling {
 		return Line{}, false
 	}
 	// Half as far beyond the groups as they reach, and there not below a third of the
@@ -76,20 +81,26 @@ func brightnessGroups(blocks []blockEnergy) (groups []brightnessGroup) {
 	for k := range n {
 		part := blocks[k*len(blocks)/n : (k+1)*len(blocks)/n]
 		sigma, rough := flattest(part, false)
-		if sigma == 0 || rough > brightRoughest {
-			continue
-		}
-		flat, mean := part[:flatBlocks(part, estNear)], 0.0
-		for _, b := range flat {
-			mean += float64(b.mean) / float64(len(flat))
-		}
-		if len(groups) > 0 && !(mean > groups[len(groups)-1].mean) {
+		mean, spread := meanSpread(part[:flatBlocks(part, estNear)])
+		if sigma == 0 || sigma > loudest || rough > brightRoughest || spread > brightSpread || len(groups) > 0 && mean <= groups[len(groups)-1].mean {
 			continue
 		}
 		e := 2 * (brightError + brightRough*max(rough-brightSmooth, 0))
 		groups = append(groups, brightnessGroup{mean, sigma * sigma, 1 / (e * e)})
 	}
 	return groups
+}
+
+// meanSpread is the mean brightness of blocks and the standard deviation of their high
+// energies relative to the mean of these.
+func meanSpread(blocks []blockEnergy) (mean, spread float64) {
+	sum, square, n := 0.0, 0.0, float64(len(blocks))
+	for _, b := range blocks {
+		mean += float64(b.mean) / n
+		h := float64(b.high[0] + b.high[1])
+		sum, square = sum+h, square+h*h
+	}
+	return mean, math.Sqrt(max(square*n/(sum*sum)-1, 0))
 }
 
 // misfit is chi^2 of the groups for the line from the variance exp(from) at the first to
