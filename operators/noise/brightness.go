@@ -15,8 +15,8 @@ const (
 	// what its roughness is above brightSmooth. Rougher groups than brightRoughest say
 	// nothing.
 	brightError, brightRough, brightSmooth, brightRoughest = 0.08, 0.5, 0.8, 2
-	// brightOutlier is what one group adds to chi^2 at most.
-	brightOutlier = 9
+	// brightOutlier bounds what a group adds to chi^2: texture makes an outlier.
+	brightOutlier = 0.8
 	// Groups say nothing either whose flat blocks differ in energy, relative to its mean, by
 	// a standard deviation of more than brightSpread: noise alone has 0.31.
 	brightSpread = 0.6
@@ -110,7 +110,7 @@ func misfit(groups []brightnessGroup, from, to float64) (chi float64) {
 	for _, g := range groups {
 		t := (g.mean - first) / (last - first)
 		r := math.Log(g.variance / ((1-t)*math.Exp(from) + t*math.Exp(to)))
-		chi += g.weight * r * r / (1 + g.weight*r*r/brightOutlier)
+		chi += g.weight * r * r / (1 + r*r/(brightOutlier*brightOutlier))
 	}
 	return chi
 }
