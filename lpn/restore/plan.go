@@ -237,6 +237,11 @@ func (p *Plan) decideNoise() error {
 			p.Level, p.NoiseLine = r, fmt.Sprintf("what jpeg of quality %d took, more than the noise that is seen", p.problem.Hints.Quality)
 		}
 		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
+		if c, ok := noise.FindByBrightness(p.known()); ok {
+			if level := deviation(c, y); level > p.Level {
+				p.NoiseModel, p.Level = c, level
+			}
+		}
 		p.Noise = p.Level * p.Range.span()
 	}
 	return nil

@@ -26,6 +26,17 @@ const (
 	brightChange, brightSure, mostRising, mostFalling = 1.4, 6, 10, 3
 )
 
+// FindByBrightness estimates white noise that depends on the brightness, in a picture or in
+// a blurred one whose samples are about in [0,1]. ok is false where noise of one level, which
+// FindWhite measures, explains it about as well.
+func FindByBrightness(m operators.Image) (c Curve, ok bool) {
+	line, ok := brightness(m)
+	if !ok {
+		return Curve{}, false
+	}
+	return Curve{slices.Repeat([]Line{line}, m.C)}, true
+}
+
 // brightness measures white noise that depends on the brightness: the blocks of FindWhite,
 // in groups of about the same mean, each for itself, and through their variances the line
 //
