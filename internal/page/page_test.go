@@ -126,7 +126,7 @@ const restored = "lpn.restore.result && !document.querySelector('#go').disabled 
 // copies the command and takes the picture along.
 func TestJourneyRestore(t *testing.T) {
 	folder := t.TempDir()
-	photo := noisy(t, folder, "photo.png", 200, 240, 25./255)
+	photo := noisy(t, folder, "photo.png", 256, 256, 25./255)
 	b := startBrowser(t)
 	address := serving(t, t.TempDir(), "")
 	tb := b.open(t, address, 1280, 800)
@@ -136,7 +136,7 @@ func TestJourneyRestore(t *testing.T) {
 	tb.wait("restored", restored)
 	tb.wait("tiles", "lpn.restore.viewer.settled()")
 	story := tb.text(".story")
-	for _, want := range []string{"Noise:", "found in the picture", "colour-25", "Certified"} {
+	for _, want := range []string{"Noise of about 25", "found in the picture", "colour-25", "Certified"} {
 		if !strings.Contains(story, want) {
 			t.Errorf("what happened does not say %q: %s", want, story)
 		}
@@ -172,7 +172,8 @@ func TestJourneyRestore(t *testing.T) {
 	// The slider answers in the picture before it is let go.
 	tb.eval("(() => { const s = document.querySelector('#strength'); s.value = '0.75'; s.dispatchEvent(new Event('input')); })()", nil)
 	tb.wait("an answer to the slider", "document.querySelector('.viewer').dataset.answer")
-	t.Logf("the slider was answered after %s ms", func() (s string) { tb.eval("document.querySelector('.viewer').dataset.answer", &s); return }())
+	answers := tb.answers(9)
+	t.Logf("the slider was answered after %.0f ms in the median of %d moves, %.0f at the fastest", answers[len(answers)/2], len(answers), answers[0])
 	tb.shoot("strength.png")
 	tb.eval("document.querySelector('#strength').dispatchEvent(new Event('change'))", nil)
 	tb.wait("restored again", restored+" && lpn.restore.result.strength > 2")
@@ -218,6 +219,26 @@ func TestJourneyRestore(t *testing.T) {
 	if e := tb.faults(); len(e) > 0 {
 		t.Errorf("errors in the page: %q", e)
 	}
+}
+
+// answers are the milliseconds from moves of the slider to pictures on the screen, in
+// ascending order. It ends with the slider where it was.
+func (tb *tab) answers(n int) (ms []float64) {
+	tb.t.Helper()
+	tb.eval(fmt.Sprintf(`(async () => {
+		const s = document.querySelector('#strength'), was = s.value, e = document.querySelector('.viewer'), out = [];
+		const until = async (f) => { while (!f()) await new Promise((r) => setTimeout(r, 5)); };
+		for (let k = 0; k <= %d; k++) {
+			await until(() => lpn.restore.settled);
+			delete e.dataset.answer;
+			s.value = k === %[1]d ? was : String(0.1 * (k %% 5) - 0.25);
+			s.dispatchEvent(new Event('input'));
+			await until(() => e.dataset.answer);
+			out.push(Number(e.dataset.answer));
+		}
+		return out.slice(0, -1).sort((a, b) => a - b);
+	})()`, n), &ms)
+	return ms
 }
 
 // A blur is found in the picture, and its kernel shown.

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ type Options struct {
 	Tile     int     `json:"tile,omitempty"`
 	Gray     bool    `json:"gray,omitempty"`
 	Range    string  `json:"range,omitempty"`
+	// Light is linear, srgb or auto (the default); Missing is nan or alpha.
+	Light   string `json:"light,omitempty"`
+	Missing string `json:"missing,omitempty"`
 	// Page is the page of an uploaded file of several, from 1.
 	Page int `json:"page,omitempty"`
 	// Format, Bits and Quality are those of the picture in the answer.
@@ -77,7 +81,13 @@ func badSpec(err error) error {
 // options are those of the reading of a picture, and of the library.
 func (s *Server) options(o Options) (c measured.Choice, ro restore.Options, err error) {
 	fail := func(err error) (measured.Choice, restore.Options, error) { return c, ro, err }
-	c.ByFile = o.Operator == "" && o.Strength != "discrepancy" && o.Range == ""
+	c.ByFile = o.Operator == "" && o.Strength != "discrepancy" && o.Range == "" && o.Missing == ""
+	if _, ok := measured.Lights[cmp.Or(o.Light, "auto")]; !ok {
+		return fail(bad("light: %q; want linear, srgb or auto", o.Light))
+	}
+	if o.Missing != "" && o.Missing != "nan" && o.Missing != "alpha" {
+		return fail(bad("missing: %q; want nan or alpha", o.Missing))
+	}
 	if o.Operator != "" {
 		if c.Spec, err = operators.ParseSpec(o.Operator); err != nil {
 			return fail(badSpec(err))
@@ -270,6 +280,8 @@ func (s *Server) command(name string, o Options) string {
 		words = append(words, "--gray")
 	}
 	add("range", o.Range)
+	add("light", o.Light)
+	add("missing", o.Missing)
 	number("page", float64(o.Page))
 	number("bits", float64(o.Bits))
 	number("quality", float64(o.Quality))

@@ -344,13 +344,13 @@ func (s *Server) changed(w http.ResponseWriter, r *http.Request) {
 		}
 		m := operators.NewImage(x.Shape)
 		by.Apply(m, x, q.Level)
-		return pngAnswer(it.look.draw(m, everything, 1)), nil
+		return s.pngAnswer(it.look.draw(m, everything, 1)), nil
 	})
 }
 
 // pngAnswer answers with a picture.
-func pngAnswer(m image.Image) func(http.ResponseWriter) {
-	b := encodePNG(m)
+func (s *Server) pngAnswer(m image.Image) func(http.ResponseWriter) {
+	b := s.encode(m)
 	return func(w http.ResponseWriter) {
 		w.Header().Set("Content-Type", "image/png")
 		w.Header().Set("Cache-Control", "no-store")
@@ -529,7 +529,7 @@ func (s *Server) sliceAt(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, bad("want ?a=A&b=B, two numbers"))
 		return
 	}
-	pngAnswer(it.look.draw(it.slice.At(a, b), everything, 1))(w)
+	s.pngAnswer(it.look.draw(it.slice.At(a, b), everything, 1))(w)
 }
 
 // A CurveQuestion asks for f, psi and R of priors for numbers.

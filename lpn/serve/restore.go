@@ -1,8 +1,8 @@
 package serve
 
 import (
+	"cmp"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"image"
 	"math"
@@ -88,6 +88,7 @@ const mostTrace = 500
 
 // A prepared is the restoration of a picture with some options.
 type prepared struct {
+	of *item
 	// asked are the options, read those that decide the reading.
 	asked, read string
 	picture     *imageio.Picture // whose depth and profile the result keeps
@@ -95,34 +96,50 @@ type prepared struct {
 	plan *restore.Plan
 }
 
-// prepare is the restoration of an item, kept for the next request with these options.
+// prepare is the restoration of an item, kept for the next requests like it.
 func (s *Server) prepare(ctx context.Context, it *item, o Options) (prepared, error) {
 	it.mu.Lock()
 	defer it.mu.Unlock()
-	p := prepared{asked: o.canonical(), read: o.reading(), picture: it.picture}
-	if it.last.plan != nil && it.last.asked == p.asked {
-		return it.last, nil
+	p := prepared{of: it, asked: o.canonical(), read: o.reading(), picture: it.picture}
+	if made, ok := s.plans.find(it, func(q prepared) bool { return q.asked == p.asked }); ok {
+		return made, nil
 	}
 	choice, ro, err := s.options(o)
 	if err != nil {
 		return p, err
 	}
-	if it.last.plan != nil && it.last.read == p.read { // a blur is not looked for again
-		p.picture, p.Reading = it.last.picture, it.last.Reading
+	if made, ok := s.plans.find(it, func(q prepared) bool { return q.read == p.read }); ok { // a blur is not looked for again
+		p.picture, p.Reading = made.picture, made.Reading
 	} else {
 		if o.Gray {
 			p.picture = p.picture.Luma()
 		}
-		if p.Reading, err = measured.Read(ctx, p.picture, choice); ctx.Err() != nil {
+		if err = p.readAs(ctx, o, choice, ro); ctx.Err() != nil {
 			return p, ctx.Err()
 		} else if err != nil {
 			return p, bad("%s", err)
 		}
 	}
 	if p.plan, err = restore.New(p.Problem, ro); err == nil {
-		it.last = p
+		s.plans.keep(p)
 	}
 	return p, err
+}
+
+// readAs reads the picture as the problem that it is, as the command does.
+func (p *prepared) readAs(ctx context.Context, o Options, choice measured.Choice, ro restore.Options) (err error) {
+	if p.Reading, err = measured.Read(ctx, p.picture, choice); err != nil {
+		return err
+	}
+	marked := *p.picture // the item keeps its marks
+	p.picture = &marked
+	measured.Observe(&p.Problem, p.picture, measured.Lights[cmp.Or(o.Light, "auto")], o.Missing)
+	if choice.Noise != nil || o.Missing != "" {
+		return nil
+	}
+	line, err := measured.UndoJPEG(ctx, &p.Problem, p.picture, choice.Range, ro)
+	p.Choice = cmp.Or(line, p.Choice)
+	return err
 }
 
 // plan answers what would be done.
@@ -158,7 +175,7 @@ func (s *Server) planned(it *item, o Options, p prepared) (Planned, error) {
 	if p.Blur != nil {
 		k := p.Blur.Image()
 		a.Choice = "blur: " + p.Blur.String()
-		a.Kernel = dataURL(look{hi: float64(slices.Max(k.Pix))}.draw(k, everything, 1))
+		a.Kernel = s.dataURL(look{hi: float64(slices.Max(k.Pix))}.draw(k, everything, 1))
 	}
 	return a, nil
 }
@@ -253,7 +270,7 @@ func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *s
 			trace = append(trace, e)
 		}
 		if q.Side > 0 && at.Windows == 1 && time.Since(shown) > 250*time.Millisecond {
-			e.Image = dataURL(it.look.draw(measured.Upright(p.picture, p.Problem, at.Image()), everything, shrink(plan.FrameH, plan.FrameW, min(q.Side, 1024))))
+			e.Image = s.dataURL(it.look.draw(measured.Upright(p.picture, p.Problem, at.Image()), everything, shrink(plan.FrameH, plan.FrameW, min(q.Side, 1024))))
 			shown = time.Now()
 		}
 		out.send("iterate", e)
@@ -318,10 +335,6 @@ var everything = image.Rect(0, 0, math.MaxInt32, math.MaxInt32)
 // shrink is the factor that makes a picture no larger than side.
 func shrink(h, w, side int) int { return max(1, (max(h, w)+side-1)/side) }
 
-func dataURL(m image.Image) string {
-	return "data:image/png;base64," + base64.StdEncoding.EncodeToString(encodePNG(m))
-}
-
 // A Look asks for a part of a restoration at a strength, without waiting in the queue.
 type Look struct {
 	Picture  string  `json:"picture"`
@@ -369,7 +382,7 @@ func (s *Server) lookAt(w http.ResponseWriter, r *http.Request) {
 			return nil, statusError{http.StatusBadRequest, err}
 		}
 		seen := func(k int, x operators.Image) Looked {
-			return Looked{k, time.Since(start).Seconds(), q.Window, dataURL(it.look.draw(x, everything, 1))}
+			return Looked{k, time.Since(start).Seconds(), q.Window, s.dataURL(it.look.draw(x, everything, 1))}
 		}
 		shown := time.Time{}
 		result, err := part.Solve(ctx, func(at restore.Progress) {
@@ -382,7 +395,7 @@ func (s *Server) lookAt(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		if !out.events {
-			return pngAnswer(it.look.draw(result.Image, everything, 1)), nil
+			return s.pngAnswer(it.look.draw(result.Image, everything, 1)), nil
 		}
 		return seen(result.Iterations, result.Image), nil
 	})

@@ -58,6 +58,7 @@ type Server struct {
 	guard   *guard
 	handler http.Handler
 	items   *store
+	plans   *plans
 	// Restorations, quick looks and uploads queue apart: a look is over in a moment.
 	heavy, light, intake *queue
 	metrics              metrics
@@ -89,6 +90,8 @@ func New(c Config) *Server {
 		items: &store{limit: c.Store, keep: c.Keep, now: time.Now, items: map[string]*item{}},
 		heavy: newQueue(c.Jobs, 16), light: newQueue(2, 64), intake: newQueue(2, 16),
 	}
+	s.plans = &plans{limit: c.Memory / 4}
+	s.items.gone = s.plans.forget
 	mux := http.NewServeMux()
 	for pattern, h := range map[string]http.HandlerFunc{
 		"GET /healthz":                                    s.health,

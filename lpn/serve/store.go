@@ -28,8 +28,7 @@ type item struct {
 	table   func(io.Writer) error // its numbers, as CSV
 	slice   *explore.SliceResult
 
-	mu   sync.Mutex
-	last prepared // of the request before
+	mu sync.Mutex // held while its restoration is prepared
 }
 
 // A store holds items within a number of bytes. What was not used for the longest goes
@@ -39,6 +38,7 @@ type store struct {
 	limit int64
 	keep  time.Duration
 	now   func() time.Time
+	gone  func(*item) // is told of what goes; may be nil
 
 	mu    sync.Mutex
 	items map[string]*item
@@ -95,6 +95,9 @@ func (s *store) remove(id string) bool {
 func (s *store) drop(it *item) {
 	delete(s.items, it.id)
 	s.total -= it.bytes
+	if s.gone != nil {
+		s.gone(it)
+	}
 }
 
 // sweep drops what was not used for a while.

@@ -7,13 +7,20 @@ export interface Picture {
 
 export interface Options {
   operator?: string; boundary?: string; noise?: string | number; prior?: string; solver?: string;
-  iters?: number; strength?: number | string; ensemble?: boolean; gray?: boolean;
+  iters?: number; strength?: number | string; ensemble?: boolean; gray?: boolean; light?: string; missing?: string;
 }
 
 export interface Plan {
   operator: string; noise: number; estimated: boolean; noise_line?: string; confidence: number; prior: string;
   sigma: number; scale: number; lambda: number; strength: number; solver: string; iters: number; start: string;
   per_channel: boolean; gray: boolean; saturated: boolean; windows?: { side: number; count: number };
+  light_line?: string; missing?: number; blur?: Blur;
+}
+
+// A blur that was found: intervals are those of 95 percent.
+export interface Blur {
+  kind: string; size: number; parameters: Record<string, number>; intervals: Record<string, [number, number]>;
+  width: number; confidence: number; sharp: boolean; varies: boolean;
 }
 
 export interface Planned { plan: Plan; choice?: string; remarks?: string[]; kernel?: string; words: string[]; command: string; parts: boolean }
@@ -28,7 +35,7 @@ export interface Whiteness { deviation: number; correlation: number; spectrum: n
 export interface Restored {
   input: string; output: string; operator: string; prior: string; solver: string; iterations: number; seconds: number;
   objective: number | null; converged: boolean; certified: boolean; uncertified?: string; noise: number; lambda: number;
-  strength: number; reason: string; choice?: string; note?: string; suspect: string | null; picture: Picture;
+  strength: number; reason: string; choice?: string; note?: string; left_alone?: boolean; suspect: string | null; picture: Picture;
   command: string; trace: Iterate[] | null; residual: { picture: Picture | null; whiteness: Whiteness } | null;
 }
 

@@ -1,5 +1,5 @@
 // The restore view: a picture, what happened to it, and how to do it again.
-import { type About, type Iterate, type Look, type Options, type Picture, type Planned, type Prior, type Restored, aborted, get, post, stream, upload } from "./api";
+import { type About, type Iterate, type Look, type Options, type Picture, type Plan, type Planned, type Prior, type Restored, aborted, get, post, stream, upload } from "./api";
 import { Chart } from "./chart";
 import { Latest, clear, el, field, num, say, select } from "./dom";
 import { recall, save, saved, share, shared } from "./state";
@@ -8,7 +8,7 @@ import { type Mode, Viewer } from "./viewer";
 interface Knob { key: string; label: string; value: number; min: number; max: number; step: number }
 
 // What the camera did, as people say it; spec is that of the command.
-const cameras: { id: string; text: string; knobs: Knob[]; spec: (v: Record<string, number>, file: string) => string; file?: string; boundary?: boolean }[] = [
+const cameras: { id: string; text: string; knobs: Knob[]; spec: (v: Record<string, number>, file: string) => string; file?: string; boundary?: boolean; missing?: string }[] = [
   { id: "", text: "Let the file decide", knobs: [], spec: () => "" },
   { id: "denoise", text: "Noise only", knobs: [], spec: () => "denoise" },
   { id: "gaussian", text: "Blur: out of focus, soft", knobs: [{ key: "sigma", label: "Width", value: 1.6, min: 0.3, max: 6, step: 0.1 }], spec: (v) => `blur:gaussian,sigma=${v.sigma}`, boundary: true },
@@ -18,7 +18,49 @@ const cameras: { id: string; text: string; knobs: Knob[]; spec: (v: Record<strin
   { id: "kernel", text: "Blur: kernel from a file", knobs: [], spec: (_v, f) => `blur:kernel=${f}`, file: "Kernel", boundary: true },
   { id: "sr", text: "Too few pixels", knobs: [{ key: "factor", label: "Factor", value: 2, min: 2, max: 4, step: 1 }], spec: (v) => `sr:factor=${v.factor}`, boundary: true },
   { id: "mask", text: "Missing pixels, from a mask", knobs: [], spec: (_v, f) => `inpaint:mask=${f}`, file: "Mask (white: known)" },
+  { id: "alpha", text: "Missing pixels: the transparent ones", knobs: [], spec: () => "", missing: "alpha" },
   { id: "jpeg", text: "JPEG compression", knobs: [], spec: () => "jpeg" },
+];
+
+const level = (v: number): string => `${num(255 * v, 3)}/255`;
+
+const sentence = (s: string): string => { const t = s.trim(); return t && t[0].toUpperCase() + t.slice(1) + (/[.!?]$/.test(t) ? "" : "."); };
+
+const verdict = (kind: string, what: string, text: string): HTMLElement =>
+  el("p", { class: `verdict ${kind}` }, el("strong", {}, `${what}: `), el("span", {}, text));
+
+// foundNoise is the noise as the estimate words it, for the controls of this page.
+function foundNoise(q: Plan): string {
+  const line = q.noise_line?.replace(/^noise: /, "").replace(/--noise ([\d.]+\/255) to remove more/, "choose Noise: given, $1, to remove more");
+  return line || `about ${level(q.noise)}`;
+}
+
+// headline says in one sentence what a restoration did, or does.
+function headline(p: Planned, r?: Restored): string {
+  const q = p.plan, noise = `noise of about ${level(q.noise)}`;
+  const kind = q.operator.split(":")[0];
+  const [now, then] = ({
+    denoise: q.lambda > 0 ? [`Removing ${noise}…`, `${noise} was removed`] : ["There is nothing to remove…", "nothing was removed"],
+    blur: ["Undoing the blur…", `the blur was undone, and ${noise} removed`],
+    sr: ["Enlarging…", `the picture was enlarged, and ${noise} removed`],
+    inpaint: ["Filling missing pixels…", `missing pixels were filled, and ${noise} removed`],
+    jpeg: ["Undoing JPEG compression…", "what JPEG compression took was undone"],
+  } as Record<string, [string, string]>)[kind] ?? ["Restoring…", "the picture was restored"];
+  if (!r) return now;
+  if (!r.left_alone) return sentence(then + (q.missing && kind === "denoise" ? `, and ${q.missing} missing samples filled` : ""));
+  const why = (r.note ?? "").replace(/[:;]? ?(it is )?left as it is[:;]? ?/, "");
+  return sentence(`Left as it is${why ? `: ${why}` : ""}`);
+}
+
+// words explains what a newcomer meets in the story.
+const words: [string, string][] = [
+  ["Noise 25/255", "the standard deviation of the grain, where black is 0 and white 255"],
+  ["Prior", "what a network has learned of how pictures look: a function R, small for likely pictures"],
+  ["Objective", "distance to your picture plus λ times R; the solver makes it small"],
+  ["Strength", "how much the prior counts against your picture; 1 is what the noise asks for"],
+  ["Certified", "a theorem guarantees that the solver went down to where the objective no longer changes"],
+  ["Suspect", "the result contradicts your picture, or looks like no picture: noise or operator are probably wrong"],
+  ["Left as it is", "nothing could be removed without harm, so the result is your picture"],
 ];
 
 export class RestoreView {
@@ -41,6 +83,8 @@ export class RestoreView {
   private prior: HTMLSelectElement;
   private solver: HTMLSelectElement;
   private boundary: HTMLSelectElement;
+  private light: HTMLSelectElement;
+  private slow = el("small");
   private iters: HTMLInputElement;
   private gray: HTMLInputElement;
   private ensemble: HTMLInputElement;
@@ -55,6 +99,7 @@ export class RestoreView {
   private objective = new Chart({ label: "Objective", x: "iteration", y: "above the minimum", logY: true, height: 160 });
   private chartBox: HTMLElement;
   private residual = el("div");
+  private blur = el("div");
   private modes: HTMLElement;
   private files = el("div");
   private values: Record<string, number> = {};
@@ -72,6 +117,7 @@ export class RestoreView {
     this.prior = select([["", "the one that fits"], ...priors.filter((p) => !p.scalar).map((p): [string, string] => [p.name, `${p.name} (${p.channels === 1 ? "gray" : "colour"}, ${num(255 * p.sigma, 3)}/255)`])], () => this.changed());
     this.solver = select([["", "bpg, certified"], ...about.solvers.filter((s) => s !== "bpg").map((s): [string, string] => [s, s])], () => this.changed());
     this.boundary = select([["", "the default"], ["symmetric", "mirrored"], ["valid", "unknown (photographs)"], ["circular", "circular"], ["replicate", "repeated"], ["zero", "black"]], () => this.changed());
+    this.light = select([["", "found out"], ["linear", "light, as in a camera"], ["srgb", "the numbers, as in a program"]], () => this.changed());
     this.iters = el("input", { type: "number", min: "1", max: "100000", placeholder: "200", onchange: () => this.changed() });
     this.gray = el("input", { type: "checkbox", onchange: () => this.changed() });
     this.ensemble = el("input", { type: "checkbox", onchange: () => this.changed() });
@@ -97,12 +143,12 @@ export class RestoreView {
           el("div", { class: "row" }, again, this.go, this.stop),
           field("What the camera did", this.camera), this.knobs,
           el("div", { class: "field" }, el("label", { for: (this.noiseKind.id = "noise-kind") }, "Noise"), this.noiseKind, el("div", { class: "row", id: "noise-row" }, this.noise, this.noiseOut)),
-          el("div", { class: "field" }, el("label", { for: (this.strength.id = "strength") }, "Strength"), el("div", { class: "row" }, this.strength, this.strengthOut), el("small", {}, "Move the slider: the framed part of the picture follows at once, the rest when you let go.")),
-          el("details", {}, el("summary", {}, "More"), field("Prior", this.prior), field("Solver", this.solver), field("Beyond the edge", this.boundary), field("Iterations at most", this.iters),
+          el("div", { class: "field" }, el("label", { for: (this.strength.id = "strength") }, "Strength"), el("div", { class: "row" }, this.strength, this.strengthOut), this.slow),
+          el("details", {}, el("summary", {}, "More"), field("Prior", this.prior), field("Solver", this.solver), field("Beyond the edge", this.boundary), field("A blur acts on", this.light), field("Iterations at most", this.iters),
             el("label", { class: "check" }, this.gray, " in gray"), el("label", { class: "check" }, this.ensemble, " average over flips and rotations (8 times the work)")),
           this.bar, this.status),
-        el("section", { class: "card", id: "story-card" }, el("h2", {}, "What was done"), this.story),
-        this.chartBox, this.residual, this.commandBox));
+        el("section", { class: "card", id: "story-card" }, el("h2", {}, "What happened"), this.story),
+        this.commandBox, this.blur, this.residual, this.chartBox));
     this.story.append(el("p", { class: "faint" }, "Open a picture first."));
     this.cameraChosen();
     this.listenDrop(root);
@@ -166,6 +212,7 @@ export class RestoreView {
     this.showChoice(true);
     this.story.replaceChildren(el("p", {}, `${p.name}: ${p.width} × ${p.height} pixels, ${p.channels === 1 ? "gray" : "colour"}, ${p.bits} bits${p.jpeg_quality ? `, JPEG of quality ${p.jpeg_quality}` : ""}.`));
     clear(this.residual);
+    clear(this.blur);
     this.chartBox.hidden = this.commandBox.hidden = true;
     if (restored) this.offer(restored);
     this.plan();
@@ -203,6 +250,8 @@ export class RestoreView {
     const spec = c.file && !this.file ? "" : c.spec(this.values, this.file);
     if (spec) o.operator = spec;
     if (c.boundary && this.boundary.value) o.boundary = this.boundary.value;
+    if (c.boundary && this.light.value) o.light = this.light.value;
+    if (c.missing) o.missing = c.missing;
     if (this.noiseKind.value === "given") o.noise = `${this.noise.value}/255`;
     if (this.prior.value) o.prior = this.prior.value;
     if (this.solver.value) o.solver = this.solver.value;
@@ -214,7 +263,7 @@ export class RestoreView {
   }
   private setOptions(o: Options): void {
     const text = o.operator ?? "";
-    const id = text === "" ? "" : text.startsWith("blur:kernel") ? "kernel" : text.startsWith("inpaint:mask") ? "mask" : /^blur:(\w+)/.exec(text)?.[1] ?? /^\w+/.exec(text)?.[0] ?? "";
+    const id = o.missing ?? (text === "" ? "" : text.startsWith("blur:kernel") ? "kernel" : text.startsWith("inpaint:mask") ? "mask" : /^blur:(\w+)/.exec(text)?.[1] ?? /^\w+/.exec(text)?.[0] ?? "");
     if (cameras.some((c) => c.id === id)) this.camera.value = id;
     for (const [, k, v] of text.matchAll(/(\w+)=([\d.]+)(?=,|$)/g)) this.values[k] = Number(v);
     if (id === "kernel" || id === "mask") this.file = text.slice(text.indexOf("=") + 1);
@@ -223,6 +272,7 @@ export class RestoreView {
     this.prior.value = o.prior ?? "";
     this.solver.value = o.solver ?? "";
     this.boundary.value = o.boundary ?? "";
+    this.light.value = o.light ?? "";
     this.iters.value = o.iters ? String(o.iters) : "";
     this.gray.checked = !!o.gray;
     this.ensemble.checked = !!o.ensemble;
@@ -231,11 +281,20 @@ export class RestoreView {
   }
   private factor(): number { return Number(Math.pow(4, Number(this.strength.value)).toPrecision(3)); }
 
+  private showStrength(): void {
+    const text = Number(this.strength.value) === 0 ? "auto" : `× ${this.factor()}`;
+    this.strengthOut.textContent = text;
+    this.strength.setAttribute("aria-valuetext", text);
+    this.slow.textContent = !this.planned || this.planned.plan.lambda > 0
+      ? `Left removes less, right more. ${!this.planned || this.planned.parts ? "The framed part of the picture follows at once, the rest" : "The picture follows"} when you let go.`
+      : "There is no noise to remove. To denoise all the same, give the noise above.";
+  }
+
   // changed follows the controls; nothing is restored until it is asked for.
   private changed(): void {
     this.noise.hidden = this.noiseKind.value !== "given";
     this.noiseOut.textContent = this.noise.hidden ? (this.planned ? `${num(255 * this.planned.plan.noise, 3)}/255` : "") : `${this.noise.value}/255`;
-    this.strengthOut.textContent = Number(this.strength.value) === 0 ? "auto" : `× ${this.factor()}`;
+    this.showStrength();
     save({ options: this.options() });
     if (shared.picture) this.plan();
   }
@@ -279,6 +338,7 @@ export class RestoreView {
     const signal = this.work.start();
     this.planning.stop();
     this.looks.stop();
+    this.look = "none";
     this.setBusy(true);
     this.done("Looking at the picture…");
     const trace: Iterate[] = [];
@@ -349,25 +409,49 @@ export class RestoreView {
 
   // tell says what was decided, and what came of it.
   private tell(p: Planned, r?: Restored): void {
-    const q = p.plan, level = (v: number) => `${num(255 * v, 3)}/255`;
+    const q = p.plan;
     if (this.noiseKind.value === "auto") this.noiseOut.textContent = level(q.noise);
-    const lines: (Node | string)[][] = [];
-    if (p.choice) lines.push([p.choice + "."]);
-    if (p.kernel) lines.push([el("img", { class: "kernel", src: p.kernel, alt: "The kernel of the blur that was found" })]);
-    for (const remark of p.remarks ?? []) lines.push([el("strong", { class: "warn" }, "Note: "), remark + "."]);
-    lines.push([el("strong", {}, "Noise: "), q.estimated ? `${q.noise_line ? q.noise_line.replace(/^noise: /, "") : `about ${level(q.noise)}`}, found in the picture.` : `${level(q.noise)}, given.`]);
-    if (q.operator !== "denoise") lines.push([el("strong", {}, "Operator: "), q.operator, "."]);
-    lines.push([el("strong", {}, "Prior: "), `${q.prior}, trained at ${level(q.sigma)}, used for ${level(q.sigma / q.scale)}${q.per_channel ? ", on each channel" : ""}.`]);
-    lines.push([el("strong", {}, "Weight: "), `λ = ${num(q.lambda)}${q.strength !== 1 ? `, ${q.strength} times the statistical weight` : ", the statistical weight"}.`]);
-    if (q.windows) lines.push([`To save memory the picture is solved in ${q.windows.count} windows of ${q.windows.side} pixels.`]);
-    if (r) {
-      lines.push([el("strong", {}, "Solver: "), `${r.solver}, ${r.iterations} iteration${r.iterations === 1 ? "" : "s"}; ${r.converged ? "converged" : "not converged"} (${r.reason}).`]);
-      lines.push([el("strong", { class: r.certified ? "good" : "warn" }, r.certified ? "Certified: " : "Not certified: "), r.certified ? "the solver's theorem covers this run; the objective fell at every iteration." : r.uncertified ?? ""]);
-      if (r.note) lines.push([el("strong", { class: "warn" }, "Changed while solving: "), r.note + "."]);
-      if (r.suspect) lines.push([el("strong", { class: "bad" }, "Suspect: "), r.suspect + "."]);
+    this.showStrength();
+    const facts: [string, string][] = [];
+    if (p.choice && !q.blur) facts.push(["The file", p.choice]);
+    facts.push(["Noise", q.estimated ? `${foundNoise(q)}, found in the picture` : p.choice && q.noise === 0 ? "next to none" : `${level(q.noise)}, given`]);
+    if (q.operator !== "denoise") facts.push(["Operator", q.operator]);
+    if (q.light_line) facts.push(["The blur acts on", q.light_line]);
+    if (q.lambda > 0) {
+      const used = q.sigma / q.scale, same = Math.abs(used / q.sigma - 1) < 0.05;
+      facts.push(["Prior", `${q.prior}, trained on pictures with noise of ${level(q.sigma)}${same ? "" : `, used here as one for ${level(used)}`}${q.per_channel ? ", on each channel" : ""}`]);
+      facts.push(["Strength", `${r && r.strength !== 1 ? `${num(r.strength, 3)} times what the noise asks for` : "what the noise asks for"} (λ = ${num(r?.lambda ?? q.lambda, 3)})`]);
     }
-    this.story.replaceChildren(...lines.map((l) => el("p", {}, ...l)), el("details", {}, el("summary", {}, "All decisions"), el("pre", {}, p.words.join("\n"))));
+    if (q.windows) facts.push(["Memory", `the picture is solved in ${q.windows.count} windows of ${q.windows.side} pixels`]);
+    if (r && q.lambda > 0) facts.push(["Solver", `${r.solver}, ${r.iterations} iteration${r.iterations === 1 ? "" : "s"}, ${r.converged ? "converged" : "not converged"}: ${r.reason}`]);
+    const verdicts: HTMLElement[] = [];
+    for (const remark of p.remarks ?? []) verdicts.push(verdict("warn", "Note", sentence(remark)));
+    if (r?.note && !r.left_alone) verdicts.push(verdict("warn", "Changed on the way", sentence(r.note)));
+    if (r?.suspect) verdicts.push(verdict("bad", "Suspect", `${sentence(r.suspect)} Do not trust this result without looking at it.`));
+    if (r && !r.left_alone) verdicts.push(r.certified
+      ? verdict("good", "Certified", "The solver's theorem covers this run: the objective fell at every iteration. It does not say that noise and operator are right.")
+      : verdict("warn", "Not certified", sentence(r.uncertified || "no theorem covers this run")));
+    this.story.replaceChildren(el("p", { class: "headline" }, headline(p, r)), ...verdicts,
+      el("dl", { class: "facts" }, ...facts.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)])),
+      el("details", {}, el("summary", {}, "All decisions, with reasons"), el("pre", {}, p.words.join("\n"))),
+      el("details", {}, el("summary", {}, "What the words mean"), el("dl", { class: "words" }, ...words.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]))));
     if (r) this.story.append(this.download);
+    this.showBlur(p);
+  }
+
+  // showBlur shows the blur that was found in the picture, and how sure that is.
+  private showBlur(p: Planned): void {
+    clear(this.blur);
+    const b = p.plan.blur;
+    if (!b) return;
+    const sure = b.confidence >= 0.5 || b.sharp, id = "blur-confidence";
+    this.blur.append(el("section", { class: "card" }, el("h2", {}, "The blur that was found"),
+      el("div", { class: "row top" },
+        p.kernel && el("figure", {}, el("img", { class: "kernel", src: p.kernel, alt: `The kernel, ${b.size} pixels wide: what a point became` }), el("figcaption", {}, `kernel, ${b.size} × ${b.size} pixels`)),
+        el("div", { class: "grow" }, el("p", {}, sentence((p.choice ?? "").replace(/^blur: /, "").replace(/, confidence .*/, ""))),
+          ...(b.sharp ? [] : [el("label", { for: id }, `Confidence ${num(b.confidence, 2)}`), el("meter", { id, min: 0, max: 1, low: 0.5, high: 0.75, optimum: 1, value: b.confidence })]))),
+      el("p", { class: sure ? "" : "warn" }, b.sharp ? "The picture is sharp: there is no blur to undo." : sure ? "The intervals hold the truth 95 times of 100." : "This is not sure: parts of the picture suggest other blurs. Compare before and after.",
+        b.varies ? " The blur varies over the picture; the kernel is that of the part with most edges." : "")));
   }
 
   private showResidual(r: Restored): void {
@@ -392,40 +476,46 @@ export class RestoreView {
     this.residual.append(card);
   }
 
-  // strengthMoved restores the part in view at once.
+  // strengthMoved restores the part in view at once. While the first answer to a move is on
+  // its way a further one waits for it: the slider asks faster than anyone can answer.
   private patched = false;
+  private look: "none" | "asked" | "moved" = "none";
   private async strengthMoved(): Promise<void> {
-    this.strengthOut.textContent = Number(this.strength.value) === 0 ? "auto" : `× ${this.factor()}`;
+    this.showStrength();
     const p = shared.picture;
-    if (!p || this.busy || (this.planned && !this.planned.parts)) return;
+    if (!p || this.busy || (this.planned && !this.planned.parts) || (shared.restored && shared.restored.width !== p.width)) return;
+    if (this.look !== "none") { this.look = "moved"; return; }
+    this.look = "asked";
     this.patched = true;
     if (this.viewer.mode === "before" || this.viewer.mode === "extra") this.viewer.setMode("after");
-    const k = shared.restored && shared.restored.width !== p.width ? 0 : 256;
-    if (!k) return;
-    const window = this.viewer.visible(k), asked = performance.now();
+    const window = this.viewer.visible(256), asked = performance.now(), strength = this.factor();
     const options = this.options();
     delete options.strength;
     const signal = this.looks.start();
-    const image = new Image();
-    let first = true;
-    const show = (look: Look) => {
-      if (signal.aborted) return;
-      image.onload = () => {
-        if (signal.aborted) return;
-        this.viewer.setPatch({ image, rect: look.window });
-        if (first) {
-          first = false;
-          const ms = Math.round(performance.now() - asked);
-          this.viewer.element.dataset.answer = String(ms);
-          this.status.textContent = `Strength ${this.factor()}: shown after ${ms} ms`;
-        }
-      };
-      image.src = look.image;
+    let drawn = 0;
+    // answered lets the next move ask.
+    const answered = () => {
+      if (this.look === "none" || signal.aborted) return;
+      const again = this.look === "moved";
+      this.look = "none";
+      if (again) this.strengthMoved();
+    };
+    const show = async (look: Look) => {
+      const image = await decoded(look.image);
+      if (signal.aborted || look.k < drawn) return; // a later one was decoded sooner
+      drawn = look.k;
+      this.viewer.setPatch({ image, rect: look.window });
+      if (this.look === "none") return;
+      const ms = Math.round(performance.now() - asked);
+      this.viewer.element.dataset.answer = String(ms);
+      this.status.textContent = `Strength ${strength}: shown after ${ms} ms`;
+      answered();
     };
     try {
-      show(await stream<Look>("/api/v1/look", { picture: p.id, options, strength: this.factor(), window }, (event, data) => { if (event === "iterate") show(data as Look); }, signal));
+      await show(await stream<Look>("/api/v1/look", { picture: p.id, options, strength, window }, (event, data) => { if (event === "iterate") show(data as Look); }, signal));
     } catch (e) {
       if (!aborted(e)) this.failed(e);
+      answered();
     }
   }
   private strengthLeft(): void { this.changed(); this.run(); }
@@ -441,6 +531,15 @@ export class RestoreView {
     say(button.textContent);
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   }
+  // settled says that no answer to the slider is on its way: for tests.
+  get settled(): boolean { return this.look === "none"; }
   get result(): Restored | undefined { return this.last; }
 }
 
+// decoded is the picture of a data URL, ready to be drawn.
+async function decoded(url: string): Promise<HTMLImageElement> {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return image;
+}

@@ -1,6 +1,6 @@
 // A viewer of large pictures in tiles, which lays one over the other to compare them.
 // All layers share one frame, that of the base, so they move and zoom in step.
-import type { Picture, Window4 } from "./api";
+import { type Picture, type Window4, image } from "./api";
 import { css, el, say } from "./dom";
 
 export type Mode = "wipe" | "side" | "flicker" | "before" | "after" | "extra";
@@ -9,9 +9,11 @@ export type Mode = "wipe" | "side" | "flicker" | "before" | "after" | "extra";
 interface Layer { picture: Picture }
 interface Patch { image: CanvasImageSource; rect: Window4 }
 
-interface Tile { image: HTMLImageElement; ready: boolean; used: number }
+// A Tile is decoded off the main thread. image is undefined until it has come.
+interface Tile { url: string; image?: ImageBitmap; asked: boolean; used: number }
 
-const mostTiles = 300;
+const mostTiles = 160; // of a megabyte each
+const mostLoading = 6; // at a time, as many as a browser has connections
 
 export class Viewer {
   readonly element: HTMLElement;
@@ -25,6 +27,8 @@ export class Viewer {
   private live?: CanvasImageSource; // the whole frame of after, at low resolution
   private patch?: Patch; // a part of after, over it
   private tiles = new Map<string, Tile>();
+  private missing: Tile[] = []; // in the last frame, in the order of their use
+  private loading = 0;
   private clock = 0;
   private frame = { w: 1, h: 1 };
   private scale = 1; // device pixels a pixel of the frame
@@ -233,6 +237,7 @@ export class Viewer {
     const { width: w, height: h } = this.canvas;
     g.fillStyle = css("--canvas");
     g.fillRect(0, 0, w, h);
+    this.missing = [];
     const after = this.layers.after || this.live || this.patch;
     const clip = (x: number, width: number, offset: number, what: "before" | "after" | "extra") => {
       if (width <= 0) return;
@@ -275,6 +280,7 @@ export class Viewer {
         this.tag(g, mode === "extra" ? this.names.extra : this.names[mode], 8, "left", true);
     }
     this.forget();
+    this.load();
   }
   private handle(g: CanvasRenderingContext2D, at: number, h: number): void {
     const d = devicePixelRatio;
@@ -347,7 +353,7 @@ export class Viewer {
       for (let ty = Math.max(0, Math.floor(y0 / side)); ty * side < Math.min(p.height, y1); ty++) {
         for (let tx = Math.max(0, Math.floor(x0 / side)); tx * side < Math.min(p.width, x1); tx++) {
           const t = this.tile(p, level, tx, ty, level === want || level === coarsest);
-          if (!t?.ready) continue;
+          if (!t?.image) continue;
           const w = Math.min(side, p.width - tx * side), h = Math.min(side, p.height - ty * side);
           g.drawImage(t.image, ...this.place([tx * side * k, ty * side * k, w * k, h * k]));
         }
@@ -360,24 +366,34 @@ export class Viewer {
     return false;
   }
   private tile(p: Picture, level: number, x: number, y: number, load: boolean): Tile | undefined {
-    const key = `${p.tiles}/${level}/${x}/${y}`;
-    let t = this.tiles.get(key);
-    if (!t && load) {
-      t = { image: new Image(), ready: false, used: 0 };
-      const made = t;
-      made.image.onload = () => { made.ready = true; this.draw(); };
-      made.image.decoding = "async";
-      made.image.src = key;
-      this.tiles.set(key, t);
+    const url = `${p.tiles}/${level}/${x}/${y}`;
+    let t = this.tiles.get(url);
+    if (!t && load) this.tiles.set(url, t = { url, asked: false, used: 0 });
+    if (t) {
+      t.used = ++this.clock;
+      if (!t.image && !t.asked && !this.missing.includes(t)) this.missing.push(t);
     }
-    if (t) t.used = ++this.clock;
     return t;
+  }
+  // load asks for what the last frame missed. What has left the view meanwhile is not asked for.
+  private load(): void {
+    while (this.loading < mostLoading && this.missing.length) {
+      const t = this.missing.shift()!;
+      t.asked = true;
+      this.loading++;
+      bitmap(t.url).then((b) => { t.image = b; this.draw(); }, () => { this.tiles.delete(t.url); }).finally(() => { this.loading--; this.load(); });
+    }
   }
   private forget(): void {
     if (this.tiles.size <= mostTiles) return;
-    const old = [...this.tiles].sort((a, b) => a[1].used - b[1].used).slice(0, this.tiles.size - mostTiles);
-    for (const [key] of old) this.tiles.delete(key);
+    const old = [...this.tiles.values()].filter((t) => t.image || !t.asked).sort((a, b) => a.used - b.used).slice(0, this.tiles.size - mostTiles);
+    for (const t of old) {
+      t.image?.close();
+      this.tiles.delete(t.url);
+    }
   }
   // settled says that no tile in view is on its way: for tests.
-  settled(): boolean { return !this.dirty && [...this.tiles.values()].every((t) => t.ready); }
+  settled(): boolean { return !this.dirty && !this.loading && !this.missing.length; }
 }
+
+const bitmap = async (url: string): Promise<ImageBitmap> => createImageBitmap(await image(url));
