@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -150,10 +151,36 @@ func (e explorer) cropped(m operators.Image) operators.Image {
 	return m
 }
 
-// write draws figures to every output.
-func (e explorer) write(figures ...plot.Figure) error {
+// A data writes the numbers behind figures, as tidy CSV and as NumPy's arrays.
+type data struct{ csv, npz func(io.Writer) error }
+
+// dataOf are results of one kind as data.
+func dataOf[T interface {
+	explore.Table
+	explore.Grid
+}](results ...T) data {
+	return data{
+		csv: func(w io.Writer) error { return explore.WriteCSV(w, results...) },
+		npz: func(w io.Writer) error { return explore.WriteNPZ(w, results...) },
+	}
+}
+
+// write draws figures, or writes their numbers, to every output.
+func (e explorer) write(numbers data, figures ...plot.Figure) error {
 	for _, to := range e.out {
-		if err := drawTo(to, e.style, figures...); err != nil {
+		format, err := plot.FormatOf(to)
+		if err != nil {
+			return usageError{err}
+		}
+		switch format {
+		case "csv":
+			err = writeFile(to, numbers.csv)
+		case "npz":
+			err = writeFile(to, numbers.npz)
+		default:
+			err = drawTo(to, e.style, figures...)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -54,8 +54,9 @@ func TestPriorPath(t *testing.T) {
 				t.Errorf("%s: mean %g sd %g of %g and %g", kind, r.Mean[k], r.SD[k], u, v)
 			}
 		}
-		if _, rows := readTable(t, out+".csv"); len(rows) != 3 {
-			t.Errorf("%s: %d rows", kind, len(rows))
+		// A row is a level of a picture.
+		if head, rows := readTable(t, out+".csv"); len(rows) != 6 || head[1] != "picture" || rows[3][4] == "" || math.Abs(parse(t, rows[4][4])-r.Images[1].Values[1]) > 1e-9 {
+			t.Errorf("%s: %q %q", kind, head, rows)
 		}
 		if kind == "noise" {
 			if code, _, _ := call(t, args...); code != exitUsage {
@@ -128,7 +129,7 @@ func TestPriorMap(t *testing.T) {
 	_, rows := readTable(t, out+".csv")
 	sum := 0.0
 	for _, r := range rows {
-		sum += parse(t, r[2])
+		sum += parse(t, r[3])
 	}
 	if len(rows) != 16*20 || math.Abs(sum-v.Value) > 1e-6*math.Abs(v.Value) {
 		t.Errorf("%d parts sum to %g, want %g", len(rows), sum, v.Value)

@@ -51,7 +51,7 @@ var rooms = map[string][]string{
 	"internal/archtest":      {},
 	"internal/othertest":     {},
 	"internal/goldentest":    {"internal/npy"},
-	"lpn/explore":            {"internal/kernel", "operators", "solvers", "lpn"},
+	"lpn/explore":            {"internal/kernel", "internal/npy", "operators", "solvers", "lpn"},
 	"internal/plot":          {"operators", "lpn/explore"},
 	"internal/noisejudge":    {"internal/imageio", "internal/scenes", "operators", "operators/noise"},
 	"internal/photos":        {"internal/imageio", "internal/scenes", "operators"},

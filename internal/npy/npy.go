@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Magic is what an array begins with.
@@ -519,6 +520,42 @@ func WriteText(w io.Writer, s string) error {
 	b := head("<U"+strconv.Itoa(len(runes)), nil)
 	for _, r := range runes {
 		b = binary.LittleEndian.AppendUint32(b, uint32(r))
+	}
+	_, err := w.Write(b)
+	return err
+}
+
+// WriteDoubles writes v, last index fastest, as a float64 array of the given shape.
+func WriteDoubles(w io.Writer, shape []int, v []float64) error {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	if n != len(v) {
+		panic(fmt.Sprintf("npy: an array of shape %v has %d numbers", shape, len(v)))
+	}
+	b := head("<f8", shape)
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
+	}
+	_, err := w.Write(b)
+	return err
+}
+
+// WriteTexts writes a list of texts as an array of one dimension, type U.
+func WriteTexts(w io.Writer, texts []string) error {
+	most := 1 // NumPy has no texts of no size in arrays
+	for _, s := range texts {
+		most = max(most, utf8.RuneCountInString(s))
+	}
+	b := head("<U"+strconv.Itoa(most), []int{len(texts)})
+	for _, s := range texts {
+		n := 0
+		for _, r := range s {
+			b = binary.LittleEndian.AppendUint32(b, uint32(r))
+			n++
+		}
+		b = append(b, make([]byte, 4*(most-n))...)
 	}
 	_, err := w.Write(b)
 	return err

@@ -9,14 +9,20 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/internal/othertest"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/sbinet/npyio/npz"
 )
 
 // quadratic is the potential a/2 ||y||^2, of f(y) = a y and
@@ -519,5 +525,78 @@ func TestWriteCSV(t *testing.T) {
 	}
 	if rows := read(&b); len(rows) != 2 || !reflect.DeepEqual(rows[1], []string{"p", "1", "2", "3", "4", "5", "6"}) {
 		t.Errorf("%q", rows)
+	}
+}
+
+// TestWriteNPZ: another reader finds the numbers under the names of their axes.
+func TestWriteNPZ(t *testing.T) {
+	read := func(b []byte) *npz.Reader {
+		t.Helper()
+		z, err := npz.NewReader(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return z
+	}
+	floats := func(z *npz.Reader, name string, shape ...int) []float64 {
+		t.Helper()
+		var v []float64
+		if err := z.Read(name+".npy", &v); err != nil || !slices.Equal(z.Header(name+".npy").Descr.Shape, shape) {
+			t.Errorf("%s: %v, %v", name, z.Header(name+".npy"), err)
+		}
+		return v
+	}
+	var b bytes.Buffer
+	m := MapResult{Prior: "gray-25", Height: 2, Width: 3, Values: Numbers{1, 2, 3, 4, math.NaN(), 6}}
+	if err := WriteNPZ(&b, m, m); err != nil {
+		t.Fatal(err)
+	}
+	z := read(b.Bytes())
+	if v := floats(z, "value", 2, 2, 3); v[3] != 4 || !math.IsNaN(v[10]) || v[11] != 6 {
+		t.Errorf("values %v", v)
+	}
+	if x, y := floats(z, "x", 3), floats(z, "y", 2); !slices.Equal(x, []float64{0, 1, 2}) || !slices.Equal(y, []float64{0, 1}) {
+		t.Errorf("axes %v and %v", x, y)
+	}
+	b.Reset()
+	s := SliceResult{Prior: "p", U: "noise", V: "blur", A: Numbers{-1, 1}, B: Numbers{-2, 0, 2}, Z: Numbers{1, 2, 3, 4, 5, 6}, Residuals: make(Numbers, 6), Gaps: make(Numbers, 6)}
+	if err := WriteNPZ(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	z = read(b.Bytes())
+	if v := floats(z, "value", 1, 3, 2); v[4] != 5 || len(floats(z, "b", 3)) != 3 || len(floats(z, "gap", 1, 3, 2)) != 6 {
+		t.Errorf("values %v", v)
+	}
+	// Results on other axes are not put together.
+	other := s
+	other.A = Numbers{-3, 3}
+	if err := WriteNPZ(&b, s, other); err == nil {
+		t.Error("slices with other axes in one array")
+	}
+	if err := WriteNPZ[PathResult](&b); err == nil {
+		t.Error("an archive of nothing")
+	}
+}
+
+// TestNumPyReads: NumPy has the names of priors and axes as texts.
+func TestNumPyReads(t *testing.T) {
+	python := othertest.NumPy(t)
+	name := filepath.Join(t.TempDir(), "paths.npz")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := PathResult{Prior: "gray-25", Picture: "größe.png", Perturbation: "noise", Levels: Numbers{0, 0.5}, Values: Numbers{1, 2}, Residuals: Numbers{0, 0}, Gaps: Numbers{0, math.Inf(1)}}
+	q := r
+	q.Prior = "colour"
+	if err := WriteNPZ(f, r, q); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	out, err := exec.Command(python, "-c", `import sys, numpy
+z = numpy.load(sys.argv[1])
+print(list(z["axes"]) == ["prior", "level"], list(z["prior"]) == ["gray-25", "colour"], z["picture"][0] == "gr\u00f6\u00dfe.png", z["value"].shape, z["level"].tolist(), z["gap"][1, 1])`, name).CombinedOutput()
+	if want := "True True True (2, 2) [0.0, 0.5] inf\n"; err != nil || string(out) != want {
+		t.Errorf("%v: %s, want %s", err, out, want)
 	}
 }

@@ -86,9 +86,23 @@ type Kept struct {
 	Figure string `json:"figure"`
 }
 
+// A data writes the numbers behind figures, as tidy CSV and as NumPy's arrays.
+type data struct{ csv, npz func(io.Writer) error }
+
+// dataOf are results of one kind as data.
+func dataOf[T interface {
+	explore.Table
+	explore.Grid
+}](results ...T) data {
+	return data{
+		csv: func(w io.Writer) error { return explore.WriteCSV(w, results...) },
+		npz: func(w io.Writer) error { return explore.WriteNPZ(w, results...) },
+	}
+}
+
 // keepFigures keeps a result.
-func (s *Server) keepFigures(o owner, name string, bytes int, table func(io.Writer) error, figures ...plot.Figure) (*item, Kept, error) {
-	it := &item{owner: o, name: name, figures: figures, table: table, bytes: int64(bytes)}
+func (s *Server) keepFigures(o owner, name string, bytes int, numbers data, figures ...plot.Figure) (*item, Kept, error) {
+	it := &item{owner: o, name: name, figures: figures, numbers: numbers, bytes: int64(bytes)}
 	if err := s.items.put(it); err != nil {
 		return nil, Kept{}, statusError{http.StatusRequestEntityTooLarge, err}
 	}
@@ -161,7 +175,7 @@ func (s *Server) priorMap(w http.ResponseWriter, r *http.Request) {
 		if a.Window == (Window{}) {
 			a.Window = Window{0, 0, x.W, x.H}
 		}
-		table := func(w io.Writer) error { return explore.WriteCSV(w, m) }
+		table := dataOf(m)
 		if _, a.Kept, err = s.keepFigures(ownerOf(r), figureName(it, "map", m.Prior), 12*len(m.Values)+4*x.Len(), table, plot.Map(m, x, it.name)); err != nil {
 			return nil, err
 		}
@@ -300,7 +314,7 @@ func (s *Server) priorPath(w http.ResponseWriter, r *http.Request) {
 			parts = append(parts, []explore.PathResult{path})
 		}
 		var err error
-		table := func(w io.Writer) error { return explore.WriteCSV(w, a.Paths...) }
+		table := dataOf(a.Paths...)
 		_, a.Kept, err = s.keepFigures(ownerOf(r), figureName(it, "path-"+q.Perturb, a.Paths[0].Prior), 4096, table, plot.Paths(parts...))
 		return a, err
 	})
@@ -433,7 +447,7 @@ func (s *Server) priorSlice(w http.ResponseWriter, r *http.Request) {
 				return nil, err
 			}
 		}
-		table := func(w io.Writer) error { return explore.WriteCSV(w, slice) }
+		table := dataOf(slice)
 		kept, k, err := s.keepFigures(ownerOf(r), figureName(it, "slice", p.Name), 12*x.Len()+64*len(slice.Z), table, plot.Slice(slice))
 		if err != nil {
 			return nil, err
@@ -607,7 +621,7 @@ func (s *Server) priorCurve(w http.ResponseWriter, r *http.Request) {
 			t.Mean, t.Median = append(t.Mean, mean), append(t.Median, median)
 		}
 		var err error
-		table := func(w io.Writer) error { return explore.WriteCSV(w, a.Curves...) }
+		table := dataOf(a.Curves...)
 		_, a.Kept, err = s.keepFigures(ownerOf(r), figureName(nil, "curve", a.Curves[0].Prior), 64*q.Points*len(q.Priors), table, plot.Curves(truth, a.Curves...)...)
 		return a, err
 	})
@@ -704,9 +718,12 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	var b bytes.Buffer
-	if format == "csv" {
-		err = it.table(&b)
-	} else {
+	switch format {
+	case "csv":
+		err = it.numbers.csv(&b)
+	case "npz":
+		err = it.numbers.npz(&b)
+	default:
 		err = plot.Write(&b, format, it.figures...)
 	}
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
@@ -22,10 +21,10 @@ type item struct {
 	bytes int64
 	used  time.Time
 
-	picture *imageio.Picture      // nil of a result that is none
-	look    look                  // how the picture is shown
-	figures []plot.Figure         // of a result
-	table   func(io.Writer) error // its numbers, as CSV
+	picture *imageio.Picture // nil of a result that is none
+	look    look             // how the picture is shown
+	figures []plot.Figure    // of a result
+	numbers data             // behind them
 	slice   *explore.SliceResult
 
 	mu sync.Mutex // held while its restoration is prepared

@@ -1,7 +1,7 @@
 // Charts by uPlot, in the colours of the theme, with a table of the numbers for those who
 // do not see them.
 import uPlot from "uplot";
-import { css, el, num } from "./dom";
+import { css, el, num, scrolled } from "./dom";
 
 export interface Line { name: string; y: (number | null)[]; lo?: (number | null)[]; hi?: (number | null)[]; dash?: boolean; points?: boolean }
 
@@ -81,7 +81,7 @@ export class Chart {
     const most = 400, step = Math.max(1, Math.ceil(this.xs.length / most));
     const head = el("tr", {}, el("th", { scope: "col" }, this.o.x), ...this.lines.map((l) => el("th", { scope: "col" }, l.name)));
     const rows = this.xs.map((x, i) => (i % step ? null : el("tr", {}, el("td", {}, num(x)), ...this.lines.map((l) => el("td", {}, num(l.y[i], 5))))));
-    this.table.replaceChildren(this.table.firstElementChild!, el("div", { class: "scroll" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))));
+    this.table.replaceChildren(this.table.firstElementChild!, scrolled(`${this.o.label}: numbers`, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))));
   }
 }
 

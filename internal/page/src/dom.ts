@@ -33,6 +33,19 @@ export function select(options: [value: string, text: string][], on: (value: str
   return s;
 }
 
+// scrolled is a box that scrolls a wide thing, with the keyboard too.
+export const scrolled = (label: string, child: HTMLElement): HTMLElement =>
+  el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": label }, child);
+
+// saved is a link that saves a text to a file.
+export function saved(file: string, label: string, type: string, text: string): HTMLElement {
+  const a = el("a", { href: "#", download: file, onclick: () => {
+    a.href = URL.createObjectURL(new Blob([text], { type }));
+    setTimeout(() => URL.revokeObjectURL(a.href), 60_000);
+  } }, label);
+  return a;
+}
+
 // say tells those who do not see the page.
 export function say(text: string): void { document.getElementById("say")!.textContent = text; }
 

@@ -15,6 +15,7 @@ function theme(): void {
   const stored = localStorage.getItem("lpn-theme");
   if (stored) document.documentElement.dataset.theme = stored;
   label();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", label);
   button.addEventListener("click", () => {
     const next = dark() ? "light" : "dark";
     document.documentElement.dataset.theme = next;

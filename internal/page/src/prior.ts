@@ -2,7 +2,7 @@
 // landscape around it, curves of priors for numbers, and the certificate.
 import { type About, type CurveAnswer, type MapAnswer, type PathAnswer, type Picture, type Prior, type SliceAnswer, type Verified, type Window4, aborted, image, post, postImage, stream } from "./api";
 import { Chart, exports } from "./chart";
-import { Latest, clear, css, el, field, num, say, select } from "./dom";
+import { Latest, clear, css, el, field, num, saved, say, scrolled, select } from "./dom";
 import { shared } from "./state";
 import type { Viewer } from "./viewer";
 
@@ -14,7 +14,7 @@ export class PriorView {
   private side: HTMLSelectElement;
   private picture: HTMLSelectElement;
   private prior: HTMLSelectElement;
-  private second: HTMLSelectElement;
+  private others: HTMLSelectElement; // to compare with
   private go: HTMLButtonElement;
   private stop: HTMLButtonElement;
   private bar = el("progress", { max: 1, hidden: true, "aria-label": "Progress" });
@@ -30,14 +30,14 @@ export class PriorView {
     this.side = select([["32", "32 × 32"], ["64", "64 × 64"], ["128", "128 × 128"], ["256", "256 × 256"], ["512", "512 × 512"]], () => undefined);
     this.side.value = "128";
     this.prior = select([["", "the one that fits"], ...named], () => undefined);
-    this.second = select([["", "none"], ...named], () => undefined);
+    this.others = el("select", { multiple: true, size: 4 }, ...named.map(([value, text]) => el("option", { value }, text)));
     this.go = el("button", { class: "primary", id: "prior-go", onclick: () => this.run() }, "Show");
     this.stop = el("button", { disabled: true, id: "prior-stop", onclick: () => { this.work.stop(); this.idle("Stopped."); } }, "Stop");
     root.append(
       el("div", { class: "stage scroll" }, this.body),
       el("aside", {}, el("section", { class: "card controls" },
         field("Question", this.what), field("About", this.picture), field("Part in the middle of the view", this.side),
-        field("Prior", this.prior), field("Compare with", this.second), this.extra,
+        field("Prior", this.prior), field("Compare with", this.others, "Ctrl and click chooses several, or none."), this.extra,
         el("div", { class: "row" }, this.go, this.stop), this.bar, this.status),
         el("section", { class: "card faint" }, el("p", {}, "R/σ² is the network's estimate of the negative logarithm of a picture's probability, up to a constant. Its unit is the nat: with one nat more a picture is e times less likely. To compute R, f is inverted. The residual says how exactly; the true R exceeds the number by at most the gap."))));
     this.body.append(el("p", { class: "hint" }, "Choose a question and press Show."));
@@ -75,7 +75,7 @@ export class PriorView {
     const numbers = this.what.value === "curve", picture = !numbers && this.what.value !== "verify";
     for (const c of [this.picture, this.side]) c.parentElement!.hidden = !picture;
     this.prior.parentElement!.hidden = numbers;
-    this.second.parentElement!.hidden = numbers || this.what.value === "slice" || this.what.value === "verify";
+    this.others.parentElement!.hidden = numbers;
   }
 
   private idle(text: string): void {
@@ -102,13 +102,13 @@ export class PriorView {
       if (event === "progress") { this.bar.value = data.done / data.total; this.status.textContent = `${data.done} of ${data.total}`; }
     };
     try {
-      const names = [this.prior.value, ...(this.second.value ? [this.second.value] : [])];
+      const names = [...new Set([this.prior.value, ...[...this.others.selectedOptions].map((o) => o.value)])];
       switch (what) {
         case "map": await this.map(target!, names, progress, signal); break;
         case "path": await this.path(target!, names, progress, signal); break;
-        case "slice": await this.slice(target!, progress, signal); break;
+        case "slice": await this.slice(target!, names, progress, signal); break;
         case "curve": await this.curve(signal); break;
-        case "verify": await this.verify(signal); break;
+        case "verify": await this.verify(names, signal); break;
       }
       this.idle(`Done in ${num((performance.now() - start) / 1000, 2)} s.`);
     } catch (e) {
@@ -196,94 +196,51 @@ export class PriorView {
     this.body.replaceChildren(chart.element, el("div", { class: "row" }, el("span", {}, "Level"), slider), el("figure", { class: "thumb" }, thumb, caption), exports(a.figure),
       table(["level", ...a.paths.flatMap((r) => [`${r.prior}, nats a sample`, "gap", "residual"])],
         levels.map((l, k) => [num(l), ...a.paths.flatMap((r) => [num(r.values[k]), num(r.gaps[k], 2), num(r.residuals[k], 2)])])));
-    // A band that could not be seen would only crowd the legend; the table has its numbers.
-    const known = a.paths.flatMap((r) => r.values.filter((v): v is number => v !== null)), range = Math.max(...known) - Math.min(...known);
-    chart.set(levels, a.paths.map((r) => {
-      const wide = r.gaps.some((g) => g !== null && g > range / 500);
-      return { name: r.prior, y: r.values, points: true, ...(wide ? { lo: r.values, hi: r.values.map((v, k) => (v === null || r.gaps[k] === null ? v : v + r.gaps[k]!)) } : {}) };
-    }));
+    chart.set(levels, a.paths.map((r) => ({ name: r.prior, y: r.values, points: true, ...upTo(r.values, r.gaps) })));
     await show(0);
   }
 
-  private async slice(p: Picture, progress: (e: string, d: any) => void, signal: AbortSignal): Promise<void> {
+  private async slice(p: Picture, names: string[], progress: (e: string, d: any) => void, signal: AbortSignal): Promise<void> {
     const window = this.window(p);
     const dir = (d: string) => (d === "other" ? this.other() : d);
-    const a = await stream<SliceAnswer>("/api/v1/prior/slice", {
-      picture: p.id, window, prior: this.prior.value || undefined, dirs: [dir(this.choice.u), dir(this.choice.v)],
+    const slices: SliceAnswer[] = [];
+    for (const prior of names) slices.push(await stream<SliceAnswer>("/api/v1/prior/slice", {
+      picture: p.id, window, prior: prior || undefined, dirs: [dir(this.choice.u), dir(this.choice.v)],
       grid: Number(this.choice.grid), noise: Number(this.choice.noise) / 255, span: 1,
-    }, progress, signal);
-    const n = a.a.length, known = a.z.filter((v): v is number => v !== null), lo = Math.min(...known), hi = Math.max(...known);
+    }, progress, signal));
     const colours = this.about.colours.growing.map(parse);
-    const map = el("canvas", { class: "landscape", width: 480, height: 480, tabIndex: 0, role: "img", "aria-label": `R over ${a.u} and ${a.v}; arrows move the point` });
+    const lands = slices.map((a) => new Landscape(a, colours));
     const thumb = el("img", { class: "pixels", alt: "the picture at the point", width: 192 }), caption = el("figcaption");
-    const at = (u: number, v: number): number => { // bilinear
-      const i = Math.min(n - 2, Math.max(0, Math.floor(u * (n - 1)))), j = Math.min(n - 2, Math.max(0, Math.floor(v * (n - 1))));
-      const s = u * (n - 1) - i, t = v * (n - 1) - j, z = (jj: number, ii: number) => a.z[jj * n + ii] ?? NaN;
-      return (1 - t) * ((1 - s) * z(j, i) + s * z(j, i + 1)) + t * ((1 - s) * z(j + 1, i) + s * z(j + 1, i + 1));
-    };
-    // Contours are at quantiles of the grid, as in the figures.
-    const sorted = [...known].sort((x, y) => x - y), levels = Array.from({ length: 12 }, (_v, k) => sorted[Math.floor((k + 1) / 13 * (sorted.length - 1))]);
-    const back = new OffscreenCanvas(480, 480), g0 = back.getContext("2d")!, data = g0.createImageData(480, 480);
-    const band = (v: number) => levels.findIndex((l) => v < l);
-    for (let y = 0; y < 480; y++) for (let x = 0; x < 480; x++) {
-      const v = at(x / 479, 1 - y / 479), k = 4 * (y * 480 + x);
-      const edge = x < 479 && y < 479 && (band(v) !== band(at((x + 1) / 479, 1 - y / 479)) || band(v) !== band(at(x / 479, 1 - (y + 1) / 479)));
-      const c = Number.isNaN(v) ? [128, 128, 128] : mix(colours, (v - lo) / (hi - lo));
-      data.data.set(edge ? [...c.map((b) => (b + 255) / 2 | 0), 255] : [...c, 255], k);
-    }
-    g0.putImageData(data, 0, 0);
-    const span = a.a[n - 1];
-    const px = (u: number) => (u / span + 1) / 2 * 480, py = (v: number) => 480 - (v / span + 1) / 2 * 480;
-    let pa = 0, pb = 0, timer = 0;
-    const paint = () => {
-      const g = map.getContext("2d")!;
-      g.drawImage(back, 0, 0);
-      if (a.way?.length) {
-        for (const [width, colour] of [[5, "#000"], [2.5, "#fff"]] as const) {
-          g.strokeStyle = colour;
-          g.lineWidth = width;
-          g.beginPath();
-          a.way.forEach((s, k) => (k ? g.lineTo(px(s.a), py(s.b)) : g.moveTo(px(s.a), py(s.b))));
-          g.stroke();
-        }
-        a.way.forEach((s, k) => { g.fillStyle = k === a.way!.length - 1 ? css("--line-1") : "#fff"; g.beginPath(); g.arc(px(s.a), py(s.b), k === a.way!.length - 1 ? 6 : 3, 0, 7); g.fill(); g.strokeStyle = "#000"; g.lineWidth = 1; g.stroke(); });
-      }
-      g.strokeStyle = "#000";
-      for (const w of [3, 1.5]) {
-        g.lineWidth = w;
-        g.beginPath();
-        g.moveTo(px(pa) - 9, py(pb)); g.lineTo(px(pa) + 9, py(pb)); g.moveTo(px(pa), py(pb) - 9); g.lineTo(px(pa), py(pb) + 9);
-        g.stroke();
-        g.strokeStyle = "#fff";
-      }
-    };
     const latest = new Latest();
-    const point = (u: number, v: number) => {
-      pa = Math.max(-span, Math.min(span, u));
-      pb = Math.max(-span, Math.min(span, v));
-      paint();
-      caption.textContent = `${num(pa, 3)} towards ${a.u}, ${num(pb, 3)} towards ${a.v}: about ${num(at((pa / span + 1) / 2, (pb / span + 1) / 2), 6)} nats (interpolated)`;
+    let x = 0, y = 0, timer = 0; // of the point, in units of samples
+    const point = (nx: number, ny: number) => {
+      const a = slices[0], reach = a.a[a.a.length - 1] * a.length;
+      x = Math.max(-reach, Math.min(reach, nx));
+      y = Math.max(-reach, Math.min(reach, ny));
+      for (const l of lands) l.paint(x, y);
+      caption.textContent = `${num(x / a.length, 3)} towards ${a.u}, ${num(y / a.length, 3)} towards ${a.v}: about ` +
+        lands.map((l) => `${num(l.at(x, y), 6)} nats (${l.a.prior})`).join(", ") + ", interpolated between the points of the grid";
       clearTimeout(timer);
       timer = window_.setTimeout(async () => {
         try {
-          const b = await image(`${a.at}?a=${pa}&b=${pb}`, latest.start());
+          const b = await image(`${a.at}?a=${x / a.length}&b=${y / a.length}`, latest.start());
           URL.revokeObjectURL(thumb.src);
           thumb.src = URL.createObjectURL(b);
         } catch { /* a newer one is on its way */ }
       }, 40);
     };
-    map.addEventListener("pointermove", (e) => { const r = map.getBoundingClientRect(); point(((e.clientX - r.left) / r.width * 2 - 1) * span, (1 - (e.clientY - r.top) / r.height * 2) * span); });
-    map.addEventListener("keydown", (e) => {
-      const d = ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] } as Record<string, number[]>)[e.key];
-      if (d) { e.preventDefault(); point(pa + d[0] * span / 20, pb + d[1] * span / 20); say(caption.textContent!); }
-    });
-    const last = a.way?.[a.way.length - 1], worst = Math.max(...a.residuals), gaps = a.gaps.filter((v): v is number => v !== null);
+    for (const l of lands) l.listen(point, () => [x, y], () => say(caption.textContent!));
     this.body.replaceChildren(
-      el("div", { class: "panes" }, el("figure", {}, map, el("figcaption", {}, `across: towards ${a.u}; up: towards ${a.v}; one unit is σ√n = ${num(a.length, 3)}`), this.scale(lo, hi, a.fidelity ? "nats, h/s² + R/σ²" : "nats, R/σ²")),
+      el("div", { class: "panes" }, ...lands.map((l) => el("figure", {}, l.canvas,
+        el("figcaption", {}, `${l.a.prior}; across: towards ${l.a.u}; up: towards ${l.a.v}; one unit is σ√n = ${num(l.a.length, 3)}`), this.scale(l.lo, l.hi, l.a.fidelity ? "nats, h/s² + R/σ²" : "nats, R/σ²"))),
         el("figure", { class: "thumb" }, thumb, caption)),
-      el("p", {}, `The picture is in the middle. The twelve contours divide the values on the grid into thirteen parts of equal number. `, errors(worst, gaps.length ? Math.max(...gaps) : null, "The worst point has"),
-        last ? ` The line is the path of the solver from the measurement, projected onto the plane. Its end is ${num(last.off, 3)} units from the plane.` : ""),
-      exports(a.figure));
+      el("p", {}, "The picture is in the middle. The twelve contours divide the values on the grid into thirteen parts of equal number.",
+        slices.some((a) => a.way?.length) ? " The line is the path of the solver, from the measurement to the filled circle, projected onto the plane." : ""),
+      ...slices.map((a) => {
+        const gaps = a.gaps.filter((v): v is number => v !== null), last = a.way?.[a.way.length - 1];
+        return el("section", { class: "card" }, el("p", {}, el("strong", {}, `${a.prior}: `), errors(Math.max(...a.residuals), gaps.length ? Math.max(...gaps) : null, "the worst point has"),
+          last ? ` The end of the solver's path is ${num(last.off, 3)} units from the plane.` : ""), exports(a.figure));
+      }));
     point(0, 0);
   }
 
@@ -296,34 +253,139 @@ export class PriorView {
       ["ψ, with f = ψ′", "y", "ψ(y)", (c) => c.psi, []],
     ] as [string, string, string, (c: CurveAnswer["curves"][0]) => (number | null)[], [string, number[]][]][]).map(([label, x, y, of, truth]) => {
       const chart = new Chart({ label, x, y, height: 220 });
-      return { chart, lines: [...a.curves.map((c) => ({ name: c.prior, y: of(c) })), ...truth.map(([name, v]) => ({ name, y: v, dash: true }))] };
+      return { chart, lines: [...a.curves.map((c) => ({ name: c.prior, y: of(c), ...(of(c) === c.r ? upTo(c.r, c.gaps) : {}) })), ...truth.map(([name, v]) => ({ name, y: v, dash: true }))] };
     });
+    const most = (vs: (number | null)[]) => Math.max(...vs.map((v) => v ?? Infinity));
     this.body.replaceChildren(...charts.map((c) => c.chart.element), exports(a.figure),
-      table(["prior", "f − MAP, largest", "f − mean", "f − median", "R, root mean square error"], a.curves.map((c, k) => [c.prior, num(a.errors[k].map, 3), num(a.errors[k].mean, 3), num(a.errors[k].median, 3), num(a.errors[k].r, 3)])));
+      table(["prior", "f − MAP, largest", "f − mean", "f − median", "R, root mean square error", "largest gap of R", "largest residual"],
+        a.curves.map((c, k) => [c.prior, num(a.errors[k].map, 3), num(a.errors[k].mean, 3), num(a.errors[k].median, 3), num(a.errors[k].r, 3), num(most(c.gaps), 2), num(most(c.residuals), 2)])));
     for (const c of charts) c.chart.set(xs, c.lines);
   }
 
-  private async verify(signal: AbortSignal): Promise<void> {
-    const name = this.prior.value || (shared.picture?.channels === 3 ? "colour-25" : "gray-25");
-    const v = await post<Verified>("/api/v1/prior/verify", { prior: name }, signal);
-    const rows = (proved: boolean) => v.lines.filter((l) => l.proved === proved).map((l) => el("tr", {},
-      el("th", { scope: "row" }, l.what), el("td", {}, l.value), el("td", {}, l.wanted), el("td", { class: l.ok ? "good" : "bad" }, l.ok ? "holds" : "FAILS"), el("td", { class: "meaning" }, l.meaning)));
-    const head = () => el("thead", {}, el("tr", {}, ...["", "found", "wanted", "", "what it means"].map((t) => el("th", { scope: "col" }, t))));
-    this.body.replaceChildren(
+  private async verify(names: string[], signal: AbortSignal): Promise<void> {
+    const fits = shared.picture?.channels === 3 ? "colour-25" : "gray-25";
+    const found: [string, Verified][] = [];
+    for (const name of new Set(names.map((n) => n || fits))) found.push([name, await post<Verified>("/api/v1/prior/verify", { prior: name }, signal)]);
+    const head = () => el("thead", {}, el("tr", {}, ...["property", "found", "wanted", "verdict", "what it means"].map((t) => el("th", { scope: "col" }, t))));
+    const part = (v: Verified, proved: boolean) => scrolled(proved ? "Proved properties" : "Measured properties", el("table", { class: "certificate" }, head(),
+      el("tbody", {}, ...v.lines.filter((l) => l.proved === proved).map((l) => el("tr", {},
+        el("th", { scope: "row" }, l.what), el("td", {}, l.value), el("td", {}, l.wanted), el("td", { class: l.ok ? "good" : "bad" }, l.ok ? "holds" : "FAILS"), el("td", { class: "meaning" }, l.meaning))))));
+    this.body.replaceChildren(...found.map(([name, v]) => el("section", { class: "card" },
       el("h2", { class: v.ok ? "good" : "bad" }, v.ok ? `${name} is an exact proximal operator` : `${name} is not certified: ${(v.reasons ?? []).join("; ")}`),
-      el("h3", {}, "Proved for every picture"), el("div", { class: "scroll" }, el("table", { class: "certificate" }, head(), el("tbody", {}, ...rows(true)))),
-      el("h3", {}, `Measured on ${v.probes} random images of ${v.shape[2]} × ${v.shape[1]} pixels`), el("div", { class: "scroll" }, el("table", { class: "certificate" }, head(), el("tbody", {}, ...rows(false)))));
+      el("p", {}, v.ok ? "So it is the denoiser of one function R with a minimum, which a solver can lower step by step." : "A solver that uses it has no guarantee."),
+      el("h3", {}, "Proved for every picture"), part(v, true),
+      el("h3", {}, `Measured on ${v.probes} random images of ${v.shape[2]} × ${v.shape[1]} pixels`), part(v, false),
+      el("p", { class: "exports" }, "Export: ", saved(`certificate-${name}.csv`, "CSV", "text/csv", certificateCSV(name, v)), " ", saved(`certificate-${name}.json`, "JSON", "application/json", JSON.stringify(v, null, 2))))));
+  }
+}
+
+// A Landscape draws a slice, with contours at quantiles of the grid, as in the figures.
+// Points are in units of samples, so that slices of priors of other noise levels agree.
+class Landscape {
+  readonly canvas: HTMLCanvasElement;
+  readonly lo: number;
+  readonly hi: number;
+  private back = new OffscreenCanvas(480, 480);
+  private reach: number;
+
+  constructor(readonly a: SliceAnswer, colours: number[][]) {
+    this.reach = a.a[a.a.length - 1] * a.length;
+    const known = a.z.filter((v): v is number => v !== null).sort((x, y) => x - y);
+    [this.lo, this.hi] = [known[0], known[known.length - 1]];
+    this.canvas = el("canvas", { class: "landscape", width: 480, height: 480, tabIndex: 0, role: "img", "aria-label": `R of ${a.prior} over ${a.u} and ${a.v}; arrows move the point` });
+    const levels = Array.from({ length: 12 }, (_v, k) => known[Math.floor((k + 1) / 13 * (known.length - 1))]);
+    const g = this.back.getContext("2d")!, data = g.createImageData(480, 480);
+    const band = (v: number) => levels.findIndex((l) => v < l);
+    const height = (x: number, y: number) => this.grid(x / 479, 1 - y / 479);
+    for (let y = 0; y < 480; y++) for (let x = 0; x < 480; x++) {
+      const v = height(x, y);
+      const edge = x < 479 && y < 479 && (band(v) !== band(height(x + 1, y)) || band(v) !== band(height(x, y + 1)));
+      const c = Number.isNaN(v) ? [128, 128, 128] : mix(colours, (v - this.lo) / (this.hi - this.lo));
+      data.data.set(edge ? [...c.map((b) => (b + 255) / 2 | 0), 255] : [...c, 255], 4 * (y * 480 + x));
+    }
+    g.putImageData(data, 0, 0);
+  }
+  // grid is the height at u and v from 0 to 1, bilinear between the points of the grid.
+  private grid(u: number, v: number): number {
+    const n = this.a.a.length;
+    const i = Math.min(n - 2, Math.max(0, Math.floor(u * (n - 1)))), j = Math.min(n - 2, Math.max(0, Math.floor(v * (n - 1))));
+    const s = u * (n - 1) - i, t = v * (n - 1) - j, z = (jj: number, ii: number) => this.a.z[jj * n + ii] ?? NaN;
+    return (1 - t) * ((1 - s) * z(j, i) + s * z(j, i + 1)) + t * ((1 - s) * z(j + 1, i) + s * z(j + 1, i + 1));
+  }
+  at(x: number, y: number): number {
+    return Math.abs(x) > this.reach * 1.0001 || Math.abs(y) > this.reach * 1.0001 ? NaN : this.grid((x / this.reach + 1) / 2, (y / this.reach + 1) / 2);
+  }
+  // paint draws the landscape with the path of the solver, and a cross at the point.
+  paint(x: number, y: number): void {
+    const g = this.canvas.getContext("2d")!, k = this.a.length / this.reach;
+    const px = (u: number) => (u * k + 1) * 240, py = (v: number) => (1 - v * k) * 240;
+    g.drawImage(this.back, 0, 0);
+    const way = this.a.way ?? [];
+    for (const [width, colour] of [[5, "#000"], [2.5, "#fff"]] as const) {
+      g.strokeStyle = colour;
+      g.lineWidth = width;
+      g.beginPath();
+      way.forEach((s, n) => (n ? g.lineTo(px(s.a), py(s.b)) : g.moveTo(px(s.a), py(s.b))));
+      g.stroke();
+    }
+    way.forEach((s, n) => {
+      const last = n === way.length - 1;
+      g.fillStyle = last ? css("--line-1") : "#fff";
+      g.beginPath();
+      g.arc(px(s.a), py(s.b), last ? 6 : 3, 0, 7);
+      g.fill();
+      g.strokeStyle = "#000";
+      g.lineWidth = 1;
+      g.stroke();
+    });
+    const cx = px(x / this.a.length), cy = py(y / this.a.length);
+    for (const [width, colour] of [[3, "#000"], [1.5, "#fff"]] as const) {
+      g.strokeStyle = colour;
+      g.lineWidth = width;
+      g.beginPath();
+      g.moveTo(cx - 9, cy); g.lineTo(cx + 9, cy); g.moveTo(cx, cy - 9); g.lineTo(cx, cy + 9);
+      g.stroke();
+    }
+  }
+  // listen calls move with the point that the mouse or the arrows choose.
+  listen(move: (x: number, y: number) => void, from: () => [number, number], moved: () => void): void {
+    this.canvas.addEventListener("pointermove", (e) => {
+      const r = this.canvas.getBoundingClientRect();
+      move(((e.clientX - r.left) / r.width * 2 - 1) * this.reach, (1 - (e.clientY - r.top) / r.height * 2) * this.reach);
+    });
+    this.canvas.addEventListener("keydown", (e) => {
+      const d = ({ ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] } as Record<string, number[]>)[e.key];
+      if (!d) return;
+      e.preventDefault();
+      const [x, y] = from();
+      move(x + d[0] * this.reach / 20, y + d[1] * this.reach / 20);
+      moved();
+    });
   }
 }
 
 const window_ = window;
+
+// upTo is the band that holds the true values, from the lower bounds found to those plus
+// their gaps. One that could not be seen would only crowd the legend; tables have its numbers.
+function upTo(values: (number | null)[], gaps: (number | null)[]): { lo?: (number | null)[]; hi?: (number | null)[] } {
+  const known = values.filter((v): v is number => v !== null), range = Math.max(...known) - Math.min(...known);
+  if (!gaps.some((g) => g !== null && g > range / 500)) return {};
+  return { lo: values, hi: values.map((v, k) => (v === null || gaps[k] === null ? v : v + gaps[k]!)) };
+}
 
 function errors(residual: number, gap: number | null, who = "The inversion has"): string {
   return `${who} a residual of ${num(residual, 2)} and a gap of at most ${num(gap, 2)} nats.`;
 }
 
 function table(head: string[], rows: string[][]): HTMLElement {
-  return el("div", { class: "scroll" }, el("table", {}, el("thead", {}, el("tr", {}, ...head.map((h) => el("th", { scope: "col" }, h)))), el("tbody", {}, ...rows.map((r) => el("tr", {}, ...r.map((c) => el("td", {}, c)))))));
+  return scrolled("Numbers", el("table", {}, el("thead", {}, el("tr", {}, ...head.map((h) => el("th", { scope: "col" }, h)))), el("tbody", {}, ...rows.map((r) => el("tr", {}, ...r.map((c) => el("td", {}, c)))))));
+}
+
+// certificateCSV is a certificate as a tidy table.
+function certificateCSV(prior: string, v: Verified): string {
+  const cell = (s: string) => (/[",\n]/.test(s) ? `"${s.replaceAll('"', '""')}"` : s);
+  return ["prior,property,proved,found,wanted,holds,meaning", ...v.lines.map((l) => [prior, l.what, String(l.proved), l.value, l.wanted, String(l.ok), l.meaning].map(cell).join(","))].join("\n") + "\n";
 }
 
 const bitmap = async (b: Promise<Blob>): Promise<ImageBitmap> => createImageBitmap(await b);
