@@ -116,6 +116,7 @@ type trainOptions struct {
 	patience   int
 	resume     string
 	log        string
+	pictures   bool // beside the log
 	plot       string
 	seed       uint64
 	threads    int
@@ -173,6 +174,7 @@ func trainCommand() *cli.Command {
 			&cli.IntFlag{Name: "patience", Usage: "stop after `N` validations without improvement, and keep the best weights", DefaultText: "never"},
 			&cli.StringFlag{Name: "resume", Usage: "continue from the checkpoint `FILE`; give the same flags as at the start"},
 			&cli.StringFlag{Name: "log", Usage: "write a row at each validation to `FILE`.csv"},
+			&cli.BoolFlag{Name: "pictures", Usage: "with --log FILE.csv, at each validation also write held-back pictures, with noise, denoised and clean, to the folder FILE-pictures: lpn explore shows them"},
 			&cli.StringFlag{Name: "plot", Usage: "draw the learning curve, from --log, to `FILE`.png, .svg or .pdf"},
 			&cli.StringFlag{Name: "licence", Usage: "store `WORDS` in the prior: what others may do with it"},
 			&cli.StringFlag{Name: "note", Usage: "store `WORDS` in the prior: what it is for, who made it"},
@@ -207,7 +209,7 @@ func trainFrom(c *cli.Context) (trainOptions, error) {
 		preset: c.String("preset"), arch: c.String("arch"), config: c.String("config"),
 		channels: c.Int("channels"), patch: c.Int("patch"), batch: c.Int("batch"),
 		steps: c.Int("steps"), lr: c.Float64("lr"), plan: c.String("plan"), start: c.String("start"),
-		checkpoint: c.String("checkpoint"), every: c.Int("every"), patience: c.Int("patience"), resume: c.String("resume"), log: c.String("log"), plot: c.String("plot"),
+		checkpoint: c.String("checkpoint"), every: c.Int("every"), patience: c.Int("patience"), resume: c.String("resume"), log: c.String("log"), pictures: c.Bool("pictures"), plot: c.String("plot"),
 		seed: c.Uint64("seed"), threads: c.Int("threads"), out: c.String("output"), half: c.Bool("half"), damp: c.Bool("damp"), force: c.Bool("force"),
 		licence: c.String("licence"), note: c.String("note"), command: commandLine(c),
 	}
@@ -272,6 +274,8 @@ func (o *trainOptions) check() error {
 		return usagef("--resume continues in its own file: leave out --checkpoint")
 	case o.plot != "" && o.log == "":
 		return usagef("--plot draws what --log records: name both")
+	case o.pictures && filepath.Ext(o.log) != ".csv":
+		return usagef("--pictures go beside the log: want --log FILE.csv")
 	case o.resume != "" && o.start != "":
 		return usagef("--resume and --start exclude each other")
 	case o.recorrupt && o.noisy == "":
@@ -380,6 +384,11 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		}
 		defer f.Close()
 		t.Log = f
+	}
+	if o.pictures {
+		if t.Validated, err = o.showPictures(t); err != nil {
+			return err
+		}
 	}
 	bar := con.progress("training", t.Plan.Steps())
 	defer bar.end()

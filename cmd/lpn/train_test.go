@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/serve"
 	"github.com/lpn-imaging/lpn/lpn/train"
@@ -46,7 +47,7 @@ func TestTrain(t *testing.T) {
 	data, config := trainingSet(t)
 	dir := t.TempDir()
 	out, log, curve := filepath.Join(dir, "p"+priorExt), filepath.Join(dir, "log.csv"), filepath.Join(dir, "curve.svg")
-	code, stdout, stderr := call(t, "train", "--json", "--data", data, "--config", config, "--patch", "16", "--batch", "2", "--steps", "6", "--every", "3", "--log", log, "--plot", curve, "-o", out)
+	code, stdout, stderr := call(t, "train", "--json", "--data", data, "--config", config, "--patch", "16", "--batch", "2", "--steps", "6", "--every", "3", "--log", log, "--pictures", "--plot", curve, "-o", out)
 	if code != exitOK {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -68,14 +69,18 @@ func TestTrain(t *testing.T) {
 	defer folder.Close()
 	w := httptest.NewRecorder()
 	serve.New(serve.Config{Folder: folder}).ServeHTTP(w, httptest.NewRequest("GET", "http://127.0.0.1:1234/api/v1/training?name=log.csv", nil))
-	if seen := asJSON[serve.Training](t, w.Body.String()); seen.Rows != 2 || !slices.Equal(seen.Columns["step"], []float64{3, 6}) || len(seen.Columns["psnr"]) != 2 {
+	if seen := asJSON[serve.Training](t, w.Body.String()); seen.Rows != 2 || !slices.Equal(seen.Columns["step"], []float64{3, 6}) || len(seen.Columns["psnr"]) != 2 ||
+		!slices.Equal(seen.Pictures, []serve.StepPicture{{Step: 3, File: "log-pictures/step-00000003.png"}, {Step: 6, File: "log-pictures/step-00000006.png"}}) {
 		t.Errorf("the page sees %s", w.Body)
 	}
 	drawn, err := os.ReadFile(curve)
 	if err != nil || !bytes.Contains(drawn, []byte("<svg")) || !bytes.Contains(drawn, []byte("held-back PSNR")) {
 		t.Errorf("no learning curve: %v", err)
 	}
-	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 3 {
+	if p, err := imageio.Read(filepath.Join(dir, "log-pictures", "step-00000006.png")); err != nil || p.W < 3*16 || p.H < 16 {
+		t.Errorf("no held-back pictures: %v", err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) != 4 {
 		t.Errorf("left behind: %v", files)
 	}
 	info := asJSON[map[string]any](t, must(t, "info", "--json", out))

@@ -15,7 +15,7 @@ import (
 )
 
 // recordFlags are those that go with --from-record: where files are.
-var recordFlags = []string{"from-record", "data", "valid", "pairs", "output", "o", "force", "log", "plot", "checkpoint", "resume",
+var recordFlags = []string{"from-record", "data", "valid", "pairs", "output", "o", "force", "log", "pictures", "plot", "checkpoint", "resume",
 	"threads", "quiet", "q", "json", "log-format"}
 
 // repeat takes all that decides about the result from the record of a prior.

@@ -100,9 +100,16 @@ func TestAccessible(t *testing.T) {
 		tb.eval(fmt.Sprintf(`(([label, value]) => { const l = [...document.querySelectorAll('#view-prior label')].find(l => l.textContent === label); const s = document.getElementById(l.htmlFor); s.value = value; s.dispatchEvent(new Event('change')); })(%s)`, set), nil)
 	}
 	choose("Part in the middle of the view", "32")
+	choose("Prior", "gray-25")
 	choose("Compare with", "gray-15")
 	for _, what := range []string{"map", "path", "slice", "curve", "verify"} {
 		choose("Question", what)
+		if what == "slice" {
+			choose("A measurement, and the solver's path", "0")
+		}
+		if what == "verify" { // one is enough
+			choose("Compare with", "")
+		}
 		tb.click("#prior-go")
 		tb.wait(what, "!document.querySelector('#prior-go').disabled && document.querySelector('#view-prior .status').textContent.startsWith('Done')")
 		look(what)

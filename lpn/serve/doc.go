@@ -42,11 +42,12 @@
 //	POST   /api/v1/prior/curve            CurveQuestion -> CurveAnswer
 //	POST   /api/v1/prior/verify           {"prior": NAME} -> Verified
 //	POST   /api/v1/changed                ChangedQuestion -> the picture at a level of a path, PNG
-//	GET    /api/v1/results/ID/figure      a map, path, slice or curve: ?format=svg|pdf|png|csv|npz
+//	GET    /api/v1/results/ID/figure      a map, path, slice, curve, trace or spectrum: ?format=svg|pdf|png|csv|npz
 //	GET    /api/v1/results/ID/at          the picture at a point of a slice, ?a=A&b=B, PNG
 //	GET    /api/v1/priors                 -> a list of PriorInfo
 //	GET    /api/v1/files                  the pictures in the folder
 //	GET    /api/v1/training               the logs of trainings in the folder, or one: ?name=NAME -> Training
+//	GET    /api/v1/training/figure        its curves: ?name=NAME&format=svg|pdf|png|csv
 //	GET    /api/v1/about                  the version and the limits
 //	GET    /healthz                       {"status":"ok"}
 //	GET    /metrics                       counters and gauges in Prometheus' text format

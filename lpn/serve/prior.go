@@ -706,6 +706,11 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, missing("result", r.PathValue("id")))
 		return
 	}
+	s.sendFigure(w, r, it)
+}
+
+// sendFigure answers with the figures or numbers of an item, in the format of the request.
+func (s *Server) sendFigure(w http.ResponseWriter, r *http.Request, it *item) {
 	format := cmp.Or(r.URL.Query().Get("format"), "svg")
 	if !slices.Contains(plot.Formats, format) {
 		s.refuse(w, bad("format: %q; want %s", format, strings.Join(plot.Formats, ", ")))
@@ -718,10 +723,10 @@ func (s *Server) figure(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	var b bytes.Buffer
-	switch format {
-	case "csv":
+	switch {
+	case format == "csv":
 		err = it.numbers.csv(&b)
-	case "npz":
+	case format == "npz" && it.numbers.npz != nil:
 		err = it.numbers.npz(&b)
 	default:
 		err = plot.Write(&b, format, it.figures...)

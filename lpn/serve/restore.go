@@ -5,15 +5,18 @@ import (
 	"context"
 	"encoding/json"
 	"image"
+	"io"
 	"math"
 	"mime"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/measured"
+	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/lpn-imaging/lpn/lpn/restore"
 	"github.com/lpn-imaging/lpn/operators"
@@ -72,6 +75,9 @@ type Restored struct {
 	Picture PictureInfo `json:"picture"`
 	Command string      `json:"command"`
 	Trace   []Iterate   `json:"trace"`
+	// Figure is the address of the trace as a figure or numbers: append ?format=svg,
+	// pdf, png, csv or npz. "" for results in windows.
+	Figure string `json:"figure,omitempty"`
 	// Residual is the residual in units of the noise, nil if there is none: see
 	// restore.Result.Residual.
 	Residual *Residual `json:"residual"`
@@ -81,6 +87,9 @@ type Restored struct {
 type Residual struct {
 	Picture   *PictureInfo    `json:"picture"`
 	Whiteness noise.Whiteness `json:"whiteness"`
+	// Figure is the address of its spectrum by frequency, as that of the trace; "" if
+	// there is none.
+	Figure string `json:"figure,omitempty"`
 }
 
 // mostTrace is the number of iterations in a result; if there are more, it skips some.
@@ -299,10 +308,56 @@ func (s *Server) solve(ctx context.Context, it *item, q Request, o owner, out *s
 	if answer.Record, err = measured.RecordOf(it.name, made.name, p.Choice, plan, result); err != nil {
 		return nil, nil, err
 	}
+	if answer.Figure, err = s.keepTrace(o, made.name, trace); err != nil {
+		return nil, nil, err
+	}
 	if out.events {
 		answer.Residual = s.residual(o, it.name, result, p.Operator)
 	}
 	return answer, made, nil
+}
+
+// keepTrace keeps the trace of a result as a figure, and returns its address.
+func (s *Server) keepTrace(o owner, name string, trace []Iterate) (string, error) {
+	if len(trace) == 0 {
+		return "", nil
+	}
+	names := []string{"iteration", "seconds", "objective", "data", "prior", "residual"}
+	columns := make([]explore.Numbers, len(names))
+	var steps []plot.Step
+	for _, t := range trace {
+		steps = append(steps, plot.Step{K: t.K, Objective: float64(t.Objective), Residual: float64(t.Residual), PSNR: math.NaN()})
+		for k, v := range []float64{float64(t.K), t.Seconds, float64(t.Objective), float64(t.Data), float64(t.Prior), float64(t.Residual)} {
+			columns[k] = append(columns[k], v)
+		}
+	}
+	csv := func(w io.Writer) error {
+		return writeColumns(w, names, func(k int) explore.Numbers { return columns[k] })
+	}
+	_, kept, err := s.keepFigures(o, strings.TrimSuffix(name, path.Ext(name))+"-trace", 96*len(trace), data{csv: csv}, plot.Convergence(steps)...)
+	return kept.Figure, err
+}
+
+// keepSpectrum keeps the spectrum of a residual by frequency as a figure, and returns its
+// address, "" without one.
+func (s *Server) keepSpectrum(o owner, name string, w noise.Whiteness) string {
+	var frequency, white explore.Numbers
+	for k := range w.Radial {
+		frequency, white = append(frequency, float64(k)/noise.PeriodSide), append(white, 1)
+	}
+	if len(frequency) == 0 {
+		return ""
+	}
+	f := plot.Lines{X: "frequency (cycles per pixel)", Y: "spectrum of the residual (of the noise)", Series: []plot.Series{
+		{Name: "residual", X: frequency, Y: w.Radial, Points: true}, {Name: "white noise", X: frequency, Y: white, Reference: true}}}
+	csv := func(to io.Writer) error {
+		return writeColumns(to, []string{"frequency", "spectrum"}, func(k int) explore.Numbers { return []explore.Numbers{frequency, w.Radial}[k] })
+	}
+	_, kept, err := s.keepFigures(o, strings.TrimSuffix(name, path.Ext(name))+"-residual-spectrum", 32*len(frequency), data{csv: csv}, f)
+	if err != nil { // no room: the residual is there without it
+		return ""
+	}
+	return kept.Figure
 }
 
 // residual is what a result leaves of the measurement; nil where there is nothing to
@@ -313,6 +368,7 @@ func (s *Server) residual(o owner, name string, result restore.Result, operator 
 		return nil
 	}
 	out := &Residual{Whiteness: noise.WhitenessOf(r)}
+	out.Figure = s.keepSpectrum(o, name, out.Whiteness)
 	if operator.ImageShaped() {
 		gray := operators.NewImage(operators.Shape{C: 1, H: r.H, W: r.W})
 		for i, v := range r.Pix {

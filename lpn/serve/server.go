@@ -117,6 +117,7 @@ func New(c Config) *Server {
 		"GET /api/v1/results/{id}/figure":                 s.figure,
 		"GET /api/v1/results/{id}/at":                     s.sliceAt,
 		"GET /api/v1/training":                            s.training,
+		"GET /api/v1/training/figure":                     s.trainingFigure,
 	} {
 		mux.HandleFunc(pattern, h)
 	}

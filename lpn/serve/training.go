@@ -1,17 +1,21 @@
 package serve
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"io"
 	"io/fs"
 	"math"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/plot"
 	"github.com/lpn-imaging/lpn/lpn/explore"
 )
 
@@ -26,6 +30,17 @@ type Training struct {
 	// growth, psnr. Null if the log has no number.
 	Columns map[string]explore.Numbers `json:"columns"`
 	Rows    int                        `json:"rows"`
+	// Pictures are those of lpn train --pictures, in the order of their steps.
+	Pictures []StepPicture `json:"pictures"`
+	// Figure is the address of the curves: append &format=svg, pdf, png or csv.
+	Figure string `json:"figure"`
+}
+
+// A StepPicture is a file of the folder: held-back pictures after a step of a training,
+// with noise, denoised and clean.
+type StepPicture struct {
+	Step int    `json:"step"`
+	File string `json:"file"`
 }
 
 // mostLog bounds the part of a log that is read, in bytes: its end.
@@ -115,7 +130,8 @@ func (s *Server) readLog(name string) (Training, error) {
 	if err != nil || len(rows) == 0 {
 		return Training{}, none
 	}
-	t := Training{Name: name, Changed: st.ModTime(), Columns: map[string]explore.Numbers{}}
+	t := Training{Name: name, Changed: st.ModTime(), Columns: map[string]explore.Numbers{},
+		Pictures: s.stepPictures(name), Figure: "/api/v1/training/figure?name=" + url.QueryEscape(name)}
 	names := rows[0]
 	for _, row := range rows[1:] {
 		if len(row) != len(names) || row[0] == names[0] {
@@ -131,4 +147,82 @@ func (s *Server) readLog(name string) (Training, error) {
 		}
 	}
 	return t, nil
+}
+
+// mostSteps bounds the pictures of a training that are listed: the last ones.
+const mostSteps = 500
+
+// stepPictures are the pictures beside a log.
+func (s *Server) stepPictures(log string) []StepPicture {
+	out := []StepPicture{}
+	dir := strings.TrimSuffix(log, ".csv") + "-pictures"
+	entries, _ := fs.ReadDir(s.config.Folder.FS(), dir) // none: no pictures
+	for _, e := range entries {
+		digits, ok := strings.CutPrefix(strings.TrimSuffix(e.Name(), ".png"), "step-")
+		if step, err := strconv.Atoi(digits); ok && err == nil && step >= 0 && path.Ext(e.Name()) == ".png" && e.Type().IsRegular() {
+			out = append(out, StepPicture{step, dir + "/" + e.Name()})
+		}
+	}
+	slices.SortFunc(out, func(a, b StepPicture) int { return a.Step - b.Step })
+	return out[max(0, len(out)-mostSteps):]
+}
+
+// trainingFigure answers with the curves of a training: ?name=NAME&format=svg, pdf, png,
+// or csv, the log itself.
+func (s *Server) trainingFigure(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	t, err := s.readLog(q.Get("name"))
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	var vs []plot.Validation
+	at := func(name string, k int) float64 {
+		if c := t.Columns[name]; k < len(c) {
+			return c[k]
+		}
+		return math.NaN()
+	}
+	for k := range t.Rows {
+		v := plot.Validation{Step: at("step", k), Loss: at("loss", k), Gain: at("growth", k), PSNR: at("psnr", k)}
+		if v.Gain == 0 { // no penalty, nothing measured
+			v.Gain = math.NaN()
+		}
+		vs = append(vs, v)
+	}
+	columns := func(w io.Writer) error {
+		var names []string
+		for name := range t.Columns {
+			names = append(names, name)
+		}
+		slices.SortFunc(names, func(a, b string) int { return cmp.Compare(logOrder(a), logOrder(b)) })
+		return writeColumns(w, names, func(k int) explore.Numbers { return t.Columns[names[k]] })
+	}
+	it := &item{name: strings.TrimSuffix(path.Base(t.Name), ".csv"), figures: plot.Learning(vs), numbers: data{csv: columns}}
+	s.sendFigure(w, r, it)
+}
+
+// logOrder is where a column stands in a log.
+func logOrder(name string) int {
+	if k := slices.Index(strings.Split("step,seconds,loss,rate,gradient_norm,growth,psnr", ","), name); k >= 0 {
+		return k
+	}
+	return math.MaxInt
+}
+
+// writeColumns writes columns of one length as CSV; what is not finite is an empty cell.
+func writeColumns(w io.Writer, names []string, column func(k int) explore.Numbers) error {
+	c := csv.NewWriter(w)
+	c.Write(names)
+	for row := 0; len(names) > 0 && row < len(column(0)); row++ {
+		cells := make([]string, len(names))
+		for k := range names {
+			if v := column(k)[row]; finite(v) {
+				cells[k] = strconv.FormatFloat(v, 'g', -1, 64)
+			}
+		}
+		c.Write(cells)
+	}
+	c.Flush()
+	return c.Error()
 }

@@ -66,6 +66,9 @@ type Options struct {
 	Threads int
 	// Log receives a CSV row at each validation; nil for none.
 	Log io.Writer
+	// Validated is called at each validation with the network of that moment, before the
+	// row of the log is written; it may be nil. Its error ends the training.
+	Validated func(step int, net *lpn.Network) error
 	// Progress is called after every step; it may be nil.
 	Progress func(Progress)
 }
@@ -440,6 +443,11 @@ func (s *runState) validate() (float64, error) {
 	net, err := s.network()
 	if err != nil {
 		return 0, err
+	}
+	if s.o.Validated != nil {
+		if err := s.o.Validated(s.step, net); err != nil {
+			return 0, err
+		}
 	}
 	return s.o.Measure(net)
 }

@@ -36,7 +36,7 @@ export interface Restored {
   input: string; output: string; operator: string; prior: string; solver: string; iterations: number; seconds: number;
   objective: number | null; converged: boolean; certified: boolean; uncertified?: string; noise: number; lambda: number;
   strength: number; reason: string; choice?: string; note?: string; left_alone?: boolean; suspect: string | null; picture: Picture;
-  command: string; trace: Iterate[] | null; residual: { picture: Picture | null; whiteness: Whiteness } | null;
+  command: string; trace: Iterate[] | null; residual: { picture: Picture | null; whiteness: Whiteness; figure?: string } | null; figure?: string;
 }
 
 export type Window4 = [number, number, number, number];
@@ -68,7 +68,10 @@ export interface Verified {
   ok: boolean; reasons: string[] | null; probes: number; shape: number[];
   lines: { what: string; proved: boolean; value: string; wanted: string; ok: boolean; meaning: string }[];
 }
-export interface Training { name: string; changed: string; rows: number; columns: Record<string, (number | null)[]> }
+export interface Training {
+  name: string; changed: string; rows: number; columns: Record<string, (number | null)[]>;
+  pictures: { step: number; file: string }[]; figure: string;
+}
 export interface About { version: string; solvers: string[]; upload: number; folder: boolean; colours: { growing: string[]; diverging: string[] } }
 
 // This tab, to the server's queues. sessionStorage outlives a reload, and is the tab's own.

@@ -86,6 +86,6 @@ export class Chart {
 }
 
 // exports are links to a result as a figure and as numbers.
-export function exports(figure: string): HTMLElement {
-  return el("p", { class: "exports" }, "Export: ", ...["svg", "pdf", "png", "csv", "npz"].flatMap((f) => [el("a", { href: `${figure}?format=${f}`, download: "" }, f.toUpperCase()), " "]));
+export function exports(figure: string, formats = ["svg", "pdf", "png", "csv", "npz"]): HTMLElement {
+  return el("p", { class: "exports" }, "Export: ", ...formats.flatMap((f) => [el("a", { href: `${figure}${figure.includes("?") ? "&" : "?"}format=${f}`, download: "" }, f.toUpperCase()), " "]));
 }

@@ -93,7 +93,7 @@ export class PriorView {
     this.go.disabled = true;
     this.stop.disabled = false;
     this.status.classList.remove("bad");
-    this.status.textContent = "Inverting the network…";
+    this.status.textContent = what === "verify" ? "Probing the network. This may take a minute…" : "Inverting the network…";
     this.bar.hidden = false;
     this.bar.removeAttribute("value");
     const start = performance.now();
@@ -164,7 +164,7 @@ export class PriorView {
         k > 0 && this.scale(maps[k - 1].low, maps[k - 1].high, "nats")))),
       readout,
       ...maps.map((m) => el("section", { class: "card" },
-        el("p", {}, el("strong", {}, `${m.prior}: `), `${num(m.total, 6)} nats over ${m.values.length} pixels, ${num(m.total / m.values.length, 3)} a pixel. `, errors(m.residual, m.gap), ` The values of the pixels add up to R within ${num(m.quadrature, 2)} nats; this rest is divided evenly among them.`), exports(m.figure))),
+        el("p", {}, el("strong", {}, `${m.prior}: `), `${num(m.total, 6)} nats over ${m.values.length} pixels, ${num(m.total / m.values.length, 3)} a pixel. `, errors(m.residual, m.gap), ` The values of the pixels add up to R within ${num(Math.abs(m.quadrature), 2)} nats; this rest is divided evenly among them.`), exports(m.figure))),
       el("p", { class: "faint" }, "Bright pixels are improbable. Edges and texture have high values, flat parts low ones. Remaining noise is bright everywhere."));
   }
 

@@ -1,6 +1,6 @@
 // The restore view: a picture, what happened to it, and how to do it again.
 import { type About, type Iterate, type Look, type Options, type Picture, type Plan, type Planned, type Prior, type Restored, aborted, get, post, stream, upload } from "./api";
-import { Chart } from "./chart";
+import { Chart, exports } from "./chart";
 import { Latest, clear, el, field, num, say, select } from "./dom";
 import { recall, save, saved, share, shared } from "./state";
 import { type Mode, Viewer } from "./viewer";
@@ -98,6 +98,7 @@ export class RestoreView {
   private download: HTMLElement;
   private objective = new Chart({ label: "Objective", x: "iteration", y: "above the minimum", logY: true, height: 160 });
   private chartBox: HTMLElement;
+  private traceExports = el("div");
   private residual = el("div");
   private blur = el("div");
   private modes: HTMLElement;
@@ -126,7 +127,7 @@ export class RestoreView {
     this.commandBox = el("section", { class: "card", hidden: true }, el("h2", {}, "The same on the command line"), this.command,
       el("button", { id: "copy", onclick: (e: Event) => this.copy(e.target as HTMLButtonElement) }, "Copy"));
     this.download = el("p", { id: "download" });
-    this.chartBox = el("section", { class: "card", hidden: true }, el("h2", {}, "Objective"), this.objective.element);
+    this.chartBox = el("section", { class: "card", hidden: true }, el("h2", {}, "Objective"), this.objective.element, this.traceExports);
     this.modes = el("div", { class: "modes", role: "toolbar", "aria-label": "Ways to compare" },
       ...(["wipe", "side", "flicker", "before", "after", "extra"] as Mode[]).map((m) => el("button", { "data-mode": m, "aria-pressed": String(m === "wipe"), hidden: m === "extra", onclick: () => this.viewer.setMode(m) }, { wipe: "Wipe", side: "Side by side", flicker: "Flicker", before: "Before", after: "After", extra: "Residual" }[m])),
       el("span", { class: "grow" }),
@@ -340,6 +341,7 @@ export class RestoreView {
     this.looks.stop();
     this.look = "none";
     this.setBusy(true);
+    clear(this.traceExports);
     this.done("Looking at the picture…");
     const trace: Iterate[] = [];
     const live = new Image();
@@ -381,6 +383,7 @@ export class RestoreView {
     share(p, r.picture);
     if (this.planned) this.tell(this.planned, r);
     if (r.trace) this.chart(r.trace);
+    this.traceExports.replaceChildren(...(r.figure ? [exports(r.figure)] : []));
     this.offer(r.picture);
     this.command.textContent = r.command;
     this.commandBox.hidden = false;
@@ -471,6 +474,7 @@ export class RestoreView {
       g.putImageData(data, 0, 0);
       const chart = new Chart({ label: "Spectrum of the residual by frequency", x: "cycles a pixel", y: "of the noise", height: 140 });
       card.append(el("div", { class: "row top" }, el("figure", {}, spectrum, el("figcaption", {}, "Spectrum")), el("div", { class: "grow" }, chart.element)));
+      if (r.residual.figure) card.append(exports(r.residual.figure));
       chart.set(w.radial.map((_v, k) => k / 32), [{ name: "residual", y: w.radial }, { name: "white noise", y: w.radial.map(() => 1), dash: true }]);
     }
     this.residual.append(card);

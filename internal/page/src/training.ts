@@ -1,6 +1,6 @@
 // The training view: the log of a running lpn train, read again as it grows.
-import { type Training, get } from "./api";
-import { Chart } from "./chart";
+import { type Picture, type Training, get, image, post } from "./api";
+import { Chart, exports } from "./chart";
 import { clear, el, field, num, select } from "./dom";
 
 export class TrainingView {
@@ -9,6 +9,8 @@ export class TrainingView {
   private pick = el("div");
   private timer = 0;
   private watched = ""; // the log that is read again, "" for none
+  private shown = new Pictures();
+  private out = el("div");
   private charts = [
     { key: "psnr", chart: new Chart({ label: "PSNR of the held-back pictures", x: "step", y: "dB" }) },
     { key: "loss", chart: new Chart({ label: "Loss", x: "step", y: "loss", logY: true }) },
@@ -21,7 +23,7 @@ export class TrainingView {
     root.append(el("div", { class: "stage scroll" }, this.body),
       el("aside", {}, el("section", { class: "card controls" }, this.pick, this.status,
         el("button", { onclick: () => this.look() }, "Refresh")),
-        el("section", { class: "card faint" }, el("p", {}, "Start a training in a terminal, then lpn explore in the folder of its log:"), el("pre", {}, "lpn train --data photos/ --valid held-back/ --log training.csv -o mine.safetensors\nlpn explore ."), el("p", {}, "This page only shows trainings; it cannot start one."))));
+        el("section", { class: "card faint" }, el("p", {}, "Start a training in a terminal, then lpn explore in the folder of its log:"), el("pre", {}, "lpn train --data photos/ --log training.csv --pictures -o mine.safetensors\nlpn explore ."), el("p", {}, "This page only shows trainings; it cannot start one."))));
   }
   async look(): Promise<void> {
     clearTimeout(this.timer);
@@ -34,7 +36,8 @@ export class TrainingView {
     const s = select(logs.map((l) => [l, l]), (l) => this.watch(l));
     s.id = "training-log";
     this.pick.replaceChildren(field("Log", s));
-    this.body.replaceChildren(...this.charts.map((c) => c.chart.element));
+    this.body.replaceChildren(this.shown.element, ...this.charts.map((c) => c.chart.element), this.out);
+    this.out.dataset.of = "";
     await this.watch(logs[0]);
   }
   stop(): void { this.watched = ""; clearTimeout(this.timer); }
@@ -51,6 +54,11 @@ export class TrainingView {
         chart.element.hidden = !known;
         if (known) chart.set(steps, [{ name: key, y: ys.map((v) => (v === 0 && key === "growth" ? null : v)), points: ys.length < 60 }, ...(key === "growth" ? [{ name: "most", y: ys.map(() => 1), dash: true }] : [])]);
       }
+      this.shown.set(t.pictures ?? []);
+      if (this.out.dataset.of !== name) {
+        this.out.dataset.of = name;
+        this.out.replaceChildren(exports(t.figure, ["svg", "pdf", "png", "csv"]));
+      }
       const last = steps.length - 1, age = (Date.now() - Date.parse(t.changed)) / 1000;
       const best = Math.max(...(c.psnr ?? []).map((v) => v ?? -Infinity));
       this.status.textContent = last < 0 ? "The log has no rows yet." :
@@ -60,4 +68,51 @@ export class TrainingView {
     }
     if (this.watched === name) this.timer = window.setTimeout(() => this.watch(name), 2000);
   }
+}
+
+// Pictures shows how held-back pictures get better: those of one step, by a slider.
+class Pictures {
+  readonly element: HTMLElement;
+  private steps: { step: number; file: string }[] = [];
+  private at = -1; // the step that is shown; the last follows the training
+  private file = "";
+  private view = el("img", { class: "steps", alt: "" });
+  private caption = el("figcaption");
+  private slider: HTMLInputElement;
+  private cache = new Map<string, string>();
+
+  constructor() {
+    this.slider = el("input", { type: "range", min: "0", step: "1", "aria-label": "Step of the training", oninput: () => { const k = Number(this.slider.value); this.at = k === this.steps.length - 1 ? -1 : k; this.show(); } });
+    this.element = el("figure", { hidden: true }, el("h2", {}, "Held-back pictures"), el("div", { class: "row" }, el("span", {}, "Step"), this.slider), this.view, this.caption);
+  }
+  set(steps: { step: number; file: string }[]): void {
+    this.element.hidden = !steps.length;
+    this.steps = steps;
+    this.slider.max = String(steps.length - 1);
+    if (this.at >= steps.length) this.at = -1;
+    if (steps.length) this.show();
+  }
+  private async show(): Promise<void> {
+    const k = this.at < 0 ? this.steps.length - 1 : this.at, s = this.steps[k];
+    this.slider.value = String(k);
+    this.slider.setAttribute("aria-valuetext", `step ${s.step}`);
+    if (s.file === this.file) return;
+    this.file = s.file;
+    try {
+      const url = this.cache.get(s.file) ?? await load(s.file);
+      this.cache.set(s.file, url);
+      if (this.file !== s.file) return;
+      this.view.src = url;
+      this.view.alt = `Held-back pictures after step ${s.step}: with noise, denoised, clean`;
+      this.caption.textContent = `After step ${s.step}. Left: with noise; middle: denoised by the network of that step; right: the clean picture, where it is known.`;
+    } catch { this.file = ""; /* it is being written: the next look finds it */ }
+  }
+}
+
+// load is the URL of a picture of the folder, of which the server keeps nothing.
+async function load(file: string): Promise<string> {
+  const p = await post<Picture>("/api/v1/pictures", { file });
+  const url = URL.createObjectURL(await image(p.url + "?format=png"));
+  fetch(p.url.replace(/\/file$/, ""), { method: "DELETE" }).catch(() => undefined);
+  return url;
 }
