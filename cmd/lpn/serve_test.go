@@ -77,11 +77,71 @@ func TestServe(t *testing.T) {
 	if err != nil || r.StatusCode != 200 || !bytes.Equal(got, want) {
 		t.Errorf("status %d, %v: %d bytes, restore writes %d", r.StatusCode, err, len(got), len(want))
 	}
+	for _, c := range servedLikeRestored(t, dir) {
+		written := filepath.Join(dir, "written.png")
+		must(t, append(append([]string{"restore", "--force"}, c.flags...), c.file, "-o", written)...)
+		want, err := os.ReadFile(written)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		part, _ := form.CreateFormFile("image", filepath.Base(c.file))
+		part.Write(data)
+		form.WriteField("options", c.options)
+		form.Close()
+		r, err := http.Post(address+"api/v1/restore", form.FormDataContentType(), &body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || r.StatusCode != 200 || !bytes.Equal(got, want) {
+			t.Errorf("%s: status %d, %v: %d bytes, restore %v writes %d", c.options, r.StatusCode, err, len(got), c.flags, len(want))
+		}
+	}
 	if r, err := http.Get(address); err != nil || r.StatusCode != 404 {
 		t.Errorf("serve has a page: %v, %v", r, err)
 	}
 	if code, stderr := stop(); code != exitOK {
 		t.Errorf("exit %d after it was told to stop: %s", code, stderr)
+	}
+}
+
+// servedLikeRestored are files with the flags of restore and the same options, of each kind
+// of reading: the light of a blur, transparent pixels, a small JPEG file to enlarge.
+func servedLikeRestored(t *testing.T, dir string) []struct {
+	file    string
+	flags   []string
+	options string
+} {
+	t.Helper()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	small := picture(3, 40, 44, 8)
+	save(t, at("plain.png"), small)
+	save(t, at("small.jpg"), small)
+	must(t, "degrade", "--operator", "blur:gaussian,sigma=1.2", "--noise", "2/255", at("plain.png"), "-o", at("soft.png"))
+	holes := picture(3, 40, 44, 8)
+	holes.Alpha = make([]uint16, 40*44)
+	for i := range holes.Alpha {
+		if i%44 > 3 {
+			holes.Alpha[i] = 0xffff
+		}
+	}
+	save(t, at("holes.png"), holes)
+	return []struct {
+		file    string
+		flags   []string
+		options string
+	}{
+		{at("soft.png"), []string{"--operator", "blur:gaussian,sigma=1.2", "--iters", "5"}, `{"operator":"blur:gaussian,sigma=1.2","iters":5}`},
+		{at("soft.png"), []string{"--operator", "blur:gaussian,sigma=1.2", "--light", "linear", "--iters", "5"}, `{"operator":"blur:gaussian,sigma=1.2","light":"linear","iters":5}`},
+		{at("holes.png"), []string{"--missing", "alpha", "--iters", "5"}, `{"missing":"alpha","iters":5}`},
+		{at("small.jpg"), []string{"--operator", "sr:factor=2", "--iters", "3"}, `{"operator":"sr:factor=2","iters":3,"format":"png"}`},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"math"
 	"mime"
+	"mime/multipart"
 	"net/http"
 	"path"
 	"path/filepath"
@@ -203,12 +204,6 @@ func (s *Server) keep(o owner, name string, p *imageio.Picture) (*item, error) {
 // addPicture takes a picture: a form with the file "image", the file itself with its name
 // in the query, or {"file": NAME} for one in the folder.
 func (s *Server) addPicture(w http.ResponseWriter, r *http.Request) {
-	leave, err := s.intake.enter(r.Context(), ownerOf(r))
-	if err != nil {
-		s.refuse(w, err)
-		return
-	}
-	defer leave()
 	it, _, err := s.receive(w, r)
 	if err == nil && it == nil {
 		err = bad("the request has no picture")
@@ -220,12 +215,14 @@ func (s *Server) addPicture(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusCreated, it.info())
 }
 
-// receive reads a picture, and what comes with it in a form's field "options".
+// receive reads a picture, and what comes with it in a form's field "options". The turn
+// comes when all has been read, so that a client that sends slowly holds up nobody.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) (it *item, options []byte, err error) {
 	t, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return nil, nil, statusError{http.StatusUnsupportedMediaType, errors.New("want a form with the file image, or a picture")}
 	}
+	o := ownerOf(r)
 	if t == "application/json" {
 		var q struct {
 			File string `json:"file"`
@@ -234,34 +231,61 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (it *item, opti
 		if err := decode(w, r, &q); err != nil {
 			return nil, nil, err
 		}
-		p, err := s.fromFolder(q.File, q.Page)
-		if err != nil {
-			return nil, nil, err
-		}
-		it, err := s.keep(ownerOf(r), path.Base(q.File), p)
+		err := s.turn(r.Context(), s.intake, o, func() error {
+			p, err := s.fromFolder(q.File, q.Page)
+			if err == nil {
+				it, err = s.keep(o, path.Base(q.File), p)
+			}
+			return err
+		})
 		return it, nil, err
 	}
 	page, _ := strconv.Atoi(r.URL.Query().Get("page"))
-	defer read(w, r, s.config.Upload)()
-	if t != "multipart/form-data" {
-		it, err := s.take(ownerOf(r), r.Body, cleanName(r.URL.Query().Get("name")), page)
-		return it, nil, err
-	}
-	if params["boundary"] == "" {
-		return nil, nil, bad("the form has no boundary")
-	}
-	form, err := r.MultipartReader()
-	if err != nil {
-		return nil, nil, bad("%s", err)
-	}
+	lift := read(w, r, s.config.Upload)
+	defer lift()
+	arriving := &arrival{r: r.Body, in: s.arrivals, of: o}
+	defer arriving.end()
 	var data []byte
-	name := ""
+	name := cleanName(r.URL.Query().Get("name"))
+	if t != "multipart/form-data" {
+		data, err = io.ReadAll(arriving)
+	} else {
+		data, name, options, err = readForm(arriving, params["boundary"])
+	}
+	s.metrics.uploaded.Add(arriving.n)
+	if err != nil || data == nil {
+		return nil, options, err
+	}
+	lift()
+	var asked struct {
+		Page int `json:"page"`
+	}
+	if json.Unmarshal(options, &asked) == nil && page == 0 { // errors are reported later
+		page = asked.Page
+	}
+	err = s.turn(r.Context(), s.intake, o, func() error {
+		p, err := s.decodePicture(bytes.NewReader(data), name, page)
+		if err == nil {
+			it, err = s.keep(o, name, p)
+		}
+		return err
+	})
+	return it, options, err
+}
+
+// readForm reads the file "image" of a form and its name, nil where it has none, and the
+// field "options".
+func readForm(r io.Reader, boundary string) (data []byte, name string, options []byte, err error) {
+	if boundary == "" {
+		return nil, "", nil, bad("the form has no boundary")
+	}
+	form := multipart.NewReader(r, boundary)
 	for {
 		part, err := form.NextPart()
 		if err == io.EOF {
-			break
+			return data, name, options, nil
 		} else if err != nil {
-			return nil, nil, formError(err)
+			return nil, "", nil, formError(err)
 		}
 		switch part.FormName() {
 		case "image":
@@ -273,20 +297,9 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) (it *item, opti
 			err = bad("the form has a field %q; want image and options", part.FormName())
 		}
 		if err != nil {
-			return nil, nil, formError(err)
+			return nil, "", nil, formError(err)
 		}
 	}
-	var o struct {
-		Page int `json:"page"`
-	}
-	if json.Unmarshal(options, &o) == nil && page == 0 { // errors are reported later
-		page = o.Page
-	}
-	if data == nil {
-		return nil, options, nil
-	}
-	it, err = s.take(ownerOf(r), bytes.NewReader(data), name, page)
-	return it, options, err
 }
 
 // formError words an error of reading a form.
@@ -295,36 +308,6 @@ func formError(err error) error {
 		return err
 	}
 	return bad("the form ends early: %s", err)
-}
-
-// take decodes a picture and keeps it.
-func (s *Server) take(o owner, r io.Reader, name string, page int) (*item, error) {
-	counted := &counter{r: r}
-	p, err := s.decodePicture(counted, name, page)
-	s.metrics.uploaded.Add(counted.n)
-	if err != nil {
-		if counted.err != nil && counted.err != io.EOF { // the file was not at fault
-			return nil, counted.err
-		}
-		return nil, err
-	}
-	return s.keep(o, name, p)
-}
-
-// A counter counts what is read and remembers how reading ended.
-type counter struct {
-	r   io.Reader
-	n   int64
-	err error
-}
-
-func (c *counter) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.n += int64(n)
-	if err != nil {
-		c.err = err
-	}
-	return n, err
 }
 
 func (s *Server) find(r *http.Request) (*item, error) { return s.pictureOf(r.PathValue("id")) }
@@ -366,19 +349,20 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	o := Options{Format: q.Get("format")}
 	o.Bits, _ = strconv.Atoi(q.Get("bits"))
 	o.Quality, _ = strconv.Atoi(q.Get("quality"))
-	leave, err := s.light.enter(r.Context(), ownerOf(r))
+	var file answer
+	err = s.turn(r.Context(), s.light, ownerOf(r), func() (err error) {
+		file, err = fileOf(it, o)
+		return err
+	})
 	if err != nil {
 		s.refuse(w, err)
 		return
 	}
-	defer leave()
-	if err := s.send(w, it, o); err != nil {
-		s.refuse(w, err)
-	}
+	file.send(w)
 }
 
-// send writes a picture as a file.
-func (s *Server) send(w http.ResponseWriter, it *item, o Options) error {
+// fileOf is a picture as a file.
+func fileOf(it *item, o Options) (answer, error) {
 	if o.Format == "" {
 		o.Format = it.picture.Format
 		if imageio.ExtensionOf(o.Format) == "" {
@@ -387,28 +371,19 @@ func (s *Server) send(w http.ResponseWriter, it *item, o Options) error {
 	}
 	ext := imageio.ExtensionOf(o.Format)
 	if ext == "" {
-		return bad("format: %q; want png, jpeg, tiff, npy, pfm, fits or dicom", o.Format)
+		return answer{}, bad("format: %q; want png, jpeg, tiff, npy, pfm, fits or dicom", o.Format)
 	}
 	switch {
 	case o.Bits != 0 && o.Bits != 8 && o.Bits != 16 && o.Bits != 32:
-		return bad("bits: %d; want 8, 16 or 32", o.Bits)
+		return answer{}, bad("bits: %d; want 8, 16 or 32", o.Bits)
 	case o.Quality < 0 || o.Quality > 100:
-		return bad("quality: %d; want 1 to 100", o.Quality)
+		return answer{}, bad("quality: %d; want 1 to 100", o.Quality)
 	}
 	var b bytes.Buffer
 	if err := imageio.Encode(&b, it.picture, imageio.Options{Format: o.Format, Bits: o.Bits, Quality: o.Quality}); err != nil {
-		return err
+		return answer{}, err
 	}
-	name := strings.TrimSuffix(it.name, path.Ext(it.name)) + ext
-	h := w.Header()
-	h.Set("Content-Type", mediaType(ext))
-	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	_, err := w.Write(b.Bytes())
-	if err != nil {
-		panic(http.ErrAbortHandler) // the client has gone
-	}
-	return nil
+	return answer{kind: mediaType(ext), file: strings.TrimSuffix(it.name, path.Ext(it.name)) + ext, body: b.Bytes()}, nil
 }
 
 func mediaType(ext string) string {
@@ -454,17 +429,16 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, statusError{http.StatusNotFound, errors.New("the picture has no such tile")})
 		return
 	}
-	leave, err := s.light.enter(r.Context(), ownerOf(r))
+	tile := answer{kind: "image/png", cache: "private, max-age=86400, immutable"}
+	err = s.turn(r.Context(), s.light, ownerOf(r), func() error {
+		tile.body = s.encode(it.look.draw(m, rect, 1<<at[0]))
+		return nil
+	})
 	if err != nil {
 		s.refuse(w, err)
 		return
 	}
-	defer leave()
-	b := s.encode(it.look.draw(m, rect, 1<<at[0]))
-	h := w.Header()
-	h.Set("Content-Type", "image/png")
-	h.Set("Cache-Control", "private, max-age=86400, immutable")
-	w.Write(b)
+	tile.send(w)
 }
 
 // listFiles lists the pictures of the folder, a thousand at most.
@@ -494,6 +468,11 @@ func (s *Server) listFiles(w http.ResponseWriter, r *http.Request) {
 			case len(out.Files) == most:
 				out.More = true
 				return fs.SkipAll
+			}
+			if !d.Type().IsRegular() { // a link is listed if it can be followed
+				if st, err := s.config.Folder.Stat(name); err != nil || !st.Mode().IsRegular() {
+					return nil
+				}
 			}
 			out.Files = append(out.Files, name)
 			return nil

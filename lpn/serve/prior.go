@@ -10,13 +10,13 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
-	"mime"
 	"net/http"
 	"path"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -362,16 +362,8 @@ func (s *Server) changed(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// pngAnswer answers with a picture.
-func (s *Server) pngAnswer(m image.Image) func(http.ResponseWriter) {
-	b := s.encode(m)
-	return func(w http.ResponseWriter) {
-		w.Header().Set("Content-Type", "image/png")
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-		w.Write(b)
-	}
-}
+// pngAnswer is an answer with a picture.
+func (s *Server) pngAnswer(m image.Image) answer { return answer{kind: "image/png", body: s.encode(m)} }
 
 // A SliceQuestion asks for R on a plane through a picture.
 type SliceQuestion struct {
@@ -543,7 +535,7 @@ func (s *Server) sliceAt(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, bad("want ?a=A&b=B, two numbers"))
 		return
 	}
-	s.pngAnswer(it.look.draw(it.slice.At(a, b), everything, 1))(w)
+	s.pngAnswer(it.look.draw(it.slice.At(a, b), everything, 1)).send(w)
 }
 
 // A CurveQuestion asks for f, psi and R of priors for numbers.
@@ -644,25 +636,45 @@ type CertificateLine struct {
 	Meaning string `json:"meaning"`
 }
 
+// certificates are those that were made. A network does not change, and its certificate
+// takes a minute: whoever asks again, or has gone meanwhile, finds it made.
+type certificates struct {
+	mu   sync.Mutex
+	made map[string]func() (lpn.Certificate, error)
+}
+
+// of is the certificate of a prior, which one caller makes and the others wait for.
+func (c *certificates) of(p priors.Prior) (lpn.Certificate, error) {
+	c.mu.Lock()
+	get := c.made[p.Name]
+	if get == nil {
+		get = sync.OnceValues(func() (lpn.Certificate, error) {
+			net, err := p.Network()
+			if err != nil {
+				return lpn.Certificate{}, err
+			}
+			c := net.Config()
+			shape := operators.Shape{C: c.Channels, H: 32, W: 32}
+			if c.Height > 0 {
+				shape.H, shape.W = c.Height, c.Width
+			}
+			return net.Verify(shape, lpn.Probing{})
+		})
+		c.made[p.Name] = get
+	}
+	c.mu.Unlock()
+	return get()
+}
+
 func (s *Server) priorVerify(w http.ResponseWriter, r *http.Request) {
 	ask(s, w, r, func(_ context.Context, q struct {
 		Prior string `json:"prior"`
-		Seed  uint64 `json:"seed"`
 	}, out *stream) (any, error) {
 		found, err := s.prior(q.Prior)
 		if err != nil {
 			return nil, err
 		}
-		net, err := found.Network()
-		if err != nil {
-			return nil, err
-		}
-		c := net.Config()
-		shape := operators.Shape{C: c.Channels, H: 32, W: 32}
-		if c.Height > 0 {
-			shape.H, shape.W = c.Height, c.Width
-		}
-		cert, err := net.Verify(shape, lpn.Probing{Seed: q.Seed})
+		cert, err := s.certificates.of(found)
 		if err != nil {
 			return nil, err
 		}
@@ -716,28 +728,21 @@ func (s *Server) sendFigure(w http.ResponseWriter, r *http.Request, it *item) {
 		s.refuse(w, bad("format: %q; want %s", format, strings.Join(plot.Formats, ", ")))
 		return
 	}
-	leave, err := s.light.enter(r.Context(), ownerOf(r))
-	if err != nil {
-		s.refuse(w, err)
-		return
-	}
-	defer leave()
 	var b bytes.Buffer
-	switch {
-	case format == "csv":
-		err = it.numbers.csv(&b)
-	case format == "npz" && it.numbers.npz != nil:
-		err = it.numbers.npz(&b)
-	default:
-		err = plot.Write(&b, format, it.figures...)
-	}
+	err := s.turn(r.Context(), s.light, ownerOf(r), func() error {
+		switch {
+		case format == "csv":
+			return it.numbers.csv(&b)
+		case format == "npz" && it.numbers.npz != nil:
+			return it.numbers.npz(&b)
+		}
+		return plot.Write(&b, format, it.figures...)
+	})
 	if err != nil {
 		s.refuse(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", mediaType("."+format))
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": it.name + "." + format}))
-	w.Write(b.Bytes())
+	answer{kind: mediaType("." + format), file: it.name + "." + format, body: b.Bytes()}.send(w)
 }
 
 // A PriorInfo describes a prior.

@@ -12,7 +12,7 @@ import (
 // the longest ago: a client with many requests waits for itself.
 type queue struct {
 	slots int // that may run
-	depth int // that may wait, an address
+	depth int // that may wait, a client; four times as many of an address
 
 	mu      sync.Mutex
 	running map[owner]int
@@ -40,13 +40,16 @@ func newQueue(slots, depth int) *queue {
 func (q *queue) enter(ctx context.Context, o owner) (leave func(), err error) {
 	w := &waiter{owner: o, start: make(chan struct{})}
 	q.mu.Lock()
-	mine := 0
+	mine, here := 0, 0
 	for _, other := range q.waiting {
-		if other.owner.address == o.address {
+		if other.owner == o {
 			mine++
 		}
+		if other.owner.address == o.address {
+			here++
+		}
 	}
-	if mine >= q.depth {
+	if mine >= q.depth || here >= 4*q.depth {
 		q.mu.Unlock()
 		return nil, errBusy
 	}

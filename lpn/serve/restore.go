@@ -207,11 +207,7 @@ func (s *Server) restore(w http.ResponseWriter, r *http.Request) {
 		if out.events || strings.Contains(r.Header.Get("Accept"), "application/json") {
 			return result, nil
 		}
-		return func(w http.ResponseWriter) {
-			if err := s.send(w, made, q.Options); err != nil {
-				s.refuse(w, err)
-			}
-		}, nil
+		return fileOf(made, q.Options)
 	})
 }
 
@@ -223,11 +219,6 @@ func (s *Server) asked(w http.ResponseWriter, r *http.Request) (q Request, it *i
 		}
 		return q, it, err
 	}
-	leave, err := s.intake.enter(r.Context(), ownerOf(r))
-	if err != nil {
-		return q, nil, err
-	}
-	defer leave()
 	it, options, err := s.receive(w, r)
 	switch {
 	case err != nil:

@@ -365,7 +365,7 @@ func TestBadRequests(t *testing.T) {
 		{"/api/v1/restore", "--x\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.png\"\r\n\r\nabc", "multipart/form-data; boundary=x", 400},
 		{"/api/v1/restore", "--x\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\nabc\r\n--x--\r\n", "multipart/form-data; boundary=x", 400},
 		{"/api/v1/pictures", "no picture at all", "image/png", 422},
-		{"/api/v1/pictures", strings.Repeat("x", 1<<17), "image/png", 422},
+		{"/api/v1/pictures", strings.Repeat("x", 1<<17), "image/png", 413},
 		{"/api/v1/pictures", "\x89PNG\r\n\x1a\n" + strings.Repeat("x", 1<<17), "image/png", 413},
 		{"/api/v1/pictures", `{"file":` + strings.Repeat(" ", 2<<20) + `"a"}`, "application/json", 413},
 		{"/api/v1/prior/map", `{"picture":"` + info.ID + `","smooth":1e9}`, "", 400},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lpn-imaging/lpn/internal/sysmem"
+	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/lpn/explore"
 	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
@@ -61,6 +62,8 @@ type Server struct {
 	plans   *plans
 	// Restorations, quick looks and uploads queue apart: a look is over in a moment.
 	heavy, light, intake *queue
+	arrivals             *arrivals
+	certificates         certificates
 	metrics              metrics
 }
 
@@ -89,6 +92,8 @@ func New(c Config) *Server {
 		config: c, guard: newGuard(c.Token, c.Hosts),
 		items: &store{limit: c.Store, keep: c.Keep, now: time.Now, items: map[string]*item{}},
 		heavy: newQueue(c.Jobs, 16), light: newQueue(2, 64), intake: newQueue(2, 16),
+		arrivals:     &arrivals{limit: max(2*c.Upload, c.Memory/4), of: map[owner]int64{}},
+		certificates: certificates{made: map[string]func() (lpn.Certificate, error){}},
 	}
 	s.plans = &plans{limit: c.Memory / 4}
 	s.items.gone = s.plans.forget
@@ -248,6 +253,9 @@ func (s *Server) refuse(w http.ResponseWriter, err error) {
 }
 
 func oneLine(err error) string {
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return fmt.Sprintf("the request is longer than the limit of %d bytes", large.Limit)
+	}
 	return strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "restore: ")
 }
 
