@@ -244,7 +244,7 @@ func (tb *tab) answers(n int) (ms []float64) {
 // A blur is found in the picture, and its kernel shown.
 func TestJourneyBlur(t *testing.T) {
 	folder := t.TempDir()
-	path := noisy(t, folder, "sharp.png", 160, 160, 0)
+	path := noisy(t, folder, "sharp.png", 144, 144, 0)
 	p, err := imageio.Read(path)
 	if err != nil {
 		t.Fatal(err)
@@ -268,8 +268,19 @@ func TestJourneyBlur(t *testing.T) {
 	tb.eval("(() => { const s = [...document.querySelectorAll('select')].find(s => [...s.options].some(o => o.value === 'gaussian')); s.value = 'auto'; s.dispatchEvent(new Event('change')); document.querySelector('#go').click(); })()", nil)
 	tb.wait("the blur", "lpn.restore.result.blur && "+restored)
 	tb.wait("the kernel", "document.querySelector('.kernel').naturalWidth >= 5")
-	if story := tb.text(".story"); !strings.Contains(story, "blur: disk radius ") || !strings.Contains(story, "confidence") {
+	if story := tb.text("#view-restore"); !strings.Contains(story, "The blur was undone") || !strings.Contains(story, "Disk radius ") || !strings.Contains(story, "Confidence ") {
 		t.Errorf("what happened does not tell of the blur: %s", story)
+	}
+	var sure float64
+	tb.eval("document.querySelector('#blur-confidence').value", &sure)
+	if sure < 0.5 || sure > 1 {
+		t.Errorf("the confidence is shown as %v", sure)
+	}
+	// The trace and the spectrum can be taken along.
+	var names []string
+	tb.eval("Promise.all([...document.querySelectorAll('#view-restore .exports a')].filter(a => /csv|pdf/.test(a.href)).map(a => fetch(a.href).then(r => r.headers.get('content-disposition'))))", &names)
+	if got, want := strings.Join(names, " "), "attachment; filename=soft-residual-spectrum.pdf attachment; filename=soft-residual-spectrum.csv attachment; filename=soft_lpn-trace.pdf attachment; filename=soft_lpn-trace.csv"; got != want {
+		t.Errorf("exports: %s, want %s", got, want)
 	}
 	if got, want := tb.text(".command"), "lpn restore --operator blur:auto soft.png -o soft_lpn.png"; got != want {
 		t.Errorf("the command is %q, want %q", got, want)
@@ -312,14 +323,13 @@ func TestJourneyPrior(t *testing.T) {
 	address := serving(t, folder, "photo.png")
 	tb := b.open(t, address, 1280, 800)
 	tb.wait("restored", restored)
-	tb.click("#tab-prior")
 	choose := func(label, value string) {
 		t.Helper()
 		tb.eval(fmt.Sprintf(`(() => { const l = [...document.querySelectorAll('#view-prior label')].find(l => l.textContent === %q); const s = document.getElementById(l.htmlFor); s.value = %q; s.dispatchEvent(new Event('change')); })()`, label, value), nil)
 	}
 	done := "!document.querySelector('#prior-go').disabled && document.querySelector('#view-prior .status').textContent.startsWith('Done')"
 	choose("Part in the middle of the view", "64")
-	tb.click("#prior-go")
+	tb.click("#to-prior") // which asks the first question
 	tb.wait("a map", done+" && document.querySelectorAll('#view-prior canvas.pixels').length === 2")
 	x, y := tb.middle("#view-prior canvas.pixels")
 	tb.mouse("mouseMoved", x, y)
@@ -338,7 +348,7 @@ func TestJourneyPrior(t *testing.T) {
 			Name string
 			Head string
 		}
-		tb.eval(fmt.Sprintf(`fetch([...document.querySelectorAll('.exports a')].find(a => a.href.endsWith(%q)).href).then(async r => ({OK: r.ok, Name: r.headers.get('content-disposition'), Head: new TextDecoder('latin1').decode((await r.arrayBuffer()).slice(0, 5))}))`, format), &got)
+		tb.eval(fmt.Sprintf(`fetch([...document.querySelectorAll('#view-prior .exports a')].find(a => a.href.endsWith(%q)).href).then(async r => ({OK: r.ok, Name: r.headers.get('content-disposition'), Head: new TextDecoder('latin1').decode((await r.arrayBuffer()).slice(0, 5))}))`, format), &got)
 		if !got.OK || !strings.Contains(got.Name, "photo_lpn-map-colour-25."+format) {
 			t.Errorf("export as %s: %+v", format, got)
 		}

@@ -12,6 +12,12 @@ export interface ChartOptions {
 
 const stroke = (k: number): string => css(`--line-${k % 6}`);
 
+// decades leaves the powers of ten of a logarithmic axis, or what fits where there is none.
+const decades: uPlot.Axis.Filter = (_u, splits) => {
+  const tens = splits.map((v) => (v !== null && Math.abs(Math.log10(v) % 1) < 1e-6 ? v : null));
+  return tens.some((v) => v !== null) ? tens : splits;
+};
+
 export class Chart {
   readonly element: HTMLElement;
   private plot?: uPlot;
@@ -71,7 +77,7 @@ export class Chart {
     this.plot = new uPlot({
       width: this.box.clientWidth, height: this.height(), series, bands,
       scales: { x: { time: false }, y: { distr: this.o.logY ? 3 : 1 } },
-      axes: [{ ...axis, label: this.o.x, size: 34 }, { ...axis, label: this.o.y, size: 62, values: (_u, vs) => vs.map((v) => (v === null ? "" : num(v, 5))) }],
+      axes: [{ ...axis, label: this.o.x, size: 34 }, { ...axis, ...(this.o.logY ? { grid: { ...axis.grid, filter: decades }, ticks: { ...axis.ticks, filter: decades } } : {}), label: this.o.y, size: 62, values: (_u, vs) => vs.map((v) => (v === null ? "" : num(v, 5))) }],
       legend: { live: true },
       cursor: { drag: { x: true, y: false } },
       hooks: { setCursor: [(u) => this.o.onhover?.(u.cursor.idx ?? null)] },

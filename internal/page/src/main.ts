@@ -30,7 +30,7 @@ async function start(): Promise<void> {
   byId("help").addEventListener("click", () => (byId("keys") as HTMLDialogElement).showModal());
   const [about, priors] = await Promise.all([get<About>("/api/v1/about"), get<Prior[]>("/api/v1/priors")]);
   const restore = new RestoreView(byId("view-restore"), about, priors);
-  new PriorView(byId("view-prior"), about, priors, restore.viewer);
+  const prior = new PriorView(byId("view-prior"), about, priors, restore.viewer);
   const training = new TrainingView(byId("view-training"));
   const open = (name: string) => {
     for (const v of views) {
@@ -42,6 +42,7 @@ async function start(): Promise<void> {
     save({ view: name });
     if (name === "training") training.look(); else training.stop();
     if (name === "restore") restore.viewer.draw();
+    if (name === "prior") prior.opened();
   };
   views.forEach((v, k) => {
     const tab = byId(`tab-${v}`);
@@ -57,6 +58,7 @@ async function start(): Promise<void> {
   open(views.includes(saved.view) ? saved.view : "restore");
   Object.assign(window, { lpn: { restore } }); // for tests
   await restore.begin();
+  if (saved.view === "prior") prior.opened();
   document.body.dataset.ready = "";
 }
 

@@ -78,6 +78,12 @@ export class PriorView {
     this.others.parentElement!.hidden = numbers;
   }
 
+  // opened answers the first question when the view is opened with a picture.
+  opened(): void {
+    if (this.fresh && shared.picture) this.run();
+  }
+  private fresh = true;
+
   private idle(text: string): void {
     this.go.disabled = false;
     this.stop.disabled = true;
@@ -90,6 +96,7 @@ export class PriorView {
     const signal = this.work.start(), what = this.what.value;
     const target = this.picture.value === "restored" && shared.restored ? shared.restored : shared.picture;
     if (!target && what !== "curve" && what !== "verify") { this.idle("Open a picture in the restore view first."); return; }
+    this.fresh = false;
     this.go.disabled = true;
     this.stop.disabled = false;
     this.status.classList.remove("bad");

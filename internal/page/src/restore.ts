@@ -23,6 +23,7 @@ const cameras: { id: string; text: string; knobs: Knob[]; spec: (v: Record<strin
 ];
 
 const level = (v: number): string => `${num(255 * v, 3)}/255`;
+const about = (v: number): string => `${255 * v < 10 ? num(255 * v, 2) : Math.round(255 * v)}/255`; // what is estimated
 
 const sentence = (s: string): string => { const t = s.trim(); return t && t[0].toUpperCase() + t.slice(1) + (/[.!?]$/.test(t) ? "" : "."); };
 
@@ -37,7 +38,7 @@ function foundNoise(q: Plan): string {
 
 // headline says in one sentence what a restoration did, or does.
 function headline(p: Planned, r?: Restored): string {
-  const q = p.plan, noise = `noise of about ${level(q.noise)}`;
+  const q = p.plan, noise = q.estimated ? `noise of about ${about(q.noise)}` : `noise of ${level(q.noise)}`;
   const kind = q.operator.split(":")[0];
   const [now, then] = ({
     denoise: q.lambda > 0 ? [`Removing ${noise}…`, `${noise} was removed`] : ["There is nothing to remove…", "nothing was removed"],
@@ -96,7 +97,7 @@ export class RestoreView {
   private command = el("code", { tabIndex: 0, class: "command", "aria-label": "The same on the command line" });
   private commandBox: HTMLElement;
   private download: HTMLElement;
-  private objective = new Chart({ label: "Objective", x: "iteration", y: "above the minimum", logY: true, height: 160 });
+  private objective = new Chart({ label: "Objective and residual by iteration", x: "iteration", y: "above the minimum", logY: true, height: 160 });
   private chartBox: HTMLElement;
   private traceExports = el("div");
   private residual = el("div");
@@ -379,6 +380,7 @@ export class RestoreView {
   private finish(p: Picture, r: Restored): void {
     this.last = r;
     this.patched = false;
+    this.viewer.call(r.left_alone ? "left as it is" : "restored");
     this.viewer.show(p, r.picture, true);
     share(p, r.picture);
     if (this.planned) this.tell(this.planned, r);
@@ -415,30 +417,32 @@ export class RestoreView {
     const q = p.plan;
     if (this.noiseKind.value === "auto") this.noiseOut.textContent = level(q.noise);
     this.showStrength();
-    const facts: [string, string][] = [];
-    if (p.choice && !q.blur) facts.push(["The file", p.choice]);
+    const facts: [string, string][] = [], same = !!r?.left_alone;
+    if (p.choice && !q.blur && !(same && q.lambda > 0)) facts.push(["The file", p.choice]);
     facts.push(["Noise", q.estimated ? `${foundNoise(q)}, found in the picture` : p.choice && q.noise === 0 ? "next to none" : `${level(q.noise)}, given`]);
-    if (q.operator !== "denoise") facts.push(["Operator", q.operator]);
-    if (q.light_line) facts.push(["The blur acts on", q.light_line]);
-    if (q.lambda > 0) {
-      const used = q.sigma / q.scale, same = Math.abs(used / q.sigma - 1) < 0.05;
-      facts.push(["Prior", `${q.prior}, trained on pictures with noise of ${level(q.sigma)}${same ? "" : `, used here as one for ${level(used)}`}${q.per_channel ? ", on each channel" : ""}`]);
-      facts.push(["Strength", `${r && r.strength !== 1 ? `${num(r.strength, 3)} times what the noise asks for` : "what the noise asks for"} (λ = ${num(r?.lambda ?? q.lambda, 3)})`]);
+    if (q.operator !== "denoise") facts.push(["Operator", q.operator.replaceAll(",", ", ")]);
+    if (q.light_line) facts.push(["Light", q.light_line]);
+    if (q.lambda > 0 && !same) {
+      const used = q.sigma / q.scale, as = Math.abs(used / q.sigma - 1) < 0.05 ? "" : `, used here as one for ${level(used)}`;
+      facts.push(["Prior", `${q.prior}, trained on pictures with noise of ${level(q.sigma)}${as}${q.per_channel ? ", on each channel" : ""}`]);
+      const asks = q.operator.startsWith("jpeg") ? "what the rounding in the file asks for" : "what the noise asks for";
+      facts.push(["Strength", `${r && r.strength !== 1 ? `${num(r.strength, 3)} times ` : ""}${asks} (λ = ${num(r?.lambda ?? q.lambda, 3)})`]);
     }
     if (q.windows) facts.push(["Memory", `the picture is solved in ${q.windows.count} windows of ${q.windows.side} pixels`]);
-    if (r && q.lambda > 0) facts.push(["Solver", `${r.solver}, ${r.iterations} iteration${r.iterations === 1 ? "" : "s"}, ${r.converged ? "converged" : "not converged"}: ${r.reason}`]);
+    if (r && q.lambda > 0 && !same) facts.push(["Solver", `${r.solver}, ${r.iterations} iteration${r.iterations === 1 ? "" : "s"}, ${r.converged ? "converged" : "not converged"}: ${r.reason}`]);
     const verdicts: HTMLElement[] = [];
     for (const remark of p.remarks ?? []) verdicts.push(verdict("warn", "Note", sentence(remark)));
-    if (r?.note && !r.left_alone) verdicts.push(verdict("warn", "Changed on the way", sentence(r.note)));
+    if (r?.note && !same) verdicts.push(verdict("warn", "Changed on the way", sentence(r.note)));
     if (r?.suspect) verdicts.push(verdict("bad", "Suspect", `${sentence(r.suspect)} Do not trust this result without looking at it.`));
-    if (r && !r.left_alone) verdicts.push(r.certified
+    if (same && q.lambda > 0 && q.operator === "denoise") verdicts.push(verdict("warn", "To denoise all the same", "move the strength: what you choose is done."));
+    if (r && !same) verdicts.push(r.certified
       ? verdict("good", "Certified", "The solver's theorem covers this run: the objective fell at every iteration. It does not say that noise and operator are right.")
       : verdict("warn", "Not certified", sentence(r.uncertified || "no theorem covers this run")));
     this.story.replaceChildren(el("p", { class: "headline" }, headline(p, r)), ...verdicts,
       el("dl", { class: "facts" }, ...facts.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)])),
       el("details", {}, el("summary", {}, "All decisions, with reasons"), el("pre", {}, p.words.join("\n"))),
       el("details", {}, el("summary", {}, "What the words mean"), el("dl", { class: "words" }, ...words.flatMap(([k, v]) => [el("dt", {}, k), el("dd", {}, v)]))));
-    if (r) this.story.append(this.download);
+    if (r) this.story.append(this.download, el("p", {}, el("button", { id: "to-prior", onclick: () => document.getElementById("tab-prior")!.click() }, "See what surprises the prior")));
     this.showBlur(p);
   }
 
@@ -450,7 +454,7 @@ export class RestoreView {
     const sure = b.confidence >= 0.5 || b.sharp, id = "blur-confidence";
     this.blur.append(el("section", { class: "card" }, el("h2", {}, "The blur that was found"),
       el("div", { class: "row top" },
-        p.kernel && el("figure", {}, el("img", { class: "kernel", src: p.kernel, alt: `The kernel, ${b.size} pixels wide: what a point became` }), el("figcaption", {}, `kernel, ${b.size} × ${b.size} pixels`)),
+        p.kernel && !b.sharp && el("figure", {}, el("img", { class: "kernel", src: p.kernel, alt: `The kernel, ${b.size} pixels wide: what a point became` }), el("figcaption", {}, `kernel, ${b.size} × ${b.size} pixels`)),
         el("div", { class: "grow" }, el("p", {}, sentence((p.choice ?? "").replace(/^blur: /, "").replace(/, confidence .*/, ""))),
           ...(b.sharp ? [] : [el("label", { for: id }, `Confidence ${num(b.confidence, 2)}`), el("meter", { id, min: 0, max: 1, low: 0.5, high: 0.75, optimum: 1, value: b.confidence })]))),
       el("p", { class: sure ? "" : "warn" }, b.sharp ? "The picture is sharp: there is no blur to undo." : sure ? "The intervals hold the truth 95 times of 100." : "This is not sure: parts of the picture suggest other blurs. Compare before and after.",
@@ -466,7 +470,7 @@ export class RestoreView {
     const spectrum = el("canvas", { width: 32, height: 32, class: "spectrum", role: "img", "aria-label": "Spectrum of the residual, zero frequency in the middle" });
     const card = el("section", { class: "card" }, el("h2", {}, "Residual"),
       el("p", {}, `The standard deviation of the residual is ${num(w.deviation, 3)} times that of the noise. Neighbouring pixels have a correlation of ${num(w.correlation, 2)}. `,
-        w.deviation > 1.3 ? "That is more than the noise: part of the image was removed, too." : w.correlation > 0.25 ? "White noise would have 0: part of the image was removed, too." : "White noise has 1 and 0."),
+        w.deviation > 1.3 ? "That is more than the noise: part of the image was removed, too." : w.deviation < 0.8 ? "That is less than the noise: a part of it was kept." : w.correlation > 0.25 ? "White noise would have 0: part of the image was removed, too." : "White noise has 1 and 0."),
       r.residual.picture && el("button", { onclick: () => this.viewer.setMode("extra") }, "Show the residual"));
     if (w.spectrum && w.radial) {
       const g = spectrum.getContext("2d")!, data = g.createImageData(32, 32), top = Math.max(2, ...w.spectrum);

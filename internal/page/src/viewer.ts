@@ -67,6 +67,8 @@ export class Viewer {
     this.describe();
     this.draw();
   }
+  // call names what is shown after.
+  call(after: string): void { this.names.after = after; }
   setExtra(p: Picture | undefined, name: string): void {
     this.layers.extra = p && { picture: p };
     this.names.extra = name;
