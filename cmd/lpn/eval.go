@@ -50,7 +50,7 @@ func evalCommand() *cli.Command {
 			"lpn eval --noise 15/255 --noise 25/255 --prior gray-25 --prior mine" + priorExt + " --table t.tex set12/\n" +
 			"lpn eval --noise 25/255 --results bm3d=out/ --plot t.png set12/\n" +
 			"lpn eval --operator sr:factor=2 --noise 0.01 --baseline tv,wavelet --tune-on train/ set12/",
-		Flags: common(slices.Concat(repeatable(slices.Concat(operatorFlags(), solverFlags()), "operator", "noise", "prior"), tuneSetFlags(), []cli.Flag{
+		Flags: common(slices.Concat(repeatable(slices.Concat(operatorFlags(), solverFlags()), "operator", "noise", "prior"), tuneSetFlags(), figureFlags(), []cli.Flag{
 			simulatedLightFlag(),
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder"},
@@ -59,7 +59,7 @@ func evalCommand() *cli.Command {
 			&cli.GenericFlag{Name: "results", Value: &many{}, Usage: "also score the pictures that another program restored, of the same names in a folder, `NAME=DIR`; may be repeated"},
 			&cli.StringFlag{Name: "csv", Usage: "also write the table to `FILE`.csv"},
 			&cli.StringFlag{Name: "table", Usage: "write the table of a comparison to `FILE`.txt, .md, .tex or .csv"},
-			&cli.StringFlag{Name: "plot", Usage: "draw a comparison to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "plot", Usage: "draw a comparison to `FILE`.png, .svg or .pdf"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		})...),
 		Action: action(func(c *cli.Context, con *console) error {
@@ -118,6 +118,10 @@ func evalCommand() *cli.Command {
 // studyFrom is the comparison that the flags ask for, nil for none.
 func studyFrom(c *cli.Context, o evalOptions) (*study, error) {
 	s := &study{evalOptions: o, priors: valuesOf(c, "prior"), table: c.String("table"), plot: c.String("plot")}
+	var err error
+	if s.style, err = styleFrom(c); err != nil {
+		return nil, err
+	}
 	if c.IsSet("results") {
 		s.results = valuesOf(c, "results")
 	}

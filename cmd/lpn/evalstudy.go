@@ -73,6 +73,7 @@ type study struct {
 	results   []string // NAME=DIR
 	table     string
 	plot      string
+	style     plot.Style
 }
 
 // A method is one column of a study.
@@ -271,7 +272,7 @@ func (s study) write(con *console, all *restore.Study, failed []failure, total i
 		}
 	}
 	if s.plot != "" {
-		if err := drawTo(s.plot, plot.Style{}, studyFigures(all)...); err != nil {
+		if err := drawTo(s.plot, s.style, studyFigures(all)...); err != nil {
 			return err
 		}
 	}

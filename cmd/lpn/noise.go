@@ -22,6 +22,7 @@ import (
 type noiseOptions struct {
 	restoreOptions
 	model, plot string
+	style       plot.Style
 }
 
 func noiseCommand() *cli.Command {
@@ -43,7 +44,7 @@ func noiseCommand() *cli.Command {
 			&cli.IntFlag{Name: "page", Usage: "use page `N` of a file of several, counted from 1"},
 			&cli.BoolFlag{Name: "gray", Usage: "convert to luma (BT.601) first"},
 			&cli.BoolFlag{Name: "force", Usage: "overwrite existing files"},
-		}, common()...),
+		}, common(figureFlags()...)...),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 1, "one picture"); err != nil {
 				return err
@@ -52,6 +53,9 @@ func noiseCommand() *cli.Command {
 			o.gray, o.page = c.Bool("gray"), pageChoice{number: c.Int("page")}
 			var err error
 			if o.scale, err = rangeFrom(c); err != nil {
+				return err
+			}
+			if o.style, err = styleFrom(c); err != nil {
 				return err
 			}
 			for _, path := range []string{o.model, o.plot} {
@@ -125,7 +129,7 @@ func (o noiseOptions) run(ctx context.Context, con *console, path string) error 
 		}
 	}
 	if o.plot != "" {
-		if err := drawTo(o.plot, plot.Style{}, r.figures()...); err != nil {
+		if err := drawTo(o.plot, o.style, r.figures()...); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ import (
 )
 
 type psfOptions struct {
+	style   plot.Style
 	inputs  []string
 	spec    operators.Spec // blur:auto
 	noise   noise.Model
@@ -40,15 +41,15 @@ func psfCommand() *cli.Command {
 			"Examples:\n" +
 			"lpn psf shaken.jpg -o psf.npy --plot psf.png\n" +
 			"lpn psf --kind disk --json photos/",
-		Flags: common(
+		Flags: common(append(figureFlags(),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the kernel of one picture to `FILE`.npy"},
-			&cli.StringFlag{Name: "plot", Usage: "draw the kernel of one picture, next to the picture, to `FILE`.png or .svg"},
+			&cli.StringFlag{Name: "plot", Usage: "draw the kernel of one picture, next to the picture, to `FILE`.png, .svg or .pdf"},
 			&cli.StringFlag{Name: "kind", Usage: "look for one `KIND` of blur only: free, gaussian, disk or motion", DefaultText: "the one that fits"},
 			&cli.IntFlag{Name: "size", Usage: "side of a free kernel, an odd `N`", DefaultText: "27, or as many as it needs"},
 			&cli.StringFlag{Name: "noise", Value: noise.Auto, Usage: "standard deviation `S` of the noise, as 0.01 or 2/255, or auto"},
 			&cli.StringFlag{Name: "psf-start", Usage: "begin the search with the kernel in `FILE`"},
 			&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder"},
-			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"}),
+			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"})...),
 		Action: action(func(c *cli.Context, con *console) error {
 			text := "blur:auto"
 			if kind := c.String("kind"); kind != "" {
@@ -65,7 +66,12 @@ func psfCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			style, err := styleFrom(c)
+			if err != nil {
+				return err
+			}
 			o := psfOptions{
+				style:  style,
 				inputs: c.Args().Slice(), spec: spec, noise: model, start: c.String("psf-start"), out: c.String("output"),
 				plot: c.String("plot"), force: c.Bool("force"), recurse: c.Bool("recursive"),
 			}
@@ -120,7 +126,7 @@ func (o psfOptions) run(ctx context.Context, con *console) error {
 			}
 		}
 		if o.plot != "" {
-			if err := drawPSF(o.plot, p.Image, m.Blur); err != nil {
+			if err := drawPSF(o.plot, o.style, p.Image, m.Blur); err != nil {
 				return nil, "", err
 			}
 		}
@@ -148,7 +154,7 @@ func writePSF(path string, e *blind.Estimate) error {
 
 // drawPSF draws a kernel, its largest tap white, next to the part of the picture with
 // most contrast, both enlarged from the same number of pixels.
-func drawPSF(path string, y operators.Image, e *blind.Estimate) error {
+func drawPSF(path string, style plot.Style, y operators.Image, e *blind.Estimate) error {
 	m := e.Image()
 	top := float32(0)
 	for _, t := range m.Pix {
@@ -165,7 +171,7 @@ func drawPSF(path string, y operators.Image, e *blind.Estimate) error {
 	at, left := plot.Busiest(y, n, n)
 	crop := plot.Zoomed(fmt.Sprintf("%dx%d pixels of the picture", n, n), plot.Cell{Picture: y}, at, left, n, n)
 	name := fmt.Sprintf("kernel, %d taps a side", m.H)
-	return drawTo(path, plot.Style{}, plot.Sheet{Title: e.String(), Rows: [][]plot.Cell{{{Caption: name, Picture: k}, crop}}})
+	return drawTo(path, style, plot.Sheet{Title: e.String(), Rows: [][]plot.Cell{{{Caption: name, Picture: k}, crop}}})
 }
 
 // checkPSF checks --psf-out and --psf-start.

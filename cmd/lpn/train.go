@@ -118,6 +118,7 @@ type trainOptions struct {
 	log        string
 	pictures   bool // beside the log
 	plot       string
+	style      plot.Style
 	seed       uint64
 	threads    int
 	out        string
@@ -147,7 +148,7 @@ func trainCommand() *cli.Command {
 			"lpn train --data photos/ --sigma 25/255 -o prior" + priorExt + "\n" +
 			"lpn train --data noisy/ --noisy auto -o prior" + priorExt + "\n" +
 			"lpn train --start gray-25 --steps 1500 --data mine/ -o prior" + priorExt,
-		Flags: common(
+		Flags: common(append(figureFlags(),
 			&cli.StringFlag{Name: "data", Usage: "train on the images in `DIR`, on one image or on an idx file; --arch laplace needs none"},
 			&cli.StringFlag{Name: "valid", Usage: "validate on the clean images in `DIR`", DefaultText: "every 20th of the data"},
 			&cli.StringFlag{Name: "split", Value: "picture", Usage: "hold back every 20th `UNIT` for validation: picture, file (with all its pages) or folder; or list:FILE, the names in a text file, one on each line"},
@@ -181,7 +182,7 @@ func trainCommand() *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the prior to `FILE`" + priorExt},
 			&cli.BoolFlag{Name: "half", Usage: "store the weights in half precision"},
 			&cli.BoolFlag{Name: "damp", Usage: "scale the gates until no wave is amplified; this may cost PSNR, and the cost is printed"},
-			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"}),
+			&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"})...),
 		Action: action(func(c *cli.Context, con *console) error {
 			if err := wantArgs(c, 0, "flags only"); err != nil {
 				return err
@@ -220,6 +221,9 @@ func trainFrom(c *cli.Context) (trainOptions, error) {
 		}
 	}
 	var err error
+	if o.style, err = styleFrom(c); err != nil {
+		return o, err
+	}
 	if o.scale, err = rangeFrom(c); err != nil {
 		return o, err
 	}
@@ -447,7 +451,7 @@ func (o trainOptions) run(ctx context.Context, con *console) error {
 		if err != nil {
 			return err
 		}
-		if err := drawTo(o.plot, plot.Style{}, plot.Learning(curve)...); err != nil {
+		if err := drawTo(o.plot, o.style, plot.Learning(curve)...); err != nil {
 			return err
 		}
 	}

@@ -371,7 +371,7 @@ func (o *trainOptions) reportData(con *console, dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := drawTo(o.out, plot.Style{}, sheet); err != nil {
+		if err := drawTo(o.out, o.style, sheet); err != nil {
 			return err
 		}
 	}

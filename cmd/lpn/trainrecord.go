@@ -15,7 +15,7 @@ import (
 )
 
 // recordFlags are those that go with --from-record: where files are.
-var recordFlags = []string{"from-record", "data", "valid", "pairs", "output", "o", "force", "log", "pictures", "plot", "checkpoint", "resume",
+var recordFlags = []string{"from-record", "data", "valid", "pairs", "output", "o", "force", "log", "pictures", "plot", "width", "font-size", "bare", "checkpoint", "resume",
 	"threads", "quiet", "q", "json", "log-format"}
 
 // repeat takes all that decides about the result from the record of a prior.
@@ -98,7 +98,7 @@ func (o *trainOptions) findRate(ctx context.Context, con *console, to string) er
 			x, y = append(x, p.Rate), append(y, p.Loss)
 		}
 	}
-	if err := drawTo(to, plot.Style{}, plot.Lines{X: "learning rate", Y: "loss, smoothed", LogX: true, LogY: true, Series: []plot.Series{{X: x, Y: y}}}); err != nil {
+	if err := drawTo(to, o.style, plot.Lines{X: "learning rate", Y: "loss, smoothed", LogX: true, LogY: true, Series: []plot.Series{{X: x, Y: y}}}); err != nil {
 		return err
 	}
 	if con.json {

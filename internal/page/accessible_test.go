@@ -108,7 +108,8 @@ func TestAccessible(t *testing.T) {
 		if what == "slice" {
 			choose("A measurement, and the solver's path", "0")
 		}
-		if what == "verify" { // one is enough
+		if what == "verify" { // of a small one
+			choose("Prior", "digits")
 			choose("Compare with", "")
 		}
 		if what == "map" { // opening the view asks for it

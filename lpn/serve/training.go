@@ -64,9 +64,10 @@ func (s *Server) training(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, t)
 }
 
-// logs are the files in the folder that begin as the log of a training does.
+// logs are the files in the folder that begin as the log of a training does, the last
+// that was written first.
 func (s *Server) logs(r *http.Request) []string {
-	out := []string{}
+	out, changed := []string{}, map[string]time.Time{}
 	if s.config.Folder == nil {
 		return out
 	}
@@ -87,9 +88,13 @@ func (s *Server) logs(r *http.Request) []string {
 		head := make([]byte, len(logColumns))
 		if _, err := io.ReadFull(f, head); err == nil && string(head) == logColumns {
 			out = append(out, name)
+			if st, err := f.Stat(); err == nil {
+				changed[name] = st.ModTime()
+			}
 		}
 		return nil
 	})
+	slices.SortStableFunc(out, func(a, b string) int { return changed[b].Compare(changed[a]) })
 	return out
 }
 

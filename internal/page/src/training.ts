@@ -3,6 +3,8 @@ import { type Picture, type Training, get, image, post } from "./api";
 import { Chart, exports } from "./chart";
 import { clear, el, field, num, select } from "./dom";
 
+const names: Record<string, string> = { psnr: "held-back PSNR", growth: "largest gain", gradient_norm: "norm of the gradient" };
+
 export class TrainingView {
   private body = el("div", { class: "prior-body" });
   private status = el("p", { class: "status", role: "status" });
@@ -52,7 +54,7 @@ export class TrainingView {
       for (const { key, chart } of this.charts) {
         const ys = c[key] ?? [], known = ys.some((v) => v !== null && v !== 0);
         chart.element.hidden = !known;
-        if (known) chart.set(steps, [{ name: key, y: ys.map((v) => (v === 0 && key === "growth" ? null : v)), points: ys.length < 60 }, ...(key === "growth" ? [{ name: "most", y: ys.map(() => 1), dash: true }] : [])]);
+        if (known) chart.set(steps, [{ name: names[key] ?? key, y: ys.map((v) => (v === 0 && key === "growth" ? null : v)), points: ys.length < 60 }, ...(key === "growth" ? [{ name: "most", y: ys.map(() => 1), dash: true }] : [])]);
       }
       this.shown.set(t.pictures ?? []);
       if (this.out.dataset.of !== name) {
@@ -62,7 +64,7 @@ export class TrainingView {
       const last = steps.length - 1, age = (Date.now() - Date.parse(t.changed)) / 1000;
       const best = Math.max(...(c.psnr ?? []).map((v) => v ?? -Infinity));
       this.status.textContent = last < 0 ? "The log has no rows yet." :
-        `Step ${steps[last]}, ${num((c.seconds?.[last] ?? 0) / 60, 3)} minutes: ${num(c.psnr?.[last], 5)} dB (best ${num(best, 5)}). ` + (age < 120 ? "It is being written." : `Last written ${age < 7200 ? `${Math.round(age / 60)} minutes` : `${num(age / 3600, 2)} hours`} ago.`);
+        `Step ${steps[last]}, ${num((c.seconds?.[last] ?? 0) / 60, 3)} minutes: ${num(c.psnr?.[last], 5)} dB (best ${num(best, 5)}). ` + `Last written ${age < 120 ? `${Math.max(0, Math.round(age))} seconds` : age < 7200 ? `${Math.round(age / 60)} minutes` : `${num(age / 3600, 2)} hours`} ago.`;
     } catch (e) {
       this.status.textContent = e instanceof Error ? e.message : String(e);
     }
