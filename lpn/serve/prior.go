@@ -622,18 +622,7 @@ func (s *Server) priorCurve(w http.ResponseWriter, r *http.Request) {
 // A Verified is a certificate with the meaning of each line.
 type Verified struct {
 	lpn.Certificate
-	Lines []CertificateLine `json:"lines"`
-}
-
-// A CertificateLine is one finding in words.
-type CertificateLine struct {
-	What string `json:"what"`
-	// Proved: for every picture. Else it was measured at probes.
-	Proved  bool   `json:"proved"`
-	Value   string `json:"value"`
-	Wanted  string `json:"wanted"`
-	OK      bool   `json:"ok"`
-	Meaning string `json:"meaning"`
+	Lines []lpn.Finding `json:"lines"`
 }
 
 // certificates are those that were made. A network does not change, and its certificate
@@ -678,37 +667,8 @@ func (s *Server) priorVerify(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return nil, err
 		}
-		return Verified{cert, certificateLines(cert)}, nil
+		return Verified{cert, cert.Findings()}, nil
 	})
-}
-
-// certificateLines say what a certificate holds.
-func certificateLines(c lpn.Certificate) []CertificateLine {
-	var out []CertificateLine
-	add := func(what string, proved bool, value, wanted string, ok bool, meaning string) {
-		out = append(out, CertificateLine{What: what, Proved: proved, Value: value, Wanted: wanted, OK: ok, Meaning: meaning})
-	}
-	g := func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
-	if c.ConvexWeights != nil {
-		add("signs of the weights", true, map[bool]string{true: "as they must be", false: "violated"}[*c.ConvexWeights], "none negative", *c.ConvexWeights,
-			"psi is convex for every picture, so f = grad psi is the proximal operator of a function R.")
-	}
-	if c.GainBound != nil {
-		add("gain bound of psi", true, g(*c.GainBound), "at most 1", *c.GainBound <= 1, "R has a minimum: a solver cannot fall for ever.")
-	}
-	add("strong convexity of psi", true, g(c.StrongConvexity), "at least 0", c.StrongConvexity >= 0, "above 0, f can be inverted everywhere and every value of R has a bound on its error.")
-	add("f is the gradient of psi", false, g(c.GradientError), "about 0", c.GradientError < 1e-3, "psi(b) - psi(a) is the integral of f from a to b, to rounding.")
-	add("the Jacobian is symmetric", false, g(c.JacobianAsymmetry), "about 0", c.JacobianAsymmetry < 1e-3, "as that of any gradient is.")
-	add("least slope of f", false, g(c.JacobianMinEig), "at least "+g(c.StrongConvexity), c.JacobianMinEig > -1e-3, "f never turns back: no direction in which more in gives less out.")
-	add("largest slope of f seen", false, g(c.Lipschitz), "finite", finite(c.Lipschitz), "how much f can amplify a small change. It may be above 1.")
-	add("psi is convex on segments", false, strconv.Itoa(c.PsiConvexityViolations)+" violations", "0", c.PsiConvexityViolations == 0, "tried on random segments and on ones found by looking for trouble.")
-	add("Fenchel's inequality", false, g(c.FenchelGap), "about 0", c.FenchelGap < 1e-3, "psi and its conjugate belong together; R rests on that.")
-	add("inversion of f", false, g(c.InversionResidual), "about 1e-5", c.InversionResidual < 1e-3, "for x = f(y) the y was found again.")
-	add("proximal gradient descent", false, strconv.Itoa(c.DescentViolations)+" steps up", "0", c.DescentViolations == 0, "the objective falls in every step, as the theorem says.")
-	if c.StripeGain != nil {
-		add("gain of stripes", false, g(*c.StripeGain), "at most 1", *c.StripeGain <= 1, "f amplifies no wave: a solver paints no stripes where the measurement is blind.")
-	}
-	return out
 }
 
 // figure answers with a result as a figure or as numbers.
