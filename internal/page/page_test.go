@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/png"
 	"io/fs"
 	"math/rand/v2"
 	"net"
@@ -287,6 +289,49 @@ func TestJourneyBlur(t *testing.T) {
 	}
 	tb.wait("tiles", "lpn.restore.viewer.settled()")
 	tb.shoot("blur.png")
+	if e := tb.faults(); len(e) > 0 {
+		t.Errorf("errors in the page: %q", e)
+	}
+}
+
+// A drawing without noise is left as it is, and a blur that the picture does not have is
+// found suspect; the page says both.
+func TestJourneyDoubt(t *testing.T) {
+	folder := t.TempDir()
+	drawing := image.NewGray(image.Rect(0, 0, 96, 80))
+	for i := range drawing.Pix {
+		if drawing.Pix[i] = 255; i/96/10%2 == 0 && i%96/12%2 == 0 {
+			drawing.Pix[i] = 0
+		}
+	}
+	var b bytes.Buffer
+	png.Encode(&b, drawing)
+	if err := os.WriteFile(filepath.Join(folder, "drawing.png"), b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	noisy(t, folder, "photo.png", 64, 64, 25./255)
+	tb := startBrowser(t).open(t, serving(t, folder, "drawing.png"), 1100, 900)
+	tb.wait("restored", restored)
+	if got := tb.text(".headline"); got != "Left as it is: no noise to remove." {
+		t.Errorf("a drawing: %q", got)
+	}
+	if got := tb.text(".facts"); strings.Contains(got, "Prior") || strings.Contains(got, "Solver") {
+		t.Errorf("of a drawing that was left alone it tells: %q", got)
+	}
+	tb.shoot("alone.png")
+	tb.eval(`(() => {
+		const s = document.querySelectorAll("aside select")[0];
+		s.value = "gaussian"; s.dispatchEvent(new Event("change"));
+		const k = document.querySelector("#knob-sigma");
+		k.value = "4"; k.dispatchEvent(new Event("input"));
+		document.querySelector("#strength").value = "-1.5";
+	})()`, nil)
+	tb.drop(filepath.Join(folder, "photo.png"))
+	tb.wait("restored", restored+" && lpn.restore.result.suspect")
+	if got := tb.text(".verdict.bad"); !strings.HasPrefix(got, "Suspect: The ") || !strings.Contains(got, "Do not trust this result") {
+		t.Errorf("a blur that is none: %q", got)
+	}
+	tb.shoot("suspect.png")
 	if e := tb.faults(); len(e) > 0 {
 		t.Errorf("errors in the page: %q", e)
 	}

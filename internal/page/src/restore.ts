@@ -48,6 +48,7 @@ function headline(p: Planned, r?: Restored): string {
     jpeg: ["Undoing JPEG compression…", "what JPEG compression took was undone"],
   } as Record<string, [string, string]>)[kind] ?? ["Restoring…", "the picture was restored"];
   if (!r) return now;
+  if (!r.left_alone && r.suspect) return sentence(`${then}; but the result is suspect`);
   if (!r.left_alone) return sentence(then + (q.missing && kind === "denoise" ? `, and ${q.missing} missing samples filled` : ""));
   const why = (r.note ?? "").replace(/[:;]? ?(it is )?left as it is[:;]? ?/, "");
   return sentence(`Left as it is${why ? `: ${why}` : ""}`);

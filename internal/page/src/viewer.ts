@@ -82,7 +82,8 @@ export class Viewer {
   setMode(m: Mode): void {
     this.mode = m;
     clearInterval(this.timer);
-    if (m === "flicker") this.timer = window.setInterval(() => { this.phase = !this.phase; this.draw(); }, 600);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (m === "flicker") this.timer = window.setInterval(() => { this.phase = !this.phase; this.draw(); }, calm ? 2500 : 600);
     this.onmode?.(m);
     this.describe();
     this.draw();
