@@ -174,7 +174,7 @@ func TestJourneyRestore(t *testing.T) {
 	// The slider answers in the picture before it is let go.
 	tb.eval("(() => { const s = document.querySelector('#strength'); s.value = '0.75'; s.dispatchEvent(new Event('input')); })()", nil)
 	tb.wait("an answer to the slider", "document.querySelector('.viewer').dataset.answer")
-	answers := tb.answers(9)
+	answers := tb.answers(5)
 	t.Logf("the slider was answered after %.0f ms in the median of %d moves, %.0f at the fastest", answers[len(answers)/2], len(answers), answers[0])
 	tb.shoot("strength.png")
 	tb.eval("document.querySelector('#strength').dispatchEvent(new Event('change'))", nil)
@@ -246,7 +246,7 @@ func (tb *tab) answers(n int) (ms []float64) {
 // A blur is found in the picture, and its kernel shown.
 func TestJourneyBlur(t *testing.T) {
 	folder := t.TempDir()
-	path := noisy(t, folder, "sharp.png", 144, 144, 0)
+	path := noisy(t, folder, "sharp.png", 112, 112, 0)
 	p, err := imageio.Read(path)
 	if err != nil {
 		t.Fatal(err)
@@ -400,15 +400,15 @@ func TestJourneyPrior(t *testing.T) {
 	}
 
 	choose("Question", "path")
+	choose("Part in the middle of the view", "32")
 	choose("Change by", "blur")
 	tb.click("#prior-go")
-	tb.wait("a path", done+" && document.querySelector('#view-prior .uplot') && document.querySelector('.thumb img').naturalWidth === 64")
+	tb.wait("a path", done+" && document.querySelector('#view-prior .uplot') && document.querySelector('.thumb img').naturalWidth === 32")
 	tb.eval("(() => { const s = document.querySelector('#view-prior .prior-body input[type=range]'); s.value = s.max; s.dispatchEvent(new Event('input')); })()", nil)
 	tb.wait("the picture at the level", "document.querySelector('.thumb figcaption').textContent.startsWith('3')")
 	tb.shoot("path.png")
 
 	choose("Question", "slice")
-	choose("Part in the middle of the view", "32")
 	choose("Prior", "gray-25")
 	choose("A measurement, and the solver's path", "10")
 	tb.click("#prior-go")

@@ -322,9 +322,9 @@ func (o Options) canonical() string {
 }
 
 // reading are the options that decide how a picture is read, as a key: all but the
-// strength as a number.
+// strength as a number, unless a small JPEG file is restored before it is enlarged.
 func (o Options) reading() string {
-	if o.Strength != "discrepancy" {
+	if o.Strength != "discrepancy" && !strings.HasPrefix(o.Operator, "sr") {
 		o.Strength = ""
 	}
 	return o.canonical()
