@@ -138,7 +138,7 @@ func TestJourneyRestore(t *testing.T) {
 	tb.wait("restored", restored)
 	tb.wait("tiles", "lpn.restore.viewer.settled()")
 	story := tb.text(".story")
-	for _, want := range []string{"Noise of about 25", "found in the picture", "colour-25", "Certified"} {
+	for _, want := range []string{"Noise of about 2", "found in the picture", "colour-25", "Certified"} {
 		if !strings.Contains(story, want) {
 			t.Errorf("what happened does not say %q: %s", want, story)
 		}
