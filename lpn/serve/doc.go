@@ -62,5 +62,6 @@
 // is decoded within the limits of package internal/imageio and only if its header
 // promises no more samples than there is room for. Work waits in queues that serve
 // addresses in turn, and also the clients of one address, which name themselves in the
-// header Lpn-Client.
+// header Lpn-Client. A turn begins when a request has come whole and ends before its
+// answer is sent, so a slow client holds up no other.
 package serve

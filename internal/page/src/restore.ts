@@ -208,6 +208,8 @@ export class RestoreView {
   }
   private take(p: Picture, restored?: Picture): void {
     this.last = this.planned = undefined;
+    this.looks.stop();
+    this.look = "none";
     this.patched = false;
     this.viewer.setExtra(undefined, "");
     this.viewer.show(p, restored);
@@ -458,7 +460,7 @@ export class RestoreView {
         p.kernel && !b.sharp && el("figure", {}, el("img", { class: "kernel", src: p.kernel, alt: `The kernel, ${b.size} pixels wide: what a point became` }), el("figcaption", {}, `kernel, ${b.size} × ${b.size} pixels`)),
         el("div", { class: "grow" }, el("p", {}, sentence((p.choice ?? "").replace(/^blur: /, "").replace(/, confidence .*/, ""))),
           ...(b.sharp ? [] : [el("label", { for: id }, `Confidence ${num(b.confidence, 2)}`), el("meter", { id, min: 0, max: 1, low: 0.5, high: 0.75, optimum: 1, value: b.confidence })]))),
-      el("p", { class: sure ? "" : "warn" }, b.sharp ? "The picture is sharp: there is no blur to undo." : sure ? "The intervals hold the truth 95 times of 100." : "This is not sure: parts of the picture suggest other blurs. Compare before and after.",
+      el("p", { class: sure ? "" : "warn" }, b.sharp ? "The picture is sharp: there is no blur to undo." : sure ? (Object.keys(b.parameters).length ? "The intervals hold the truth 95 times of 100." : "Parts of the picture agree on this kernel.") : "This is not sure: parts of the picture suggest other blurs. Compare before and after.",
         b.varies ? " The blur varies over the picture; the kernel is that of the part with most edges." : "")));
   }
 
