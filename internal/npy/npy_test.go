@@ -269,3 +269,28 @@ func FuzzNpy(f *testing.F) {
 		}
 	})
 }
+
+// TestWriteDoubles: another program's reader sees float64 arrays and lists of texts.
+func TestWriteDoubles(t *testing.T) {
+	v := []float64{1, -2.5, 3e300, 4, 5, 6}
+	var b bytes.Buffer
+	if err := WriteDoubles(&b, []int{2, 3}, v); err != nil {
+		t.Fatal(err)
+	}
+	r, err := npyio.NewReader(bytes.NewReader(b.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []float64
+	if err := r.Read(&got); err != nil || !slices.Equal(r.Header.Descr.Shape, []int{2, 3}) || !slices.Equal(got, v) {
+		t.Errorf("%v reads as %v, %v", r.Header.Descr.Shape, got, err)
+	}
+	b.Reset()
+	if err := WriteTexts(&b, []string{"größe", "", "∇"}); err != nil {
+		t.Fatal(err)
+	}
+	h, err := ReadHeader(&b)
+	if err != nil || h.Kind != Text || h.Tuple() != "(3,)" || b.Len() != 3*5*4 {
+		t.Errorf("%v %s, %d bytes of text: %v", h.Kind, h.Tuple(), b.Len(), err)
+	}
+}
