@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -108,7 +109,11 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 			return Estimate{}, err
 		}
 	}
-	e := settle(parts, o)
+	best, pooled := 0, parts
+	if o.Kind == Any || o.Kind == Free {
+		best, pooled = pool(parts)
+	}
+	e := settle(pooled, best, o)
 	if len(windows) == 1 && e.Kind != Sharp {
 		parts = p.halves(ctx, e, o)
 		if e.Kind == Free {
@@ -118,7 +123,7 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 			return Estimate{}, err
 		}
 	}
-	if e.Varies = e.varies(parts); e.Varies && len(windows) > 1 {
+	if e.Varies = e.Kind != Sharp && vary(parts, e.Kind); e.Varies && len(windows) > 1 {
 		e.take(parts[0])
 	}
 	e.Noise = p.noise * unit
@@ -273,8 +278,9 @@ func (s spectrum) line(ctx context.Context, k operators.Kernel) (operators.Kerne
 const (
 	// leastSigma is the deviation in pixels of the Gaussian up to which a picture is
 	// sharp: sharp photographs seem to have 0.2 to 0.58, blurred by 0.8 they have at
-	// least 0.67.
-	leastSigma = 0.62
+	// least 0.67. leastRadius is that of the disk which they are as likely to have.
+	leastSigma  = 0.62
+	leastRadius = 0.85
 	// leastLength is the length in pixels of a motion that is one.
 	leastLength = 2.5
 	// doubt is by how much less surprising than no blur a kernel must be, of a picture that is not
@@ -282,8 +288,8 @@ const (
 	doubt = 30
 )
 
-// settle makes one estimate of what the windows show.
-func settle(parts []part, o Options) Estimate {
+// settle makes one estimate of what the windows show; a free kernel is that of the window best.
+func settle(parts []part, best int, o Options) Estimate {
 	total := func(k Kind) float64 {
 		sum := 0.0
 		for _, p := range parts {
@@ -291,19 +297,30 @@ func settle(parts []part, o Options) Estimate {
 		}
 		return sum
 	}
+	free := parts[best].kernels[Free]
 	kind := o.Kind
 	if kind == Any {
-		kind = Free
-		best := total(Free) + doubt
-		for _, k := range []Kind{Motion, Disk, Gaussian} {
-			if t := total(k); t <= best {
-				kind, best = k, t
+		kind = Motion
+		for _, k := range []Kind{Disk, Gaussian} {
+			if total(k) <= total(kind) {
+				kind = k
 			}
 		}
-		little := kind == Free && median(parts, Gaussian, 0).value < leastSigma && (Estimate{Kernel: parts[0].kernels[Free]}).Width() < math.Sqrt2*leastSigma ||
-			kind == Motion && median(parts, Motion, 0).value < leastLength ||
-			(kind == Gaussian || kind == Disk) && median(parts, Gaussian, 0).value < leastSigma
-		if little || total(Sharp) <= best+doubt {
+		if total(Free)+doubt < total(kind) {
+			kind = Free
+		}
+		little := false
+		switch kind {
+		case Free:
+			little = median(parts, Gaussian, 0).value < leastSigma && (Estimate{Kernel: free}).Width() < math.Sqrt2*leastSigma
+		case Motion:
+			little = median(parts, Motion, 0).value < leastLength
+		case Disk:
+			little = median(parts, Disk, 0).value < leastRadius
+		case Gaussian:
+			little = median(parts, Gaussian, 0).value < leastSigma
+		}
+		if little || total(Sharp) <= total(kind)+doubt {
 			kind = Sharp
 		}
 	}
@@ -312,7 +329,7 @@ func settle(parts []part, o Options) Estimate {
 	case Sharp:
 		e.Kernel, e.Confidence = parts[0].kernels[Sharp], 1
 	case Free:
-		e.Kernel, e.Confidence = medoid(parts)
+		e.Kernel, e.Confidence = free, agreement(parts, best)
 	default:
 		names := map[Kind][]string{Gaussian: {"sigma"}, Disk: {"radius"}, Motion: {"length", "angle"}}[kind]
 		for i, n := range names {
@@ -353,21 +370,26 @@ func median(parts []part, k Kind, i int) fit {
 }
 
 const (
-	// differ is how much more surprising than its own kernel that of the picture is in a part with another
+	// differ is how much more surprising than its own kernel that of another part is in a part with another
 	// blur, and unlike the Likeness below which two kernels are different ones.
 	differ = 60
 	unlike = 0.85
 )
 
-// varies reports whether a part of the picture speaks for another blur.
-func (e Estimate) varies(parts []part) bool {
-	return e.Kind != Sharp && slices.ContainsFunc(parts, func(p part) bool {
-		own := p.kernels[e.Kind]
-		if Likeness(own, e.Kernel) >= unlike {
-			return false
+// vary reports whether two parts speak for different kernels of a kind: the one says no to that of the other, which
+// is no mistake, for the other prefers it to that of the one, or nearly.
+func vary(parts []part, k Kind) bool {
+	for i, p := range parts {
+		for j, q := range parts {
+			if i == j || Likeness(p.kernels[k], q.kernels[k]) >= unlike {
+				continue
+			}
+			if p.spectrum.surpriseOf(k, q.kernels[k]) > p.surprise[k]+differ && q.surprise[k] < q.spectrum.surpriseOf(k, p.kernels[k])+doubt {
+				return true
+			}
 		}
-		return p.spectrum.surpriseOf(e.Kind, e.Kernel) > p.surprise[e.Kind]+differ
-	})
+	}
+	return false
 }
 
 // take makes the kernel and the parameters those of a part.
@@ -379,24 +401,44 @@ func (e *Estimate) take(p part) {
 	}
 }
 
-// medoid is the free kernel that is most like those of the other windows.
-func medoid(parts []part) (k operators.Kernel, alike float64) {
-	if len(parts) == 1 {
-		return parts[0].kernels[Free], 1
-	}
-	best := -1.0
+// pool finds the part whose free kernel is least surprising in all of them. In the parts that it returns, the
+// surprise of a free kernel is that of this one where it is less than that of their own.
+func pool(parts []part) (best int, pooled []part) {
+	least := math.Inf(1)
+	var shared []float64
 	for i, p := range parts {
-		sum := 0.0
+		sum, all := 0.0, make([]float64, len(parts))
 		for j, q := range parts {
+			all[j] = q.surprise[Free]
 			if i != j {
-				sum += Likeness(p.kernels[Free], q.kernels[Free])
+				all[j] = q.spectrum.surpriseOf(Free, p.kernels[Free])
 			}
+			sum += all[j]
 		}
-		if sum > best {
-			best, k = sum, p.kernels[Free]
+		if sum < least {
+			best, least, shared = i, sum, all
 		}
 	}
-	return k, best / float64(len(parts)-1)
+	for j, p := range parts {
+		p.surprise = maps.Clone(p.surprise)
+		p.surprise[Free] = min(p.surprise[Free], shared[j])
+		pooled = append(pooled, p)
+	}
+	return best, pooled
+}
+
+// agreement is the mean Likeness of the free kernel of a part to those of the others, 1 if there are none.
+func agreement(parts []part, at int) float64 {
+	if len(parts) == 1 {
+		return 1
+	}
+	sum := 0.0
+	for i, p := range parts {
+		if i != at {
+			sum += Likeness(p.kernels[Free], parts[at].kernels[Free])
+		}
+	}
+	return sum / float64(len(parts)-1)
 }
 
 // Likeness is the largest normalised correlation of two kernels over all shifts, 1

@@ -212,10 +212,10 @@ func TestSettleByMost(t *testing.T) {
 		p.kernels[Free].Taps[10], p.kernels[Free].Taps[14], p.kernels[Sharp].Taps[0] = 0.5, 0.5, 1
 		return p
 	}
-	if e := settle([]part{window(150, 10), window(150, 10), window(980, 990)}, Options{}); e.Kind != Free {
+	if e := settle([]part{window(150, 10), window(150, 10), window(980, 990)}, 0, Options{}); e.Kind != Free {
 		t.Errorf("%v; want a free kernel", e)
 	}
-	if e := settle([]part{window(15, 10), window(15, 10), window(1000, 990)}, Options{}); e.Kind != Sharp {
+	if e := settle([]part{window(15, 10), window(15, 10), window(1000, 990)}, 0, Options{}); e.Kind != Sharp {
 		t.Errorf("%v; want a sharp picture", e)
 	}
 }

@@ -138,7 +138,7 @@ func (s spectrum) misfit(k operators.Kernel) float64 {
 }
 
 // looseness is the share of a free kernel's energy that is error.
-const looseness = 0.15
+const looseness = 0.04
 
 // surpriseOf is the surprise of a kernel of a kind. The error E of a free one is spread evenly over the frequencies:
 // its power, by Parseval, is looseness ||k||^2, and the logarithm of |K+E|^2 has about the variance 2 E^2/(|K|^2 + E^2).

@@ -43,6 +43,9 @@ func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem,
 	return p, err
 }
 
+// foundFall ends the restoration by a blur that was found: TODO.
+const foundFall = 1e-3
+
 // doubtBlur makes the picture itself the result where the restoration by a blur that was
 // found in it is suspect: whoever gave no kernel is not to be left with less than before.
 // It also says that a blur was found and not undone.

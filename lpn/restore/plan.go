@@ -76,10 +76,12 @@ type Plan struct {
 	// Start is the first estimate.
 	Start string `json:"start"`
 	// Solver, Iters, Tol, Step, Rho and Ensemble are those of the Options, with
-	// defaults filled in; Step and Rho of 0 are chosen from the operator.
+	// defaults filled in; Step and Rho of 0 are chosen from the operator. Fall, if positive,
+	// ends the iterations too: when 5 of them lower the objective by less than that part of it.
 	Solver   string  `json:"solver"`
 	Iters    int     `json:"iters"`
 	Tol      float64 `json:"tol"`
+	Fall     float64 `json:"fall,omitempty"`
 	Step     float64 `json:"step,omitempty"`
 	Rho      float64 `json:"rho,omitempty"`
 	Ensemble bool    `json:"ensemble,omitempty"`
@@ -156,6 +158,9 @@ func New(p Problem, o Options) (*Plan, error) {
 	plan.Start = string(plan.policy.start)
 	if o.tolByDefault && plan.policy.tol > 0 {
 		plan.Tol = plan.policy.tol
+	}
+	if o.tolByDefault && o.Solver == "bpg" && p.Blur != nil && !plan.policy.alone {
+		plan.Fall = foundFall
 	}
 	plan.FrameH, plan.FrameW = p.Operator.Frame(p.Y.Shape, scene)
 	if err := plan.decideMissing(); err != nil {
@@ -505,7 +510,11 @@ func (p *Plan) String() string {
 	because(p.Why.Weight)
 	line("start", "%s", p.Start)
 	because(p.Why.Start)
-	line("solver", "%s, at most %d iterations, to a change of %.2g", p.Solver, p.Iters, p.Tol)
+	until := ""
+	if p.Fall > 0 {
+		until = fmt.Sprintf(", or until 5 of them lower the objective by less than %.2g of it", p.Fall)
+	}
+	line("solver", "%s, at most %d iterations, to a change of %.2g%s", p.Solver, p.Iters, p.Tol, until)
 	because(p.Why.Solver)
 	because(p.Why.Iters)
 	if w := p.Windows; w != nil {

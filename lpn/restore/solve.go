@@ -272,7 +272,7 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	if f, ok := h.(fidelity); ok && p.isProx(f) {
 		return p.evaluate(ctx, f, y, psi, truth, see)
 	}
-	stop := solvers.Stop{MaxIters: p.Iters, RelChange: p.Tol}
+	stop := solvers.Stop{MaxIters: p.Iters, RelChange: p.Tol, Objective: p.Fall}
 	if p.Tol > 0 {
 		stop.Gradient = 1e-9 // a minimum that the first step finds needs no second
 	}
