@@ -115,12 +115,19 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 	}
 	e := settle(pooled, best, o)
 	if len(windows) == 1 && e.Kind != Sharp {
+		whole := parts[0]
 		parts = p.halves(ctx, e, o)
-		if e.Kind == Free {
-			e.Confidence = Likeness(parts[0].kernels[Free], parts[1].kernels[Free])
-		}
 		if err := ctx.Err(); err != nil {
 			return Estimate{}, err
+		}
+		if e.Kind == Free {
+			e.Confidence = Likeness(parts[0].kernels[Free], parts[1].kernels[Free])
+			least := whole.surprise[Free] - wholeBonus
+			for _, h := range parts {
+				if v := whole.spectrum.surpriseOf(Free, h.kernels[Free]); v < least {
+					e.Kernel, least = h.kernels[Free], v
+				}
+			}
 		}
 	}
 	if e.Varies = e.Kind != Sharp && vary(parts, e.Kind); e.Varies && len(windows) > 1 {
@@ -164,7 +171,7 @@ func look(ctx context.Context, p plane, o Options) part {
 		add(Disk, diskOf(f.value), f)
 	}
 	if wanted(Free) || wanted(Motion) {
-		k := grown(ctx, p, o)
+		k := grown(ctx, p, s, o)
 		add(Free, k)
 		if wanted(Motion) {
 			m, fits := s.line(ctx, k)
@@ -178,7 +185,7 @@ func look(ctx context.Context, p plane, o Options) part {
 const mostRadius = 16
 
 // grown is the free kernel on a support that holds it.
-func grown(ctx context.Context, p plane, o Options) operators.Kernel {
+func grown(ctx context.Context, p plane, s spectrum, o Options) operators.Kernel {
 	side := o.Size
 	if side == 0 {
 		side = 27
@@ -186,7 +193,7 @@ func grown(ctx context.Context, p plane, o Options) operators.Kernel {
 	most := min(MaxSize, odd(float64(min(p.h, p.w))/3))
 	side = min(side, most)
 	for {
-		k := free(ctx, p, side, o.Start)
+		k := free(ctx, p, s, side, o.Start)
 		if ctx.Err() != nil || o.Size != 0 || side == most || rim(k) < 0.03 {
 			return trimmed(k)
 		}
@@ -370,6 +377,8 @@ func median(parts []part, k Kind, i int) fit {
 }
 
 const (
+	// wholeBonus is by how much less surprising in the whole picture the free kernel of a half must be.
+	wholeBonus = 10
 	// differ is how much more surprising than its own kernel that of another part is in a part with another
 	// blur, and unlike the Likeness below which two kernels are different ones.
 	differ = 60

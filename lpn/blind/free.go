@@ -12,8 +12,6 @@ import (
 const (
 	ratio      = math.Sqrt2 // of neighbouring scales
 	edgeRounds = 8          // of strong edges at every scale
-	edgePrice  = 4e-3       // of a pixel with a gradient, in the first round
-	edgeRidge  = 10         // on ||k||^2 there
 	leastTap   = 0.05       // share of the largest tap that is kept there
 	rounds     = 20         // of the variational estimate at the last scale
 	cg         = 15         // conjugate gradients in a round
@@ -22,54 +20,77 @@ const (
 	lightest   = 0.02       // weight of a group of taps that is kept in the end
 )
 
+// ways are the ways of looking for strong edges: the price of a pixel with a gradient, in the first round, and the
+// ridge on ||k||^2. Pictures of few strong edges want the first, of texture the second.
+var ways = [...]struct{ price, ridge float64 }{{1e-3, 10}, {4e-3, 40}}
+
 // free estimates a kernel of side taps, coarse to fine: at every scale by strong
-// edges, at the last one by the variational estimate, which starts there. A start
+// edges, at the last one by the variational estimate, which starts there. Of the ways of looking for edges
+// the kernel that the spectrum s of the plane finds least surprising is taken. A start
 // that is given takes the place of the coarser scales.
-func free(ctx context.Context, p plane, side int, start *operators.Kernel) operators.Kernel {
-	sides, factors := []int{side}, []float64{1}
-	for f := ratio; start == nil && sides[len(sides)-1] > 3; f *= ratio {
-		if n := max(3, odd(float64(side)/f)); n < sides[len(sides)-1] {
+func free(ctx context.Context, p plane, s spectrum, side int, start *operators.Kernel) operators.Kernel {
+	fine := newScale(p, side)
+	if start != nil {
+		fine.k = padded(*start, side)
+		fine.byVariance(ctx, rounds)
+		return cleaned(fine.k, finalTap, lightest)
+	}
+	var best operators.Kernel
+	least := math.Inf(1)
+	for _, w := range ways {
+		fine.k = fine.coarseToFine(ctx, p, w.price, w.ridge)
+		fine.byVariance(ctx, rounds)
+		k := cleaned(fine.k, finalTap, lightest)
+		if ctx.Err() != nil {
+			return k
+		}
+		if v := s.surpriseOf(Free, k); best.Taps == nil || v < least {
+			best, least = k, v
+		}
+	}
+	return best
+}
+
+// coarseToFine estimates the kernel by strong edges at every scale; fine, that of the plane, is the last.
+func (fine *scale) coarseToFine(ctx context.Context, p plane, price, ridge float64) operators.Kernel {
+	sides, factors := []int{fine.side}, []float64{1}
+	for f := ratio; sides[len(sides)-1] > 3; f *= ratio {
+		if n := max(3, odd(float64(fine.side)/f)); n < sides[len(sides)-1] {
 			sides, factors = append(sides, n), append(factors, f)
 		}
 	}
 	last := len(sides) - 1
 	k := newKernel(sides[last])
-	if start != nil {
-		k = padded(*start, side)
-	} else { // not a point: that is a solution at every scale
-		m := sides[last] / 2
-		k.Taps[m*k.W+m], k.Taps[m*k.W+m-1], k.Taps[m*k.W+m+1] = 0.5, 0.25, 0.25
-	}
-	var s *scale
+	m := sides[last] / 2 // not a point: that is a solution at every scale
+	k.Taps[m*k.W+m], k.Taps[m*k.W+m-1], k.Taps[m*k.W+m+1] = 0.5, 0.25, 0.25
 	for i := last; i >= 0; i-- {
-		q := p.reduced(factors[i])
-		s = newScale(q, sides[i])
+		q, s := p, fine
+		if i > 0 {
+			q = p.reduced(factors[i])
+			s = newScale(q, sides[i])
+		}
 		if i < last {
 			k = centred(enlarged(k, sides[i], factors[i+1]/factors[i]))
 		}
 		s.k = k
-		if start == nil {
-			s.byEdges(ctx, q)
-		}
+		s.byEdges(ctx, q, price, ridge)
 		k = s.k
 	}
-	s.byVariance(ctx, rounds)
-	return cleaned(s.k, finalTap, lightest)
+	return k
 }
 
 // byEdges alternates between the scene with strong edges and the kernel that blurs its
 // gradients to those of the picture.
-func (s *scale) byEdges(ctx context.Context, p plane) {
+func (s *scale) byEdges(ctx context.Context, p plane, price, ridge float64) {
 	c := s.continued(p)
 	x := make([]float32, s.len())
-	price := edgePrice
 	for range edgeRounds {
 		if ctx.Err() != nil {
 			return
 		}
 		s.sharpened(x, c, price)
 		s.edges(x)
-		s.kernel(60, edgeRidge)
+		s.kernel(60, ridge)
 		s.k = cleaned(s.k, leastTap, 0)
 		price /= 1.1
 	}
