@@ -140,3 +140,33 @@ func TestWrongBlur(t *testing.T) {
 		t.Errorf("left alone: %v, %q", r.LeftAlone, r.Note)
 	}
 }
+
+// TestFoundBlurSettles: the restoration by a blur that was found ends when its objective has settled, close to the
+// minimum; a tolerance that was asked for holds alone.
+func TestFoundBlurSettles(t *testing.T) {
+	k, err := operators.DiskKernel(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := blind.Estimate{Kind: blind.Free, Kernel: k}
+	solve := func(tol float64) (*restore.Plan, restore.Result) {
+		p := restore.Problem{Y: outOfFocus(t), Operator: found.Operator(operators.Valid), Blur: &found, Noise: noise.White{Sigma: 0.01}, Range: restore.Unit}
+		plan, err := restore.New(p, restore.Options{Choose: priors.For, Tol: tol, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := plan.Solve(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan, r
+	}
+	plan, r := solve(0)
+	if plan.Fall == 0 || !strings.HasPrefix(r.Reason, "objective settled") || !r.Certified {
+		t.Errorf("fall %v; it ended because of %q, certified: %v", plan.Fall, r.Reason, r.Certified)
+	}
+	long, least := solve(1e-5)
+	if long.Fall != 0 || r.Objective > 1.005*least.Objective || r.Iterations >= least.Iterations {
+		t.Errorf("fall %v; objective %v after %d iterations, %v after %d", long.Fall, r.Objective, r.Iterations, least.Objective, least.Iterations)
+	}
+}
