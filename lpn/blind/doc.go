@@ -37,7 +37,8 @@
 // edges that explains the picture, by L0 gradients (Xu, Zheng & Jia, CVPR 2013; Anger,
 // Facciolo & Delbracio, IPOL 2019), and the kernel follows from gradients alone: min ||k * grad x -
 // grad y||^2 + ridge ||k||^2 on the simplex k >= 0, sum k = 1. A picture with few edges
-// of one step each is no blurred picture: the start lies beyond the trap. At the
+// of one step each is no blurred picture: the start lies beyond the trap. This is done twice, with different ideas
+// of how many edges are strong, and the likelier kernel by the spectrum is taken. At the
 // last scale the kernel is refined by a variational estimate (Levin, Weiss,
 // Durand & Freeman, CVPR 2011; Wipf & Zhang, JMLR 15, 2014): every gradient of
 // the scene has a variance gamma of its own, the scene is not chosen but described by its
@@ -60,6 +61,7 @@
 //
 // # Large photographs
 //
-// Three windows with most edges in both directions are looked at, each on its own. Where
-// they disagree, the blur varies over the picture, and Estimate.Varies says so.
+// Three windows with most edges in both directions are looked at, each on its own. The free kernel of one
+// of them is taken, the likeliest in all three. Where they contradict each other, the blur varies over the
+// picture, and Estimate.Varies says so.
 package blind
