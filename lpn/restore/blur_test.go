@@ -170,3 +170,28 @@ func TestFoundBlurSettles(t *testing.T) {
 		t.Errorf("fall %v; objective %v after %d iterations, %v after %d", long.Fall, r.Objective, r.Iterations, least.Objective, least.Iterations)
 	}
 }
+
+// TestFoundBlurNoise: where the search for the blur saw more noise than the highest frequencies show, as in a
+// compressed file, the restoration is for that, in units of its range.
+func TestFoundBlurNoise(t *testing.T) {
+	k, err := operators.DiskKernel(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := outOfFocus(t)
+	level := func(seen float64) float64 {
+		found := blind.Estimate{Kind: blind.Free, Kernel: k, Noise: seen}
+		p := restore.Problem{Y: y, Operator: found.Operator(operators.Valid), Blur: &found, Range: restore.Range{Lo: 0, Hi: 2}}
+		plan, err := restore.New(p, restore.Options{Choose: priors.For, Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan.Level
+	}
+	if l := level(0.06); l != 0.03 {
+		t.Errorf("level %v; want 0.03", l)
+	}
+	if own, little := level(0), level(0.001); own != little || own > 0.01 {
+		t.Errorf("level %v, with noise of 0.001 seen %v; want that of the picture, 0.005", own, little)
+	}
+}

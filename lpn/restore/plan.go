@@ -241,6 +241,9 @@ func (p *Plan) decideNoise() error {
 		if r := p.rounding(); r > p.Level {
 			p.Level, p.NoiseLine = r, fmt.Sprintf("what jpeg of quality %d took, more than the noise that is seen", p.problem.Hints.Quality)
 		}
+		if b := p.Blur; b != nil && b.Noise > p.Level*p.Range.span() {
+			p.Level, p.NoiseLine = b.Noise/p.Range.span(), "that of the flattest parts of the picture: the highest frequencies, which a compressed file drops, show less"
+		}
 		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
 		if c, ok := noise.FindByBrightness(p.known()); ok {
 			if level := deviation(c, y); level > p.Level {
