@@ -242,7 +242,8 @@ func (p *Plan) decideNoise() error {
 			p.Level, p.NoiseLine = r, fmt.Sprintf("what jpeg of quality %d took, more than the noise that is seen", p.problem.Hints.Quality)
 		}
 		if b := p.Blur; b != nil && b.Noise > p.Level*p.Range.span() {
-			p.Level, p.NoiseLine = b.Noise/p.Range.span(), "that of the flattest parts of the picture: the highest frequencies, which a compressed file drops, show less"
+			p.Level = b.Noise / p.Range.span()
+			p.NoiseLine = fmt.Sprintf("noise of %.3g in the flattest parts, more than at the highest frequencies, which a compressed file drops", b.Noise)
 		}
 		p.NoiseModel, p.Estimated = noise.White{Sigma: p.Level}, true
 		if c, ok := noise.FindByBrightness(p.known()); ok {
