@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"image/color"
 	"image/png"
@@ -10,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/lpn-imaging/lpn/internal/npy"
+	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -142,12 +141,7 @@ func (j judge) weights(dir string) error {
 
 // save writes an array to the working folder.
 func (j judge) save(name string, m operators.Image) error {
-	f, err := os.Create(filepath.Join(j.work, name))
-	if err != nil {
-		return err
-	}
-	err = npy.WriteFloats(f, []int{m.H, m.W}, m.Pix)
-	return errors.Join(err, f.Close())
+	return imageio.WriteArray(filepath.Join(j.work, name), &imageio.Array{Shape: []int{m.H, m.W}, Data: m.Pix})
 }
 
 // kernelFiles: one Gaussian in four files.
@@ -222,14 +216,12 @@ func (j judge) ownScans(dir string) error {
 	scan, to := filepath.Join(j.work, "scan.npz"), filepath.Join(j.work, "scan.npy")
 	for _, c := range []struct {
 		op, noise string
-		least     float64
 	}{
-		{"mri:mask=" + filepath.Join(j.work, "rows.npy"), "0.01", 25},
-		{"tomo:angles=" + list, "0.1", 25},
-		{"tomo:angles=90,centre=" + fmt.Sprint(float64(truth.W)/2+1.5), "0.1", 25},
-		{"tomo:angles=90,start=10", "0.1", 25},
-		{fmt.Sprintf("tomo:angles=90,span=360,geometry=fan-flat,source=%d,detector=%d", 3*truth.W, 2*truth.W), "0.1", 25},
-		{fmt.Sprintf("tomo:angles=90,span=360,geometry=fan-curved,source=%d,detector=%d", 3*truth.W, 2*truth.W), "0.1", 25},
+		{"mri:mask=" + filepath.Join(j.work, "rows.npy"), "0.01"},
+		{"tomo:angles=" + list, "0.1"},
+		{"tomo:angles=90,detectors=96,centre=49.5", "0.1"},
+		{fmt.Sprintf("tomo:angles=90,span=360,geometry=fan-flat,source=%d,detector=%d", 3*truth.W, 2*truth.W), "0.1"},
+		{fmt.Sprintf("tomo:angles=90,span=360,geometry=fan-curved,source=%d,detector=%d", 3*truth.W, 2*truth.W), "0.1"},
 	} {
 		name := strings.ReplaceAll(c.op, j.work+string(filepath.Separator), "")
 		for _, args := range [][]string{
@@ -244,7 +236,7 @@ func (j judge) ownScans(dir string) error {
 		if err != nil {
 			return err
 		}
-		verdict(name, "measured and restored", d >= c.least, "%.2f dB", d)
+		verdict(name, "measured and restored", d >= 25, "%.2f dB", d)
 	}
 	return nil
 }
