@@ -69,7 +69,7 @@ var policies = map[string]policy{
 	"inpaint": {start: startQuadratic, level: filling, weight: one, leastNoise: noiseFloor, estimable: true},
 	"cs":      {start: startGraduated, level: spread, weight: one, leastNoise: sensingNoise, whole: true},
 	// The same.
-	"tomo": {start: startQuadratic, level: integrated, weight: byResolutionOf, leastNoise: noiseFloor, whole: true, tol: 1e-5},
+	"tomo": {start: startQuadratic, level: integrated, weight: byRays, leastNoise: noiseFloor, whole: true, tol: 1e-5},
 	"jpeg": {start: startDecoded, rounded: true, tol: 1e-3, windows: true},
 	"mri":  {start: startQuadratic, level: spread, weight: one, leastNoise: noiseFloor, whole: true},
 }
@@ -152,6 +152,23 @@ func byResolution(p Problem, a operators.Linear, noise float64) float64 {
 // than 0.1 dB.
 func byResolutionOf(_ Problem, a operators.Linear, noise float64) float64 {
 	return 2.75 * math.Pow(resolved(a, noise), 0.62)
+}
+
+// byRays is byResolutionOf for line integrals. Of rays of unequal weight w those of little
+// weight resolve less than their mean says: it is multiplied by (mean of sqrt(w))^2 / mean
+// of w, 1 for equal weights. Of photons, 0.66 to 0.8, where the best factors for two doses
+// on a slice of ct-lung/train are 0.5 to 0.7: 38.9 and 34.7 dB in place of 38.5 and 34.1.
+func byRays(p Problem, a operators.Linear, noise float64) float64 {
+	c, n, sum, roots := byResolutionOf(p, a, noise), 0.0, 0.0, 0.0
+	for _, w := range p.Weights {
+		if w > 0 {
+			n, sum, roots = n+1, sum+float64(w), roots+math.Sqrt(float64(w))
+		}
+	}
+	if n > 0 {
+		c *= roots * roots / n / sum
+	}
+	return c
 }
 
 // resolved is the part of the scene's degrees of freedom that a Wiener filter
