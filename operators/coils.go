@@ -214,31 +214,8 @@ func (g grid) relations() (taps [][]complex128, radius int, err error) {
 		w--
 	}
 	n := k * w * w
-	// The Hermitian matrix of the windows' products, X + iY, as the symmetric [X -Y; Y X].
-	cov := mat.NewSymDense(2*n, nil)
-	at := make([]complex128, n)
-	for u := -a; u+w-1 <= a; u++ {
-		for v := -b; v+w-1 <= b; v++ {
-			for c := range k {
-				re, im := g.y.Plane(2*c), g.y.Plane(2*c+1)
-				for d := range w * w {
-					p := g.place(u+d/w, v+d%w)
-					at[c*w*w+d] = complex(float64(re[p]), float64(im[p]))
-				}
-			}
-			re, im := mat.NewVecDense(2*n, nil), mat.NewVecDense(2*n, nil)
-			for i, z := range at {
-				re.SetVec(i, real(z))
-				re.SetVec(n+i, imag(z))
-				im.SetVec(i, -imag(z)) // i z
-				im.SetVec(n+i, real(z))
-			}
-			cov.SymRankOne(cov, 1, re)
-			cov.SymRankOne(cov, 1, im)
-		}
-	}
 	var e mat.EigenSym
-	if !e.Factorize(cov, true) {
+	if !e.Factorize(g.products(a, b, w), true) {
 		return nil, 0, fmt.Errorf("the calibration region has no eigenvectors")
 	}
 	values := e.Values(nil)
@@ -267,6 +244,33 @@ func (g grid) relations() (taps [][]complex128, radius int, err error) {
 		}
 	}
 	return taps, w - 1, nil
+}
+
+// products are the sums over the w x w windows of the region -a..a, -b..b of z z*, z all
+// coils of a window in one vector. The Hermitian matrix X + iY is kept as the symmetric
+// [X -Y; Y X], which has each of its eigenvalues twice.
+func (g grid) products(a, b, w int) *mat.SymDense {
+	k := g.coils()
+	n := k * w * w
+	windows := mat.NewDense(2*(2*a+2-w)*(2*b+2-w), 2*n, nil) // z and iz, a row each
+	row := 0
+	for u := -a; u+w-1 <= a; u++ {
+		for v := -b; v+w-1 <= b; v++ {
+			z, iz := windows.RawRowView(row), windows.RawRowView(row+1)
+			row += 2
+			for c := range k {
+				re, im := g.y.Plane(2*c), g.y.Plane(2*c+1)
+				for d := range w * w {
+					p, i := g.place(u+d/w, v+d%w), c*w*w+d
+					z[i], z[n+i] = float64(re[p]), float64(im[p])
+					iz[i], iz[n+i] = -z[n+i], z[i]
+				}
+			}
+		}
+	}
+	cov := mat.NewSymDense(2*n, nil)
+	cov.SymOuterK(1, windows.T())
+	return cov
 }
 
 func conj128(z complex128) complex128 { return complex(real(z), -imag(z)) }

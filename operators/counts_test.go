@@ -86,6 +86,40 @@ func TestFindNoise(t *testing.T) {
 	}
 }
 
+// The noise of k-space is found where small scenes have energy at all frequencies: beside
+// the object, where whole rows were measured, or in what no scene gives to several coils.
+func TestFindNoiseOfCoils(t *testing.T) {
+	const side = 64
+	s := Shape{1, side, side}
+	x := phantom(s)
+	points := make([]bool, side*side)
+	rng := rand.New(rand.NewPCG(5, 5))
+	for i := range points {
+		v, u := i%side-side/2, i/side-side/2
+		points[i] = rng.IntN(3) == 0 || max(v, -v, u, -u) < 9
+	}
+	for name, mask := range map[string][]bool{"rows": rowMask(s, 4, 14, true), "all": rowMask(s, 1, 14, true), "points": points} {
+		for _, coils := range []int{1, 4, 8} {
+			if coils == 1 && name == "points" {
+				continue // one coil has only the highest frequencies to go by
+			}
+			for _, level := range []float64{0.003, 0.03} {
+				sp, _ := ParseSpec("mri:mask=detect,coils=maps,phase=none")
+				maps := birdcage(s, coils)
+				sp = sp.WithContent("coils", maps)
+				y := kspace(t, s, maps, mask, true, x, level)
+				k, _, err := Measurement{Y: y, Spec: sp, Noise: math.NaN()}.Settle()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, ok := k.Spec.FindNoise(k.Y, k.Scene, nil); !ok || got < 0.8*level || got > 1.6*level {
+					t.Errorf("%d coils, %s, noise %g: found %.4g", coils, name, level, got)
+				}
+			}
+		}
+	}
+}
+
 // Coils with common noise become independent, of a mean variance that stays.
 func TestWhiten(t *testing.T) {
 	s := Shape{4, 40, 30}

@@ -78,6 +78,9 @@ func (a *Mask) Codomain() Shape { return a.shape }
 // Kept says whether pixel (y,x) is measured.
 func (a *Mask) Kept(y, x int) bool { return a.keep[y*a.shape.W+x] }
 
+// Selects reports whether sample i is kept.
+func (a *Mask) Selects(i int) bool { return a.keep[i%len(a.keep)] }
+
 // Apply copies the known pixels of x to dst and blackens the others.
 func (a *Mask) Apply(dst, x []float32) {
 	checkLen("Mask.Apply dst", len(dst), a.shape.Len())

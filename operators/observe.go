@@ -8,9 +8,16 @@ type observed struct {
 	keep []bool
 }
 
+// A Selector measures some samples of the scene as they are, and the others as 0.
+type Selector interface {
+	NormalSolver
+	// Selects reports whether it measures sample i.
+	Selects(i int) bool
+}
+
 // Observe returns the operator that measures only those samples of a's codomain at
 // which keep is set; the others are measured as 0, as with a Mask. It returns an
-// error if none is set. Where a is an Identity it is a NormalSolver.
+// error if none is set. Where a is an Identity or a Selector it is a Selector.
 func Observe(a Linear, keep []bool) (Linear, error) {
 	checkLen("Observe", len(keep), a.Codomain().Len())
 	some := false
@@ -21,7 +28,13 @@ func Observe(a Linear, keep []bool) (Linear, error) {
 		return nil, fmt.Errorf("operators: no sample of %v is known", a.Codomain())
 	}
 	o := observed{a, append([]bool(nil), keep...)}
-	if _, plain := a.(*Identity); plain {
+	switch m := a.(type) {
+	case *Identity:
+		return &observedIdentity{o}, nil
+	case Selector:
+		for i := range o.keep {
+			o.keep[i] = o.keep[i] && m.Selects(i)
+		}
 		return &observedIdentity{o}, nil
 	}
 	return &o, nil
@@ -53,6 +66,9 @@ type observedIdentity struct{ observed }
 // Norm is 1.
 func (a *observedIdentity) Norm() float64 { return 1 }
 
+// Selects reports whether sample i is known.
+func (a *observedIdentity) Selects(i int) bool { return a.keep[i] }
+
 // SolveNormal divides by keep + rho.
 func (a *observedIdentity) SolveNormal(dst, b []float32, rho float64) {
 	checkLen("Observe.SolveNormal dst", len(dst), len(a.keep))
@@ -68,6 +84,7 @@ func (a *observedIdentity) SolveNormal(dst, b []float32, rho float64) {
 }
 
 var (
-	_ Normer       = (*observedIdentity)(nil)
-	_ NormalSolver = (*observedIdentity)(nil)
+	_ Normer   = (*observedIdentity)(nil)
+	_ Selector = (*observedIdentity)(nil)
+	_ Selector = (*Mask)(nil)
 )

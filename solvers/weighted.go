@@ -19,9 +19,9 @@ import (
 // statistical weight of a prior trained at sigma is 1/sigma^2, and S = s^2 I gives
 // LeastSquares/s^2.
 //
-// For A = I and a closed S (see noise.Covariance) the prox and the curvature are
-// closed forms; elsewhere they take conjugate gradients. It is used by address,
-// and is safe for concurrent use.
+// For A = I and a closed S (see noise.Covariance), and for A an operators.Selector and a
+// diagonal S, the prox and the curvature are closed forms; elsewhere they take conjugate
+// gradients. It is used by address, and is safe for concurrent use.
 type Weighted struct {
 	A operators.Linear
 	// Y is the measurement, of A's codomain, S the covariance of its noise.
@@ -84,14 +84,28 @@ func (h *Weighted) Lipschitz() float64 {
 // Convex reports true.
 func (h *Weighted) Convex() bool { return true }
 
-// HasCurvature reports whether A is the identity and S has a closed form.
+// HasCurvature reports whether A'S^-1 A + c I has an inverse in closed form.
 func (h *Weighted) HasCurvature() bool {
-	_, plain := h.A.(*operators.Identity)
-	return plain && h.S.Closed()
+	switch h.A.(type) {
+	case *operators.Identity:
+		return h.S.Closed()
+	case operators.Selector:
+		return h.S.Diagonal()
+	}
+	return false
 }
 
-// SolveCurvature solves (S^-1 + c I) d = g.
-func (h *Weighted) SolveCurvature(dst, g []float32, c float64) { h.S.Solve(dst, g, c) }
+// SolveCurvature solves (A'S^-1 A + c I) d = g where HasCurvature; dst is not g.
+func (h *Weighted) SolveCurvature(dst, g []float32, c float64) {
+	h.S.Solve(dst, g, c)
+	if s, ok := h.A.(operators.Selector); ok {
+		for i, v := range g {
+			if !s.Selects(i) {
+				dst[i] = float32(float64(v) / c)
+			}
+		}
+	}
+}
 
 // HessianAt returns v -> A'S^-1 A v.
 func (h *Weighted) HessianAt([]float32) func(dst, v []float32) {
@@ -124,7 +138,7 @@ func (h *Weighted) ProxFrom(dst, v []float32, t float64) {
 	h.A.Adjoint(b, w)
 	axpy(b, 1/t, v)
 	if h.HasCurvature() {
-		h.S.Solve(dst, b, 1/t)
+		h.SolveCurvature(dst, b, 1/t)
 		return
 	}
 	limit := h.MaxIters

@@ -49,6 +49,60 @@ func disc16() []float32 {
 	return x
 }
 
+// For operators that measure some samples as they are the curvature of independent noise
+// is diagonal: 1/s^2 where a sample is measured, 0 elsewhere.
+func TestWeightedSelectors(t *testing.T) {
+	s := operators.Shape{C: 2, H: 8, W: 8}
+	mask, keep := make([]bool, 64), make([]bool, 128)
+	for i := range keep {
+		mask[i%64] = i%64%3 > 0
+		keep[i] = i%5 > 0
+	}
+	masked, err := operators.NewMask(s, mask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := operators.NewIdentity(s)
+	observe := func(a operators.Linear) operators.Linear {
+		o, err := operators.Observe(a, keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	deviation := models(s)["map"].(noise.Map)
+	for name, c := range map[string]struct {
+		a     operators.Linear
+		known func(i int) bool
+	}{
+		"mask":          {masked, func(i int) bool { return mask[i%64] }},
+		"observed":      {observe(plain), func(i int) bool { return keep[i] }},
+		"mask observed": {observe(masked), func(i int) bool { return keep[i] && mask[i%64] }},
+	} {
+		h := &Weighted{A: c.a, Y: make([]float32, 128), S: noise.Freeze(deviation, make([]float32, 128), s)}
+		if !h.HasCurvature() {
+			t.Errorf("%s: no closed form", name)
+			continue
+		}
+		const damping = 3e-4
+		d, g := make([]float32, 128), make([]float32, 128)
+		for i := range g {
+			g[i] = float32(i%7) - 3
+		}
+		h.SolveCurvature(d, g, damping)
+		for i, v := range d {
+			want := float64(g[i]) / damping
+			if c.known(i) {
+				want = float64(g[i]) / (math.Pow(float64(deviation.Deviation.Pix[i]), -2) + damping)
+			}
+			if math.Abs(float64(v)-want) > 1e-5*math.Abs(want) {
+				t.Errorf("%s: sample %d: %g, want %g", name, i, v, want)
+				break
+			}
+		}
+	}
+}
+
 // S = s^2 I gives LeastSquares/s^2: value, gradient and prox.
 func TestWeightedWhite(t *testing.T) {
 	s := operators.Shape{C: 1, H: 16, W: 16}

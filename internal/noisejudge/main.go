@@ -14,6 +14,7 @@
 //	noisejudge counts X Y      photon counts Y of the picture X, both .npy
 //	noisejudge real DIR        photographs as they are: what is said of them
 //	noisejudge cases DIR       small inputs that programs fail at, a folder each
+//	noisejudge measured DIR    those of them that are measurements of other machines
 //
 // -every N takes every N-th picture, -lpn names the program, -files prints a line a file.
 package main
@@ -43,7 +44,7 @@ func main() {
 	err := func() error {
 		args := flag.Args()
 		if len(args) == 0 {
-			return fmt.Errorf("want levels, camera, clean, drawn, low, varying, counts, real or cases")
+			return fmt.Errorf("want levels, camera, clean, drawn, low, varying, counts, real, cases or measured")
 		}
 		work, err := os.MkdirTemp("", "noisejudge")
 		if err != nil {
@@ -70,6 +71,8 @@ func main() {
 			return j.real(args[1])
 		case what == "cases" && n == 1:
 			return j.cases(args[1])
+		case what == "measured" && n == 1:
+			return j.measured(args[1])
 		}
 		return fmt.Errorf("%s: see go doc for what is wanted", strings.Join(args, " "))
 	}()

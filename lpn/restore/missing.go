@@ -16,7 +16,7 @@ import (
 // weight 0 is missing. With sigma = 0 the weights are absolute, the deviation of a
 // sample being 1/sqrt(w); otherwise they are relative, and the deviation is
 // sigma/sqrt(w). If all weights are 0 or 1 and sigma = 0, they are a mask and say
-// nothing about the noise. The error is an *OptionError about a bad weight or the
+// nothing about the noise. If all that are not 0 are equal, the noise is white. The error is an *OptionError about a bad weight or the
 // number of weights.
 func (p Problem) Weighted(w operators.Image, sigma float64) (Problem, error) {
 	n, repeat := len(p.Y.Pix), 1
@@ -28,7 +28,7 @@ func (p Problem) Weighted(w operators.Image, sigma float64) (Problem, error) {
 	}
 	missing := make([]bool, n)
 	deviation := operators.NewImage(p.Y.Shape)
-	mask, some := true, false
+	mask, some, even, first := true, false, true, 0.0
 	for i := range missing {
 		v := float64(w.Pix[i%len(w.Pix)])
 		if !(v >= 0) || math.IsInf(v, 0) {
@@ -38,6 +38,10 @@ func (p Problem) Weighted(w operators.Image, sigma float64) (Problem, error) {
 		some = some || v == 0
 		mask = mask && (v == 0 || v == 1)
 		if v > 0 {
+			if first == 0 {
+				first = v
+			}
+			even = even && v == first
 			deviation.Pix[i] = float32(1 / math.Sqrt(v))
 		}
 	}
@@ -50,13 +54,14 @@ func (p Problem) Weighted(w operators.Image, sigma float64) (Problem, error) {
 		p.Missing = missing
 	}
 	switch {
-	case mask && sigma > 0:
-		p.Noise = noise.White{Sigma: sigma}
-		return p, nil
-	case mask:
+	case mask && sigma == 0:
 		return p, nil
 	case sigma == 0:
 		sigma = 1
+	}
+	if even && first > 0 {
+		p.Noise = noise.White{Sigma: sigma / math.Sqrt(first)}
+		return p, nil
 	}
 	for i := range deviation.Pix {
 		deviation.Pix[i] *= float32(sigma)

@@ -110,6 +110,31 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// TestMissingWeights: holes in weights that hardly differ are filled as those in white
+// noise.
+func TestMissingWeights(t *testing.T) {
+	truth := blobs(48, 56)
+	rng := rand.New(rand.NewPCG(7, 8))
+	y, w := truth.Clone(), operators.NewImage(truth.Shape)
+	missing := make([]bool, len(y.Pix))
+	for i := range y.Pix {
+		y.Pix[i] += float32(1e-3 * rng.NormFloat64())
+		if missing[i] = i%4 == 1; !missing[i] {
+			w.Pix[i] = 1e6 * (1 + 1e-3*float32(i%2))
+		}
+	}
+	p := restore.Problem{Y: y, Range: restore.Unit, Missing: missing, Noise: noise.White{Sigma: 1e-3}}
+	want, _ := psnrOf(t, p, truth)
+	p.Missing = nil
+	weighted, err := p.Weighted(w, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := psnrOf(t, weighted, truth); math.Abs(got-want) > 0.1 {
+		t.Errorf("weighted %.2f dB, white %.2f", got, want)
+	}
+}
+
 // TestMissingBlur: a blurred picture without a sixth of its samples.
 func TestMissingBlur(t *testing.T) {
 	truth := blobs(48, 56)
@@ -176,6 +201,12 @@ func TestWeighted(t *testing.T) {
 	mask, err := p.Weighted(w, 0)
 	if err != nil || mask.Noise != nil || countTrue(mask.Missing) != len(w.Pix)/2 {
 		t.Errorf("a mask: noise %v, %d missing, %v", mask.Noise, countTrue(mask.Missing), err)
+	}
+	for i := range w.Pix {
+		w.Pix[i] = float32(1e4 * (i % 2))
+	}
+	if even, err := p.Weighted(w, 0); err != nil || even.Noise != (noise.White{Sigma: 0.01}) || even.Missing == nil {
+		t.Errorf("weights of 0 and 1e4: noise %v, %v", even.Noise, err)
 	}
 	w.Pix[7] = -1
 	if _, err := p.Weighted(w, 0); err == nil || !strings.Contains(err.Error(), "sample 7") {

@@ -141,6 +141,9 @@ func (c *Covariance) divide(dst, r []float32) {
 // correlated noise of one deviation a channel.
 func (c *Covariance) Closed() bool { return c.dev == nil || c.f == nil }
 
+// Diagonal reports whether the noise of each sample is independent.
+func (c *Covariance) Diagonal() bool { return c.f == nil }
+
 // Solve writes (S^-1 + rho I)^-1 b, rho >= 0, where Closed; it panics elsewhere.
 func (c *Covariance) Solve(dst, b []float32, rho float64) {
 	check("Covariance.Solve", c.shape, dst, b)
