@@ -498,7 +498,7 @@ func Likeness(a, b operators.Kernel) float64 {
 }
 
 // leastConfidence is that of a free kernel with which a picture is restored: below, its parts do not agree.
-const leastConfidence = 0.73
+const leastConfidence = 0.755
 
 // Sure reports whether the blur is known well enough to be undone: it is the same all over the picture and, of a
 // free kernel, the parts of the picture agree on it. A restoration by another one may be worse than the picture.
