@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/lpn-imaging/lpn/operators"
+	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
@@ -77,7 +78,7 @@ const sampleSquare, sampleSquares = 256, 4
 // is to be taken: because it is small, or the noise is not white.
 func (p *Plan) onSample(s operators.Shape) *Plan {
 	const side = sampleSquare * sampleSquares
-	if !white(p.model()) || min(s.H, s.W) < side || s.H*s.W < 4*side*side || !p.policy.alone {
+	if !stationary(p.model()) || min(s.H, s.W) < side || s.H*s.W < 4*side*side || !p.policy.alone {
 		return nil
 	}
 	q := *p
@@ -89,6 +90,18 @@ func (p *Plan) onSample(s operators.Shape) *Plan {
 	}
 	q.psi, q.a = psi, operators.NewIdentity(small)
 	return &q
+}
+
+// stationary reports whether noise is the same everywhere: white, or of one deviation a
+// channel, as on the scale of a treatment, and then perhaps correlated.
+func stationary(m noise.Model) bool {
+	if c, ok := m.(noise.Correlated); ok {
+		m = c.Model
+	}
+	if c, ok := m.(noise.Curve); ok {
+		return !slices.ContainsFunc(c.Channels, func(l noise.Line) bool { return len(l.X) > 1 })
+	}
+	return white(m)
 }
 
 // sample is the sample of an image.

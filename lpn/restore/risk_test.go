@@ -149,3 +149,24 @@ func TestFaint(t *testing.T) {
 		t.Error("white noise is faint")
 	}
 }
+
+// Noise of one deviation is the same everywhere, correlated or not; a curve's is not.
+func TestStationary(t *testing.T) {
+	flat := noise.Curve{Channels: []noise.Line{{X: []float64{0}, Y: []float64{0.02}}}}
+	rising := noise.Curve{Channels: []noise.Line{{X: []float64{0, 1}, Y: []float64{0.01, 0.03}}}}
+	for _, c := range []struct {
+		model noise.Model
+		want  bool
+	}{
+		{noise.White{Sigma: 0.1}, true},
+		{flat, true},
+		{noise.Correlated{Model: flat}, true},
+		{rising, false},
+		{noise.Correlated{Model: rising}, false},
+		{noise.Poisson{Gain: 0.01}, false},
+	} {
+		if got := stationary(c.model); got != c.want {
+			t.Errorf("%+v: %v", c.model, got)
+		}
+	}
+}
