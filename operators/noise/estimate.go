@@ -184,7 +184,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 	line := model.Model.(Curve).Channels[0]
 	e.Rising = line.At(line.X[len(line.X)-1]) / line.At(line.X[0])
 	switch {
-	case unit > 0 && counting(f.curve, f.scale[0], unit):
+	case unit > 0 && counting(f.raw, f.scale[0], unit):
 		e.Model = Poisson{Gain: unit}
 		e.Deviation = RMS(e.Model, m.Pix, m.Shape)
 		e.White, e.Confidence = e.Deviation, 1
@@ -337,16 +337,16 @@ func quantum(p []float32) float64 {
 	return 0
 }
 
-// counting reports whether the variance is the mean times unit wherever it was
-// measured, within a third.
+// counting reports whether the variance is the mean times unit where it is least, to a
+// third, and nowhere less. Elsewhere texture may add to it.
 func counting(curve Line, scale, unit float64) bool {
+	least := math.Inf(1)
 	for i, m := range curve.X {
-		v := math.Pow(curve.Y[i]*scale, 2)
-		if r := v / (unit * m); m > 2*unit && (r < 0.7 || r > 1.4) {
-			return false
+		if v := math.Pow(curve.Y[i]*scale, 2); m > 2*unit {
+			least = min(least, v/(unit*m))
 		}
 	}
-	return true
+	return least > 0.7 && least < 1.4
 }
 
 // words is the line for people.

@@ -97,6 +97,35 @@ func TestFindCounts(t *testing.T) {
 	near(t, "gain", p.Gain, 0.07, 1e-3)
 }
 
+// Counts of cells on a dark ground, which are all texture, are known as well; the same
+// numbers with white noise in place of that of counting are not counts.
+func TestFindCountsInTexture(t *testing.T) {
+	const unit = 1. / 40
+	counts, other := operators.NewImage(operators.Shape{C: 1, H: 200, W: 220}), operators.NewImage(operators.Shape{C: 1, H: 200, W: 220})
+	for i := range counts.Pix {
+		r, c := float64(i/220), float64(i%220)
+		counts.Pix[i] = 2.5 * unit
+		if math.Mod(r, 50) < 25 != (math.Mod(c, 44) < 22) {
+			counts.Pix[i] = float32(unit * (16 + 13*math.Sin(r*0.9)*math.Sin(c*0.7)))
+		}
+	}
+	rng := rand.New(rand.NewPCG(6, 7))
+	White{3 * unit}.Sample(other.Pix, counts.Pix, counts.Shape, rng)
+	Poisson{Gain: unit}.Sample(counts.Pix, counts.Pix, counts.Shape, rng)
+	for i, v := range other.Pix {
+		other.Pix[i] = float32(unit * math.Round(float64(max(v, 0))/unit))
+	}
+	e := Find(counts, Hints{})
+	p, ok := e.Model.(Poisson)
+	if !ok {
+		t.Fatalf("counts: %v", e.Line)
+	}
+	near(t, "gain", p.Gain, unit, 1e-3)
+	if _, ok := Find(other, Hints{}).Model.(Poisson); ok {
+		t.Error("white noise in whole numbers is taken for that of counting")
+	}
+}
+
 // Pictures without noise have none, or next to none.
 func TestFindNothing(t *testing.T) {
 	text := operators.NewImage(operators.Shape{C: 1, H: 80, W: 120})

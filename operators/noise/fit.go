@@ -25,6 +25,7 @@ const (
 type fit struct {
 	channels int
 	curve    Line
+	raw      Line // the curve before it was smoothed
 	scale    [3]float64
 	power    [3][Side * Side]float64
 	bins     []bin
@@ -311,6 +312,10 @@ func (f *fit) fitCurve(ps []patch) {
 	}
 	if len(x) == 0 {
 		return
+	}
+	f.raw = Line{x, make([]float64, len(y))}
+	for i, v := range y {
+		f.raw.Y[i] = math.Exp(v)
 	}
 	least := slices.Min(y)
 	for i := range y { // beyond, there are edges and texture, not noise
