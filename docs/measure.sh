@@ -9,7 +9,7 @@
 # DATA holds set12 and ct-lung; CASES holds small inputs that programs fail at. ROW picks
 # rows: tomo counts mri kernels units cases. SIDE is how many pixels of the slices are
 # used (default 160), SLICES how many slices (2), PICTURES how many pictures for mri (4).
-# All rows take about ten minutes of one core that does nothing else.
+# Beside other work the row tomo took 8 minutes of one core, kernels 12 seconds.
 set -euo pipefail
 data=$1
 cases=$2

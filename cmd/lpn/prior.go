@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
 	"github.com/lpn-imaging/lpn/internal/plot"
@@ -151,22 +150,8 @@ func (e explorer) cropped(m operators.Image) operators.Image {
 	return m
 }
 
-// A data writes the numbers behind figures, as tidy CSV and as NumPy's arrays.
-type data struct{ csv, npz func(io.Writer) error }
-
-// dataOf are results of one kind as data.
-func dataOf[T interface {
-	explore.Table
-	explore.Grid
-}](results ...T) data {
-	return data{
-		csv: func(w io.Writer) error { return explore.WriteCSV(w, results...) },
-		npz: func(w io.Writer) error { return explore.WriteNPZ(w, results...) },
-	}
-}
-
 // write draws figures, or writes their numbers, to every output.
-func (e explorer) write(numbers data, figures ...plot.Figure) error {
+func (e explorer) write(numbers explore.Data, figures ...plot.Figure) error {
 	for _, to := range e.out {
 		format, err := plot.FormatOf(to)
 		if err != nil {
@@ -174,9 +159,9 @@ func (e explorer) write(numbers data, figures ...plot.Figure) error {
 		}
 		switch format {
 		case "csv":
-			err = writeFile(to, numbers.csv)
+			err = writeFile(to, numbers.CSV)
 		case "npz":
-			err = writeFile(to, numbers.npz)
+			err = writeFile(to, numbers.NPZ)
 		default:
 			err = drawTo(to, e.style, figures...)
 		}

@@ -111,7 +111,7 @@ func (o curveOptions) run(ctx context.Context, con *console) error {
 			MaxError: e.MAP, MeanError: e.Mean, MedianError: e.Median, RMSE: e.R, Lost: r.OutOfRange(),
 		})
 	}
-	if err := o.write(dataOf(results...), plot.Curves(truth, results...)...); err != nil {
+	if err := o.write(explore.DataOf(results...), plot.Curves(truth, results...)...); err != nil {
 		return err
 	}
 	if con.json {

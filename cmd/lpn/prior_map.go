@@ -54,7 +54,7 @@ func (o mapOptions) run(ctx context.Context, con *console) error {
 	if err != nil {
 		return named(o.input, err)
 	}
-	if err := o.write(dataOf(r), plot.Map(r, x, filepath.Base(o.input))); err != nil {
+	if err := o.write(explore.DataOf(r), plot.Map(r, x, filepath.Base(o.input))); err != nil {
 		return err
 	}
 	if con.json {

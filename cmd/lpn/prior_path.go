@@ -200,7 +200,7 @@ func (o pathOptions) run(ctx context.Context, con *console) error {
 	} else {
 		figures = append(figures, plot.Paths(results...))
 	}
-	if err := o.write(dataOf(slices.Concat(results...)...), figures...); err != nil {
+	if err := o.write(explore.DataOf(slices.Concat(results...)...), figures...); err != nil {
 		return err
 	}
 	var reports []pathReport

@@ -106,7 +106,7 @@ func (o sliceOptions) run(ctx context.Context, con *console) error {
 	if lost := r.OutOfRange(); lost > 0 {
 		con.remark("%d of %d points are out of the network's range and left out", lost, len(r.Z))
 	}
-	if err := o.write(dataOf(r), plot.Slice(r)); err != nil {
+	if err := o.write(explore.DataOf(r), plot.Slice(r)); err != nil {
 		return err
 	}
 	if con.json {

@@ -249,6 +249,7 @@ func (p *Plan) decideNoise() error {
 		if c, ok := noise.FindByBrightness(p.known()); ok {
 			if level := deviation(c, y); level > p.Level {
 				p.NoiseModel, p.Level = c, level
+				p.NoiseLine = fmt.Sprintf("noise of about %.3g, which changes with the brightness", level*p.Range.span())
 			}
 		}
 		p.Noise = p.Level * p.Range.span()

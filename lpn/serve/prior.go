@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"io"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -86,22 +85,8 @@ type Kept struct {
 	Figure string `json:"figure"`
 }
 
-// A data writes the numbers behind figures, as tidy CSV and as NumPy's arrays.
-type data struct{ csv, npz func(io.Writer) error }
-
-// dataOf are results of one kind as data.
-func dataOf[T interface {
-	explore.Table
-	explore.Grid
-}](results ...T) data {
-	return data{
-		csv: func(w io.Writer) error { return explore.WriteCSV(w, results...) },
-		npz: func(w io.Writer) error { return explore.WriteNPZ(w, results...) },
-	}
-}
-
 // keepFigures keeps a result.
-func (s *Server) keepFigures(o owner, name string, bytes int, numbers data, figures ...plot.Figure) (*item, Kept, error) {
+func (s *Server) keepFigures(o owner, name string, bytes int, numbers explore.Data, figures ...plot.Figure) (*item, Kept, error) {
 	it := &item{owner: o, name: name, figures: figures, numbers: numbers, bytes: int64(bytes)}
 	if err := s.items.put(it); err != nil {
 		return nil, Kept{}, statusError{http.StatusRequestEntityTooLarge, err}
@@ -175,7 +160,7 @@ func (s *Server) priorMap(w http.ResponseWriter, r *http.Request) {
 		if a.Window == (Window{}) {
 			a.Window = Window{0, 0, x.W, x.H}
 		}
-		table := dataOf(m)
+		table := explore.DataOf(m)
 		if _, a.Kept, err = s.keepFigures(ownerOf(r), figureName(it, "map", m.Prior), 12*len(m.Values)+4*x.Len(), table, plot.Map(m, x, it.name)); err != nil {
 			return nil, err
 		}
@@ -314,7 +299,7 @@ func (s *Server) priorPath(w http.ResponseWriter, r *http.Request) {
 			parts = append(parts, []explore.PathResult{path})
 		}
 		var err error
-		table := dataOf(a.Paths...)
+		table := explore.DataOf(a.Paths...)
 		_, a.Kept, err = s.keepFigures(ownerOf(r), figureName(it, "path-"+q.Perturb, a.Paths[0].Prior), 4096, table, plot.Paths(parts...))
 		return a, err
 	})
@@ -439,7 +424,7 @@ func (s *Server) priorSlice(w http.ResponseWriter, r *http.Request) {
 				return nil, err
 			}
 		}
-		table := dataOf(slice)
+		table := explore.DataOf(slice)
 		kept, k, err := s.keepFigures(ownerOf(r), figureName(it, "slice", p.Name), 12*x.Len()+64*len(slice.Z), table, plot.Slice(slice))
 		if err != nil {
 			return nil, err
@@ -613,7 +598,7 @@ func (s *Server) priorCurve(w http.ResponseWriter, r *http.Request) {
 			t.Mean, t.Median = append(t.Mean, mean), append(t.Median, median)
 		}
 		var err error
-		table := dataOf(a.Curves...)
+		table := explore.DataOf(a.Curves...)
 		_, a.Kept, err = s.keepFigures(ownerOf(r), figureName(nil, "curve", a.Curves[0].Prior), 64*q.Points*len(q.Priors), table, plot.Curves(truth, a.Curves...)...)
 		return a, err
 	})
@@ -692,9 +677,9 @@ func (s *Server) sendFigure(w http.ResponseWriter, r *http.Request, it *item) {
 	err := s.turn(r.Context(), s.light, ownerOf(r), func() error {
 		switch {
 		case format == "csv":
-			return it.numbers.csv(&b)
-		case format == "npz" && it.numbers.npz != nil:
-			return it.numbers.npz(&b)
+			return it.numbers.CSV(&b)
+		case format == "npz" && it.numbers.NPZ != nil:
+			return it.numbers.NPZ(&b)
 		}
 		return plot.Write(&b, format, it.figures...)
 	})

@@ -325,7 +325,7 @@ func (s *Server) keepTrace(o owner, name string, trace []Iterate) (string, error
 	csv := func(w io.Writer) error {
 		return writeColumns(w, names, func(k int) explore.Numbers { return columns[k] })
 	}
-	_, kept, err := s.keepFigures(o, strings.TrimSuffix(name, path.Ext(name))+"-trace", 96*len(trace), data{csv: csv}, plot.Convergence(steps)...)
+	_, kept, err := s.keepFigures(o, strings.TrimSuffix(name, path.Ext(name))+"-trace", 96*len(trace), explore.Data{CSV: csv}, plot.Convergence(steps)...)
 	return kept.Figure, err
 }
 
@@ -344,7 +344,7 @@ func (s *Server) keepSpectrum(o owner, name string, w noise.Whiteness) string {
 	csv := func(to io.Writer) error {
 		return writeColumns(to, []string{"frequency", "spectrum"}, func(k int) explore.Numbers { return []explore.Numbers{frequency, w.Radial}[k] })
 	}
-	_, kept, err := s.keepFigures(o, strings.TrimSuffix(name, path.Ext(name))+"-residual-spectrum", 32*len(frequency), data{csv: csv}, f)
+	_, kept, err := s.keepFigures(o, strings.TrimSuffix(name, path.Ext(name))+"-residual-spectrum", 32*len(frequency), explore.Data{CSV: csv}, f)
 	if err != nil { // no room: the residual is there without it
 		return ""
 	}

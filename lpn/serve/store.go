@@ -24,7 +24,7 @@ type item struct {
 	picture *imageio.Picture // nil of a result that is none
 	look    look             // how the picture is shown
 	figures []plot.Figure    // of a result
-	numbers data             // behind them
+	numbers explore.Data     // behind them
 	slice   *explore.SliceResult
 
 	mu sync.Mutex // held while its restoration is prepared

@@ -203,7 +203,7 @@ func (s *Server) trainingFigure(w http.ResponseWriter, r *http.Request) {
 		slices.SortFunc(names, func(a, b string) int { return cmp.Compare(logOrder(a), logOrder(b)) })
 		return writeColumns(w, names, func(k int) explore.Numbers { return t.Columns[names[k]] })
 	}
-	it := &item{name: strings.TrimSuffix(path.Base(t.Name), ".csv"), figures: plot.Learning(vs), numbers: data{csv: columns}}
+	it := &item{name: strings.TrimSuffix(path.Base(t.Name), ".csv"), figures: plot.Learning(vs), numbers: explore.Data{CSV: columns}}
 	s.sendFigure(w, r, it)
 }
 

@@ -31,7 +31,8 @@
 // frequency, by brightness, by channel, or counts. It leaves out what says nothing
 // (bars, letterboxes, clipped parts, repeated lines), is cautious where texture
 // cannot be told from noise, and says in a line what it found. [FindWhite] is the
-// estimate of white noise alone.
+// estimate of white noise alone, [FindByBrightness] of white noise that depends on the
+// brightness; both serve blurred pictures, too.
 //
 // # Using it
 //
