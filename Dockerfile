@@ -7,7 +7,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -tags notrain -trimpath -ldflags="-s -w -buildid=" -o /lpn ./cmd/lpn
+RUN CGO_ENABLED=0 go build -tags small -trimpath -ldflags="-s -w -buildid=" -o /lpn ./cmd/lpn
 
 FROM scratch
 COPY --from=build /lpn /lpn

@@ -47,7 +47,7 @@ func runInfo(con *console, name string, card bool) error {
 	case con.json && card:
 		return usagef("--card and --json exclude each other")
 	case card && record.card == nil:
-		return usagef("--card: this lpn was built without training (-tags notrain)")
+		return usagef("--card: this lpn was built without training (-tags small)")
 	case card:
 		_, err := io.WriteString(con.out, record.card(strings.TrimSuffix(filepath.Base(name), priorExt)))
 		return err

@@ -30,7 +30,11 @@ func styleFrom(c *cli.Context) (plot.Style, error) {
 
 // mayDraw refuses files that no plot goes to, and to overwrite one unless forced.
 func mayDraw(path string, force bool) error {
-	if format, err := plot.FormatOf(path); err != nil || !plot.Drawn(format) {
+	format, err := plot.FormatOf(path)
+	if err != nil {
+		return usageError{err}
+	}
+	if !plot.Drawn(format) {
 		return usagef("%s: a plot goes to a .png, .svg or .pdf file", path)
 	}
 	return mayWrite(path, force)

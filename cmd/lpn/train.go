@@ -1,4 +1,4 @@
-//go:build !notrain
+//go:build !small
 
 package main
 

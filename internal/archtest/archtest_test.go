@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -163,16 +166,49 @@ func TestLibrariesStayFenced(t *testing.T) {
 	}
 }
 
-// The command built with -tags notrain links neither the trainer nor gorgonia.
+// The command built with -tags small links neither the trainer, the page nor what draws.
+// It restores, and says what it cannot do.
 func TestSmallCommand(t *testing.T) {
-	out, err := exec.Command("go", "list", "-tags", "notrain", "-deps", module+"/cmd/lpn").Output()
+	out, err := exec.Command("go", "list", "-tags", "small", "-deps", module+"/cmd/lpn").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(out)) {
 		path := strings.TrimSpace(line)
-		if path == module+"/lpn/train" || strings.HasPrefix(path, "gorgonia.org/") {
+		if path == module+"/lpn/train" || path == module+"/lpn/serve" || path == module+"/internal/page" ||
+			strings.HasPrefix(path, "gorgonia.org/") || strings.HasPrefix(path, "gonum.org/v1/plot") {
 			t.Errorf("it links %s", path)
+		}
+	}
+	dir := t.TempDir()
+	lpn := filepath.Join(dir, "lpn")
+	if runtime.GOOS == "windows" {
+		lpn += ".exe"
+	}
+	build := exec.Command("go", "build", "-tags", "small", "-trimpath", "-ldflags=-s -w -buildid=", "-o", lpn, module+"/cmd/lpn")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	info, err := os.Stat(lpn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most := int64(32e6); info.Size() > most {
+		t.Errorf("%d bytes, want at most %d", info.Size(), most)
+	}
+	image := filepath.Join("..", "..", "assets", "images", "still-life-gray.png")
+	for _, c := range []struct{ args, says string }{
+		{"restore --noise 15/255 " + image + " -o " + filepath.Join(dir, "clean.png"), "gray-15"},
+		{"train --data .", "built without train (-tags small)"},
+		{"explore", "built without explore (-tags small)"},
+		{"psf " + image + " --plot " + filepath.Join(dir, "psf.png"), "built without drawings (-tags small)"},
+	} {
+		cmd := exec.Command(lpn, strings.Fields(c.args)...)
+		cmd.Env = []string{"PATH="}
+		out, err := cmd.CombinedOutput()
+		if (err == nil) != strings.HasPrefix(c.args, "restore") || !strings.Contains(string(out), c.says) {
+			t.Errorf("lpn %s: %v, %q, want %q in it", c.args, err, out, c.says)
 		}
 	}
 }

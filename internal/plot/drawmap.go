@@ -1,3 +1,5 @@
+//go:build !small
+
 package plot
 
 import (
@@ -6,7 +8,6 @@ import (
 	"image/color"
 	"math"
 
-	"github.com/lpn-imaging/lpn/operators"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/palette"
 	"gonum.org/v1/plot/palette/moreland"
@@ -14,23 +15,6 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
-
-// A Heat is a map of one value a pixel, row 0 at the top.
-type Heat struct {
-	Title string
-	// Label names the values, with their unit, at the colour bar.
-	Label string
-	H, W  int
-	// Values holds pixel (y,x) at y*W+x.
-	Values []float64
-	// Lo and Hi are the ends of the colour scale. Default (both 0): the least
-	// and largest value, or symmetric about 0 if there are both signs; the
-	// outermost half percent of the values is clipped.
-	Lo, Hi float64
-	// Picture, if given, is shown next to the map, under PictureTitle.
-	Picture      operators.Image
-	PictureTitle string
-}
 
 func (h Heat) scale() (*scale, error) {
 	if len(h.Values) != h.H*h.W || len(h.Values) == 0 {
@@ -160,14 +144,6 @@ func (h Heat) panel(l layout) (panel, error) {
 	}}, nil
 }
 
-func (h Heat) columns() []column {
-	x, y := column{name: "x"}, column{name: "y"}
-	for i := range h.Values {
-		x.values, y.values = append(x.values, float64(i%h.W)), append(y.values, float64(i/h.W))
-	}
-	return []column{x, y, {name: orElse(h.Label, "value"), values: h.Values}}
-}
-
 // enlarge repeats pixels until the longer side has at least 512, so that
 // viewers do not smooth them.
 func enlarge(m *image.RGBA) *image.RGBA {
@@ -220,33 +196,16 @@ func (l layout) drawBar(c draw.Canvas, r vg.Rectangle, m *scale, label string) {
 	c.FillText(s, vg.Point{X: x1 + 2*vg.Millimeter + widest + 4*vg.Millimeter, Y: (r.Min.Y + r.Max.Y) / 2}, label)
 }
 
-// Contours are lines of equal height of Z over a rectangle, over a heat map of
-// it.
-type Contours struct {
-	Title, X, Y, Label string
-	// XS and YS are the grid's coordinates, ascending and evenly spaced;
-	// Z[j*len(XS)+i] is the height at (XS[i], YS[j]). Heights that are no
-	// number leave holes.
-	XS, YS, Z []float64
-	// Levels is the number of lines. Default 12.
-	Levels int
-	// Marks are points to label.
-	Marks []Mark
-}
-
-// A Mark is a labelled point.
-type Mark struct {
-	Name string
-	X, Y float64
-}
-
 // grid is a plotter.GridXYZ of the heights.
 type grid struct{ Contours }
 
-func (g grid) Dims() (c, r int)   { return len(g.XS), len(g.YS) }
+func (g grid) Dims() (c, r int) { return len(g.XS), len(g.YS) }
+
 func (g grid) Z(c, r int) float64 { return g.Contours.Z[r*len(g.XS)+c] }
-func (g grid) X(c int) float64    { return g.XS[c] }
-func (g grid) Y(r int) float64    { return g.YS[r] }
+
+func (g grid) X(c int) float64 { return g.XS[c] }
+
+func (g grid) Y(r int) float64 { return g.YS[r] }
 
 // between interpolates the heights, u and v in [0,1] across the grid.
 func (g grid) between(u, v float64) float64 {
@@ -387,13 +346,4 @@ func (m pin) Plot(c draw.Canvas, p *plot.Plot) {
 		ring = append(ring, vg.Point{X: at.X + r*vg.Length(cos), Y: at.Y + r*vg.Length(sin)})
 	}
 	c.StrokeLines(m.style, ring)
-}
-
-func (c Contours) columns() []column {
-	x, y := column{name: orElse(c.X, "x")}, column{name: orElse(c.Y, "y")}
-	for i := range c.Z {
-		x.values = append(x.values, c.XS[i%len(c.XS)])
-		y.values = append(y.values, c.YS[i/len(c.XS)])
-	}
-	return []column{x, y, {name: orElse(c.Label, "z"), values: c.Z}}
 }

@@ -1,0 +1,15 @@
+//go:build small
+
+package plot
+
+import "io"
+
+// This file makes the small program, which has only the numbers of figures.
+
+var drawings []string
+
+const without = "; this lpn was built without drawings (-tags small)"
+
+type drawn any
+
+func (Style) render(io.Writer, string, []Figure) error { panic("plot: no drawings") }
