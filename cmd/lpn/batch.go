@@ -57,7 +57,7 @@ func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 		defer bar.end()
 	}
 	skipped, failed := 0, 0
-	var done []job
+	done := make([]bool, len(jobs))
 	one := func(i int) outcome {
 		j := jobs[i]
 		if ctx.Err() != nil {
@@ -109,7 +109,7 @@ func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 				all.Failed = append(all.Failed, f)
 			}
 		default:
-			done = append(done, j)
+			done[i] = true
 			switch {
 			case r.jsonLines:
 				if err := con.printJSON(o.result); err != nil {
@@ -133,7 +133,7 @@ func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 		con.remark("%d of %d skipped: their outputs exist", skipped, len(jobs))
 	}
 	if r.batch {
-		gone := con.vanished(done)
+		gone := con.vanished(jobs, done)
 		failed += len(gone)
 		all.Failed = append(all.Failed, gone...)
 	}
@@ -152,11 +152,11 @@ func (con *console) each(ctx context.Context, jobs []job, r runOfJobs,
 	return log.close()
 }
 
-// vanished names the outputs that something else has removed since they were
-// written: a folder deleted under a long batch is no success.
-func (con *console) vanished(done []job) (gone []failure) {
-	for _, j := range done {
-		if j.to == "-" || j.to == "" { // stdout, and commands that write no file
+// vanished names the outputs that something else has removed since their jobs were
+// done: a folder deleted under a long batch is no success.
+func (con *console) vanished(jobs []job, done []bool) (gone []failure) {
+	for i, j := range jobs {
+		if !done[i] || j.to == "-" || j.to == "" { // stdout, and commands that write no file
 			continue
 		}
 		if _, err := os.Lstat(j.to); errors.Is(err, fs.ErrNotExist) {
