@@ -77,8 +77,7 @@ func relative(a, b []float32) float64 {
 
 // levels calls f once for every instruction set of this machine.
 func levels(t *testing.T, f func(t *testing.T)) {
-	best := kernel.CPU()
-	for l := kernel.Generic; l <= best; l++ {
+	for _, l := range kernel.Levels() {
 		t.Run(l.String(), func(t *testing.T) {
 			defer kernel.SetLevel(l)()
 			f(t)

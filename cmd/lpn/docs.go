@@ -119,7 +119,7 @@ const manualIntro = `Data goes to stdout, everything else to stderr. Errors are 
 status is 0 when all is done, 1 when the work failed, 2 for bad usage, 3 when
 some inputs of a batch failed (each is named, the others are written) and 130
 after Ctrl-C, with nothing half-written. Output is never coloured, so NO_COLOR
-changes nothing. LPN_CPU=generic, avx2 or avx512 lowers the vector instructions
+changes nothing. LPN_CPU=generic, neon, avx2 or avx512 lowers the vector instructions
 in use, GOMEMLIMIT the memory.`
 
 // writeMarkdown prints the manual as docs/cli.md.

@@ -29,7 +29,7 @@ func doctorCommand() *cli.Command {
 		Usage: "check that every set of vector instructions of this machine computes the right numbers",
 		Description: "Evaluates two small networks and solves a Fourier problem with every set of instructions that\n" +
 			"the processor has, and compares the results with stored numbers. The exit status is 1 if one is\n" +
-			"wrong. The environment variable LPN_CPU=generic, avx2 or avx512 restricts the instructions.\n\n" +
+			"wrong. The environment variable LPN_CPU=generic, neon, avx2 or avx512 restricts the instructions.\n\n" +
 			"Examples:\n" +
 			"lpn doctor\n" +
 			"lpn doctor --json",
@@ -207,8 +207,7 @@ func selfTestPicture() operators.Image {
 // use.
 func selfTests() []selfTest {
 	var all []selfTest
-	top := kernel.CPU()
-	for level := top; level >= kernel.Generic; level-- {
+	for _, level := range slices.Backward(kernel.Levels()) {
 		restore := kernel.SetLevel(level)
 		for _, name := range selfTestNames {
 			all = append(all, judge(name, level, func() ([]float32, []float32, error) { return networkTest(name) }))

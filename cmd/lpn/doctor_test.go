@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,7 +91,8 @@ func TestDoctor(t *testing.T) {
 // eachLevel runs f with every set of instructions below the one in use.
 func eachLevel(t *testing.T, f func(level string)) {
 	t.Helper()
-	for level := kernel.CPU() - 1; level >= kernel.Generic; level-- {
+	levels := kernel.Levels()
+	for _, level := range slices.Backward(levels[:len(levels)-1]) {
 		restore := kernel.SetLevel(level)
 		f(level.String())
 		restore()

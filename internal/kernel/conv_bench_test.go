@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -40,10 +41,7 @@ var convBenches = []struct {
 // (of which those in the padding are skipped or cost nothing).
 func BenchmarkConv(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, l := range []Level{AVX512, AVX2, Generic} {
-		if l > detect() {
-			continue
-		}
+	for _, l := range slices.Backward(Levels()) {
 		for _, c := range convBenches {
 			s := c.s
 			oh, ow := s.Out()

@@ -11,10 +11,7 @@ import (
 // levels runs f at every level of this machine.
 func levels(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
-	for _, l := range []Level{Generic, AVX2, AVX512} {
-		if l > detect() {
-			continue
-		}
+	for _, l := range Levels() {
 		t.Run(l.String(), func(t *testing.T) {
 			defer SetLevel(l)()
 			f(t)

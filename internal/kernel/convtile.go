@@ -42,6 +42,7 @@ type engine struct {
 
 var engines = [...]engine{
 	Generic: {Generic, 16, []int{0, 4, 4, 4, 4}},
+	NEON:    {NEON, 4, []int{0, 11, 10, 7, 6}},
 	AVX2:    {AVX2, 8, []int{0, 12, 6}},
 	AVX512:  {AVX512, 16, []int{0, 24, 14, 9, 6}},
 }

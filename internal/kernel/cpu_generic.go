@@ -1,5 +1,5 @@
-//go:build !amd64 || noasm
+//go:build (!amd64 && !arm64) || noasm
 
 package kernel
 
-func detect() Level { return Generic }
+func detect() []Level { return []Level{Generic} }

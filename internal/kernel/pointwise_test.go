@@ -312,7 +312,7 @@ func TestReductions(t *testing.T) {
 			ab += math.Abs(p - q)
 		}
 		var first [3]float64
-		for l := Generic; l <= detect(); l++ {
+		for _, l := range Levels() {
 			restore := SetLevel(l)
 			got := [3]float64{Dot(x, y), SquaredError(x, y), AbsError(x, y)}
 			restore()
@@ -506,7 +506,7 @@ func TestPointwisePanics(t *testing.T) {
 func FuzzElementwise(f *testing.F) {
 	f.Add(uint64(1), uint8(33))
 	f.Fuzz(func(t *testing.T, seed uint64, n uint8) {
-		for l := Generic; l <= detect(); l++ {
+		for _, l := range Levels() {
 			restore := SetLevel(l)
 			rng := rand.New(rand.NewPCG(seed, 0))
 			for _, e := range elementwises {
@@ -570,7 +570,7 @@ func BenchmarkPointwise(b *testing.B) {
 		{"Interleave3", func() { Interleave(z[:3*8192], x[:3*8192], 1, 64, 128, 3) }},
 		{"PadSym", func() { PadSym(z[:146*146], x[:128*128], 1, 128, 128, 9, 9, 9, 9) }},
 	} {
-		for l := Generic; l <= detect(); l++ {
+		for _, l := range Levels() {
 			b.Run(c.name+"/"+l.String(), func(b *testing.B) {
 				defer SetLevel(l)()
 				b.ReportAllocs()

@@ -180,7 +180,7 @@ func FuzzInterpolate(f *testing.F) {
 		src := normal(rng, int(at+math.Abs(step)*float64(n))+3)
 		was := normal(rng, int(n))
 		k := float32(slope)
-		for l := Generic; l <= detect(); l++ {
+		for _, l := range Levels() {
 			restore := SetLevel(l)
 			got := slices.Clone(was)
 			Interpolate(got, src, at, step, k)

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -47,10 +48,7 @@ func FuzzConvFive(f *testing.F) {
 // direct sum's operations.
 func BenchmarkConvFive(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, l := range []Level{AVX512, AVX2} {
-		if l > detect() {
-			continue
-		}
+	for _, l := range slices.Backward(Levels()[1:]) {
 		for _, c := range convBenches {
 			s := c.s
 			if s.K != 5 {

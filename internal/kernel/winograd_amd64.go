@@ -66,15 +66,6 @@ type winoKernel = func(m, a, b *float32, ahead, k, more, few, pitch, acc, places
 // A winoSumKernel multiplies blocks of some columns, and of one less, with a panel.
 type winoSumKernel = func(m, a, b *float32, k, more, few, pitch, acc, panels, mStep, aStep, bStep int)
 
-// even cuts n rows into blocks of most or fewer: more blocks of r rows and then
-// few of r-1.
-func even(n, most int) (r, more, few int) {
-	blocks := (n + most - 1) / most
-	r = (n + blocks - 1) / blocks
-	few = r*blocks - n
-	return r, blocks - few, few
-}
-
 // winoProduct is winoProductGo. What is ahead floats from u will be needed next.
 func winoProduct(l Level, m, v, u []float32, ahead, rows, ci, pitch, width, acc, places, mPlane, vPlane, uPlane int) {
 	if l == Generic {

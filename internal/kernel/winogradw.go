@@ -50,19 +50,27 @@ func newWinogradW(s ConvShape) *winogradW {
 }
 
 // productBlocks cuts n channels into blocks for products: of up to four vectors
-// of winoLane with AVX-512, and with AVX2 of two of half as many, the last of
-// three if they are odd.
+// of winoLane with AVX-512, and else of one, or the last of one and a half.
 func productBlocks(l Level, n int) []winoBlock {
 	if l == AVX512 {
 		return winoBlocks(n, 4)
 	}
 	b := winoBlocks(n, 1)
-	if k := len(b) - 1; l == AVX2 && k > 0 && b[k].used <= winoLane/2 {
+	if k := len(b) - 1; l != Generic && k > 0 && b[k].used <= winoLane/2 {
 		b[k-1].used += b[k].used
 		b[k-1].width += winoLane / 2
 		b = b[:k]
 	}
 	return b
+}
+
+// even cuts n rows into blocks of most or fewer: more blocks of r rows and then
+// few of r-1.
+func even(n, most int) (r, more, few int) {
+	blocks := (n + most - 1) / most
+	r = (n + blocks - 1) / blocks
+	few = r*blocks - n
+	return r, blocks - few, few
 }
 
 // winoBlocks cuts n channels into even blocks of at most most vectors.

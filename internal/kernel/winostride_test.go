@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -118,10 +119,7 @@ func BenchmarkWinoStride(b *testing.B) {
 		{1, 128, 128, 64, 64, 3, 2, 1},
 		{4, 28, 28, 64, 64, 3, 2, 1},
 	} {
-		for l := AVX512; l >= AVX2; l-- {
-			if l > detect() {
-				continue
-			}
+		for _, l := range slices.Backward(Levels()[1:]) {
 			restore := SetLevel(l)
 			rng := rand.New(rand.NewPCG(1, 2))
 			x, y, w := normal(rng, s.lenX()), normal(rng, s.lenY()), normal(rng, s.lenW())
