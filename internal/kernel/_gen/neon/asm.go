@@ -176,7 +176,7 @@ func (r *routine) parse(sig string) (size int) {
 		}
 		names = names[:0]
 	}
-	return (size + 7) / 8 * 8
+	return size
 }
 
 // p writes an instruction.

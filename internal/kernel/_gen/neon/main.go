@@ -15,7 +15,7 @@ import (
 func main() {
 	dir := flag.String("out", "", "folder to write to")
 	flag.Parse()
-	for _, family := range []func(dir string) error{tiles, winograd} {
+	for _, family := range []func(dir string) error{tiles, winograd, pointwise} {
 		if err := family(*dir); err != nil {
 			log.Fatal(err)
 		}
