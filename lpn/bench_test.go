@@ -15,6 +15,7 @@ func BenchmarkEval(b *testing.B) {
 		cfg  Config
 		side int
 	}{
+		{"natural", Natural(1, 0.1), 128},
 		{"natural", Natural(1, 0.1), 256},
 		{"natural", Natural(1, 0.1), 512},
 		{"colour", Natural(3, 0.1), 256},

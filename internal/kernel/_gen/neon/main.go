@@ -15,7 +15,7 @@ import (
 func main() {
 	dir := flag.String("out", "", "folder to write to")
 	flag.Parse()
-	for _, family := range []func(dir string) error{tiles, winograd, pointwise} {
+	for _, family := range []func(dir string) error{tiles, winograd, pointwise, fft} {
 		if err := family(*dir); err != nil {
 			log.Fatal(err)
 		}
