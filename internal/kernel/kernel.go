@@ -34,10 +34,10 @@
 //
 // # Go and assembly
 //
-// Every routine is written in Go. On amd64 the hot ones also exist in AVX2 and
-// AVX-512 assembly, written by the generators in _gen (a module of its own;
-// go generate runs them) and chosen when the program starts by what the
-// processor has. The tests compare each against the Go version, which the
-// build tag noasm selects everywhere. Assembly and Go round differently; the
-// tests state by how much.
+// Every routine is written in Go. The hot ones also exist in assembly, for amd64
+// with AVX2 and AVX-512 and for arm64 with NEON, written by the generators in _gen
+// (a module of its own; go generate runs them) and chosen when the program starts
+// by what the processor has ([Levels]). The tests compare each against the Go
+// version, which the build tag noasm selects everywhere. Assembly and Go round
+// differently; the tests state by how much.
 package kernel

@@ -1,7 +1,8 @@
 package kernel
 
 // The inner routines of F(4x4,5x5) in Go, at the points 0, 1, -1, 2, -2, 1/2,
-// -1/2 and infinity, in this order. Their assembly is in winograd_amd64.s.
+// -1/2 and infinity, in this order. Their assembly is in winograd_amd64.s and
+// winograd_arm64.s.
 
 // fiveInputGo is v[8*i+j][k] = (B'dB)[i][j] of channel k.
 func fiveInputGo(v, x []float32, n, pixel, row, plane int) {

@@ -436,7 +436,8 @@ func (c *winograd) scatter(dst, tile []float32, rows, cols, n int, into Into) {
 	}
 }
 
-// The inner routines of F(4x4,3x3) in Go. Their assembly is in winograd_amd64.s.
+// The inner routines of F(4x4,3x3) in Go. Their assembly is in winograd_amd64.s and
+// winograd_arm64.s.
 
 // winoInputGo is v[6*i+j][k] = (B'dB)[i][j] of channel k.
 func winoInputGo(v, x []float32, n, pixel, row, plane int) {

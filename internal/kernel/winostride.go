@@ -225,7 +225,8 @@ func (c *winoStride) output(dst, m []float32, t, k, n int, acc bool, tmp, tile [
 	}
 }
 
-// The inner routines, in Go. Their assembly is in winograd_amd64.go.
+// The inner routines, in Go. Their assembly is in winograd_amd64.s and
+// winograd_arm64.s.
 
 // strideLine is F(4,2)'s transform of the input, and then the four values
 // that the middle tap meets.
