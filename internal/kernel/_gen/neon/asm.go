@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"go/format"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -127,7 +129,7 @@ func (f *file) routine(name, sig, doc string, body func(r *routine)) {
 		p("MOVD $%s(SB), %v", f.table(bits), consts)
 		p("FMOVQ (%v), %s", consts, g.v.f())
 	}
-	for _, bits := range sortedKeys(r.whole) {
+	for _, bits := range slices.Sorted(maps.Keys(r.whole)) {
 		p("MOVW $0x%08x, %v", bits, consts)
 		p("VDUP %v, %s", consts, r.whole[bits].s4())
 	}
@@ -149,7 +151,7 @@ func (f *file) routine(name, sig, doc string, body func(r *routine)) {
 // parse finds the offsets of the arguments of a signature like
 // "(dst, x []float32, n int)".
 func (r *routine) parse(sig string) (size int) {
-	size4 := func(t string) (size, align int) {
+	sizeOf := func(t string) (size, align int) {
 		switch {
 		case strings.HasPrefix(t, "[]"):
 			return 24, 8
@@ -166,7 +168,7 @@ func (r *routine) parse(sig string) (size int) {
 			continue
 		}
 		for _, n := range names {
-			s, a := size4(t)
+			s, a := sizeOf(t)
 			size = (size + a - 1) / a * a
 			r.params[n] = size
 			if s == 24 {
@@ -585,19 +587,4 @@ func (r *routine) repeat(n gp, body func()) {
 	r.p("SUBS $1, %v", n)
 	r.p("BNE %s", top)
 	r.here(done)
-}
-
-func sortedKeys(m map[uint32]vec) []uint32 {
-	var k []uint32
-	for b := range m {
-		k = append(k, b)
-	}
-	for i := range k {
-		for j := range i {
-			if k[i] < k[j] {
-				k[i], k[j] = k[j], k[i]
-			}
-		}
-	}
-	return k
 }
