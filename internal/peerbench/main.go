@@ -9,23 +9,30 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
-// A Row is one comparison.
+// A Row is one comparison. Peer is the time of the fastest rival.
 type Row struct {
-	Name  string  `json:"name"`
-	Ours  float64 `json:"ours_ms"`
-	Peer  float64 `json:"peer_ms"`
-	Ratio float64 `json:"ratio"`
+	Name     string  `json:"name"`
+	Ours     float64 `json:"ours_ms"`
+	Peer     float64 `json:"peer_ms"`
+	Ratio    float64 `json:"ratio"`
+	Eager    float64 `json:"eager_ms,omitempty"`
+	Compiled float64 `json:"compiled_ms,omitempty"`
+	Note     string  `json:"note,omitempty"` // the rivals' memory layouts, or why there is no compiled one
 }
 
 // A Report is everything that was measured.
 type Report struct {
-	Rows []Row `json:"rows"`
+	About string `json:"about"` // both sides, by version
+	Rows  []Row  `json:"rows"`
 	// MemoryMiB is the peak memory of one prox on 4096x4096 gray, 0 when it
 	// was not measured.
 	MemoryMiB float64  `json:"memory_mib,omitempty"`
@@ -36,12 +43,27 @@ type Report struct {
 // A side runs its work some times and returns the milliseconds of one run.
 type side func(times int) (float64, error)
 
-// A bench is a row to be measured. setup prepares both sides, checks that they
-// agree, and returns them with a function that cleans up.
+// A rival is one way in which the peer does the work: "eager" or "compiled" for
+// PyTorch, "" if there is but one.
+type rival struct {
+	how string
+	run side
+}
+
+// A contest is a row that is ready to be measured: both sides agree.
+type contest struct {
+	ours   side
+	rivals []rival
+	note   string
+	done   func()
+}
+
+// A bench is a row to be measured. setup prepares the sides and checks that they
+// agree.
 type bench struct {
 	name  string
 	needs string // "torch", "scipy" or nothing
-	setup func(p *peer) (ours, theirs side, done func(), err error)
+	setup func(p *peer) (contest, error)
 }
 
 func main() {
@@ -93,7 +115,7 @@ func main() {
 }
 
 func measure(match *regexp.Regexp, interpreters []string, rounds, threads int) Report {
-	r := Report{Rows: []Row{}}
+	r := Report{Rows: []Row{}, About: fmt.Sprintf("lpn: %s, %v, %d cores", runtime.Version(), kernel.CPU(), runtime.NumCPU())}
 	var missing []string
 	p, err := startPeer(interpreters)
 	if err != nil {
@@ -101,12 +123,14 @@ func measure(match *regexp.Regexp, interpreters []string, rounds, threads int) R
 		missing = append(missing, err.Error())
 	} else {
 		defer p.close()
+		r.About += "; peer: " + p.about(threads)
 	}
+	fmt.Fprintln(os.Stderr, "peerbench:", r.About)
 	if p == nil || p.Torch == "" {
-		missing = append(missing, "PyTorch is missing (apt-get install python3-torch)")
+		missing = append(missing, "PyTorch is missing (pip install -r internal/peerbench/requirements.txt)")
 	}
 	if p == nil || p.Scipy == "" {
-		missing = append(missing, "SciPy is missing (apt-get install python3-scipy)")
+		missing = append(missing, "SciPy is missing (pip install -r internal/peerbench/requirements.txt)")
 	}
 	if r.Missing = strings.Join(missing, "; "); r.Missing != "" {
 		fmt.Fprintln(os.Stderr, "peerbench:", r.Missing)
@@ -135,13 +159,16 @@ func measure(match *regexp.Regexp, interpreters []string, rounds, threads int) R
 
 // measure alternates the sides; each turn lasts some 100 ms at least.
 func (b bench) measure(p *peer, rounds int) (Row, error) {
-	ours, theirs, done, err := b.setup(p)
+	c, err := b.setup(p)
 	if err != nil {
 		return Row{}, err
 	}
-	defer done()
-	sides := [2]side{ours, theirs}
-	var times [2]int
+	defer c.done()
+	sides := []side{c.ours}
+	for _, r := range c.rivals {
+		sides = append(sides, r.run)
+	}
+	times := make([]int, len(sides))
 	for i, s := range sides {
 		ms, err := s(1) // warm up
 		if err == nil {
@@ -152,7 +179,7 @@ func (b bench) measure(p *peer, rounds int) (Row, error) {
 		}
 		times[i] = max(1, min(1000, int(100/ms)))
 	}
-	var ms [2][]float64
+	ms := make([][]float64, len(sides))
 	for range rounds {
 		for i, s := range sides {
 			v, err := s(times[i])
@@ -162,8 +189,19 @@ func (b bench) measure(p *peer, rounds int) (Row, error) {
 			ms[i] = append(ms[i], v)
 		}
 	}
-	a, c := median(ms[0]), median(ms[1])
-	return Row{b.name, round(a), round(c), round(c / a)}, nil
+	row := Row{Name: b.name, Ours: round(median(ms[0])), Peer: math.Inf(1), Note: c.note}
+	for i, r := range c.rivals {
+		t := round(median(ms[i+1]))
+		row.Peer = min(row.Peer, t)
+		switch r.how {
+		case "eager":
+			row.Eager = t
+		case "compiled":
+			row.Compiled = t
+		}
+	}
+	row.Ratio = round(row.Peer / row.Ours)
+	return row, nil
 }
 
 func median(x []float64) float64 {
@@ -206,10 +244,21 @@ func now() time.Duration {
 }
 
 func (r Report) table(w io.Writer) {
+	fmt.Fprintln(w, r.About)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "ours ms\tpeer ms\tratio\t")
+	fmt.Fprintln(t, "ours ms\teager ms\tcompiled ms\tpeer ms\tratio\t")
+	shown := func(ms float64) string {
+		if ms == 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.4g", ms)
+	}
 	for _, x := range r.Rows {
-		fmt.Fprintf(t, "%.4g\t%.4g\t%.2f\t  %s\n", x.Ours, x.Peer, x.Ratio, x.Name)
+		name := x.Name
+		if x.Note != "" {
+			name += " (" + x.Note + ")"
+		}
+		fmt.Fprintf(t, "%.4g\t%s\t%s\t%.4g\t%.2f\t  %s\n", x.Ours, shown(x.Eager), shown(x.Compiled), x.Peer, x.Ratio, name)
 	}
 	t.Flush()
 	if r.MemoryMiB > 0 {

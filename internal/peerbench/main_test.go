@@ -27,7 +27,7 @@ func TestMedianAndRound(t *testing.T) {
 
 func TestMissingPython(t *testing.T) {
 	r := measure(regexp.MustCompile("FFT"), []string{"/no/such/python"}, 1, 1)
-	if len(r.Rows) != 0 || !strings.Contains(r.Missing, "python3-torch") || !strings.Contains(r.Missing, "python3-scipy") {
+	if len(r.Rows) != 0 || !strings.Contains(r.Missing, "PyTorch is missing") || !strings.Contains(r.Missing, "SciPy is missing") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -65,12 +65,12 @@ func TestAgreement(t *testing.T) {
 		step("step", lpn.Pyramid(1, 0.1), 2, 16, 1),
 		step("step of a softplus network", lpn.SoftplusAny(3, 8, 3, 0.1), 2, 12, 1),
 	} {
-		_, _, done, err := b.setup(p)
+		c, err := b.setup(p)
 		if err != nil {
 			t.Errorf("%s: %v", b.name, err)
 			continue
 		}
-		done()
+		c.done()
 	}
 }
 
@@ -96,10 +96,10 @@ func TestFanAgreement(t *testing.T) {
 		t.Skip("no SciPy")
 	}
 	for _, what := range []string{"projection", "back-projection"} {
-		_, _, done, err := fan(what, 33, 20).setup(p)
+		c, err := fan(what, 33, 20).setup(p)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		done()
+		c.done()
 	}
 }
