@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -80,14 +81,31 @@ func main() {
 	flag.BoolVar(&cpuTime, "cpu", false, "measure the processor's time instead of the clock: for rows of one thread on a busy machine")
 	python := flag.String("python", "", "Python interpreter (default: the first of python3, /usr/bin/python3 that has PyTorch)")
 	file := flag.String("file", "", "measure only lpn restore, PNG to PNG, beside its network, on a picture of `WxH` pixels")
+	denoise := flag.String("denoise", "", "measure only whole denoising, of a picture of `WxH` pixels")
+	colour := flag.Bool("colour", false, "with -denoise, in colour")
+	pictures := flag.String("pictures", "", "with -denoise, the `folder` of PNG files for the PSNR (default: the picture that is timed)")
 	flag.Parse()
-	if *file != "" {
+	interpreters := []string{"python3", "/usr/bin/python3"}
+	if *python != "" {
+		interpreters = []string{*python}
+	}
+	if size := *file + *denoise; size != "" {
 		var w, h int
-		if _, err := fmt.Sscanf(*file, "%dx%d", &w, &h); err != nil || w < 1 || h < 1 {
-			fmt.Fprintln(os.Stderr, "peerbench: -file wants a size such as 4000x3000")
+		if _, err := fmt.Sscanf(size, "%dx%d", &w, &h); err != nil || w < 8 || h < 8 {
+			fmt.Fprintln(os.Stderr, "peerbench: want a size such as 4000x3000")
 			os.Exit(2)
 		}
-		if err := fileMain(w, h, *rounds); err != nil {
+		var err error
+		if *file != "" {
+			err = fileMain(w, h, *rounds)
+		} else {
+			c := comparison{h: h, w: w, channels: 1, folder: *pictures, rounds: *rounds, threads: *threads}
+			if *colour {
+				c.channels = 3
+			}
+			err = denoiseMain(os.Stdout, interpreters, c)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "peerbench:", err)
 			os.Exit(1)
 		}
@@ -97,10 +115,6 @@ func main() {
 	if err != nil || flag.NArg() > 0 || *rounds < 1 || *threads < 1 {
 		fmt.Fprintln(os.Stderr, "peerbench: want -only REGEXP, -rounds and -threads of at least 1, and no arguments")
 		os.Exit(2)
-	}
-	interpreters := []string{"python3", "/usr/bin/python3"}
-	if *python != "" {
-		interpreters = []string{*python}
 	}
 	r := measure(match, interpreters, *rounds, *threads)
 	if *asJSON {
@@ -115,7 +129,7 @@ func main() {
 }
 
 func measure(match *regexp.Regexp, interpreters []string, rounds, threads int) Report {
-	r := Report{Rows: []Row{}, About: fmt.Sprintf("lpn: %s, %v, %d cores", runtime.Version(), kernel.CPU(), runtime.NumCPU())}
+	r := Report{Rows: []Row{}}
 	var missing []string
 	p, err := startPeer(interpreters)
 	if err != nil {
@@ -123,8 +137,8 @@ func measure(match *regexp.Regexp, interpreters []string, rounds, threads int) R
 		missing = append(missing, err.Error())
 	} else {
 		defer p.close()
-		r.About += "; peer: " + p.about(threads)
 	}
+	r.About = about(p, threads)
 	fmt.Fprintln(os.Stderr, "peerbench:", r.About)
 	if p == nil || p.Torch == "" {
 		missing = append(missing, "PyTorch is missing (pip install -r internal/peerbench/requirements.txt)")
@@ -155,6 +169,26 @@ func measure(match *regexp.Regexp, interpreters []string, rounds, threads int) R
 		}
 	}
 	return r
+}
+
+// about says what is compared: both sides by version, and the cores. p may be nil.
+func about(p *peer, threads int) string {
+	clock := "wall time"
+	if cpuTime {
+		clock = "the processor's time"
+	}
+	s := fmt.Sprintf("%s, %v, threads %d of %d cores, %s", runtime.Version(), kernel.CPU(), threads, runtime.NumCPU(), clock)
+	if p == nil {
+		return s
+	}
+	s += "; Python " + p.Python
+	if p.Torch != "" {
+		s += fmt.Sprintf(", PyTorch %s (%s)", p.Torch, p.About)
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Others)) {
+		s += ", " + name + " " + p.Others[name]
+	}
+	return s
 }
 
 // measure alternates the sides; each turn lasts some 100 ms at least.

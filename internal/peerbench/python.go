@@ -14,8 +14,15 @@ import (
 	"strings"
 )
 
-//go:embed peer.py
-var script string
+var (
+	//go:embed peer.py
+	peerScript string
+	//go:embed denoise.py
+	denoiseScript string
+)
+
+// script is peer.py with denoise.py before its last line, which starts it.
+var script = strings.Replace(peerScript, "\nmain()\n", "\n"+denoiseScript+"\nmain()\n", 1)
 
 // A peer is the Python process that runs the other side.
 type peer struct {
@@ -25,23 +32,11 @@ type peer struct {
 	reply
 }
 
-// about says what the peer is.
-func (p *peer) about(threads int) string {
-	s := "Python " + p.Python
-	if p.Torch != "" {
-		s += fmt.Sprintf(", PyTorch %s (%s)", p.Torch, p.About)
-	}
-	if p.Scipy != "" {
-		s += ", SciPy " + p.Scipy
-	}
-	return fmt.Sprintf("%s; threads %d", s, threads)
-}
-
 // contest is one with ours, once the peer has been set up with what it replied.
 func (p *peer) contest(ours side, set reply, done func()) contest {
 	c := contest{ours: ours, done: done, note: set.Failed}
 	for _, mode := range slices.Sorted(maps.Keys(set.Modes)) {
-		if layout := set.Modes[mode]; layout == "channels_last" {
+		if layout := set.Modes[mode]; layout != "" && layout != "contiguous" {
 			c.note = strings.TrimPrefix(c.note+", "+mode+" "+layout, ", ")
 		}
 		c.rivals = append(c.rivals, rival{mode, func(times int) (float64, error) {
@@ -61,6 +56,7 @@ type reply struct {
 	Torch  string            `json:"torch"` // versions, "" when absent
 	Scipy  string            `json:"scipy"`
 	About  string            `json:"about"`  // of PyTorch's
+	Others map[string]string `json:"others"` // versions of other packages
 	Modes  map[string]string `json:"modes"`  // the memory layout of every way to run
 	Failed string            `json:"failed"` // why there is no compiled way
 	Value  float64           `json:"value"`
