@@ -407,7 +407,7 @@ def short(e):
 
 def setup(req, live):
     """Keeps the faster layout of each way to run the work, once all agree."""
-    if hasattr(os, "sched_setaffinity"):  # whatever starts threads of its own
+    if hasattr(os, "sched_setaffinity") and not req["cpu"]:  # for whatever starts threads of its own
         os.sched_setaffinity(0, range(min(req["threads"], os.cpu_count())))
     if torch:
         torch.set_flush_denormal(True)
