@@ -406,7 +406,10 @@ func filter(t target) {
 			for j := range g {
 				g[j] = load(t, t.tmp(tmp, i, j))
 			}
-			line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(at, j)) })
+			line(g, func(j int, v reg.VecVirtual) {
+				VMOVUPS(v, planes.at(at, j))
+				PREFETCHT0(planes.at(at, j).Offset(128)) // where later filters go
+			})
 			if i < 5 {
 				ADDQ(planes6, at)
 			}
