@@ -60,11 +60,11 @@ class DRUNet(torch.nn.Module if torch else object):
 
 
 def network_denoiser(shape):
-    def setup(y, sigma, _):
+    def setup(y, sigma, _, compile):
         torch.manual_seed(0)
         t = torch.from_numpy(y)
         t = t[None, None] if y.ndim == 2 else t.permute(2, 0, 1)[None].contiguous()
-        return evaluations(shape(t.shape[1]), t)
+        return evaluations(shape(t.shape[1]), t, compile)
 
     return setup
 
@@ -98,18 +98,8 @@ def nonlocal_means(y, sigma, strength):
     return lambda: denoise_nl_means(y, 5, 6, strength * sigma, fast_mode=True, sigma=sigma, channel_axis=None if y.ndim == 2 else -1)
 
 
-def one_way(make):
-    return lambda *args: {("", ""): make(*args)}
-
-
-DENOISERS = {
-    "DnCNN": network_denoiser(DnCNN),
-    "DRUNet": network_denoiser(DRUNet),
-    "OpenCV": one_way(opencv),
-    "BM3D": one_way(bm3d),
-    "TV": one_way(tv),
-    "NLM": one_way(nonlocal_means),
-}
+NETWORKS = {"DnCNN": network_denoiser(DnCNN), "DRUNet": network_denoiser(DRUNet)}
+DENOISERS = {"OpenCV": opencv, "BM3D": bm3d, "TV": tv, "NLM": nonlocal_means}
 
 
 def setup_denoise(req):
@@ -117,7 +107,7 @@ def setup_denoise(req):
     y = np.fromfile(req["file"], np.float32)
     y = y.reshape(req["h"], req["w"]) if c == 1 else np.ascontiguousarray(y.reshape(c, req["h"], req["w"]).transpose(1, 2, 0))
     planar = lambda out: np.ascontiguousarray(out if c == 1 else np.moveaxis(out, -1, 0), np.float32)
-    ways = DENOISERS[req["method"]](y, req["sigma"], req["strength"])
-    if req["method"] in ("DnCNN", "DRUNet"):
-        return ways
-    return {way: lambda run=run: planar(run()) for way, run in ways.items()}
+    if req["method"] in NETWORKS:
+        return NETWORKS[req["method"]](y, req["sigma"], req["strength"], req["compile"])
+    run = DENOISERS[req["method"]](y, req["sigma"], req["strength"])
+    return {("", ""): lambda: planar(run())}

@@ -79,6 +79,7 @@ func main() {
 	rounds := flag.Int("rounds", 7, "alternations of the two sides")
 	threads := flag.Int("threads", 1, "threads of both sides, in rows that do not say otherwise")
 	flag.BoolVar(&cpuTime, "cpu", false, "measure the processor's time instead of the clock: for rows of one thread on a busy machine")
+	flag.BoolVar(&eagerOnly, "eager", false, "do not compile PyTorch's side, which takes half a minute a row")
 	python := flag.String("python", "", "Python interpreter (default: the first of python3, /usr/bin/python3 that has PyTorch)")
 	file := flag.String("file", "", "measure only lpn restore, PNG to PNG, beside its network, on a picture of `WxH` pixels")
 	denoise := flag.String("denoise", "", "measure only whole denoising, of a picture of `WxH` pixels")

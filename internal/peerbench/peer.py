@@ -243,7 +243,7 @@ def in_layouts(net, *data):
         yield name, copy.deepcopy(net).to(memory_format=layout), *(t.to(memory_format=layout) for t in data)
 
 
-def evaluations(net, x, then=lambda x: x):
+def evaluations(net, x, compile, then=lambda x: x):
     """The evaluation of a network, eager and compiled, in both layouts."""
 
     def run(f, x):
@@ -257,13 +257,14 @@ def evaluations(net, x, then=lambda x: x):
     out = {}
     for layout, laid, y in in_layouts(net.eval(), x):
         out["eager", layout] = run(laid, y)
-        out["compiled", layout] = run(torch.compile(laid), y)
+        if compile:
+            out["compiled", layout] = run(torch.compile(laid), y)
     return out
 
 
 def setup_prox(req):
     net, _, y, unit = network(req)
-    out = evaluations(net, y, lambda f: f * unit)
+    out = evaluations(net, y, req["compile"], lambda f: f * unit)
     if isinstance(net, Softplus):
         for layout, laid, y in in_layouts(net.requires_grad_(False), y):
             out["eager", layout + ", autograd"] = lambda laid=laid, y=y: laid.derived(y, False) * unit
@@ -278,7 +279,7 @@ def setup_train(req):
     if isinstance(net, Softplus):
         for layout, laid, y, x in in_layouts(net, y, x):
             out["eager", layout + ", autograd"] = train_step(laid, lambda f: f, x, y, lambda y, laid=laid: laid.derived(y, True))
-    for layout, laid, y, x in in_layouts(net, y, x):
+    for layout, laid, y, x in in_layouts(net, y, x) if req["compile"] else ():
         out["compiled", layout] = train_step(laid, torch.compile, x, y)
     return out
 
@@ -308,7 +309,7 @@ def setup_conv(req):
     x = torch.randn(1, c, h, h)
     y = torch.randn(1, c, h // stride, h // stride)
     if req["what"] == "forward":
-        return evaluations(net, x)
+        return evaluations(net, x, req["compile"])
     mask = [False, True, False] if req["what"] == "weight" else [True, False, False]
     args = ([stride] * 2, [1, 1], [1, 1], False, [0, 0], 1, mask)
 
