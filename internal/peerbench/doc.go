@@ -27,8 +27,8 @@
 // The rows of -denoise know the noise, 25/255. Networks of the shapes of DnCNN
 // and DRUNet have random weights, so only their time is measured; the PSNR
 // beside it is the published one. Strengths of the methods that have one are
-// chosen for the best PSNR on a picture of ours. Above 512x512 the others run
-// on a square of that size and their time is scaled.
+// chosen for the best PSNR on a picture of ours. Of pictures with more than
+// 256x256 pixels the others get a square of that size, and their time is scaled.
 //
 // The other side is peer.py and denoise.py, run by a Python with the packages
 // of requirements.txt (-python names it):
