@@ -86,6 +86,11 @@ func main() {
 	colour := flag.Bool("colour", false, "with -denoise, in colour")
 	pictures := flag.String("pictures", "", "with -denoise, the `folder` of PNG files for the PSNR (default: the picture that is timed)")
 	flag.Parse()
+	match, err := regexp.Compile(*only)
+	if err != nil || flag.NArg() > 0 || *rounds < 1 || *threads < 1 {
+		fmt.Fprintln(os.Stderr, "peerbench: want -only REGEXP, -rounds and -threads of at least 1, and no arguments")
+		os.Exit(2)
+	}
 	interpreters := []string{"python3", "/usr/bin/python3"}
 	if *python != "" {
 		interpreters = []string{*python}
@@ -96,7 +101,6 @@ func main() {
 			fmt.Fprintln(os.Stderr, "peerbench: want a size such as 4000x3000")
 			os.Exit(2)
 		}
-		var err error
 		if *file != "" {
 			err = fileMain(w, h, *rounds)
 		} else {
@@ -111,11 +115,6 @@ func main() {
 			os.Exit(1)
 		}
 		return
-	}
-	match, err := regexp.Compile(*only)
-	if err != nil || flag.NArg() > 0 || *rounds < 1 || *threads < 1 {
-		fmt.Fprintln(os.Stderr, "peerbench: want -only REGEXP, -rounds and -threads of at least 1, and no arguments")
-		os.Exit(2)
 	}
 	r := measure(match, interpreters, *rounds, *threads)
 	if *asJSON {

@@ -253,7 +253,8 @@ def evaluations(net, x, compile, then=lambda x: x):
 
         return once
 
-    torch._inductor.config.freezing = True  # packs the weights once
+    if compile:
+        torch._inductor.config.freezing = True  # packs the weights once
     out = {}
     for layout, laid, y in in_layouts(net.eval(), x):
         out["eager", layout] = run(laid, y)
@@ -413,6 +414,7 @@ def setup(req, live):
     if torch:
         torch.set_flush_denormal(True)
         torch.set_num_threads(req["threads"])
+    req["compile"] = req["compile"] and hasattr(torch, "compile")
     live.clear()
     first, best, reply = None, {}, {"modes": {}}
     ways = SETUP[req["kind"]](req)
