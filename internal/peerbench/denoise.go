@@ -165,8 +165,8 @@ func denoiseMain(w io.Writer, interpreters []string, c comparison) error {
 	if err != nil {
 		return err
 	}
-	timed, tuning := photoOf(m, c.channels, c.h, c.w), photoOf(m, c.channels, min(c.h, crop), min(c.w, crop))
-	theirs, scale := timed, 1.0
+	whole, tuning := photoOf(m, c.channels, c.h, c.w), photoOf(m, c.channels, min(c.h, crop), min(c.w, crop))
+	theirs, scale := whole, 1.0
 	if c.h*c.w > crop*crop {
 		theirs = photoOf(m, c.channels, crop, crop)
 		scale = float64(c.h) * float64(c.w) / (crop * crop)
@@ -182,11 +182,15 @@ func denoiseMain(w io.Writer, interpreters []string, c comparison) error {
 	if err != nil {
 		return err
 	}
-	ours, err := denoiser(net, timed, c.threads)
+	ours, err := denoiser(net, whole, c.threads)
 	if err != nil {
 		return err
 	}
-	quality, err := meanPSNR(append(judged, theirs)[:max(1, len(judged))], func(in photo) ([]float32, error) {
+	seen := judged
+	if seen == nil {
+		seen = []photo{theirs}
+	}
+	quality, err := meanPSNR(seen, func(in photo) ([]float32, error) {
 		b, err := net.On(in.shape, lpn.Threads(c.threads))
 		if err != nil {
 			return nil, err
