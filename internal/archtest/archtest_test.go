@@ -61,7 +61,7 @@ var rooms = map[string][]string{
 	"internal/scenes":        {},
 	"internal/blindjudge":    {"internal/imageio", "operators", "operators/noise", "lpn/blind", "lpn/priors", "lpn/restore"},
 	"internal/scanjudge":     {"internal/imageio", "operators", "operators/noise", "solvers/metrics", "lpn/priors", "lpn/restore"},
-	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/train"},
+	"internal/peerbench":     {"internal/checkpoint", "internal/kernel", "operators", "solvers", "lpn", "lpn/priors", "lpn/train"},
 	"internal/measured":      {"internal/imageio", "lpn/blind", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise"},
 	"internal/flags":         {"internal/atomicfile", "internal/imageio", "internal/measured", "internal/npy", "internal/spell", "internal/sysmem", "lpn/blind", "lpn/explore", "lpn/priors", "lpn/restore", "operators"},
 	"lpn/serve":              {"internal/imageio", "internal/measured", "internal/plot", "internal/sysmem", "lpn", "lpn/explore", "lpn/priors", "lpn/restore", "operators", "operators/noise", "solvers"},

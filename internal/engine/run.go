@@ -141,10 +141,13 @@ func (r *run) Part(worker, part int) {
 	}
 	if o := s.head; o != nil {
 		switch {
-		case o.kind == resample && r.strip != nil && !r.strip.planes && o.some != nil:
-			rows := r.strip.rows
-			from := o.reach(rows)
-			o.some(r.rows(o.out[0], worker, rows.Lo, rows.Hi), r.rows(o.in[0], worker, from.Lo, from.Hi), rows.Len())
+		case o.kind == resample && s.per > 0:
+			lo, hi := s.bounds(part)
+			if r.strip != nil && !r.strip.planes {
+				lo, hi = max(lo, r.strip.rows.Lo), min(hi, r.strip.rows.Hi)
+			}
+			from := o.reach(Range{lo, hi})
+			o.some(r.rows(o.out[0], worker, lo, hi), r.rows(o.in[0], worker, from.Lo, from.Hi), hi-lo)
 			return
 		case o.kind == resample:
 			r.picture(o, part, s.parts)

@@ -15,7 +15,7 @@ import (
 // the result has the same bits on any number of threads.
 type stage struct {
 	rows, width int // the grid of the row-wise operations: N*H rows
-	per         int // rows a part, when there is no convolution
+	per         int // rows a part, when there is no convolution and no resampling of whole pictures
 	step        int // rows that the row-wise operations do one after the other
 	parts       int
 	head        *op   // a convolution, a resampling, or nil
@@ -26,6 +26,10 @@ type stage struct {
 // works on: few enough to stay in the second-level cache with some operands.
 // stepFloats is the same of a step.
 const partFloats, stepFloats = 1 << 14, 1 << 12
+
+// cellFloats is about how many elements a part of a resampling makes, when its rows are
+// apart: enough to be worth waking a worker.
+const cellFloats = 1 << 16
 
 // rowsOf is how many rows of d are so many floats, or one.
 func rowsOf(d network.Dims, floats int) int { return max(1, floats/(d.W*max(d.C, 16))) }
@@ -80,7 +84,11 @@ func group(ops []*op) []*stage {
 				}
 				parts = o.terms[0].plan.Parts()
 			}
-			start(d, parts, o)
+			s := start(d, parts, o)
+			if o.some != nil && d.N == 1 {
+				s.per = (max(1, cellFloats/(d.W*d.C)) + blockRows - 1) / blockRows * blockRows
+				s.parts = (d.H + s.per - 1) / s.per
+			}
 			for _, v := range o.out {
 				v.stage = len(stages) - 1
 			}

@@ -289,8 +289,8 @@ func (s *stage) blocks(r Range, n int) Range {
 // partsOf is the parts that have some rows of every plane of a grid.
 func (s *stage) partsOf(r Range, d network.Dims) (parts []int) {
 	for part := range s.parts {
-		lo, hi := part*d.H, (part+1)*d.H // of a resampling: a plane
-		if s.head == nil || s.head.kind != resample {
+		lo, hi := part*d.H, (part+1)*d.H // of a resampling of planes
+		if s.convolves() || s.per > 0 {
 			lo, hi = s.bounds(part)
 		}
 		for n := lo / d.H; n*d.H < hi; n++ {

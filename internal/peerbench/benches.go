@@ -93,21 +93,21 @@ func largeProx() (side, error) { return bound(lpn.Natural(1, 25.0/255), 4096, 1)
 
 // versus compares two sides of our own; the second is the peer.
 func versus(name string, a, b func() (side, error)) bench {
-	return bench{name: name, setup: func(*peer) (side, side, func(), error) {
+	return bench{name: name, setup: func(*peer) (contest, error) {
 		x, err := a()
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		y, err := b()
-		return x, y, func() {}, err
+		return contest{ours: x, rivals: []rival{{"", y}}, done: func() {}}, err
 	}}
 }
 
 // levels compares instruction sets; the peer is the better one.
 func levels(name string, cfg lpn.Config, size int) bench {
-	return bench{name: name, setup: func(*peer) (side, side, func(), error) {
+	return bench{name: name, setup: func(*peer) (contest, error) {
 		if kernel.CPU() < kernel.AVX512 {
-			return nil, nil, nil, errors.New("this machine has no AVX-512")
+			return contest{}, errors.New("this machine has no AVX-512")
 		}
 		at := func(l kernel.Level) (side, error) {
 			restore := kernel.SetLevel(l)
@@ -120,19 +120,11 @@ func levels(name string, cfg lpn.Config, size int) bench {
 		}
 		low, err := at(kernel.AVX2)
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		high, err := at(kernel.AVX512)
-		return low, high, func() {}, err
+		return contest{ours: low, rivals: []rival{{"", high}}, done: func() {}}, err
 	}}
-}
-
-// remote is the peer's side after a setup.
-func (p *peer) side() side {
-	return func(times int) (float64, error) {
-		r, err := p.ask(map[string]any{"do": "run", "times": times, "cpu": cpuTime})
-		return r.Ms, err
-	}
 }
 
 // share writes the network's weights and the data for the peer, in a folder
@@ -153,32 +145,32 @@ func share(net *lpn.Network, data ...checkpoint.Tensor) (dir, path string, done 
 }
 
 func prox(name string, cfg lpn.Config, size, threads int) bench {
-	return bench{name: name, needs: "torch", setup: func(p *peer) (side, side, func(), error) {
+	return bench{name: name, needs: "torch", setup: func(p *peer) (contest, error) {
 		net, err := network(cfg)
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		s := operators.Shape{C: cfg.Channels, H: size, W: size}
 		b, err := net.On(s, lpn.Threads(threads))
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		y, dst := random(s.Len(), 3), make([]float32, s.Len())
 		dir, path, done, err := share(net, checkpoint.Tensor{Name: "y", Shape: []int{1, s.C, s.H, s.W}, Data: y})
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		out := filepath.Join(dir, "f.bin")
-		_, err = p.ask(map[string]any{"do": "setup", "kind": "prox", "config": cfg, "file": path, "out": out, "threads": threads})
+		set, err := p.ask(request{"do": "setup", "kind": "prox", "config": cfg, "file": path, "out": out, "threads": threads})
 		if err == nil {
 			b.Eval(dst, y)
 			err = agree(dst, out)
 		}
 		if err != nil {
 			done()
-			return nil, nil, nil, err
+			return contest{}, err
 		}
-		return timed(func() { b.Eval(dst, y) }), p.side(), done, nil
+		return p.contest(timed(func() { b.Eval(dst, y) }), set, done), nil
 	}}
 }
 
@@ -275,10 +267,10 @@ func (t *trainer) stop() {
 }
 
 func step(name string, cfg lpn.Config, batch, size, threads int) bench {
-	return bench{name: name, needs: "torch", setup: func(p *peer) (side, side, func(), error) {
+	return bench{name: name, needs: "torch", setup: func(p *peer) (contest, error) {
 		net, err := network(cfg)
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		s := operators.Shape{C: cfg.Channels, H: size, W: size}
 		n := s.Len()
@@ -290,12 +282,12 @@ func step(name string, cfg lpn.Config, batch, size, threads int) bench {
 		shape := []int{batch, s.C, size, size}
 		_, path, done, err := share(net, checkpoint.Tensor{Name: "x", Shape: shape, Data: x}, checkpoint.Tensor{Name: "y", Shape: shape, Data: y})
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		defer done()
-		r, err := p.ask(map[string]any{"do": "setup", "kind": "train", "config": cfg, "file": path, "threads": threads})
+		r, err := p.ask(request{"do": "setup", "kind": "train", "config": cfg, "file": path, "threads": threads})
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		t := newTrainer(net, constant{s, x}, batch, threads)
 		loss, err := t.step()
@@ -304,22 +296,22 @@ func step(name string, cfg lpn.Config, batch, size, threads int) bench {
 		}
 		if err != nil {
 			t.stop()
-			return nil, nil, nil, err
+			return contest{}, err
 		}
-		return t.side, p.side(), t.stop, nil
+		return p.contest(t.side, r, t.stop), nil
 	}}
 }
 
 func stepThreads(name string, cfg lpn.Config, batch, size int) bench {
-	return bench{name: name, setup: func(*peer) (side, side, func(), error) {
+	return bench{name: name, setup: func(*peer) (contest, error) {
 		net, err := network(cfg)
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		s := operators.Shape{C: cfg.Channels, H: size, W: size}
 		src := constant{s, random(batch*s.Len(), 4)}
 		two, one := newTrainer(net, src, batch, 2), newTrainer(net, src, batch, 1)
-		return two.side, one.side, func() { two.stop(); one.stop() }, nil
+		return contest{ours: two.side, rivals: []rival{{"", one.side}}, done: func() { two.stop(); one.stop() }}, nil
 	}}
 }
 
@@ -345,7 +337,7 @@ func newJob(parts, scratch, threads int, part func(int, []float32)) *job {
 func conv(what string, c, h, stride, threads int) bench {
 	kind := map[string]string{"forward": "convolution", "input": "input gradient", "weight": "weight gradient"}[what]
 	name := fmt.Sprintf("%s 3x3, C=%d, %dx%d, stride %d, vs PyTorch", kind, c, h, h, stride)
-	return bench{name: name, needs: "torch", setup: func(p *peer) (side, side, func(), error) {
+	return bench{name: name, needs: "torch", setup: func(p *peer) (contest, error) {
 		s := kernel.ConvShape{N: 1, H: h, W: h, Ci: c, Co: c, K: 3, Stride: stride, Pad: 1}
 		oh, ow := s.Out()
 		x, y, w := random(h*h*c, 5), random(oh*ow*c, 6), random(9*c*c, 7)
@@ -363,25 +355,25 @@ func conv(what string, c, h, stride, threads int) bench {
 			k := kernel.NewConvW(s)
 			j = newJob(k.Parts(), k.ScratchLen(), threads, func(i int, scratch []float32) { k.Part(w, x, y, i, scratch) })
 		}
-		_, err := p.ask(map[string]any{"do": "setup", "kind": "conv", "what": what, "c": c, "h": h, "stride": stride, "threads": threads})
+		set, err := p.ask(request{"do": "setup", "kind": "conv", "what": what, "c": c, "h": h, "stride": stride, "threads": threads})
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		pool := kernel.NewPool(threads)
-		return timed(func() { pool.Do(j, j.parts) }), p.side(), pool.Close, nil
+		return p.contest(timed(func() { pool.Do(j, j.parts) }), set, pool.Close), nil
 	}}
 }
 
 func fft(h, w int) bench {
 	name := fmt.Sprintf("real FFT %dx%d, vs scipy.fft.rfft2 float32", h, w)
-	return bench{name: name, needs: "scipy", setup: func(p *peer) (side, side, func(), error) {
-		_, err := p.ask(map[string]any{"do": "setup", "kind": "fft", "h": h, "w": w, "threads": 1})
+	return bench{name: name, needs: "scipy", setup: func(p *peer) (contest, error) {
+		set, err := p.ask(request{"do": "setup", "kind": "fft", "h": h, "w": w, "threads": 1})
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		k := kernel.NewFFT2(h, w)
 		x, y := random(h*w, 8), make([]complex64, h*(w/2+1))
-		return timed(func() { k.Forward(y, x) }), p.side(), func() {}, nil
+		return p.contest(timed(func() { k.Forward(y, x) }), set, func() {}), nil
 	}}
 }
 
@@ -389,7 +381,7 @@ func fft(h, w int) bench {
 // beside a loop over the views in NumPy.
 func fan(what string, n, views int) bench {
 	name := fmt.Sprintf("fan %s, %dx%d, %d angles, all cores, vs a NumPy loop", what, n, n, views)
-	return bench{name: name, needs: "scipy", setup: func(p *peer) (side, side, func(), error) {
+	return bench{name: name, needs: "scipy", setup: func(p *peer) (contest, error) {
 		back := what != "projection"
 		source, detector := 2*float64(n), float64(n)
 		g := operators.Geometry{Beam: operators.FanFlat, Detectors: n, Source: source, Detector: detector}
@@ -398,7 +390,7 @@ func fan(what string, n, views int) bench {
 		}
 		a, err := operators.NewTomograph(operators.Shape{C: 1, H: n, W: n}, g)
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		x, y, apply := random(a.Domain().Len(), 9), make([]float32, a.Codomain().Len()), a.Apply
 		if back {
@@ -406,7 +398,7 @@ func fan(what string, n, views int) bench {
 		}
 		dir, err := os.MkdirTemp("", "peerbench")
 		if err != nil {
-			return nil, nil, nil, err
+			return contest{}, err
 		}
 		done := func() { os.RemoveAll(dir) }
 		in, out := filepath.Join(dir, "x.bin"), filepath.Join(dir, "y.bin")
@@ -414,8 +406,9 @@ func fan(what string, n, views int) bench {
 		if err == nil {
 			err = os.WriteFile(in, raw, 0o666)
 		}
+		var set reply
 		if err == nil {
-			_, err = p.ask(map[string]any{"do": "setup", "kind": "fan", "threads": 1, "n": n, "views": views, "source": source, "detector": detector, "back": back, "file": in, "out": out})
+			set, err = p.ask(request{"do": "setup", "kind": "fan", "threads": 1, "n": n, "views": views, "source": source, "detector": detector, "back": back, "file": in, "out": out})
 		}
 		if err == nil {
 			apply(y, x)
@@ -423,8 +416,8 @@ func fan(what string, n, views int) bench {
 		}
 		if err != nil {
 			done()
-			return nil, nil, nil, err
+			return contest{}, err
 		}
-		return timed(func() { apply(y, x) }), p.side(), done, nil
+		return p.contest(timed(func() { apply(y, x) }), set, done), nil
 	}}
 }

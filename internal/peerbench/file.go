@@ -122,30 +122,17 @@ func networkMain(size string) int {
 
 // noisyPicture writes a photograph, mirrored until it has the size, with white noise.
 func noisyPicture(path string, w, h int) error {
-	f, err := os.Open(filepath.FromSlash(filePicture))
+	m, err := readPicture(filepath.FromSlash(filePicture))
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	m, err := png.Decode(f)
-	if err != nil {
-		return err
-	}
-	b := m.Bounds()
-	photo := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
-	draw.Draw(photo, photo.Bounds(), m, b.Min, draw.Src)
-	mirror := func(i, n int) int {
-		if i %= 2 * n; i >= n {
-			i = 2*n - 1 - i
-		}
-		return i
-	}
+	at := mirrored(m)
 	rng := rand.New(rand.NewPCG(7, 7))
 	noisy := func(v uint8) uint8 { return uint8(min(max(float64(v)+fileNoise*rng.NormFloat64()+0.5, 0), 255)) }
 	out := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
-			c := photo.NRGBAAt(mirror(x, b.Dx()), mirror(y, b.Dy()))
+			c := at(y, x)
 			out.SetRGBA(x, y, color.RGBA{noisy(c.R), noisy(c.G), noisy(c.B), 255})
 		}
 	}
@@ -158,4 +145,32 @@ func noisyPicture(path string, w, h int) error {
 		return err
 	}
 	return to.Close()
+}
+
+// readPicture reads a PNG file.
+func readPicture(path string) (image.Image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	m, err := png.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// mirrored is the picture by row and column, continued by mirroring.
+func mirrored(m image.Image) func(y, x int) color.NRGBA {
+	b := m.Bounds()
+	photo := image.NewNRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	draw.Draw(photo, photo.Bounds(), m, b.Min, draw.Src)
+	mirror := func(i, n int) int {
+		if i %= 2 * n; i >= n {
+			i = 2*n - 1 - i
+		}
+		return i
+	}
+	return func(y, x int) color.NRGBA { return photo.NRGBAAt(mirror(x, b.Dx()), mirror(y, b.Dy())) }
 }

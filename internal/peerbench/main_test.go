@@ -1,10 +1,13 @@
 package main
 
 import (
+	"image"
+	"image/color"
 	"math"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +30,7 @@ func TestMedianAndRound(t *testing.T) {
 
 func TestMissingPython(t *testing.T) {
 	r := measure(regexp.MustCompile("FFT"), []string{"/no/such/python"}, 1, 1)
-	if len(r.Rows) != 0 || !strings.Contains(r.Missing, "python3-torch") || !strings.Contains(r.Missing, "python3-scipy") {
+	if len(r.Rows) != 0 || !strings.Contains(r.Missing, "PyTorch is missing") || !strings.Contains(r.Missing, "SciPy is missing") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -58,6 +61,8 @@ func TestAgreement(t *testing.T) {
 	}
 	hard := lpn.Pyramid(3, 0.1)
 	hard.Pyramid.Gate = "hard"
+	defer func(e bool) { eagerOnly = e }(eagerOnly)
+	eagerOnly = true
 	for _, b := range []bench{
 		prox("odd size", lpn.Pyramid(1, 0.1), 35, 1),
 		prox("hard gates, colour", hard, 24, 1),
@@ -65,12 +70,12 @@ func TestAgreement(t *testing.T) {
 		step("step", lpn.Pyramid(1, 0.1), 2, 16, 1),
 		step("step of a softplus network", lpn.SoftplusAny(3, 8, 3, 0.1), 2, 12, 1),
 	} {
-		_, _, done, err := b.setup(p)
+		c, err := b.setup(p)
 		if err != nil {
 			t.Errorf("%s: %v", b.name, err)
 			continue
 		}
-		done()
+		c.done()
 	}
 }
 
@@ -96,10 +101,53 @@ func TestFanAgreement(t *testing.T) {
 		t.Skip("no SciPy")
 	}
 	for _, what := range []string{"projection", "back-projection"} {
-		_, _, done, err := fan(what, 33, 20).setup(p)
+		c, err := fan(what, 33, 20).setup(p)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		done()
+		c.done()
+	}
+}
+
+// Each denoiser that is installed takes noise away and keeps the picture as it lies in
+// memory. The networks have random weights: they only have to answer.
+func TestDenoisers(t *testing.T) {
+	p, err := startPeer([]string{"python3", "/usr/bin/python3"})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer p.close()
+	defer func(e bool) { eagerOnly = e }(eagerOnly)
+	eagerOnly = true
+	picture := image.NewGray(image.Rect(0, 0, 48, 40))
+	for i := range picture.Pix {
+		if i%48 > i/48 {
+			picture.Pix[i] = 200
+		}
+	}
+	for _, channels := range []int{1, 3} {
+		in := photoOf(picture, channels, 40, 48)
+		before := in.psnr(in.noisy)
+		for _, m := range methods {
+			x, _, err := m.denoised(p, in, 0.7, 1)
+			switch {
+			case err != nil:
+				t.Logf("%s is missing here: %v", m.label, err)
+			case m.publishedGray == 0 && in.psnr(x) < before+1:
+				t.Errorf("%s, %d channels: %.2f dB after, %.2f before", m.label, channels, in.psnr(x), before)
+			}
+		}
+	}
+}
+
+// A photograph is continued by mirroring, planes one after the other.
+func TestPhotoOf(t *testing.T) {
+	m := image.NewNRGBA(image.Rect(0, 0, 2, 1))
+	m.SetNRGBA(0, 0, color.NRGBA{255, 0, 51, 255})
+	m.SetNRGBA(1, 0, color.NRGBA{0, 102, 0, 255})
+	got := photoOf(m, 3, 1, 4).clean
+	want := []float32{1, 0, 0, 1, 0, 0.4, 0.4, 0, 0.2, 0, 0, 0.2}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

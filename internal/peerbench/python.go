@@ -7,28 +7,64 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 )
 
-//go:embed peer.py
-var script string
+var (
+	//go:embed peer.py
+	peerScript string
+	//go:embed denoise.py
+	denoiseScript string
+)
+
+// script is peer.py with denoise.py before its last line, which starts it.
+var script = strings.Replace(peerScript, "\nmain()\n", "\n"+denoiseScript+"\nmain()\n", 1)
 
 // A peer is the Python process that runs the other side.
 type peer struct {
-	cmd          *exec.Cmd
-	in           io.WriteCloser
-	out          *bufio.Reader
-	Torch, Scipy string // versions, "" when absent
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+	reply
 }
+
+// contest is one with ours, once the peer has been set up with what it replied.
+func (p *peer) contest(ours side, set reply, done func()) contest {
+	c := contest{ours: ours, done: done, note: set.Failed}
+	for _, mode := range slices.Sorted(maps.Keys(set.Modes)) {
+		if layout := set.Modes[mode]; layout != "" && layout != "contiguous" {
+			c.note = strings.TrimPrefix(c.note+", "+mode+" "+layout, ", ")
+		}
+		c.rivals = append(c.rivals, rival{mode, func(times int) (float64, error) {
+			r, err := p.ask(request{"do": "run", "mode": mode, "times": times})
+			return r.Ms, err
+		}})
+	}
+	return c
+}
+
+// eagerOnly leaves torch.compile out: it takes half a minute a row.
+var eagerOnly bool
+
+// A request is what the script is asked.
+type request map[string]any
 
 // A reply is what the script answers.
 type reply struct {
-	Torch string  `json:"torch"`
-	Scipy string  `json:"scipy"`
-	Value float64 `json:"value"`
-	Ms    float64 `json:"ms"`
-	Error string  `json:"error"`
+	Python string            `json:"python"`
+	Torch  string            `json:"torch"` // versions, "" when absent
+	Scipy  string            `json:"scipy"`
+	About  string            `json:"about"`  // of PyTorch's
+	Others map[string]string `json:"others"` // versions of other packages
+	Modes  map[string]string `json:"modes"`  // the memory layout of every way to run
+	Failed string            `json:"failed"` // why there is no compiled way
+	Value  float64           `json:"value"`
+	Ms     float64           `json:"ms"`
+	Error  string            `json:"error"`
 }
 
 // startPeer starts the interpreter that has PyTorch, trying the ones named.
@@ -73,18 +109,19 @@ func startOne(name string) (*peer, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	r, err := p.ask(map[string]any{"do": "hello"})
+	r, err := p.ask(request{"do": "hello"})
 	if err != nil {
 		p.close()
 		return nil, err
 	}
-	p.Torch, p.Scipy = r.Torch, r.Scipy
+	p.reply = r
 	return p, nil
 }
 
 // ask sends one request and waits for its answer.
-func (p *peer) ask(req any) (reply, error) {
+func (p *peer) ask(req request) (reply, error) {
 	var r reply
+	req["cpu"], req["compile"] = cpuTime, !eagerOnly
 	b, err := json.Marshal(req)
 	if err != nil {
 		return r, err

@@ -409,10 +409,29 @@ func (b *builder) Act(xv network.Value, a network.Activation, order int) network
 		return v
 	}
 	v := b.unary("act", x, x.dims, a.Apply(order), func(x, _, g *value) *value {
+		if order == 1 { // nobody else asks for the second derivative
+			return b.curvature(x, g, a)
+		}
 		return b.Mul(g, b.Act(x, a, order+1)).(*value)
 	})
 	b.memo[k] = v
 	return v
+}
+
+// pieceFloats is how many elements stay in the first-level cache with what is made of
+// them.
+const pieceFloats = 1024
+
+// curvature is g times the second derivative of a at x.
+func (b *builder) curvature(x, g *value, a network.Activation) *value {
+	second := a.Apply(2)
+	return b.binary("curvature", x, g, x.dims, func(dst, x, g []float32) {
+		for i := 0; i < len(dst); i += pieceFloats {
+			j := min(i+pieceFloats, len(dst))
+			second(dst[i:j], x[i:j])
+			kernel.Mul(dst[i:j], dst[i:j], g[i:j])
+		}
+	}, nil)
 }
 
 func (b *builder) Add(xv, yv network.Value) network.Value {

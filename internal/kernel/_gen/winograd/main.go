@@ -406,7 +406,10 @@ func filter(t target) {
 			for j := range g {
 				g[j] = load(t, t.tmp(tmp, i, j))
 			}
-			line(g, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(at, j)) })
+			line(g, func(j int, v reg.VecVirtual) {
+				VMOVUPS(v, planes.at(at, j))
+				PREFETCHT0(planes.at(at, j).Offset(128)) // where later filters go
+			})
 			if i < 5 {
 				ADDQ(planes6, at)
 			}
@@ -677,9 +680,9 @@ func gradient(t target) {
 	end := start(t, "winoGradient", "(v, y, tmp *float32, n, pixel, row, plane int)",
 		"winoGradient is the transform of one 4x4 tile of n channels; v is padded to whole vectors.")
 	v, g, tmp, n := arg("v"), arg("y"), arg("tmp"), arg("n")
-	pixel := bytes("pixel")
-	rows, planes := newSix(bytes("row")), newSix(bytes("plane"))
-	planes6 := times(planes.s, 6)
+	pixels, row := newSix(bytes("pixel")), bytes("row")
+	plane := bytes("plane")
+	planes := newSix(times(plane, 6))
 	half, two := t.konst(0.5), t.konst(2)
 	p1, q1 := t.konst(math.Sqrt2/2), t.konst(math.Sqrt2)
 	line := func(y [4]reg.VecVirtual, put func(i int, v reg.VecVirtual)) {
@@ -704,25 +707,30 @@ func gradient(t target) {
 	channels(t, n, func(l tail) {
 		p := GP64()
 		MOVQ(g, p)
-		for j := range 4 {
+		for i := range 4 { // rows first, as those of the input
 			var y [4]reg.VecVirtual
-			for i := range y {
-				y[i] = l.load(rows.at(p, i))
+			for j := range y {
+				y[j] = l.load(pixels.at(p, j))
 			}
-			line(y, func(i int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, i, j)) })
-			if j < 3 {
-				ADDQ(pixel, p)
+			q := GP64()
+			LEAQ(Mem{Base: p, Index: pixels.s, Scale: 4}, q)
+			for j := range y { // of the next tile
+				PREFETCHT0(pixels.at(q, j))
+			}
+			line(y, func(j int, v reg.VecVirtual) { VMOVUPS(v, t.tmp(tmp, j, i)) })
+			if i < 3 {
+				ADDQ(row, p)
 			}
 		}
 		MOVQ(v, p)
-		for i := range 6 {
+		for j := range 6 {
 			var y [4]reg.VecVirtual
-			for j := range y {
-				y[j] = load(t, t.tmp(tmp, i, j))
+			for i := range y {
+				y[i] = load(t, t.tmp(tmp, j, i))
 			}
-			line(y, func(j int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, j)) })
-			if i < 5 {
-				ADDQ(planes6, p)
+			line(y, func(i int, v reg.VecVirtual) { VMOVUPS(v, planes.at(p, i)) })
+			if j < 5 {
+				ADDQ(plane, p)
 			}
 		}
 		ADDQ(U32(4*t.w), g)
