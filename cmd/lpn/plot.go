@@ -30,12 +30,8 @@ func styleFrom(c *cli.Context) (plot.Style, error) {
 
 // mayDraw refuses files that no plot goes to, and to overwrite one unless forced.
 func mayDraw(path string, force bool) error {
-	format, err := plot.FormatOf(path)
-	if err != nil {
-		return usageError{err}
-	}
-	if !plot.Drawn(format) {
-		return usagef("%s: a plot goes to a .png, .svg or .pdf file", path)
+	if format, err := plot.FormatOf(path); err != nil || !plot.Drawn(format) {
+		return usagef("%s: a plot goes to a .png, .svg or .pdf file%s", path, plot.Without)
 	}
 	return mayWrite(path, force)
 }

@@ -21,8 +21,8 @@ import (
 // drawings are the formats that render has.
 var drawings = []string{"png", "svg", "pdf"}
 
-// without says what is missing in the small program.
-const without = ""
+// Without says what is missing in the small program.
+const Without = ""
 
 // drawn is what a Figure has besides its numbers.
 type drawn interface {

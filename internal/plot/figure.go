@@ -47,7 +47,7 @@ func Drawn(format string) bool { return format != "csv" && format != "npz" }
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
 	if !slices.Contains(Formats, ext) {
-		return "", fmt.Errorf("%s: a figure goes to a %s file%s", path, listed(Formats), without)
+		return "", fmt.Errorf("%s: a figure goes to a %s file%s", path, listed(Formats), Without)
 	}
 	return ext, nil
 }
@@ -84,7 +84,7 @@ func (s Style) Write(w io.Writer, format string, figures ...Figure) error {
 	}
 	switch {
 	case !slices.Contains(Formats, format):
-		return fmt.Errorf("unknown format %q; want %s%s", format, listed(Formats), without)
+		return fmt.Errorf("unknown format %q; want %s%s", format, listed(Formats), Without)
 	case format == "csv":
 		return writeCSV(w, figures)
 	case format == "npz":

@@ -8,7 +8,8 @@ import "io"
 
 var drawings []string
 
-const without = "; this lpn was built without drawings (-tags small)"
+// Without says what is missing in the small program.
+const Without = "; this lpn was built without drawings (-tags small)"
 
 type drawn any
 
