@@ -202,7 +202,7 @@ func (s Settings) make() (*worker, error) {
 	case s.Output == "":
 		return nil, errors.New("--output: none; want a folder")
 	case s.Format != "" && imageio.ExtensionOf(s.Format) == "":
-		return nil, fmt.Errorf("--format: %q; want png, jpeg, tiff, npy, pfm, fits", s.Format)
+		return nil, fmt.Errorf("--format: %q; want png, jpeg, tiff, npy, pfm, exr, fits", s.Format)
 	case s.Bits != 0 && s.Bits != 8 && s.Bits != 16 && s.Bits != 32:
 		return nil, fmt.Errorf("--bits: %d; want 8, 16 or 32", s.Bits)
 	case s.Quality < 1 || s.Quality > 100:

@@ -28,15 +28,15 @@ type outputOptions struct {
 }
 
 // formatNames are the formats that are written, for messages.
-const formatNames = "png, jpeg, tiff, npy, pfm, fits or dicom"
+const formatNames = "png, jpeg, tiff, npy, pfm, exr, fits or dicom"
 
 func outputFlags(suffix string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to a `FILE`, a folder, a template, or - for stdout", DefaultText: "{dir}/{name}" + suffix + "{ext}"},
 		&cli.StringFlag{Name: "format", Usage: "`FORMAT` for stdout and for {ext}: " + formatNames},
-		&cli.IntFlag{Name: "bits", Usage: "write `N` bits for each sample: 8 or 16 in PNG and TIFF, 32 for floats in TIFF (default: as the input)"},
+		&cli.IntFlag{Name: "bits", Usage: "write `N` bits for each sample: 8 or 16 in PNG and TIFF, 32 for floats in TIFF, 16 or 32 for floats in OpenEXR (default: as the input)"},
 		&cli.IntFlag{Name: "quality", Value: 95, Usage: "JPEG quality `N`, 1 to 100"},
-		&cli.StringFlag{Name: "compression", Value: "fast", Usage: "how PNG and TIFF are compressed: `HOW` is fast or small"},
+		&cli.StringFlag{Name: "compression", Value: "fast", Usage: "how PNG, TIFF and OpenEXR are compressed: `HOW` is fast or small"},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite outputs that exist"},
 		&cli.BoolFlag{Name: "skip-existing", Usage: "skip inputs whose output exists"},
 		&cli.BoolFlag{Name: "recursive", Aliases: []string{"r"}, Usage: "also work on the folders below a folder, and keep the tree"},

@@ -54,15 +54,19 @@
 //   - FITS images of every BITPIX with BZERO, BSCALE and BLANK, rows in the order
 //     of the file
 //   - PGM and PPM; PFM, whose samples are linear light
+//   - OpenEXR, whose samples are linear light: scan lines and tiles of one part, of R,
+//     G and B or of one channel, with or without opacity, as half, float or uint;
+//     uncompressed, RLE, ZIP or PIZ. The picture is the data window
 //
 // AVIF, HEIC and JPEG XL are not: the decoders that need no C are WebAssembly,
-// which makes the program larger by 6.6 MB for AVIF alone. They, OpenEXR, JPEG
+// which makes the program larger by 6.6 MB for AVIF alone. They, JPEG
 // 2000, raw pictures of cameras and others are named in the error, with what to do.
 //
 // # What is written
 //
 // PNG of 8 or 16 bits (gray, gray with alpha, RGB, RGBA), JPEG, TIFF of 8 or 16
-// bits or floats, .npy and PFM of floats; FITS of floats with the header that the
+// bits or floats, .npy and PFM of floats; OpenEXR of half floats or floats, with the
+// windows and attributes that the picture came with; FITS of floats with the header that the
 // picture came with; DICOM as the file that it came from with new pixels, in the
 // same numbers, and a new identity. Integers are clipped to [0,1] and rounded to
 // the nearest level, so 8- and 16-bit samples that nothing touched come back

@@ -22,7 +22,7 @@ type Meta struct {
 	DPI [2]float64
 	// chunks are the further chunks of a PNG that go with it into a PNG.
 	chunks []chunk
-	// origin is what else a DICOM or FITS file says, to write one again.
+	// origin is what else a DICOM, FITS or OpenEXR file says, to write one again.
 	origin any
 }
 

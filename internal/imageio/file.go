@@ -225,13 +225,14 @@ var formats = []format{
 	{name: "fits", magic: []string{"SIMPLE  ="}, open: openFITS},
 	{name: "pnm", magic: []string{"P2\n", "P2 ", "P2\r", "P3\n", "P3 ", "P3\r", "P5\n", "P5 ", "P5\r", "P6\n", "P6 ", "P6\r"}, open: openPNM},
 	{name: "pfm", magic: []string{"Pf\n", "Pf ", "Pf\r", "PF\n", "PF ", "PF\r"}, open: openPNM},
+	{name: "exr", magic: []string{exrMagic}, open: openEXR},
 	{name: "npy", magic: []string{npy.Magic}, open: openNpy, limit: limitNpy},
 }
 
 // magicLen is as much of a file as sniff looks at.
 const magicLen = 132
 
-var errNoPicture = errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DICOM, FITS nor PNM")
+var errNoPicture = errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DICOM, FITS, OpenEXR nor PNM")
 
 // others are kinds of files that people have and that are not read.
 var others = []struct{ magic, what, advice string }{
@@ -247,7 +248,6 @@ var others = []struct{ magic, what, advice string }{
 	{"\x00\x00\x00\x0cjP  \r\n\x87\n", "a JPEG 2000 picture", "convert it to TIFF first, for example with opj_decompress"},
 	{"\xff\x4f\xff\x51", "a JPEG 2000 picture", "convert it to TIFF first, for example with opj_decompress"},
 	{"\xff\xd8\xff\xf7", "a JPEG-LS picture", "convert it to PNG first"},
-	{"v/1\x01", "an OpenEXR picture", "convert it to a float TIFF, .npy or PFM first"},
 	{"#?RADIANCE", "a Radiance picture", "convert it to a float TIFF, .npy or PFM first"},
 	{"8BPS", "a Photoshop file", "save it as TIFF or PNG"},
 	{"gimp xcf", "a GIMP file", "export it as TIFF or PNG"},
@@ -300,7 +300,7 @@ func matches(data []byte, magic string) bool {
 }
 
 // titles are the names of formats in messages.
-var titles = map[string]string{"npy": ".npy", "webp": "WebP"}
+var titles = map[string]string{"npy": ".npy", "webp": "WebP", "exr": "OpenEXR"}
 
 func title(format string) string {
 	if t, ok := titles[format]; ok {

@@ -2,6 +2,7 @@ package imageio
 
 import (
 	"bytes"
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,7 +69,7 @@ func decodeAll(t *testing.T, b []byte) {
 		if err != nil || i > 0 {
 			continue
 		}
-		for _, format := range []string{"png", "tiff", "jpeg", "npy"} {
+		for _, format := range []string{"png", "tiff", "jpeg", "npy", "exr"} {
 			var out bytes.Buffer
 			if err := Encode(&out, p, Options{Format: format}); err != nil && p.W <= 65535 && p.H <= 65535 {
 				t.Errorf("%s: %v", format, err)
@@ -140,6 +141,44 @@ func FuzzPNM(f *testing.F) {
 	f.Add([]byte("P6\n2 1\n255\n\xff\x00\x33\x00\xff\x33"))
 	f.Add([]byte("Pf\n1 2\n-1.0\n\x00\x00\x80\x3f\x00\x00\x00\xc0"))
 	f.Fuzz(func(t *testing.T, b []byte) { decodeAll(t, b) })
+}
+
+func FuzzEXR(f *testing.F) {
+	seeds(f, ".exr")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = append([]byte(exrMagic), b[min(4, len(b)):]...)
+		if s, err := openEXR(bytes.NewReader(b), int64(len(b))); err == nil && s.(*exrFile).sampleCount(0) > 1<<20 {
+			t.Skip()
+		}
+		decodeAll(t, b)
+	})
+}
+
+// FuzzPIZ fuzzes the decoder itself: in a file few changes get past its checks.
+func FuzzPIZ(f *testing.F) {
+	for _, name := range []string{"half-piz", "coarse-piz", "mixed"} {
+		whole, err := os.ReadFile("testdata/other/" + name + ".exr")
+		if err != nil {
+			f.Fatal(err)
+		}
+		s, err := openEXR(bytes.NewReader(whole), int64(len(whole)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		at := binary.LittleEndian.Uint64(whole[s.(*exrFile).offsets:])
+		f.Add(whole[at+8:], uint8(23), uint8(17), uint8(len(s.(*exrFile).channels)))
+	}
+	f.Fuzz(func(t *testing.T, b []byte, w, h, n uint8) {
+		channels := []exrChannel{{"B", exrHalf}, {"G", exrFloat}, {"R", exrHalf}}[:1+n%3]
+		pixel := 0
+		for _, c := range channels {
+			pixel += exrBytes[c.kind]
+		}
+		var z piz
+		for range 2 { // the second time with what the first left behind
+			z.decode(make([]byte, pixel*(int(w)+1)*(int(h)+1)), b, channels, int(w)+1, int(h)+1)
+		}
+	})
 }
 
 func FuzzLosslessJPEG(f *testing.F) {

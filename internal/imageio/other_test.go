@@ -201,7 +201,7 @@ func TestUnsupported(t *testing.T) {
 		"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00": "f: a HEIC picture is not supported",
 		"\xff\x0a\xfa\x1f\x01":                     "f: a JPEG XL picture is not supported",
 		"II*\x00\x10\x00\x00\x00CR\x02\x00":        "f: a camera's raw picture (CR2) is not supported",
-		"v/1\x01\x02\x00\x00\x00":                  "f: an OpenEXR picture is not supported",
+		"v/1\x01\x01\x00\x00\x00":                  "f: an OpenEXR file of version 1.0 is not supported",
 		"\xff\xd8\xff\xf7\x00\x0b\x08":             "f: a JPEG-LS picture is not supported",
 	} {
 		_, err := Decode(strings.NewReader(head), "f")

@@ -34,7 +34,7 @@ type Picture struct {
 	// of the type for other integers, both 0 for floats: there only the samples
 	// tell (see [Picture.Extent]).
 	Low, High float64
-	// Linear says that the samples are proportional to light, as in PFM.
+	// Linear says that the samples are proportional to light, as in PFM and OpenEXR.
 	Linear bool
 	// Alpha is nil, or the opacity of pixel (y,x) at [y*W+x], 65535 being
 	// opaque. Samples are not premultiplied by it. An 8-bit file's values are
@@ -42,7 +42,7 @@ type Picture struct {
 	Alpha []uint16
 	// Missing is nil, or says for each sample whether the file had no number
 	// there (NaN, BLANK, a GIS file's no-data value). Pix then holds that of a
-	// neighbour, and a TIFF of floats, FITS or PFM is written with NaN again.
+	// neighbour, and a TIFF of floats, FITS, PFM or OpenEXR is written with NaN again.
 	Missing []bool
 	// ICC is the embedded colour profile, nil when there is none.
 	ICC []byte
@@ -190,7 +190,7 @@ func (p *Picture) Luma() *Picture {
 // Extensions are those of the files that Read reads, in lower case, by which a
 // folder is searched.
 var Extensions = []string{".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy",
-	".pgm", ".ppm", ".pfm", ".fits", ".fit", ".fts", ".dcm"}
+	".pgm", ".ppm", ".pfm", ".exr", ".fits", ".fit", ".fts", ".dcm"}
 
 // maxSamples is the largest picture that is read: more samples than this do
 // not fit the sizes that the formats and the solvers can handle.

@@ -20,16 +20,18 @@ import (
 // Options say how a picture is written. The zero value keeps what the picture
 // came with.
 type Options struct {
-	// Format is png, jpeg, tiff, npy, pfm, fits or dicom; by default the path's
+	// Format is png, jpeg, tiff, npy, pfm, exr, fits or dicom; by default the path's
 	// extension says.
 	Format string
 	// Bits is 8, 16 or, in a TIFF, 32 for floats. By default that of the
-	// picture, with 16 in a PNG for pictures of 32. JPEG has 8, the other
-	// formats floats or what they were read with.
+	// picture, with 16 in a PNG for pictures of 32. OpenEXR has 16 for half
+	// floats, by default where the picture came with them and they hold its
+	// samples, or 32. JPEG has 8, the other formats floats or what they were
+	// read with.
 	Bits int
 	// Quality is JPEG's, 1 to 100, by default 95.
 	Quality int
-	// Compression of PNG and TIFF is fast, the default, or small.
+	// Compression of PNG, TIFF and OpenEXR is fast, the default, or small.
 	Compression string
 	// Workers is the number of goroutines that compress, by default all cores.
 	Workers int
@@ -48,6 +50,14 @@ func (o Options) bits(p *Picture) (int, error) {
 	case "jpeg":
 		return 8, nil
 	case "npy", "pfm", "fits", "dicom":
+		return 32, nil
+	case "exr":
+		switch {
+		case o.Bits == 8:
+			return 0, errors.New("OpenEXR has 16 or 32 bits a sample, half floats or floats")
+		case o.Bits == 16, o.Bits == 0 && p.Number == "f2" && clipped(p, -maxHalf, maxHalf) == 0:
+			return 16, nil
+		}
 		return 32, nil
 	}
 	switch {
@@ -78,6 +88,8 @@ func Clipped(p *Picture, o Options, margin float64) float64 {
 	switch half := 0.5 / (math.Ldexp(1, bits) - 1); {
 	case o.Format == "dicom":
 		low, high = dicomRange(p)
+	case o.Format == "exr" && bits == 16:
+		low, high = -maxHalf, maxHalf
 	case bits == 32:
 		return 0
 	default:
@@ -86,13 +98,17 @@ func Clipped(p *Picture, o Options, margin float64) float64 {
 	if extra := margin * (high - low); extra > 0 && !math.IsInf(extra, 0) {
 		low, high = low-extra, high+extra
 	}
-	n := 0
+	return float64(clipped(p, low, high)) / float64(len(p.Pix))
+}
+
+// clipped is how many samples lie outside of low to high.
+func clipped(p *Picture, low, high float64) (n int) {
 	for _, v := range p.Pix {
 		if float64(v) < low || float64(v) > high {
 			n++
 		}
 	}
-	return float64(n) / float64(len(p.Pix))
+	return n
 }
 
 // written are the formats that can be written, with their extensions; the
@@ -106,12 +122,13 @@ var written = []struct {
 	{"tiff", []string{".tif", ".tiff"}},
 	{"npy", []string{".npy"}},
 	{"pfm", []string{".pfm"}},
+	{"exr", []string{".exr"}},
 	{"fits", []string{".fits", ".fit", ".fts"}},
 	{"dicom", []string{".dcm"}},
 }
 
 // FormatOf returns the format that a path's extension names among those that
-// can be written: png, jpeg, tiff, npy, pfm, fits or dicom.
+// can be written: png, jpeg, tiff, npy, pfm, exr, fits or dicom.
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(path))
 	for _, f := range written {
@@ -137,11 +154,13 @@ func ExtensionOf(format string) string {
 }
 
 // KeepsAlpha reports whether a format can hold an alpha channel.
-func KeepsAlpha(format string) bool { return format == "png" || format == "tiff" }
+func KeepsAlpha(format string) bool {
+	return format == "png" || format == "tiff" || format == "exr"
+}
 
 // KeepsPages reports whether a format can hold several pages: TIFF, .npy,
 // FITS, DICOM, and PNG as an animation.
-func KeepsPages(format string) bool { return format != "jpeg" && format != "pfm" }
+func KeepsPages(format string) bool { return format != "jpeg" && format != "pfm" && format != "exr" }
 
 // Write writes p to path, all of it or nothing (see [Atomic]).
 func Write(path string, p *Picture, o Options) error {
@@ -234,6 +253,8 @@ func newPageWriter(w io.Writer, first *Picture, n int, o Options) (pageWriter, e
 		return &npyWriter{w: w, pages: n}, nil
 	case "pfm":
 		return &pfmWriter{w}, nil
+	case "exr":
+		return &exrWriter{w, o, bits}, nil
 	case "dicom":
 		return &dicomWriter{w: w, pages: n}, nil
 	case "fits":

@@ -371,7 +371,7 @@ func fileOf(it *item, o Options) (answer, error) {
 	}
 	ext := imageio.ExtensionOf(o.Format)
 	if ext == "" {
-		return answer{}, bad("format: %q; want png, jpeg, tiff, npy, pfm, fits or dicom", o.Format)
+		return answer{}, bad("format: %q; want png, jpeg, tiff, npy, pfm, exr, fits or dicom", o.Format)
 	}
 	switch {
 	case o.Bits != 0 && o.Bits != 8 && o.Bits != 16 && o.Bits != 32:

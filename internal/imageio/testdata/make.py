@@ -1,8 +1,9 @@
 """Writes the files of other/ with other people's programs, whose pixels are
 formulas that the Go tests compute again.
 
-pip install numpy tifffile imagecodecs pillow pydicom astropy
-(written with numpy 2.4, tifffile 2026.3, pillow 13, pydicom 3.0, astropy 8.0)
+pip install numpy tifffile imagecodecs pillow pydicom astropy OpenEXR
+(written with numpy 2.4, tifffile 2026.3, pillow 13, pydicom 3.0, astropy 8.0,
+OpenEXR 3.5)
 """
 import os
 import numpy as np
@@ -264,8 +265,65 @@ def dicoms():
         open(at("predictor%d.jpg" % k), "wb").write(v)
 
 
+def exrs():
+    import OpenEXR as exr
+
+    methods = {"none": exr.NO_COMPRESSION, "rle": exr.RLE_COMPRESSION, "zips": exr.ZIPS_COMPRESSION, "zip": exr.ZIP_COMPRESSION,
+               "piz": exr.PIZ_COMPRESSION, "pxr24": exr.PXR24_COMPRESSION, "b44": exr.B44_COMPRESSION, "dwaa": exr.DWAA_COMPRESSION,
+               "htj2k": exr.HTJ2K32_COMPRESSION}
+
+    def write(name, channels, method="zip", **header):
+        header = dict({"compression": methods[method], "type": exr.scanlineimage}, **header)
+        exr.File(header, {k: v if isinstance(v, exr.Channel) else np.ascontiguousarray(v) for k, v in channels.items()}).write(at(name + ".exr"))
+
+    def rgb(kind):
+        v = typed(base(3), kind)
+        return {"R": v[..., 0], "G": v[..., 1], "B": v[..., 2]}
+
+    def gray(kind):
+        return typed(base(1), kind)[..., 0]
+
+    for method in ("none", "rle", "zips", "zip", "piz"):
+        write("half-" + method, rgb("f2"), method)
+        write("float-" + method, {"Y": gray("f4")}, method)
+        write("coarse-" + method, {"Y": gray("u1").astype("f4") // 64}, method)
+    write("uint", {"id": gray("u4")}, "piz")
+    write("mixed", {"R": rgb("f2")["R"], "G": rgb("f4")["G"], "B": rgb("f2")["B"]}, "piz")
+    write("upwards", rgb("f2"), "zip", lineOrder=exr.DECREASING_Y)
+    tiles = dict(type=exr.tiledimage, tiles=exr.TileDescription())
+    tiles["tiles"].xSize, tiles["tiles"].ySize = 16, 12
+    for method in ("none", "rle", "zip", "piz"):
+        write("tiles-" + method, {k: (v + 2) // 2 for k, v in rgb("f4").items()}, method, **tiles)
+    # A crop of a larger picture, with what a camera says. The opacity is 1/5, 1 or 0.
+    opacity = np.array([0.2, 1, 0], "f4")[np.arange(W) % 3] + 0 * gray("f4")
+    over = {k: v * np.where(opacity == 0, 1, opacity) for k, v in rgb("f4").items()}
+    write("window", dict(over, A=opacity), "zip", dataWindow=(np.array([-3, 5], "i4"), np.array([W - 4, H + 4], "i4")),
+          displayWindow=(np.array([0, 0], "i4"), np.array([39, 29], "i4")), comments="a crop", xDensity=300.0, pixelAspectRatio=0.5,
+          aNameThatIsLongerThanThirtyOneLetters=np.array([1, 2, 3], "f4"))
+    missing = gray("f4").copy()
+    missing[3:5, 2:6] = np.nan
+    write("nan", {"Y": missing}, "zip")
+    # More than 2^14 different words in a block.
+    k = np.arange(32 * 600).reshape(32, 600)
+    write("many", {"Y": (0x3F800000 + 3 * k + k % 7).astype("u4").view("f4")}, "piz")
+    for method in ("pxr24", "b44", "dwaa", "htj2k"):
+        write("not-" + method, rgb("f2"), method)
+    write("not-depth", dict(rgb("f2"), Z=gray("f4")))
+    # Only the library's older interface writes channels of lower resolution.
+    import Imath
+    header = exr.Header(22, 16)
+    kind = Imath.PixelType(Imath.PixelType.HALF)
+    header["channels"] = {k: Imath.Channel(kind, step, step) for k, step in (("Y", 1), ("RY", 2), ("BY", 2))}
+    luminance = gray("f2")[:16, :22]
+    chroma = luminance[::2, ::2].tobytes()
+    exr.OutputFile(at("not-chroma.exr"), header).writePixels({"Y": luminance.tobytes(), "RY": chroma, "BY": chroma})
+    parts = [exr.Part({"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}, {"Y": gray("f2")}, name) for name in "ab"]
+    exr.File(parts).write(at("not-parts.exr"))
+
+
 if __name__ == "__main__":
     tiffs()
+    exrs()
     animations()
     arrays()
     fits()

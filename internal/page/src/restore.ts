@@ -108,7 +108,7 @@ export class RestoreView {
   private values: Record<string, number> = {};
 
   constructor(root: HTMLElement, about: About, priors: Prior[]) {
-    const input = el("input", { type: "file", id: "file", class: "visually-hidden", accept: "image/*,.npy,.tif,.tiff,.fits,.dcm,.pgm,.ppm,.pfm", onchange: () => { if (input.files?.[0]) this.open(input.files[0]); input.value = ""; } });
+    const input = el("input", { type: "file", id: "file", class: "visually-hidden", accept: "image/*,.npy,.tif,.tiff,.fits,.dcm,.pgm,.ppm,.pfm,.exr", onchange: () => { if (input.files?.[0]) this.open(input.files[0]); input.value = ""; } });
     this.drop = el("div", { class: "drop" },
       el("p", {}, el("strong", {}, "Drop a noisy or blurred picture here")),
       el("p", {}, el("label", { for: "file", class: "button primary" }, "Choose a picture"), input),
