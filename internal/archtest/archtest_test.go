@@ -42,7 +42,8 @@ var rooms = map[string][]string{
 	"solvers/metrics":        {"operators"},
 	"solvers/proxtest":       {"solvers"},
 	"lpn":                    {"internal/atomicfile", "internal/checkpoint", "internal/engine", "internal/kernel", "internal/lanczos", "internal/network", "internal/onnx", "internal/scratch", "operators", "solvers"},
-	"internal/imageio":       {"internal/atomicfile", "internal/inorder", "internal/npy", "operators"},
+	"internal/av1":           {},
+	"internal/imageio":       {"internal/atomicfile", "internal/av1", "internal/inorder", "internal/npy", "operators"},
 	"lpn/train":              {"internal/arena", "internal/checkpoint", "internal/fraction", "internal/imageio", "internal/kernel", "internal/network", "internal/unitrange", "operators", "operators/noise", "solvers", "solvers/metrics", "lpn"},
 	"lpn/priors":             {"assets", "lpn"},
 	"lpn/blind":              {"internal/kernel", "internal/minimise", "internal/npy", "operators", "operators/noise"},
@@ -79,8 +80,9 @@ var fences = []struct {
 	{"gorgonia.org/tensor", []string{"lpn/train"}, []string{"lpn/train", "cmd/...", "internal/peerbench"}},
 	{"github.com/urfave/cli/v2", []string{"cmd/..."}, []string{"cmd/..."}},
 	{"gonum.org/v1/plot", []string{"cmd/...", "internal/plot"}, []string{"cmd/...", "internal/plot", "lpn/serve"}},
-	// lpn/train and lpn/serve read photographs, so they reach imaging through imageio.
+	// lpn/train and lpn/serve read photographs, so they reach these two through imageio.
 	{"github.com/disintegration/imaging", []string{"internal/imageio", "cmd/..."}, []string{"internal/imageio", "internal/measured", "internal/flags", "internal/noisejudge", "internal/photos", "internal/blindjudge", "internal/scanjudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
+	{"github.com/tetratelabs/wazero", []string{"internal/av1"}, []string{"internal/av1", "internal/imageio", "internal/measured", "internal/flags", "internal/noisejudge", "internal/photos", "internal/blindjudge", "internal/scanjudge", "lpn/serve", "lpn/train", "cmd/...", "internal/peerbench"}},
 }
 
 // A pkg is what go list says of a package.
@@ -166,8 +168,8 @@ func TestLibrariesStayFenced(t *testing.T) {
 	}
 }
 
-// The command built with -tags small links neither the trainer, the page nor what draws.
-// It restores, and says what it cannot do.
+// The command built with -tags small links neither the trainer, the page, what draws nor the decoder
+// of AV1. It restores, and says what it cannot do.
 func TestSmallCommand(t *testing.T) {
 	out, err := exec.Command("go", "list", "-tags", "small", "-deps", module+"/cmd/lpn").Output()
 	if err != nil {
@@ -176,7 +178,7 @@ func TestSmallCommand(t *testing.T) {
 	for line := range strings.Lines(string(out)) {
 		path := strings.TrimSpace(line)
 		if path == module+"/lpn/train" || path == module+"/lpn/serve" || path == module+"/internal/page" ||
-			strings.HasPrefix(path, "gorgonia.org/") || strings.HasPrefix(path, "gonum.org/v1/plot") {
+			path == module+"/internal/av1" || strings.HasPrefix(path, "gorgonia.org/") || strings.HasPrefix(path, "gonum.org/v1/plot") {
 			t.Errorf("it links %s", path)
 		}
 	}

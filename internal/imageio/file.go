@@ -209,12 +209,13 @@ func (f *File) All() iter.Seq2[*Picture, error] {
 // A format is a kind of file that is read.
 type format struct {
 	name  string
-	magic []string // how it begins; a '?' matches any byte
+	magic []string               // how it begins; a '?' matches any byte
+	is    func(head []byte) bool // says so where magic is empty
 	open  func(r io.ReaderAt, size int64) (source, error)
 	limit func(io.Reader) (io.Reader, error) // ends a stream where the file ends
 }
 
-var formats = []format{
+var formats = append(avifFormats, []format{
 	{name: "dicom", magic: []string{strings.Repeat("?", 128) + "DICM"}, open: openDICOM},
 	{name: "tiff", magic: []string{"II*\x00", "MM\x00*", "II+\x00\x08\x00", "MM\x00+\x00\x08"}, open: openTIFF},
 	{name: "png", magic: []string{pngSignature}, open: codecPNG.open},
@@ -227,16 +228,17 @@ var formats = []format{
 	{name: "pfm", magic: []string{"Pf\n", "Pf ", "Pf\r", "PF\n", "PF ", "PF\r"}, open: openPNM},
 	{name: "exr", magic: []string{exrMagic}, open: openEXR},
 	{name: "npy", magic: []string{npy.Magic}, open: openNpy, limit: limitNpy},
-}
+}...)
 
 // magicLen is as much of a file as sniff looks at.
 const magicLen = 132
 
-var errNoPicture = errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DICOM, FITS, OpenEXR nor PNM")
+var errNoPicture = errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DICOM, FITS, OpenEXR, AVIF nor PNM")
 
 // others are kinds of files that people have and that are not read.
 var others = []struct{ magic, what, advice string }{
-	{"????ftypavi", "an AVIF picture", "convert it to PNG or TIFF first, for example with avifdec"},
+	{"????ftypavis", "an animated AVIF picture", "take its frames out as PNG first, for example with avifdec --index all"},
+	{"????ftypavi", "an AVIF picture", "convert it to PNG or TIFF first, for example with avifdec"}, // in the small command
 	{"????ftyphei", "a HEIC picture", "convert it to PNG or TIFF first, for example with heif-convert"},
 	{"????ftyphev", "a HEIC picture", "convert it to PNG or TIFF first, for example with heif-convert"},
 	{"????ftypmif", "a HEIF picture", "convert it to PNG or TIFF first, for example with heif-convert"},
@@ -272,6 +274,11 @@ func sniff(head []byte) (*format, error) {
 	if len(head) == 0 {
 		return nil, errors.New("the file is empty")
 	}
+	for i := range formats {
+		if f := &formats[i]; f.is != nil && f.is(head) {
+			return f, nil
+		}
+	}
 	for _, o := range others {
 		if matches(head, o.magic) {
 			return nil, unsupported(o.what, o.advice)
@@ -300,7 +307,7 @@ func matches(data []byte, magic string) bool {
 }
 
 // titles are the names of formats in messages.
-var titles = map[string]string{"npy": ".npy", "webp": "WebP", "exr": "OpenEXR"}
+var titles = map[string]string{"npy": ".npy", "webp": "WebP", "exr": "OpenEXR", "avif": "AVIF"}
 
 func title(format string) string {
 	if t, ok := titles[format]; ok {

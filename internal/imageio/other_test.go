@@ -197,7 +197,7 @@ func TestUnsupported(t *testing.T) {
 		}
 	}
 	for head, want := range map[string]string{
-		"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00": "f: an AVIF picture is not supported: convert it to PNG or TIFF first, for example with avifdec",
+		"\x00\x00\x00\x1cftypavis\x00\x00\x00\x00": "f: an animated AVIF picture is not supported: take its frames out as PNG first, for example with avifdec --index all",
 		"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00": "f: a HEIC picture is not supported",
 		"\xff\x0a\xfa\x1f\x01":                     "f: a JPEG XL picture is not supported",
 		"II*\x00\x10\x00\x00\x00CR\x02\x00":        "f: a camera's raw picture (CR2) is not supported",

@@ -189,8 +189,8 @@ func (p *Picture) Luma() *Picture {
 
 // Extensions are those of the files that Read reads, in lower case, by which a
 // folder is searched.
-var Extensions = []string{".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy",
-	".pgm", ".ppm", ".pfm", ".exr", ".fits", ".fit", ".fts", ".dcm"}
+var Extensions = append([]string{".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".npy",
+	".pgm", ".ppm", ".pfm", ".exr", ".fits", ".fit", ".fts", ".dcm"}, avifExtensions...)
 
 // maxSamples is the largest picture that is read: more samples than this do
 // not fit the sizes that the formats and the solvers can handle.

@@ -6,6 +6,7 @@ pip install numpy tifffile imagecodecs pillow pydicom astropy OpenEXR
 OpenEXR 3.5)
 """
 import os
+import subprocess
 import numpy as np
 import tifffile
 from PIL import Image
@@ -321,8 +322,57 @@ def exrs():
     exr.File(parts).write(at("not-parts.exr"))
 
 
+def avifs():
+    """With what libavif makes of the files, beside them: lossy, they are no formula."""
+    import imagecodecs
+    from PIL import ImageCms, features
+
+    assert features.check("avif")
+    y, x = np.mgrid[0:H, 0:W]
+    photo = np.stack([10 * x, 14 * y, 5 * (x + y)], -1).astype("u1")
+
+    def write(name, a, gold=True, **kw):
+        Image.fromarray(a).save(at(name + ".avif"), **dict(dict(quality=90, subsampling="4:4:4"), **kw))
+        if gold:
+            np.save(at(name + ".avif.npy"), np.asarray(Image.open(at(name + ".avif"))))
+
+    for sampling in ("4:4:4", "4:2:2", "4:2:0"):
+        write("yuv" + sampling.replace(":", ""), photo, subsampling=sampling)
+        write("studio" + sampling.replace(":", ""), photo, subsampling=sampling, range="limited")
+    write("luma", photo[..., 0], subsampling="4:0:0")
+    write("odd", photo[:5, :3], subsampling="4:2:0")
+    opacity = (255 - 11 * x).astype("u1")
+    write("opaque", np.dstack([photo, opacity]))
+    write("premultiplied", np.dstack([photo, np.maximum(opacity, 100)]), alpha_premultiplied=True)
+    for bits in (10, 12):
+        deep = (photo.astype("u2") * 257) >> (16 - bits)
+        open(at("deep%d.avif" % bits), "wb").write(imagecodecs.avif_encode(deep, level=90, bitspersample=bits, pixelformat="420"))
+        np.save(at("deep%d.avif.npy" % bits), imagecodecs.avif_decode(open(at("deep%d.avif" % bits), "rb").read()))
+    exact = typed(base(3), "u1")
+    open(at("exact.avif"), "wb").write(imagecodecs.avif_encode(exact, level=100, pixelformat="444", matrix=0))
+    assert (imagecodecs.avif_decode(open(at("exact.avif"), "rb").read()) == exact).all()
+    open(at("gray10.avif"), "wb").write(imagecodecs.avif_encode(typed(base(1), "u2")[..., 0] >> 6, level=100, bitspersample=10, pixelformat="400"))
+    open(at("not-pq.avif"), "wb").write(imagecodecs.avif_encode(exact, level=50, primaries=9, transfer=16, matrix=9))
+    open(at("not-wide.avif"), "wb").write(imagecodecs.avif_encode(exact, level=50, primaries=12, transfer=13, matrix=6))
+    write("frames", photo, gold=False, save_all=True, append_images=[Image.fromarray(photo[::-1])], duration=100)
+    # Four tiles. Of the pixels every seventh is kept.
+    y, x = np.mgrid[0:136, 0:152]
+    Image.fromarray(np.stack([x + y % 50, 255 - y, 2 * abs(75 - x)], -1).astype("u1")).save("/tmp/tiles.png")
+    subprocess.run(["avifenc", "--grid", "2x2", "-y", "420", "--min", "0", "--max", "20", "/tmp/tiles.png", at("tiles.avif")], check=True)
+    np.save(at("tiles.avif.npy"), np.asarray(Image.open(at("tiles.avif")))[::7, ::7])
+    exif = Image.Exif()
+    exif[271], exif[282], exif[283], exif[296] = "A maker", IFDRational(300), IFDRational(150), 2
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    open(at("avif.icc"), "wb").write(profile)
+    for k in range(1, 9):
+        exif[274] = k
+        write("turned%d" % k, photo, gold=False, quality=95, exif=exif, icc_profile=profile,
+              xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="%d"/>' % k)
+
+
 if __name__ == "__main__":
     tiffs()
+    avifs()
     exrs()
     animations()
     arrays()
