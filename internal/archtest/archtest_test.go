@@ -202,6 +202,7 @@ func TestSmallCommand(t *testing.T) {
 	image := filepath.Join("..", "..", "assets", "images", "still-life-gray.png")
 	for _, c := range []struct{ args, says string }{
 		{"restore --noise 15/255 " + image + " -o " + filepath.Join(dir, "clean.png"), "gray-15"},
+		{"noise " + filepath.Join("..", "imageio", "testdata", "other", "yuv420.avif"), "an AVIF picture is not supported"},
 		{"train --data .", "built without train (-tags small)"},
 		{"explore", "built without explore (-tags small)"},
 		{"psf " + image + " --plot " + filepath.Join(dir, "psf.png"), "built without drawings (-tags small)"},

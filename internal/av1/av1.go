@@ -47,17 +47,24 @@ type Picture struct {
 	FullRange                   bool // samples use all levels, not those of studio video
 }
 
+// Step is how many pixels lie from one sample of chroma to the next, along x and y.
+func (l Layout) Step() (x, y int) {
+	switch l {
+	case Half:
+		return 2, 2
+	case HalfRow:
+		return 2, 1
+	}
+	return 1, 1
+}
+
 // ChromaSize is the size of the planes of chroma, zero for Gray.
 func (p *Picture) ChromaSize() (w, h int) {
-	switch p.Layout {
-	case Half:
-		return (p.W + 1) / 2, (p.H + 1) / 2
-	case HalfRow:
-		return (p.W + 1) / 2, p.H
-	case Full:
-		return p.W, p.H
+	if p.Layout == Gray {
+		return 0, 0
 	}
-	return 0, 0
+	x, y := p.Layout.Step()
+	return (p.W + x - 1) / x, (p.H + y - 1) / y
 }
 
 // ErrDamaged is a stream that is no picture of AV1.

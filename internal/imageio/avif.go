@@ -33,7 +33,6 @@ type avifFile struct {
 	*heifFile
 	item *heifItem
 	w, h int // before it is turned
-	bits int
 	gray bool
 }
 
@@ -93,13 +92,7 @@ func (f *avifFile) check() error {
 	if len(c) < 4 {
 		return errors.New("it does not say how it is coded")
 	}
-	f.bits, f.gray = 8, c[2]&0x10 != 0
-	if c[2]&0x40 != 0 {
-		f.bits = 10
-		if c[2]&0x20 != 0 {
-			f.bits = 12
-		}
-	}
+	f.gray = c[2]&0x10 != 0
 	return nil
 }
 
@@ -140,24 +133,23 @@ func (f *avifFile) page() (*Picture, error) {
 // decode decodes an item, or puts its tiles together.
 func (f *avifFile) decode(it *heifItem) (*av1.Picture, error) {
 	w, h := it.size()
+	if it.kind != "grid" {
+		return f.tile(it, w, h)
+	}
 	b, err := f.bytes(it)
 	if err != nil {
 		return nil, err
-	}
-	if it.kind != "grid" {
-		return f.tile(it, w, h)
 	}
 	r := &heifReader{b: b}
 	r.uint(1) // version
 	wide := 2 + 2*int(r.uint(1)&1)
 	rows, columns := int(r.uint(1))+1, int(r.uint(1))+1
-	gw, gh := int(r.uint(wide)), int(r.uint(wide))
 	tiles := it.refs["dimg"]
-	if r.short || gw != w || gh != h || len(tiles) != rows*columns {
+	if int(r.uint(wide)) != w || int(r.uint(wide)) != h || r.short || len(tiles) != rows*columns {
 		return nil, errors.New("its tiles make no picture")
 	}
 	var out *av1.Picture
-	var tw, th int
+	var tw, th int // of a tile; those at the end may reach beyond the picture
 	for i, id := range tiles {
 		t := f.items[id]
 		if t == nil || t.kind != "av01" {
@@ -176,8 +168,8 @@ func (f *avifFile) decode(it *heifItem) (*av1.Picture, error) {
 			return nil, err
 		}
 		if out == nil {
-			c := *m
-			out = &c
+			first := *m
+			out = &first
 			out.W, out.H = w, h
 			cw, ch := out.ChromaSize()
 			out.Planes = [3][]uint16{make([]uint16, w*h), make([]uint16, cw*ch), make([]uint16, cw*ch)}
@@ -185,28 +177,32 @@ func (f *avifFile) decode(it *heifItem) (*av1.Picture, error) {
 		if m.Bits != out.Bits || m.Layout != out.Layout || m.Matrix != out.Matrix || m.FullRange != out.FullRange {
 			return nil, errors.New("its tiles are of different kinds")
 		}
-		y0, x0 := i/columns*th, i%columns*tw
-		for k := range out.Planes {
-			fw, fh, y, x, tw := w, h, y0, x0, tw
-			if k > 0 {
-				if fw, fh = out.ChromaSize(); fw == 0 {
-					break
-				}
-				tw, _ = m.ChromaSize()
-				y, x = y0*fh/h, x0*fw/w
-				if out.Layout != av1.Full {
-					x = x0 / 2
-				}
-				if out.Layout == av1.Half {
-					y = y0 / 2
-				}
-			}
-			for j := 0; j*tw < len(m.Planes[k]) && y+j < fh; j++ {
-				copy(out.Planes[k][(y+j)*fw+x:(y+j+1)*fw], m.Planes[k][j*tw:(j+1)*tw])
-			}
+		if err := place(out, m, i%columns*tw, i/columns*th); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// place puts a tile at pixel (x, y) of a picture of the same kind.
+func place(out, tile *av1.Picture, x, y int) error {
+	sx, sy := out.Layout.Step()
+	if x%sx != 0 || y%sy != 0 {
+		return errors.New("its tiles cut through the samples of chroma")
+	}
+	for k, from := range tile.Planes {
+		w, h, tw, x, y := out.W, out.H, tile.W, x, y
+		if k > 0 {
+			w, h = out.ChromaSize()
+			tw, _ = tile.ChromaSize()
+			x, y = x/sx, y/sy
+		}
+		for ; y < h && len(from) > 0; y++ {
+			copy(out.Planes[k][y*w+x:(y+1)*w], from[:tw])
+			from = from[tw:]
+		}
+	}
+	return nil
 }
 
 func (f *avifFile) tile(it *heifItem, w, h int) (*av1.Picture, error) {
@@ -229,6 +225,9 @@ func (f *avifFile) tile(it *heifItem, w, h int) (*av1.Picture, error) {
 func (f *avifFile) transparent(p *Picture, it *heifItem) error {
 	if w, h := it.size(); w != p.W || h != p.H {
 		return unsupported("an AVIF picture whose opacity has another size", heifAdvice)
+	}
+	if err := it.understood("opacity of AVIF", "av1C", "auxC", "irot", "imir", "a1op"); err != nil {
+		return err
 	}
 	m, err := f.decode(it)
 	if err != nil {

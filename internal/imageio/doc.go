@@ -44,16 +44,22 @@
 // The content decides, never the file's name:
 //
 //   - PNG, JPEG, BMP, WebP, GIF, by the standard library, x/image and imaging
+//
 //   - TIFF and BigTIFF of 1 to 64 bits, signed, unsigned or float (16, 24, 32,
 //     64), strips or tiles, interleaved or in planes; uncompressed, LZW, deflate,
 //     packbits, fax or JPEG; gray, RGB, palette, CMYK, with opacity
+//
 //   - .npy of every real type, HxW, HxWxC or CxHxW with C of 1 or 3, and pages of
 //     those in front; unsigned integers of HxWx2 and HxWx4 with opacity
+//
 //   - DICOM: gray as slope times number plus intercept, whatever window there is;
 //     RGB and YBR; uncompressed, deflated, RLE, JPEG of 8 bits and lossless JPEG
+//
 //   - FITS images of every BITPIX with BZERO, BSCALE and BLANK, rows in the order
 //     of the file
+//
 //   - PGM and PPM; PFM, whose samples are linear light
+//
 //   - OpenEXR, whose samples are linear light: scan lines and tiles of one part, of R,
 //     G and B or of one channel, with or without opacity, as half, float or uint;
 //     uncompressed, RLE, ZIP or PIZ. The picture is the data window

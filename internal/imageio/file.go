@@ -238,7 +238,7 @@ var errNoPicture = errors.New("neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DI
 // others are kinds of files that people have and that are not read.
 var others = []struct{ magic, what, advice string }{
 	{"????ftypavis", "an animated AVIF picture", "take its frames out as PNG first, for example with avifdec --index all"},
-	{"????ftypavi", "an AVIF picture", "convert it to PNG or TIFF first, for example with avifdec"}, // in the small command
+	{"????ftypavi", "an AVIF picture", "convert it to PNG or TIFF first, for example with avifdec, or use an lpn built without -tags small"},
 	{"????ftyphei", "a HEIC picture", "convert it to PNG or TIFF first, for example with heif-convert"},
 	{"????ftyphev", "a HEIC picture", "convert it to PNG or TIFF first, for example with heif-convert"},
 	{"????ftypmif", "a HEIF picture", "convert it to PNG or TIFF first, for example with heif-convert"},

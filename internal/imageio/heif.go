@@ -4,6 +4,7 @@ package imageio
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 	"strings"
 )
 
-// HEIF (ISO/IEC 23008-12) is the container of AVIF and HEIC, made of the boxes of ISO/IEC
+// HEIF (ISO/IEC 23008-12) is the container of AVIF, made of the boxes of ISO/IEC
 // 14496-12: a box is a length, four letters and a body, which may hold boxes. The box
 // "meta" lists items - pictures, their opacity, EXIF, XMP - with the places of their bytes,
 // their properties, and how they refer to one another.
@@ -372,12 +373,24 @@ func (it *heifItem) size() (w, h int) {
 	return w, h
 }
 
-// opacity is the item that holds the opacity of it, nil for none.
-func (f *heifFile) opacity(it *heifItem) *heifItem {
-	for _, a := range f.items {
-		if kind, _, _ := bytes.Cut(a.property("auxC")[min(4, len(a.property("auxC"))):], []byte{0}); slices.Contains(a.refs["auxl"], it.id) &&
-			(string(kind) == "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha" || string(kind) == "urn:mpeg:hevc:2015:auxid:1") {
-			return a
+// referring are the items that refer to another in some way, by their numbers.
+func (f *heifFile) referring(how string, to *heifItem) (all []*heifItem) {
+	for _, it := range f.items {
+		if slices.Contains(it.refs[how], to.id) {
+			all = append(all, it)
+		}
+	}
+	slices.SortFunc(all, func(a, b *heifItem) int { return cmp.Compare(a.id, b.id) })
+	return all
+}
+
+// opacity is the item that holds the opacity of another, nil for none.
+func (f *heifFile) opacity(of *heifItem) *heifItem {
+	for _, it := range f.referring("auxl", of) {
+		r := &heifReader{b: it.property("auxC")}
+		r.full()
+		if r.text() == "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha" {
+			return it
 		}
 	}
 	return nil
@@ -423,10 +436,7 @@ func (f *heifFile) notes(it *heifItem) (m notes) {
 			m.icc = bytes.Clone(p.body[4:])
 		}
 	}
-	for _, a := range f.items {
-		if !slices.Contains(a.refs["cdsc"], it.id) {
-			continue
-		}
+	for _, a := range f.referring("cdsc", it) {
 		b, err := f.bytes(a)
 		if err != nil || len(b) > maxProfile {
 			continue
