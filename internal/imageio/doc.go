@@ -44,33 +44,26 @@
 // The content decides, never the file's name:
 //
 //   - PNG, JPEG, BMP, WebP, GIF, by the standard library, x/image and imaging
-//
 //   - TIFF and BigTIFF of 1 to 64 bits, signed, unsigned or float (16, 24, 32,
 //     64), strips or tiles, interleaved or in planes; uncompressed, LZW, deflate,
 //     packbits, fax or JPEG; gray, RGB, palette, CMYK, with opacity
-//
 //   - .npy of every real type, HxW, HxWxC or CxHxW with C of 1 or 3, and pages of
 //     those in front; unsigned integers of HxWx2 and HxWx4 with opacity
-//
 //   - DICOM: gray as slope times number plus intercept, whatever window there is;
 //     RGB and YBR; uncompressed, deflated, RLE, JPEG of 8 bits and lossless JPEG
-//
 //   - FITS images of every BITPIX with BZERO, BSCALE and BLANK, rows in the order
 //     of the file
-//
 //   - PGM and PPM; PFM, whose samples are linear light
-//
 //   - OpenEXR, whose samples are linear light: scan lines and tiles of one part, of R,
 //     G and B or of one channel, with or without opacity, as half, float or uint;
 //     uncompressed, RLE, ZIP or PIZ. The picture is the data window
-//
 //   - AVIF of one picture, of 8, 10 or 12 bits, with opacity, and in tiles; not in a
 //     program built with -tags small, for the decoder of AV1 adds 4 MB
 //
-// HEIC and JPEG XL are not. For JPEG XL there is no decoder in Go or in WebAssembly that
-// is kept up; those of HEIC are under the LGPL and patents, and what there is for Go loses
-// opacity and bits, and does not return from some damaged files. They, JPEG 2000, raw
-// pictures of cameras and others are named in the error, with what to do.
+// HEIC and JPEG XL are not. The decoder of HEIC for Go drops opacity, gives 8 bits of 10,
+// does not return from some damaged files, and is under the LGPL; for JPEG XL there is none
+// that could be had. They, JPEG 2000, raw pictures of cameras and others are named in the
+// error, with what to do.
 //
 // # What is written
 //
