@@ -3,7 +3,8 @@
 // The decoder is dav1d (videolan.org/projects/dav1d.html), which is written in C. It comes
 // as WebAssembly, in this package, and runs in wazero, so it needs no C compiler, loads no
 // library, and sees no memory but its own: see wasm/build.sh for how it was made of dav1d's
-// sources, and wasm/LICENSE for dav1d's licence. It is compiled when the first picture is
+// sources, and wasm/LICENSE for dav1d's licence; what it uses of a C library is wasi-libc's,
+// under the MIT licence. It is compiled when the first picture is
 // decoded, which takes about half a second, and only then.
 package av1
 
