@@ -70,6 +70,7 @@ type circularBlur struct {
 	direct bool // use it
 	plans  *spectrum
 	gain   []complex64
+	normal func() *circulant
 }
 
 func newCircularBlur(s Shape, k Kernel) *circularBlur {
@@ -80,6 +81,13 @@ func newCircularBlur(s Shape, k Kernel) *circularBlur {
 		a.blur = &blur{domain: s, codomain: s, kernel: k, boundary: Circular}
 	}
 	a.gain = a.plans.gain(k, k.H/2, k.W/2)
+	a.normal = sync.OnceValue(func() *circulant {
+		p := &circulant{plans: a.plans}
+		for _, g := range a.gain {
+			p.gain = append(p.gain, float32(abs2(g)))
+		}
+		return p
+	})
 	a.norm = sync.OnceValue(func() float64 {
 		top := 0.0
 		for _, g := range a.gain {
@@ -132,6 +140,11 @@ func (a *circularBlur) SolveNormal(dst, b []float32, rho float64) {
 	})
 }
 
+// PreconditionNormal is the inverse, with differences around the torus.
+func (a *circularBlur) PreconditionNormal(dst, b []float32, rho, mu float64) {
+	a.normal().precondition(dst, b, a.domain, rho, mu)
+}
+
 // filter passes every plane through the Fourier domain.
 func (a *circularBlur) filter(dst, x []float32, each func([]complex64)) {
 	w := a.plans.get()
@@ -179,6 +192,27 @@ func (a *cosineBlur) SolveNormal(dst, b []float32, rho float64) {
 			(*p)[i] *= 1 / (s + float32(rho))
 		}
 		a.plan.Inverse(dst[c*n:(c+1)*n], *p)
+	}
+}
+
+// PreconditionNormal divides by lambda^2 + rho + mu |D|^2 in the cosine domain: the inverse.
+func (a *cosineBlur) PreconditionNormal(dst, b []float32, rho, mu float64) {
+	checkLen("PreconditionNormal dst", len(dst), a.domain.Len())
+	checkLen("PreconditionNormal b", len(b), a.domain.Len())
+	p := a.grid.Get().(*[]float32)
+	defer a.grid.Put(p)
+	h, w := a.domain.H, a.domain.W
+	rows, cols := roughness(h, h, math.Pi, mu), roughness(w, w, math.Pi, mu)
+	for c := range a.domain.C {
+		a.plan.Forward(*p, b[c*h*w:(c+1)*h*w])
+		for u, r := range rows {
+			r += float32(rho)
+			line := (*p)[u*w : (u+1)*w]
+			for v, s := range a.square[u*w : (u+1)*w] {
+				line[v] /= s + r + cols[v]
+			}
+		}
+		a.plan.Inverse(dst[c*h*w:(c+1)*h*w], *p)
 	}
 }
 
