@@ -33,6 +33,8 @@ type policy struct {
 	// rounded says that the measurement are the numbers of a JPEG file: the operator
 	// is a Quantiser, and the noise is what the picture had before.
 	rounded bool
+	// integrals says that the measurement are line integrals.
+	integrals bool
 	// tol ends the iterations where the options do not say; 0: their default.
 	tol float64
 	// whole says that a crop of the scene would be another problem.
@@ -68,8 +70,8 @@ var policies = map[string]policy{
 	"sr":      {start: startQuadratic, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true, tol: 1e-5},
 	"inpaint": {start: startQuadratic, level: filling, weight: one, leastNoise: noiseFloor, estimable: true},
 	"cs":      {start: startGraduated, level: spread, weight: one, leastNoise: sensingNoise, whole: true},
-	// The same.
-	"tomo": {start: startQuadratic, level: integrated, weight: byRays, leastNoise: noiseFloor, whole: true, tol: 1e-5},
+	// The same, without the step for images.
+	"tomo": {start: startQuadratic, integrals: true, level: integrated, weight: byRays, leastNoise: noiseFloor, whole: true, tol: 1e-5},
 	"jpeg": {start: startDecoded, rounded: true, tol: 1e-3, windows: true},
 	"mri":  {start: startQuadratic, level: spread, weight: one, leastNoise: noiseFloor, whole: true},
 }

@@ -279,9 +279,17 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	if truth != nil && truth.Len() == a.Domain().Len() {
 		stop.Reference = truth.Pix
 	}
+	images := p.forImages()
+	if images {
+		stop.Distance = p.Distance
+	}
 	x0, err := p.start(ctx, a, y, h, psi)
 	if err != nil {
 		return solvers.Result{}, err
+	}
+	if b, ok := method.(solvers.BPG); ok && images {
+		b.Scene, b.Start = a.Domain(), x0
+		method = b
 	}
 	method = solvers.Watch(method, see)
 	if p.mayRise() {
@@ -507,6 +515,9 @@ func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image,
 	}
 	if p.Light == LightLinear {
 		return developedStart(ctx, y, a, p.Level)
+	}
+	if p.forImages() {
+		return p.startIntegrals(a, y), ctx.Err()
 	}
 	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)
 	if err == nil && p.policy.start == startGraduated {
