@@ -70,7 +70,6 @@ type circularBlur struct {
 	direct bool // use it
 	plans  *spectrum
 	gain   []complex64
-	normal func() *circulant
 }
 
 func newCircularBlur(s Shape, k Kernel) *circularBlur {
@@ -78,16 +77,9 @@ func newCircularBlur(s Shape, k Kernel) *circularBlur {
 	if a.direct {
 		a.blur = newBlur(s, k, Circular)
 	} else {
-		a.blur = &blur{domain: s, codomain: s, kernel: k, boundary: Circular}
+		a.blur = &blur{domain: s, codomain: s, kernel: k, boundary: Circular, torus: onceTorus(s, k)}
 	}
 	a.gain = a.plans.gain(k, k.H/2, k.W/2)
-	a.normal = sync.OnceValue(func() *circulant {
-		p := &circulant{plans: a.plans}
-		for _, g := range a.gain {
-			p.gain = append(p.gain, float32(abs2(g)))
-		}
-		return p
-	})
 	a.norm = sync.OnceValue(func() float64 {
 		top := 0.0
 		for _, g := range a.gain {
@@ -138,11 +130,6 @@ func (a *circularBlur) SolveNormal(dst, b []float32, rho float64) {
 			f[i] = complex(k*real(f[i]), k*imag(f[i]))
 		}
 	})
-}
-
-// PreconditionNormal is the inverse, with differences around the torus.
-func (a *circularBlur) PreconditionNormal(dst, b []float32, rho, mu float64) {
-	a.normal().precondition(dst, b, a.domain, rho, mu)
 }
 
 // filter passes every plane through the Fourier domain.

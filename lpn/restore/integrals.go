@@ -8,12 +8,11 @@ import (
 	"github.com/lpn-imaging/lpn/solvers"
 )
 
-// forImages reports whether the solver takes the step for images (see solvers.BPG) and ends
-// early: for line integrals with white noise that determine the scene well. Where they do
-// not, or there is so little noise that the prior hardly counts, most of these steps fail,
-// and an early end costs up to 3 dB. Of a blur with little noise the iterations are fewer,
-// but take longer.
-func (p *Plan) forImages() bool {
+// determined reports whether line integrals with white noise determine the scene well. Then
+// the solver takes the step for images (see solvers.BPG) and ends early. Where they do not,
+// or there is so little noise that the prior hardly counts, most of these steps fail, and
+// an early end costs up to 3 dB.
+func (p *Plan) determined() bool {
 	if !p.policy.integrals || p.Solver != "bpg" || !white(p.model()) || p.problem.Weights != nil || p.problem.Missing != nil ||
 		p.Lambda < leastWeight || len(p.problem.Y.Pix)*mostPixels < p.Scene.Len() {
 		return false

@@ -64,7 +64,7 @@ func TestStepsForIntegrals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := plan.forImages(); got != c.want || (plan.Distance > 0) != got {
+		if got := plan.determined(); got != c.want || (plan.Distance > 0) != got {
 			t.Errorf("%s, noise %v, lambda %.3g: %v, distance %v", c.spec, c.noise, plan.Lambda, got, plan.Distance)
 		}
 	}

@@ -180,8 +180,12 @@ func New(p Problem, o Options) (*Plan, error) {
 			return nil, err
 		}
 	}
-	if o.tolByDefault && plan.forImages() {
+	switch {
+	case !o.tolByDefault:
+	case plan.determined():
 		plan.Distance = imagesDistance
+	case plan.noisyBlur() && p.Blur == nil:
+		plan.Tol = toleranceOfBlur(plan.Level)
 	}
 	if plan.startsClipped(plan.problem.Y, plan.Scene) {
 		plan.Start = string(startMeasured)
