@@ -20,6 +20,7 @@ type blur struct {
 	conv             validConv
 	scratch          sync.Pool // of *[]float32, canvas.Len() long
 	norm             func() float64
+	torus            func() *circulant // that of the blur with the circular boundary
 }
 
 // validConv convolves one plane of hp x wp samples, keeping the
@@ -92,7 +93,19 @@ func newBlur(s Shape, k Kernel, b Boundary) *blur {
 	a.conv = newValidConv(a.canvas.H, a.canvas.W, k)
 	a.scratch.New = func() any { p := make([]float32, a.canvas.Len()); return &p }
 	a.norm = sync.OnceValue(func() float64 { return blurNorm(a, k) })
+	a.torus = onceTorus(s, k)
 	return a
+}
+
+// onceTorus is A'A of the blur on the torus, made at its first use.
+func onceTorus(s Shape, k Kernel) func() *circulant {
+	return sync.OnceValue(func() *circulant {
+		p := &circulant{plans: newSpectrum(s.H, s.W)}
+		for _, g := range p.plans.gain(k, k.H/2, k.W/2) {
+			p.gain = append(p.gain, float32(abs2(g)))
+		}
+		return p
+	})
 }
 
 // continued lists the source of each of the n+k-1 canvas positions that a
@@ -144,6 +157,12 @@ func (a *blur) Adjoint(dst, y []float32) {
 		a.conv.adjoint(*p, y[c*m:(c+1)*m])
 		a.fold(plane, *p)
 	}
+}
+
+// PreconditionNormal is a NormalPreconditioner: the same blur with the circular boundary,
+// for which it is the inverse, with differences around the torus.
+func (a *blur) PreconditionNormal(dst, b []float32, rho, mu float64) {
+	a.torus().precondition(dst, b, a.domain, rho, mu)
 }
 
 // Norm is ||A|| or a tight upper bound.

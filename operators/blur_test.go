@@ -413,3 +413,55 @@ func maxDiff64(a, b []float64) float64 {
 	}
 	return d
 }
+
+// TestBlurPreconditioner: the map is the inverse of A'A + rho I + mu D'D where the boundary is
+// a torus or a mirror, with D'D summed pixel by pixel, and symmetric and positive everywhere.
+func TestBlurPreconditioner(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	s := Shape{2, 14, 17}
+	gauss, err := GaussianKernel(1.2, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rho, mu = 0.05, 0.7
+	for _, b := range []Boundary{Circular, Symmetric, Zero, Valid} {
+		for _, k := range []Kernel{gauss, randomKernel(rng, 3, 6)} {
+			a, err := NewBlur(s, k, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := a.(NormalPreconditioner)
+			n := s.Len()
+			x, z := randomSlice(rng, n), randomSlice(rng, n)
+			px, pz := make([]float32, n), make([]float32, n)
+			p.PreconditionNormal(px, x, rho, mu)
+			p.PreconditionNormal(pz, z, rho, mu)
+			if u, v := dot(px, z), dot(x, pz); math.Abs(u-v) > 1e-4*(1+math.Abs(u)) || dot(px, x) <= 0 {
+				t.Errorf("%v: <Px,z> = %v, <x,Pz> = %v, <Px,x> = %v", b, u, v, dot(px, x))
+			}
+			_, mirrored := a.(*cosineBlur)
+			if b != Circular && !mirrored {
+				continue
+			}
+			back := make([]float32, n)
+			Normal(a, rho)(back, px)
+			near := func(c, i, j, di, dj int) float32 {
+				i, j = b.source(i+di, s.H), b.source(j+dj, s.W)
+				return px[(c*s.H+i)*s.W+j]
+			}
+			for c := range s.C {
+				for i := range s.H {
+					for j := range s.W {
+						at := (c*s.H+i)*s.W + j
+						for _, d := range [][2]int{{0, 1}, {0, -1}, {1, 0}, {-1, 0}} {
+							back[at] += mu * (px[at] - near(c, i, j, d[0], d[1]))
+						}
+					}
+				}
+			}
+			if e := maxDiff(back, x); e > 1e-4 {
+				t.Errorf("%v: off by %v", b, e)
+			}
+		}
+	}
+}

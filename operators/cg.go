@@ -80,7 +80,10 @@ func (c CG) Solve(x, b []float32) (iters int, residual float64) {
 			x[i] += alpha * v
 			r[i] -= alpha * q[i]
 		}
-		size = math.Sqrt(dot(r, r))
+		if size = math.Sqrt(dot(r, r)); size <= tol*scale {
+			iters++
+			break
+		}
 		precondition()
 		next := dot(r, z)
 		beta := float32(next / rz)

@@ -159,9 +159,9 @@ func (s *scaledNormal) SolveNormal(dst, b []float32, rho float64) {
 }
 
 // PreconditionNormal uses the same.
-func (s *scaledPreconditioned) PreconditionNormal(dst, b []float32, rho float64) {
+func (s *scaledPreconditioned) PreconditionNormal(dst, b []float32, rho, mu float64) {
 	kk := float64(s.k) * float64(s.k)
-	s.solver.PreconditionNormal(dst, b, rho/kk)
+	s.solver.PreconditionNormal(dst, b, rho/kk, mu/kk)
 	for i := range dst {
 		dst[i] = float32(float64(dst[i]) / kk)
 	}

@@ -142,7 +142,7 @@ type beams struct {
 	domain, codomain Shape
 	g                Geometry
 	norm             func() float64
-	ramp             func() *radonRamp
+	ramp             func() *circulant
 }
 
 // newBeams takes a complete geometry, and what makes the tomograph of another scene.
@@ -168,11 +168,11 @@ func (b *beams) Geometry() Geometry { return b.g }
 func (b *beams) Norm() float64 { return b.norm() }
 
 // PreconditionNormal is a NormalPreconditioner: the circular filter 1/(angles/(pitch pi
-// |frequency|) + rho), of a parallel beam with the rays at the axis. It assumes that
+// |frequency|) + rho + mu |D|^2), of a parallel beam with the rays at the axis. It assumes that
 // the rays cover the scene and come from all directions. If they do not, it is still
 // definite, but further from the inverse.
-func (b *beams) PreconditionNormal(dst, v []float32, rho float64) {
-	b.ramp().precondition(dst, v, b.domain, rho)
+func (b *beams) PreconditionNormal(dst, v []float32, rho, mu float64) {
+	b.ramp().precondition(dst, v, b.domain, rho, mu)
 }
 
 // crossed is one plane of a scene in rows and, transposed, in columns, with pad zeros

@@ -58,10 +58,11 @@ type NormalSolver interface {
 	SolveNormal(dst, b []float32, rho float64)
 }
 
-// A NormalPreconditioner approximates (A'A + rho I)^-1 b by a symmetric
-// positive definite map, for conjugate gradients; rho > 0, and dst may equal b.
+// A NormalPreconditioner approximates (A'A + rho I + mu D'D)^-1 b, D the differences of
+// neighbouring pixels, by a symmetric positive definite map, for conjugate gradients;
+// rho > 0, mu >= 0, and dst may equal b.
 type NormalPreconditioner interface {
-	PreconditionNormal(dst, b []float32, rho float64)
+	PreconditionNormal(dst, b []float32, rho, mu float64)
 }
 
 // A NearlyOrthogonal operator has rows that are nearly orthogonal to each other:

@@ -219,7 +219,7 @@ func TestRadonPreconditioner(t *testing.T) {
 		x, b := randomSlice(rng, n), make([]float32, n)
 		Normal(r, 0.01)(b, x)
 		var iters [2]int
-		for i, p := range []func(dst, b []float32){nil, func(dst, b []float32) { r.PreconditionNormal(dst, b, 0.01) }} {
+		for i, p := range []func(dst, b []float32){nil, func(dst, b []float32) { r.PreconditionNormal(dst, b, 0.01, 0) }} {
 			got := make([]float32, n)
 			iters[i], _ = CG{Apply: Normal(r, 0.01), Precondition: p, Tol: 1e-3, MaxIters: 500}.Solve(got, b)
 		}
@@ -227,8 +227,8 @@ func TestRadonPreconditioner(t *testing.T) {
 			t.Errorf("%d iterations, preconditioned %d", iters[0], iters[1])
 		}
 		u, v := make([]float32, n), make([]float32, n)
-		r.PreconditionNormal(u, x, 0.3)
-		r.PreconditionNormal(v, b, 0.3)
+		r.PreconditionNormal(u, x, 0.3, 0.1)
+		r.PreconditionNormal(v, b, 0.3, 0.1)
 		if p, q := dot(u, b), dot(x, v); math.Abs(p-q) > 1e-4*math.Abs(p) || dot(u, x) <= 0 {
 			t.Errorf("<Px,b> = %v, <x,Pb> = %v, <Px,x> = %v", p, q, dot(u, x))
 		}

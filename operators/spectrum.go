@@ -77,7 +77,7 @@ func newCircularBlur(s Shape, k Kernel) *circularBlur {
 	if a.direct {
 		a.blur = newBlur(s, k, Circular)
 	} else {
-		a.blur = &blur{domain: s, codomain: s, kernel: k, boundary: Circular}
+		a.blur = &blur{domain: s, codomain: s, kernel: k, boundary: Circular, torus: onceTorus(s, k)}
 	}
 	a.gain = a.plans.gain(k, k.H/2, k.W/2)
 	a.norm = sync.OnceValue(func() float64 {
@@ -179,6 +179,27 @@ func (a *cosineBlur) SolveNormal(dst, b []float32, rho float64) {
 			(*p)[i] *= 1 / (s + float32(rho))
 		}
 		a.plan.Inverse(dst[c*n:(c+1)*n], *p)
+	}
+}
+
+// PreconditionNormal divides by lambda^2 + rho + mu |D|^2 in the cosine domain: the inverse.
+func (a *cosineBlur) PreconditionNormal(dst, b []float32, rho, mu float64) {
+	checkLen("PreconditionNormal dst", len(dst), a.domain.Len())
+	checkLen("PreconditionNormal b", len(b), a.domain.Len())
+	p := a.grid.Get().(*[]float32)
+	defer a.grid.Put(p)
+	h, w := a.domain.H, a.domain.W
+	rows, cols := roughness(h, h, math.Pi, mu), roughness(w, w, math.Pi, mu)
+	for c := range a.domain.C {
+		a.plan.Forward(*p, b[c*h*w:(c+1)*h*w])
+		for u, r := range rows {
+			r += float32(rho)
+			line := (*p)[u*w : (u+1)*w]
+			for v, s := range a.square[u*w : (u+1)*w] {
+				line[v] /= s + r + cols[v]
+			}
+		}
+		a.plan.Inverse(dst[c*h*w:(c+1)*h*w], *p)
 	}
 }
 

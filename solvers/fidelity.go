@@ -37,10 +37,11 @@ type CurvatureSolver interface {
 	SolveCurvature(dst, g []float32, c float64)
 }
 
-// A CurvaturePreconditioner returns a map close to the inverse of H + c I,
-// symmetric positive definite, for conjugate gradients; nil if it has none.
+// A CurvaturePreconditioner returns a map close to the inverse of H + rho I + mu D'D, D
+// the differences of neighbouring pixels, symmetric positive definite, for conjugate
+// gradients; nil if it has none.
 type CurvaturePreconditioner interface {
-	Preconditioner(c float64) func(dst, r []float32)
+	Preconditioner(rho, mu float64) func(dst, r []float32)
 }
 
 // A NewtonSolver solves (H(x) + c I) d = g, with H its Hessian at x, to a few percent:
@@ -49,9 +50,9 @@ type NewtonSolver interface {
 	SolveAt(d, x, g []float32, c float64)
 }
 
-func preconditioner(h any, c float64) func(dst, r []float32) {
+func preconditioner(h any, rho, mu float64) func(dst, r []float32) {
 	if p, ok := h.(CurvaturePreconditioner); ok {
-		return p.Preconditioner(c)
+		return p.Preconditioner(rho, mu)
 	}
 	return nil
 }
@@ -176,13 +177,21 @@ func (h *LeastSquares) SolveCurvature(dst, g []float32, c float64) {
 	h.A.(operators.NormalSolver).SolveNormal(dst, g, c)
 }
 
-// Preconditioner is that of A if A is an operators.NormalPreconditioner, else nil.
-func (h *LeastSquares) Preconditioner(c float64) func(dst, r []float32) {
-	p, ok := h.A.(operators.NormalPreconditioner)
-	if !ok {
-		return nil
+// Preconditioner is that of A.
+func (h *LeastSquares) Preconditioner(rho, mu float64) func(dst, r []float32) {
+	return normalPreconditioner(h.A, rho, mu)
+}
+
+// normalPreconditioner is that of A if A is an operators.NormalPreconditioner. Of a
+// NormalSolver it is the inverse with mu I in the place of mu D'D; else nil.
+func normalPreconditioner(a operators.Linear, rho, mu float64) func(dst, r []float32) {
+	switch a := a.(type) {
+	case operators.NormalPreconditioner:
+		return func(dst, r []float32) { a.PreconditionNormal(dst, r, rho, mu) }
+	case operators.NormalSolver:
+		return func(dst, r []float32) { a.SolveNormal(dst, r, rho+mu) }
 	}
-	return func(dst, r []float32) { p.PreconditionNormal(dst, r, c) }
+	return nil
 }
 
 // HessianAt returns v -> A'A v.
@@ -207,7 +216,7 @@ func (h *LeastSquares) solve(dst, b []float32, rho float64) {
 			product(dst, x)
 			axpy(dst, rho, x)
 		},
-		Precondition: h.Preconditioner(rho),
+		Precondition: h.Preconditioner(rho, 0),
 		Tol:          h.Tol, MaxIters: limit,
 	}.Solve(dst, b)
 }

@@ -64,13 +64,9 @@ func (h *Saturated) HessianAt(x []float32) func(dst, v []float32) {
 	return h.separable().hessianAt(x)
 }
 
-// Preconditioner is the inverse of A'A + c I in closed form, if A has one. It ignores
-// the samples at an end.
-func (h *Saturated) Preconditioner(c float64) func(dst, r []float32) {
-	if a, ok := h.A.(operators.NormalSolver); ok {
-		return func(dst, r []float32) { a.SolveNormal(dst, r, c) }
-	}
-	return (&LeastSquares{A: h.A, Y: h.Y}).Preconditioner(c)
+// Preconditioner is that of A. It ignores the samples at an end.
+func (h *Saturated) Preconditioner(rho, mu float64) func(dst, r []float32) {
+	return normalPreconditioner(h.A, rho, mu)
 }
 
 // Prox minimises t h(x) + 1/2||x-v||^2 by Newton's method.

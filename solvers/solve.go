@@ -17,6 +17,10 @@ type Stop struct {
 	// RelChange ends the run when ||x_k - x_{k-1}|| <= RelChange ||x_k||.
 	// 0: not used.
 	RelChange float64
+	// Distance ends the run when the changes, if they go on falling as they did, add up to
+	// at most Distance ||x_k||, twice in a row: with d the largest of the last 3, and q^6
+	// its ratio to the largest of the 3 that lie 6 iterations back, d q/(1-q). 0: not used.
+	Distance float64
 	// Objective ends the run when F has fallen by less than Objective |F|
 	// over the last 5 iterations. 0: not used.
 	Objective float64
@@ -199,6 +203,8 @@ func (r *run) take(it Iterate, seconds float64) bool {
 		r.Reason = fmt.Sprintf("residual %.2g at most %.2g", it.Residual, r.stop.Gradient)
 	case r.stop.RelChange > 0 && r.Iterations > 1 && p.Change <= r.stop.RelChange:
 		r.Reason = fmt.Sprintf("relative change %.2g at most %.2g", p.Change, r.stop.RelChange)
+	case r.stop.Distance > 0 && max(ahead(r.Trace), ahead(r.Trace[:len(r.Trace)-1])) <= r.stop.Distance:
+		r.Reason = fmt.Sprintf("the iterations ahead change it by about %.2g, at most %.2g", ahead(r.Trace), r.stop.Distance)
 	case r.stop.Objective > 0 && r.settled():
 		r.Reason = fmt.Sprintf("objective settled to %.2g relative", r.stop.Objective)
 	default:
@@ -206,6 +212,25 @@ func (r *run) take(it Iterate, seconds float64) bool {
 	}
 	r.Converged = true
 	return true
+}
+
+// ahead estimates the sum of the changes to come, as Stop.Distance says; infinite where it
+// is not known.
+func ahead(trace []TracePoint) float64 {
+	const back = 6
+	n := len(trace)
+	if n < back+4 { // the first change is from the starting point
+		return math.Inf(1)
+	}
+	largest := func(last int) float64 {
+		return max(trace[last].Change, trace[last-1].Change, trace[last-2].Change)
+	}
+	d := largest(n - 1)
+	q := math.Pow(d/largest(n-1-back), 1./back)
+	if !(q < 1) {
+		return math.Inf(1)
+	}
+	return d * q / (1 - q)
 }
 
 // settled compares F with its value 5 iterations ago.

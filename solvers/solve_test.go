@@ -70,6 +70,41 @@ func TestSolveStops(t *testing.T) {
 	}
 }
 
+// falls is a method whose iterates approach 1 by a factor an iteration.
+type falls float64
+
+func (q falls) Steps(x0 []float32) iter.Seq[Iterate] {
+	return func(yield func(Iterate) bool) {
+		x, far := make([]float32, len(x0)), 1.
+		for k := 1; ; k++ {
+			far *= float64(q)
+			for j := range x {
+				x[j] = float32(1 - far)
+			}
+			if !yield(Iterate{K: k, X: x, Objective: far}) {
+				return
+			}
+		}
+	}
+}
+
+// TestSolveDistance: a run ends where the limit is near, however short its steps are.
+func TestSolveDistance(t *testing.T) {
+	const near = 1e-2
+	for _, q := range []float64{0.3, 0.8, 0.97} {
+		r, err := Solve(context.Background(), falls(q), make([]float32, 3), Stop{MaxIters: 1000, Distance: near})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := 1 - float64(r.X[0]); !r.Converged || d > near || r.Iterations > 11 && d < near*math.Pow(q, 5) {
+			t.Errorf("factor %v: %d iterations, %.3g from the limit, %s", q, r.Iterations, d, r.Reason)
+		}
+	}
+	if r, err := Solve(context.Background(), script{f: make([]float64, 50)}, make([]float32, 2), Stop{MaxIters: 50, Distance: near}); err != nil || r.Iterations != 50 {
+		t.Errorf("steps that do not fall: %d iterations, %v", r.Iterations, err)
+	}
+}
+
 func TestSolveSeesDivergence(t *testing.T) {
 	for name, c := range map[string]struct {
 		m    script

@@ -25,6 +25,12 @@ type Tikhonov struct {
 
 // Solve writes the minimiser for measurement y to dst.
 func (t Tikhonov) Solve(dst, y []float32) {
+	clear(dst)
+	t.SolveFrom(dst, y)
+}
+
+// SolveFrom is Solve with dst as the starting point of conjugate gradients.
+func (t Tikhonov) SolveFrom(dst, y []float32) {
 	s := t.A.Domain()
 	checkLen("Tikhonov.Solve", len(dst), s.Len())
 	checkLen("Tikhonov.Solve", len(y), t.A.Codomain().Len())
@@ -56,14 +62,9 @@ func (t Tikhonov) Solve(dst, y []float32) {
 			axpy(dst, rho, x)
 			addLaplacian(dst, x, s, t.Mu)
 		},
-		Tol: tol, MaxIters: limit,
+		Precondition: normalPreconditioner(t.A, rho, t.Mu),
+		Tol:          tol, MaxIters: limit,
 	}
-	if ns, ok := t.A.(operators.NormalSolver); ok {
-		c.Precondition = func(dst, r []float32) { ns.SolveNormal(dst, r, rho+t.Mu) }
-	} else if p, ok := t.A.(operators.NormalPreconditioner); ok {
-		c.Precondition = func(dst, r []float32) { p.PreconditionNormal(dst, r, rho+t.Mu) }
-	}
-	clear(dst)
 	c.Solve(dst, b)
 }
 

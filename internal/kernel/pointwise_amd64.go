@@ -427,6 +427,13 @@ func interpolateVec(dst, src []float32, p, inc int64, slope float32) int {
 	if level == Generic || n == 0 {
 		return 0
 	}
-	interpolateAVX2(&dst[0], &src[0], n/8, p, inc, slope)
+	// The largest of the first samples of a block.
+	first := p + 7*min(inc, 0)
+	first = max(first, first+int64(n-8)*inc) >> 32
+	if max(inc, -inc) <= fixedOne && first+9 <= int64(len(src)) {
+		interpolate8AVX2(&dst[0], &src[0], n/8, p, inc, slope)
+	} else {
+		interpolateAVX2(&dst[0], &src[0], n/8, p, inc, slope)
+	}
 	return n
 }

@@ -6064,3 +6064,107 @@ DATA k33800000<>+20(SB)/4, $0x33800000
 DATA k33800000<>+24(SB)/4, $0x33800000
 DATA k33800000<>+28(SB)/4, $0x33800000
 GLOBL k33800000<>(SB), RODATA|NOPTR, $32
+
+// func interpolate8AVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·interpolate8AVX2(SB), NOSPLIT, $40-44
+	STMXCSR      (SP)
+	MOVL         (SP), AX
+	ORL          $0x00008040, AX
+	MOVL         AX, 4(SP)
+	LDMXCSR      4(SP)
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         blocks+16(FP), DX
+	MOVQ         p+24(FP), BX
+	MOVQ         inc+32(FP), SI
+	VBROADCASTSS slope+40(FP), Y0
+	VMOVUPS      k3f800000<>+0(SB), Y1
+	VMOVUPS      k31800000<>+0(SB), Y2
+	VSUBPS       Y0, Y1, Y3
+	VMULPS       Y2, Y0, Y2
+	VXORPS       Y0, Y0, Y0
+	VPCMPEQD     Y4, Y4, Y4
+	VPSRLD       $0x04, Y4, Y4
+	MOVQ         SI, DI
+	SARQ         $0x3f, DI
+	ANDQ         SI, DI
+	IMUL3Q       $0x07, DI, DI
+	ADDQ         DI, BX
+	NEGQ         DI
+	MOVQ         DI, R8
+	SHRQ         $0x04, R8
+	MOVL         R8, 8(SP)
+	ADDQ         SI, DI
+	MOVQ         DI, R8
+	SHRQ         $0x04, R8
+	MOVL         R8, 12(SP)
+	ADDQ         SI, DI
+	MOVQ         DI, R8
+	SHRQ         $0x04, R8
+	MOVL         R8, 16(SP)
+	ADDQ         SI, DI
+	MOVQ         DI, R8
+	SHRQ         $0x04, R8
+	MOVL         R8, 20(SP)
+	ADDQ         SI, DI
+	MOVQ         DI, R8
+	SHRQ         $0x04, R8
+	MOVL         R8, 24(SP)
+	ADDQ         SI, DI
+	MOVQ         DI, R8
+	SHRQ         $0x04, R8
+	MOVL         R8, 28(SP)
+	ADDQ         SI, DI
+	MOVQ         DI, R8
+	SHRQ         $0x04, R8
+	MOVL         R8, 32(SP)
+	ADDQ         SI, DI
+	MOVQ         DI, R8
+	SHRQ         $0x04, R8
+	MOVL         R8, 36(SP)
+	ADDQ         SI, DI
+	VMOVDQU      8(SP), Y5
+	SHLQ         $0x03, SI
+	MOVL         BX, 8(SP)
+	VPBROADCASTD 8(SP), Y6
+	MOVL         SI, 8(SP)
+	VPBROADCASTD 8(SP), Y7
+
+loop287:
+	MOVQ        BX, DI
+	SHRQ        $0x20, DI
+	ADDQ        SI, BX
+	VPSRLD      $0x04, Y6, Y9
+	VPADDD      Y7, Y6, Y6
+	VPADDD      Y5, Y9, Y9
+	VPSRLD      $0x1c, Y9, Y8
+	VPAND       Y4, Y9, Y9
+	VCVTDQ2PS   Y9, Y9
+	VMULPS      Y2, Y9, Y9
+	VADDPS      Y3, Y9, Y10
+	VSUBPS      Y9, Y1, Y9
+	VMAXPS      Y0, Y9, Y9
+	VMAXPS      Y0, Y10, Y10
+	VPERMPS     (CX)(DI*4), Y8, Y11
+	VPERMPS     4(CX)(DI*4), Y8, Y8
+	VMOVUPS     (AX), Y12
+	VFMADD231PS Y9, Y11, Y12
+	VFMADD231PS Y10, Y8, Y12
+	VMOVUPS     Y12, (AX)
+	ADDQ        $0x20, AX
+	DECQ        DX
+	JNZ         loop287
+	LDMXCSR     (SP)
+	VZEROUPPER
+	RET
+
+DATA k31800000<>+0(SB)/4, $0x31800000
+DATA k31800000<>+4(SB)/4, $0x31800000
+DATA k31800000<>+8(SB)/4, $0x31800000
+DATA k31800000<>+12(SB)/4, $0x31800000
+DATA k31800000<>+16(SB)/4, $0x31800000
+DATA k31800000<>+20(SB)/4, $0x31800000
+DATA k31800000<>+24(SB)/4, $0x31800000
+DATA k31800000<>+28(SB)/4, $0x31800000
+GLOBL k31800000<>(SB), RODATA|NOPTR, $32

@@ -383,3 +383,8 @@ func depthToSpace2AVX2(d *float32, a *float32, b *float32, pixels int, c int)
 //
 //go:noescape
 func interpolateAVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
+
+// interpolate8 is interpolate where abs(inc) is at most 2^32. It reads 9 samples from the first of a block on.
+//
+//go:noescape
+func interpolate8AVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)

@@ -168,6 +168,8 @@ func FuzzInterpolate(f *testing.F) {
 	f.Add(uint64(2), uint8(17), -0.77, 1.0)
 	f.Add(uint64(3), uint8(8), 0.0, 2.5)
 	f.Add(uint64(4), uint8(0), 1.0, 1.0)
+	f.Add(uint64(5), uint8(40), 0.55, 1.9)
+	f.Add(uint64(7), uint8(40), -1.0, 1.0)
 	f.Fuzz(func(t *testing.T, seed uint64, n uint8, step, slope float64) {
 		if !(math.Abs(step) <= 8) || !(slope >= 1 && slope <= 8) {
 			t.Skip()
@@ -177,7 +179,8 @@ func FuzzInterpolate(f *testing.F) {
 		if step < 0 {
 			at -= step * float64(n)
 		}
-		src := normal(rng, int(at+math.Abs(step)*float64(n))+3)
+		// With and without the samples that are read and not used.
+		src := normal(rng, int(at+math.Abs(step)*float64(n))+3+int(seed%2)*9)
 		was := normal(rng, int(n))
 		k := float32(slope)
 		for _, l := range Levels() {

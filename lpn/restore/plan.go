@@ -78,10 +78,13 @@ type Plan struct {
 	// Solver, Iters, Tol, Step, Rho and Ensemble are those of the Options, with
 	// defaults filled in; Step and Rho of 0 are chosen from the operator. Fall, if positive,
 	// ends the iterations too: when 5 of them lower the objective by less than that part of it.
+	// Distance, if positive, does when those ahead change the image by less (see
+	// solvers.Stop).
 	Solver   string  `json:"solver"`
 	Iters    int     `json:"iters"`
 	Tol      float64 `json:"tol"`
 	Fall     float64 `json:"fall,omitempty"`
+	Distance float64 `json:"distance,omitempty"`
 	Step     float64 `json:"step,omitempty"`
 	Rho      float64 `json:"rho,omitempty"`
 	Ensemble bool    `json:"ensemble,omitempty"`
@@ -176,6 +179,13 @@ func New(p Problem, o Options) (*Plan, error) {
 		if err := decide(); err != nil {
 			return nil, err
 		}
+	}
+	switch {
+	case !o.tolByDefault:
+	case plan.determined():
+		plan.Distance = imagesDistance
+	case plan.noisyBlur() && p.Blur == nil:
+		plan.Tol = toleranceOfBlur(plan.Level)
 	}
 	if plan.startsClipped(plan.problem.Y, plan.Scene) {
 		plan.Start = string(startMeasured)
@@ -518,6 +528,9 @@ func (p *Plan) String() string {
 	until := ""
 	if p.Fall > 0 {
 		until = fmt.Sprintf(", or until 5 of them lower the objective by less than %.2g of it", p.Fall)
+	}
+	if p.Distance > 0 {
+		until = fmt.Sprintf(", or until those ahead change it by less than %.2g", p.Distance)
 	}
 	line("solver", "%s, at most %d iterations, to a change of %.2g%s", p.Solver, p.Iters, p.Tol, until)
 	because(p.Why.Solver)

@@ -33,6 +33,10 @@ type policy struct {
 	// rounded says that the measurement are the numbers of a JPEG file: the operator
 	// is a Quantiser, and the noise is what the picture had before.
 	rounded bool
+	// deblurs says that the measurement is blurred.
+	deblurs bool
+	// integrals says that the measurement are line integrals.
+	integrals bool
 	// tol ends the iterations where the options do not say; 0: their default.
 	tol float64
 	// whole says that a crop of the scene would be another problem.
@@ -62,14 +66,14 @@ const sensingNoise = 5e-3
 // policies has a row for each operator.
 var policies = map[string]policy{
 	"denoise": {start: startMeasured, level: own, weight: one, leastNoise: 0, alone: true, estimable: true, windows: true},
-	"blur":    {start: startQuadratic, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true, windows: true},
+	"blur":    {start: startQuadratic, deblurs: true, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true, windows: true},
 	// Stopped early, the same numbers in other units end 1e-3 of the range apart, and 3e-5
 	// here.
 	"sr":      {start: startQuadratic, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true, tol: 1e-5},
 	"inpaint": {start: startQuadratic, level: filling, weight: one, leastNoise: noiseFloor, estimable: true},
 	"cs":      {start: startGraduated, level: spread, weight: one, leastNoise: sensingNoise, whole: true},
-	// The same.
-	"tomo": {start: startQuadratic, level: integrated, weight: byRays, leastNoise: noiseFloor, whole: true, tol: 1e-5},
+	// The same, without the step for images.
+	"tomo": {start: startQuadratic, integrals: true, level: integrated, weight: byRays, leastNoise: noiseFloor, whole: true, tol: 1e-5},
 	"jpeg": {start: startDecoded, rounded: true, tol: 1e-3, windows: true},
 	"mri":  {start: startQuadratic, level: spread, weight: one, leastNoise: noiseFloor, whole: true},
 }

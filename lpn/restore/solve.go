@@ -279,9 +279,20 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 	if truth != nil && truth.Len() == a.Domain().Len() {
 		stop.Reference = truth.Pix
 	}
+	integrals := p.determined()
+	if integrals {
+		stop.Distance = p.Distance
+	}
 	x0, err := p.start(ctx, a, y, h, psi)
 	if err != nil {
 		return solvers.Result{}, err
+	}
+	if b, ok := method.(solvers.BPG); ok && integrals {
+		b.Scene, b.Start = a.Domain(), x0
+		method = b
+	} else if ok && p.noisyBlur() {
+		b.Scene = a.Domain()
+		method = b
 	}
 	method = solvers.Watch(method, see)
 	if p.mayRise() {
@@ -307,6 +318,20 @@ func (p *Plan) methodFor(a operators.Linear, y operators.Image, psi solvers.Pote
 	m, exact = p.method(f, psi)
 	return f, m, exact
 }
+
+// noisyBlur reports whether the measurement is blurred and has noise. Then the solver takes
+// the step for images (see solvers.BPG). Of a shake with less noise these steps are no
+// fewer, and where the iterations end early some images are 0.3 dB worse.
+func (p *Plan) noisyBlur() bool {
+	return p.policy.deblurs && p.Solver == "bpg" && p.Light != LightLinear && p.Level >= blurNoise
+}
+
+// blurNoise is the least noise of a noisy blur.
+const blurNoise = 0.0075
+
+// toleranceOfBlur is the change at which the iterations for a noisy blur end: less than a
+// tenth of the noise.
+func toleranceOfBlur(noise float64) float64 { return min(noise/10, 2e-3) }
 
 // isProx reports whether the minimiser is the prox of R_Scale at the measurement,
 // h being the fidelity.
@@ -385,7 +410,7 @@ func (m hopeful) Steps(x0 []float32) iter.Seq[solvers.Iterate] {
 				return
 			}
 			if it.K%patience == 0 {
-				if r := extent(it.X); m.before.beyond(r.Lo, r.Hi) {
+				if r := extent(it.X); m.before.beyond(r.Lo, r.Hi, mostBeyond) {
 					return
 				}
 			}
@@ -507,6 +532,9 @@ func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image,
 	}
 	if p.Light == LightLinear {
 		return developedStart(ctx, y, a, p.Level)
+	}
+	if p.determined() {
+		return p.startIntegrals(a, y), ctx.Err()
 	}
 	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)
 	if err == nil && p.policy.start == startGraduated {

@@ -163,8 +163,9 @@ const (
 	// white noise.
 	mostCorrelated = 0.5
 	// mostBeyond is how far beyond black and white a result may go that the
-	// measurement does not ask for, in parts of the range.
-	mostBeyond = 0.6
+	// measurement does not ask for, in parts of the range. Where a blur with noise is
+	// undone by the right operator it is at most 0.2.
+	mostBeyond, mostBeyondBlur = 0.6, 0.35
 	// fewest is the number of samples below which nothing is concluded.
 	fewest = 256
 )
@@ -176,16 +177,24 @@ func (p *Plan) implausible(e examination, before Range) string {
 	case e.samples < fewest || p.Lambda == 0:
 	case e.prior < e.plain-0.05*math.Abs(e.plain)-1e-3*e.samples*p.Scale*p.Sigma*p.Sigma:
 		return fmt.Sprintf("the prior finds the result more likely than a flat image (R %.4g against %.4g): patterns that no image holds", e.prior, e.plain)
-	case before.beyond(e.lo, e.hi):
+	case before.beyond(e.lo, e.hi, p.mostBeyond()):
 		return fmt.Sprintf("the result reaches from %.3g to %.3g where black is 0 and white 1: the operator is not that of the measurement", e.lo, e.hi)
 	}
 	return ""
 }
 
-// beyond reports whether samples from lo to hi go further than the measurement's
-// range r asks for.
-func (r Range) beyond(lo, hi float64) bool {
-	return hi > max(1, r.Hi)+mostBeyond || lo < min(0, r.Lo)-mostBeyond
+// mostBeyond is how far beyond a result may go.
+func (p *Plan) mostBeyond() float64 {
+	if p.policy.deblurs && p.Level >= blurNoise {
+		return mostBeyondBlur
+	}
+	return mostBeyond
+}
+
+// beyond reports whether samples from lo to hi go more than most further than the
+// measurement's range r asks for.
+func (r Range) beyond(lo, hi, most float64) bool {
+	return hi > max(1, r.Hi)+most || lo < min(0, r.Lo)-most
 }
 
 // verdict is why a result should not be trusted, "" where nothing speaks against

@@ -473,3 +473,76 @@ func interpolate(t target) {
 	JNZ(LabelRef(top))
 	f.end()
 }
+
+// interpolate8 takes the samples of a block by permutations of the eight from its first
+// place on, and of the eight after that. Places relative to the first sample have 28 bits
+// of fraction.
+func interpolate8(t target) {
+	f := start(t, "interpolate8", "(dst, src *float32, blocks int, p, inc int64, slope float32)",
+		"interpolate8 is interpolate where abs(inc) is at most 2^32. It reads 9 samples from the first of a block on.")
+	dst, src, n := intArg("dst"), intArg("src"), intArg("blocks")
+	p, inc := intArg("p"), intArg("inc")
+	slope, one, unit, zero, low := f.arg("slope"), f.reg(1), f.reg(1./(1<<28)), f.vec(), f.vec()
+	rest := f.vec() // 1-slope
+	VSUBPS(slope, one, rest)
+	VMULPS(unit, slope, unit)
+	VXORPS(zero, zero, zero)
+	VPCMPEQD(low, low, low)
+	VPSRLD(U8(4), low, low)
+
+	// The places of a block from its first sample, which is that of the last place if
+	// inc < 0.
+	local := AllocLocal(32)
+	back, at := GP64(), GP64()
+	MOVQ(inc, back)
+	SARQ(U8(63), back)
+	ANDQ(inc, back) // min(inc, 0)
+	IMUL3Q(U8(7), back, at)
+	ADDQ(at, p)
+	NEGQ(at)
+	for k := range 8 {
+		r := GP64()
+		MOVQ(at, r)
+		SHRQ(U8(4), r)
+		MOVL(r.As32(), local.Offset(4*k))
+		ADDQ(inc, at)
+	}
+	place := f.vec()
+	VMOVDQU(local, place)
+	SHLQ(U8(3), inc)
+	fraction, eight := f.vec(), f.vec()
+	MOVL(p.As32(), local)
+	VPBROADCASTD(local, fraction)
+	MOVL(inc.As32(), local)
+	VPBROADCASTD(local, eight)
+
+	top := label("loop")
+	Label(top)
+	i := GP64()
+	MOVQ(p, i)
+	SHRQ(U8(32), i)
+	ADDQ(inc, p)
+	index, w0, w1 := f.vec(), f.vec(), f.vec()
+	VPSRLD(U8(4), fraction, w0)
+	VPADDD(eight, fraction, fraction)
+	VPADDD(place, w0, w0)
+	VPSRLD(U8(28), w0, index)
+	VPAND(low, w0, w0)
+	VCVTDQ2PS(w0, w0)
+	VMULPS(unit, w0, w0)
+	VADDPS(rest, w0, w1)
+	VSUBPS(w0, one, w0)
+	VMAXPS(zero, w0, w0)
+	VMAXPS(zero, w1, w1)
+	left, right, sum := f.vec(), f.vec(), f.vec()
+	VPERMPS(Mem{Base: src, Index: i, Scale: 4}, index, left)
+	VPERMPS(Mem{Base: src, Index: i, Scale: 4, Disp: 4}, index, right)
+	VMOVUPS(Mem{Base: dst}, sum)
+	VFMADD231PS(w0, left, sum)
+	VFMADD231PS(w1, right, sum)
+	VMOVUPS(sum, Mem{Base: dst})
+	ADDQ(U8(32), dst)
+	DECQ(n)
+	JNZ(LabelRef(top))
+	f.end()
+}

@@ -283,5 +283,6 @@ func main() {
 	transpose(avx2)
 	blocks(avx2)
 	interpolate(avx2)
+	interpolate8(avx2)
 	Generate()
 }
