@@ -337,22 +337,14 @@ func (w Wave) moved(by []float64, stride float64, s operators.Shape) Wave {
 	return w.within()
 }
 
-// grid are waves that fit the grid of pixels, gray and red against blue.
-func grid(channels int) (all []Wave) {
-	mixes := [][]float64{make([]float64, channels)}
-	for c := range mixes[0] {
-		mixes[0][c] = 1
-	}
-	if channels > 1 {
-		opposed := make([]float64, channels)
-		opposed[0], opposed[channels-1] = 1, -1
-		mixes = append(mixes, opposed)
-	}
-	for _, period := range []float64{2, 3, 4, 5, 6, 8, 10, 12, 16, 24} {
+// grid are waves that fit the grid of pixels: along rows, columns and diagonals, sines and
+// square waves, at two phases.
+func grid() (all []Wave) {
+	for _, period := range []float64{2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24} {
 		for _, d := range [][2]float64{{0, 1}, {1, 0}, {1, 1}, {1, -1}} {
-			for _, sharp := range []float64{0, 3} {
-				for _, mix := range mixes {
-					all = append(all, Wave{FY: d[0] / period, FX: d[1] / period, Phase: 0.7, Amplitude: 0.4, Sharp: sharp, Mix: mix})
+			for _, sharp := range []float64{0, MostSharp} {
+				for _, phase := range []float64{0.7, 0.7 + math.Pi/2} {
+					all = append(all, Wave{FY: d[0] / period, FX: d[1] / period, Phase: phase, Amplitude: 0.4, Sharp: sharp})
 				}
 			}
 		}
@@ -360,28 +352,103 @@ func grid(channels int) (all []Wave) {
 	return all
 }
 
-// Worst climbs from the best of n random waves and of a fixed grid. It returns the wave
-// with the largest gain, and the lowest R of all those waves relative to that of the
-// flat picture.
+// lattice are sines of all frequencies, so close that none is missed by a filter of 14
+// pixels.
+func lattice() (all []Wave) {
+	const n = 28
+	for i := -n/2 + 1; i <= n/2; i++ {
+		for k := range n/2 + 1 {
+			if k > 0 || i > 0 {
+				all = append(all, Wave{FY: float64(i) / n, FX: float64(k) / n, Phase: 0.7, Amplitude: 0.4})
+			}
+		}
+	}
+	return all
+}
+
+// mixtures are the mixtures of planes that these waves are tried with: gray, the first
+// plane against the last, and these two against the one between.
+func mixtures(channels int) [][]float64 {
+	gray, opposed, between := make([]float64, channels), make([]float64, channels), make([]float64, channels)
+	for c := range gray {
+		gray[c], between[c] = 1, -0.5
+	}
+	if channels == 1 {
+		return [][]float64{gray}
+	}
+	opposed[0], opposed[channels-1], between[channels/2] = 1, -1, 1
+	return [][]float64{gray, opposed, between}
+}
+
+// blend looks for the mixture of w's planes with the largest gain, by so many steps of the
+// power iteration
+//
+//	m_c <- <p, f_c(b+g) - f_c(b)>,   g_c = m_c p,
+//
+// whose matrix is positive semidefinite where f is linear. It returns the best wave seen,
+// its gain, and the lowest R relative to that of the flat picture.
+func (t *WaveSearch) blend(w Wave, steps int) (best Wave, gain, lowest float64) {
+	best = w
+	gain, lowest = t.Gain(w)
+	if t.s.C == 1 {
+		return best, gain, lowest
+	}
+	n := t.s.H * t.s.W
+	for range steps {
+		strongest := 0
+		for c, m := range w.Mix {
+			if math.Abs(m) > math.Abs(w.Mix[strongest]) {
+				strongest = c
+			}
+		}
+		mix := make([]float64, t.s.C)
+		t.middle(func(i int) {
+			mix[i/n] += float64(t.g[strongest*n+i%n]) * float64(t.f[i]-t.flat[i])
+		})
+		w.Mix = mix
+		w = w.within()
+		g, above := t.Gain(w)
+		if lowest = min(lowest, above); g > gain {
+			best, gain = w, g
+		}
+	}
+	return best, gain, lowest
+}
+
+// Worst climbs from the best of n random waves and of fixed ones: waves that fit the grid of
+// pixels, and sines of all frequencies. It returns the wave with the largest gain, and the
+// lowest R of all those waves relative to that of the flat picture.
 func (t *WaveSearch) Worst(rng *rand.Rand, n, climbs, steps int) (worst Wave, gain, lowest float64) {
 	type scored struct {
 		Wave
 		gain float64
 	}
 	var all []scored
-	lowest = math.Inf(1)
-	starts := grid(t.s.C)
-	for range n {
-		starts = append(starts, RandomWave(rng, t.s.C))
-	}
-	for _, w := range starts {
-		g, above := t.Gain(w)
-		all = append(all, scored{w, g})
+	lowest, gain = math.Inf(1), math.Inf(-1)
+	blend := func(w Wave, steps int) scored {
+		w, g, above := t.blend(w, steps)
 		lowest = min(lowest, above)
+		return scored{w, g}
+	}
+	best := func(w Wave, steps int) {
+		var tried []scored
+		for _, w.Mix = range mixtures(t.s.C) {
+			tried = append(tried, blend(w, steps))
+		}
+		all = append(all, slices.MaxFunc(tried, func(a, b scored) int { return cmp.Compare(a.gain, b.gain) }))
+	}
+	for _, w := range grid() {
+		best(w, 1)
+	}
+	for _, w := range lattice() {
+		best(w, 0)
+	}
+	for range n {
+		all = append(all, blend(RandomWave(rng, t.s.C), 0))
 	}
 	slices.SortStableFunc(all, func(a, b scored) int { return cmp.Compare(b.gain, a.gain) })
-	gain = math.Inf(-1)
 	for _, w := range all[:min(climbs, len(all))] {
+		w := blend(w.Wave, 2)
 		if top, g := t.Climb(w.Wave, steps); g > gain {
 			worst, gain = top, g
 		}
@@ -395,7 +462,7 @@ const dampings = 6
 
 // searches is the number of searches, each from other random waves, that Damped
 // believes.
-const searches = 3
+const searches = 2
 
 // worstOfSearches returns the largest gain and the lowest margin of a few searches.
 func (n *Network) worstOfSearches(seed uint64) (gain, margin float64, err error) {

@@ -168,3 +168,71 @@ func TestRandomWave(t *testing.T) {
 		t.Errorf("%s, %v", b, err)
 	}
 }
+
+// A resonance is 0.8 of the identity and a filter, whose output only is passed on
+// again. The filter hears a mixture of planes around one frequency.
+type resonance struct {
+	s      operators.Shape
+	fy, fx float64
+	mix    []float64
+	gain   float64
+}
+
+const resonanceSide = 12
+
+// Eval is the linear map 0.8 I + gain G'G, ||G|| about 1: G is a window times a cosine, and
+// a window times a sine, of the mixture of planes.
+func (r resonance) Eval(dst, y []float32) float64 {
+	n, side := r.s.H*r.s.W, resonanceSide
+	mixed, back := make([]float64, n), make([]float64, n)
+	for i := range mixed {
+		for c, m := range r.mix {
+			mixed[i] += m * float64(y[c*n+i])
+		}
+	}
+	for quadrature := range 2 {
+		tap := make([]float64, side*side)
+		norm := 0.0
+		for i := range tap {
+			v, u := float64(i/side)-float64(side-1)/2, float64(i%side)-float64(side-1)/2
+			w := math.Cos(math.Pi*v/float64(side)) * math.Cos(math.Pi*u/float64(side))
+			tap[i] = w * math.Cos(2*math.Pi*(r.fy*v+r.fx*u)-math.Pi/2*float64(quadrature))
+			norm += w
+		}
+		for row := range r.s.H - side {
+			for col := range r.s.W - side {
+				sum := 0.0
+				for i, w := range tap {
+					sum += w * mixed[(row+i/side)*r.s.W+col+i%side]
+				}
+				for i, w := range tap {
+					back[(row+i/side)*r.s.W+col+i%side] += sum * w / (norm * norm)
+				}
+			}
+		}
+	}
+	psi := 0.0
+	for i, v := range y {
+		dst[i] = 0.8*v + float32(r.gain*r.mix[i/n]*back[i%n])
+		psi += float64(v) * float64(dst[i]) / 2
+	}
+	return psi
+}
+
+// TestSearchFindsResonance: the search finds a narrow resonance at any frequency and in any
+// mixture of planes, whatever its random waves.
+func TestSearchFindsResonance(t *testing.T) {
+	s := operators.Shape{C: 3, H: 32, W: 32}
+	for k, r := range []resonance{
+		{s, 0.41, 0.07, []float64{0.7, 0.05, -0.71}, 2},
+		{s, -0.18, 0.37, []float64{0.577, 0.577, 0.577}, 2},
+		{s, 0, 0.25, []float64{-0.47, 0.8, -0.37}, 2},
+	} {
+		search := NewWaveSearch(r, s)
+		want, _ := search.Gain(Wave{FY: r.fy, FX: r.fx, Amplitude: 0.4, Mix: r.mix})
+		w, gain, _ := search.Worst(rand.New(rand.NewPCG(uint64(k), 3)), 0, 6, 10)
+		if want < 1.05 || gain < want-0.01 {
+			t.Errorf("a resonance of gain %.4f: found %.4f, %v", want, gain, w)
+		}
+	}
+}

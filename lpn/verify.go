@@ -55,7 +55,7 @@ type Certificate struct {
 	// DescentViolations counts the steps of proximal gradient descent that
 	// raised its objective.
 	DescentViolations int `json:"descent_violations"`
-	// StripeGain is the largest gain of f about a flat picture that an ascent from
+	// StripeGain is the largest gain of f about a flat picture that ascents from fixed and
 	// random waves of all directions, colours and amplitudes found, at StripeWave: see
 	// WaveSearch. StripeMargin is the lowest R at f of such a wave, less R at the flat
 	// picture. Nil if the pictures are too small for waves.
@@ -183,7 +183,7 @@ func (c *Certificate) stripes(psi solvers.Potential, s operators.Shape, seed uin
 	if min(s.H, s.W) < leastStripeSide {
 		return
 	}
-	w, gain, margin := NewWaveSearch(psi, s).Worst(rand.New(rand.NewPCG(seed, 0x73747269706573)), 256, 12, 20)
+	w, gain, margin := NewWaveSearch(psi, s).Worst(rand.New(rand.NewPCG(seed, 0x73747269706573)), 128, 24, 20)
 	if math.IsNaN(gain) || math.IsInf(margin, 0) {
 		c.fail("f of a wave is not a number")
 		return

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -360,5 +361,45 @@ func TestWorstMixture(t *testing.T) {
 				t.Errorf("%v: a mixture has gain %.5f, the worst found %.5f", w, g, top)
 			}
 		}
+	}
+}
+
+// TestSurvey: the survey remembers waves with a gain as large as any of many drawn ones, but
+// for what a frequency between two of the lattice has more, and the network itself has the
+// gain of the first.
+func TestSurvey(t *testing.T) {
+	cfg, params := opened(t, 3, "lse")
+	g := newGainPenalty(cfg, params, 1, 1)
+	g.survey()
+	if len(g.known) == 0 || len(g.known) > remembered || !slices.IsSortedFunc(g.known, func(a, b probe) int { return cmp.Compare(b.over, a.over) }) {
+		t.Fatalf("%d waves remembered, in order or not", len(g.known))
+	}
+	known := slices.Clone(g.known)
+	rng := rand.New(rand.NewPCG(8, 1))
+	for range 400 {
+		if p := g.look(g.draw(rng)); float64(p.over) > 1.05*float64(known[0].over) {
+			t.Errorf("drawn: %+v; the survey's highest: %+v", p, known[0])
+		}
+	}
+	cfg.Pyramid.Threshold = 0
+	net, err := lpn.FromParams(cfg, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape := operators.Shape{C: 3, H: 128, W: 128}
+	b, err := net.On(shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := known[0]
+	period := g.set(p)
+	mix := make([]complex128, 3)
+	for c, m := range p.mix {
+		mix[c] = complex128(m)
+	}
+	got := float64(p.over) + ceiling(cfg.Sigma, period)
+	want := strongGain(b, shape, g.strong, mix, float64(p.start))
+	if math.Abs(got-want) > 0.02*want {
+		t.Errorf("%+v: gain %.4f, of the picture %.4f", p, got, want)
 	}
 }

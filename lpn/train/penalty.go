@@ -26,9 +26,10 @@ func ceiling(sigma, period float64) float64 {
 // time tries a neighbour.
 const (
 	fresh      = 12
-	again      = 4
+	again      = 8
 	turns      = 2
-	remembered = 64
+	remembered = 128
+	between    = 1000 // steps from one survey to the next
 	near       = 0.01
 	beside     = 0.01 // cycles a pixel
 	tie        = 1e-4 // a neighbouring wave must be better by more than rounding
@@ -72,6 +73,9 @@ func newGainPenalty(cfg lpn.Config, params map[string][]float32, norm float64, s
 // returns the penalty. A resumed run looks at the same waves.
 func (g *gainPenalty) run() float64 {
 	rng := rand.New(rand.NewPCG(g.seed, g.step))
+	if g.step%between == 0 {
+		g.survey()
+	}
 	g.clear()
 	g.top, g.last = 0, g.last[:0]
 	loss := 0.0
@@ -95,9 +99,63 @@ func (g *gainPenalty) run() float64 {
 	for range max(4, fresh/g.cfg.Channels) {
 		loss += g.hold(g.look(g.draw(rng)))
 	}
+	g.forget()
+	return loss
+}
+
+// forget keeps the waves that are furthest above the ceiling.
+func (g *gainPenalty) forget() {
 	slices.SortStableFunc(g.known, func(a, b probe) int { return cmp.Compare(b.over, a.over) })
 	g.known = g.known[:min(remembered, len(g.known))]
-	return loss
+}
+
+// survey remembers those that are near the ceiling or above of waves of all frequencies, so
+// close that none is missed by a filter of 14 pixels, and of those that repeat after few
+// pixels along rows, columns and diagonals. Fresh waves find such narrow ones late.
+func (g *gainPenalty) survey() {
+	var all []probe
+	const n = 28
+	for row := -n/2 + 1; row <= n/2; row++ {
+		for col := range n/2 + 1 {
+			if row%(n/2) != 0 || col%(n/2) != 0 { // not flat, nor plus and minus from pixel to pixel
+				all = append(all, probe{fy: float32(row) / n, fx: float32(col) / n})
+			}
+		}
+	}
+	for period := 3; period <= longest; period++ {
+		for _, d := range [...][2]int{{0, 1}, {1, 0}, {1, 1}, {1, -1}} {
+			for _, sharp := range [...]float32{0, 6} {
+				for _, start := range [...]float32{0.7, 0.7 + math.Pi/2} {
+					all = append(all, probe{row: d[0], col: d[1], period: period, start: start, sharp: sharp})
+				}
+			}
+		}
+	}
+	for _, p := range all {
+		best := probe{over: -near}
+		for _, p.mix = range mixtures(g.cfg.Channels) {
+			if q := g.look(p); q.over > best.over {
+				best = q
+			}
+		}
+		if best.over > -near {
+			g.known = append(g.known, best)
+		}
+	}
+	g.forget()
+}
+
+// mixtures are colours from which a few turns reach that of the largest gain: gray, two
+// planes against one another, and these against the third.
+func mixtures(channels int) [][]complex64 {
+	if channels != 3 {
+		m := make([]complex64, channels)
+		for c := range m {
+			m[c] = 1
+		}
+		return [][]complex64{m}
+	}
+	return [][]complex64{{1, 1, 1}, {1, 0, -1}, {-0.5, 1, -0.5}}
 }
 
 // look returns a wave with the colour of its largest gain and how far that is

@@ -14,9 +14,10 @@ import torch
 
 HARMONICS = 4  # how many odd harmonics of a wave count
 LONGEST = 24  # the longest period, in pixels, of a wave that repeats
-FRESH, AGAIN = 12, 4  # waves in a step: new ones, fewer in colour, and remembered ones
+FRESH, AGAIN = 12, 8  # waves in a step: new ones, fewer in colour, and remembered ones
 TURNS = 2  # steps towards the colour of the largest gain
-REMEMBERED, NEAR, BESIDE = 64, 0.01, 0.01  # waves near the ceiling are remembered, and tried beside, in cycles a pixel
+BETWEEN = 1000  # steps from one survey to the next
+REMEMBERED, NEAR, BESIDE = 128, 0.01, 0.01  # waves near the ceiling are remembered, and tried beside, in cycles a pixel
 TIE = 1e-4  # a wave beside must be better by more than rounding
 MOST_SHARP, SLOWEST = 6.0, 40
 
@@ -83,9 +84,28 @@ def repeating(row, col, n, start, sharp, mix, levels):
     return Wave(row / n, col / n, profile, n / math.hypot(row, col), phases, start, mix)
 
 
+def survey(channels, levels):
+    """Waves of all frequencies, so close that none is missed by a filter of 14 pixels, and those that
+    repeat after few pixels along rows, columns and diagonals: for each wave those of a few colours."""
+    mixes = np.array([[1, 1, 1], [1, 0, -1], [-0.5, 1, -0.5]] if channels == 3 else [[1] * channels]) + 0j
+    mixes /= np.linalg.norm(mixes, axis=1, keepdims=True)
+    n = 28
+    for row in range(-n // 2 + 1, n // 2 + 1):
+        for col in range(n // 2 + 1):
+            if row % (n // 2) or col % (n // 2):  # not flat, nor plus and minus from pixel to pixel
+                period = n / math.hypot(row, col)
+                yield [Wave(row / n, col / n, np.ones(1), period, [8] * levels, 0.0, m) for m in mixes]
+    for n in range(3, LONGEST + 1):
+        for row, col in (0, 1), (1, 0), (1, 1), (1, -1):
+            for sharp in 0.0, MOST_SHARP:
+                for start in 0.7, 0.7 + math.pi / 2:
+                    yield [repeating(row, col, n, start, sharp, m, levels) for m in mixes]
+
+
 class Probes:
     """The waves that the penalty looks at: in each step fresh ones, and some of those near the ceiling or
-    above that were met, which are remembered until they are not. Few waves are above."""
+    above that were met, which are remembered until they are not. Few waves are above. From time to time
+    a survey looks at waves of all kinds."""
 
     def __init__(self, rng):
         self.rng, self.known, self.step = rng, [], 0
@@ -93,6 +113,10 @@ class Probes:
     def look(self, net):
         """The waves of a step, each in the colour of its largest gain."""
         channels, levels = net.config["channels"], len(net.config["pyramid"]["levels"])
+        if self.step % BETWEEN == 0:
+            for colours in survey(channels, levels):
+                self.known.append(max((turned(net, w) for w in colours), key=lambda w: w.over))
+            self.forget()
         known, self.known, out = self.known, [], []
         for i, w in enumerate(known):
             if (i + self.step * AGAIN) % len(known) >= AGAIN:
@@ -101,10 +125,14 @@ class Probes:
             old, new = turned(net, w), turned(net, self.beside(w))
             out.append(new if new.over > old.over + TIE else old)
         out += [turned(net, draw(self.rng, channels, levels)) for _ in range(max(4, FRESH // channels))]
-        self.known += [w for w in out if w.over > -NEAR]
-        self.known = sorted(self.known, key=lambda w: -w.over)[:REMEMBERED]
+        self.known += out
+        self.forget()
         self.step += 1
         return out
+
+    def forget(self):
+        """Keeps the waves near the ceiling or above, of those the highest."""
+        self.known = sorted((w for w in self.known if w.over > -NEAR), key=lambda w: -w.over)[:REMEMBERED]
 
     def beside(self, w):
         """A wave near another: one that repeats begins elsewhere, others have another frequency."""

@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 
@@ -104,7 +105,9 @@ def test_gain_of_waves():
         assert float(waves.gain(net, w, mix).detach()) >= float(waves.gain(net, w).detach()) - 1e-4
 
 
-def test_probes_remember_what_is_amplified():
+def test_probes_remember_what_is_amplified(monkeypatch):
+    whole = waves.survey
+    monkeypatch.setattr(waves, "survey", lambda *size: itertools.islice(whole(*size), 0, None, 40))
     z = np.load(DATA / "train-colour.npz")
     net = lpn.Network(json.loads(str(z["config"])), names(z, "start."))
     probes = waves.Probes(np.random.default_rng(2))
