@@ -19,6 +19,7 @@ type Network struct {
 	meta   map[string]string
 	gain   func() float64 // GainBound, measured once
 	small  *layouts
+	cuts   func() []cut // measureCuts, once
 }
 
 // New returns a network with random weights drawn from rng.
@@ -66,6 +67,7 @@ func FromParams(cfg Config, params map[string][]float32) (*Network, error) {
 func newNetwork(cfg Config, params map[string][]float32, meta map[string]string) *Network {
 	n := &Network{cfg: cfg, params: params, meta: meta, small: &layouts{}}
 	n.gain = sync.OnceValue(n.measureGain)
+	n.cuts = sync.OnceValue(n.measureCuts)
 	return n
 }
 

@@ -107,6 +107,36 @@ func TestHaloIsNeeded(t *testing.T) {
 	}
 }
 
+// The rows that tiles below one another work for are those of the picture, and at each cut so
+// many more; where the grid is cut makes a difference.
+func TestCuts(t *testing.T) {
+	net, err := New(Pyramid(1, 0.1), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, pitch, _ := net.cfg.ReceptiveField()
+	least, most := math.Inf(1), 0.0
+	for _, c := range net.cuts() {
+		if c.row >= pitch || c.above < c.row || (c.above-c.row)%pitch != 0 {
+			t.Errorf("%+v on a grid of %d", c, pitch)
+		}
+		least, most = min(least, c.again), max(most, c.again)
+	}
+	if !(least >= 0) || most < 1.5*least || most > 2*float64(pitch) {
+		t.Errorf("from %v to %v rows at a cut, on a grid of %d", least, most, pitch)
+	}
+	b, _ := net.On(operators.Shape{C: 1, H: 20 * pitch, W: 64}, Tile(4*pitch))
+	rows := 0.0
+	l := b.eval()
+	for _, v := range l.tiles {
+		rows += l.plans[v.plan].Rows(v.strip)
+	}
+	cuts := float64(len(l.tiles) - 1)
+	if want := float64(b.shape.H) + least*cuts; math.Abs(rows-want) > float64(pitch)/2 {
+		t.Errorf("%v rows in %d tiles, want %v", rows, len(l.tiles), want)
+	}
+}
+
 // A wide network of the paper's kind has everything that a stage can do at once:
 // the picture beside the features, the slopes multiplied where they are. It gives
 // the numbers of the plain sums, and the same bits on two threads.

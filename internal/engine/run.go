@@ -38,6 +38,7 @@ func NewSession(threads int, plans ...*Plan) *Session {
 	s := &Session{pool: kernel.NewPool(threads)}
 	arena, scratch, conv := 0, 0, 0
 	for _, p := range plans {
+		p.pack(plans[0])
 		arena, scratch, conv = max(arena, p.arenaLen), max(scratch, p.scratchLen), max(conv, p.convLen)
 	}
 	s.arena = make([]float32, arena)
