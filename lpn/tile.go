@@ -130,8 +130,9 @@ type tile struct {
 type layout struct {
 	tiles []tile
 	plans []*engine.Plan
+	own   Workspace // of bounds that have none
 	mu    sync.Mutex
-	free  []*session // memory of past evaluations, for the next one
+	free  []*session // of past evaluations, for the next one
 }
 
 // layouts keeps the last layouts for small pictures, which take longer to make than to
@@ -305,7 +306,7 @@ func window(n, core, halo int) int {
 	return w
 }
 
-// A session is the memory in which one goroutine evaluates a layout.
+// A session is what one goroutine evaluates a layout with.
 type session struct {
 	*engine.Session // of all the plans
 	psi             []float64
@@ -331,10 +332,47 @@ func (l *layout) release(s *session) {
 	l.free = append(l.free, s)
 }
 
+// A Workspace lends memory to evaluations and takes it back. Networks that are bound In one
+// and evaluated one after the other need only the memory of the largest. The zero value is
+// ready, and safe for concurrent use.
+type Workspace struct {
+	mu   sync.Mutex
+	free [][]float32 // by length
+}
+
+// borrow returns memory for n numbers or more.
+func (w *Workspace) borrow(n int) []float32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := slices.IndexFunc(w.free, func(a []float32) bool { return len(a) >= n })
+	if at >= 0 {
+		a := w.free[at]
+		w.free = slices.Delete(w.free, at, at+1)
+		return a
+	}
+	if k := len(w.free); k > 0 { // the new one will do for what it did for
+		w.free = slices.Delete(w.free, k-1, k)
+	}
+	return make([]float32, n)
+}
+
+func (w *Workspace) giveBack(a []float32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(w.free, len(a), func(b []float32, n int) int { return cmp.Compare(len(b), n) })
+	w.free = slices.Insert(w.free, at, a)
+}
+
 // run evaluates the layout on the inputs, which are multiplied by scale, and
 // writes the result, divided by it, to dst. psi, one a picture of the batch, in
-// network units, is left in the session.
-func (l *layout) run(s *session, shape operators.Shape, dst []float32, scale float32, in ...[]float32) {
+// network units, is left in the session. It works in memory of w.
+func (l *layout) run(s *session, w *Workspace, shape operators.Shape, dst []float32, scale float32, in ...[]float32) {
+	if w == nil {
+		w = &l.own
+	}
+	arena := w.borrow(s.Len())
+	s.Use(arena)
+	defer w.giveBack(arena)
 	clear(s.psi)
 	if len(l.tiles) == 1 {
 		for i, v := range in {

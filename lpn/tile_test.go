@@ -137,6 +137,46 @@ func TestCuts(t *testing.T) {
 	}
 }
 
+// Evaluations in one workspace take turns in the memory of the largest, whatever it holds,
+// and give the numbers that they give by themselves.
+func TestWorkspace(t *testing.T) {
+	net, err := New(Pyramid(1, 0.1), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w Workspace
+	for _, c := range []struct {
+		shape operators.Shape
+		tile  int
+	}{{operators.Shape{C: 1, H: 203, W: 70}, 32}, {operators.Shape{C: 1, H: 300, W: 300}, 0}, {operators.Shape{C: 1, H: 65, W: 130}, 64}} {
+		for _, a := range w.free {
+			for i := range a {
+				a[i] = float32(math.NaN())
+			}
+		}
+		y := picture(c.shape, 3)
+		f, g := make([]float32, len(y)), make([]float32, len(y))
+		alone, _ := net.On(c.shape, Tile(c.tile))
+		within, _ := net.On(c.shape, Tile(c.tile), In(&w))
+		if a, b := alone.Eval(f, y), within.Eval(g, y); a != b || !slices.Equal(f, g) {
+			t.Errorf("%v: other numbers in a workspace, psi %v and %v", c.shape, b, a)
+		}
+		if len(w.free) != 1 {
+			t.Errorf("%v: %d pieces of memory", c.shape, len(w.free))
+		}
+	}
+	// Two at a time have memory each; who wants more than there is gets it instead.
+	a, b := w.borrow(10), w.borrow(10)
+	w.giveBack(a)
+	w.giveBack(b)
+	if &a[0] == &b[0] || len(w.free) != 2 {
+		t.Fatal("two evaluations share memory")
+	}
+	if w.giveBack(w.borrow(len(a) + 1)); len(w.free) != 2 || len(w.free[1]) != len(a)+1 {
+		t.Errorf("%d pieces of memory, want two", len(w.free))
+	}
+}
+
 // A wide network of the paper's kind has everything that a stage can do at once:
 // the picture beside the features, the slopes multiplied where they are. It gives
 // the numbers of the plain sums, and the same bits on two threads.
