@@ -128,6 +128,7 @@ type tile struct {
 // A layout is how a picture is evaluated: the tiles, and one plan for each
 // different kind of tile.
 type layout struct {
+	net   *Network
 	tiles []tile
 	plans []*engine.Plan
 	own   Workspace // of bounds that have none
@@ -203,7 +204,7 @@ func (b *Bound) newLayout(record func(*engine.Recorder) network.Value) *layout {
 // on the other sides. Less above than the halo is enough if a tile takes over what the one
 // above it has computed; tiles returns nil if it is not.
 func (b *Bound) tiles(coreH, coreW int, c cut, halo int, build func(h, w int, core *[2]engine.Range) *engine.Plan) *layout {
-	l := &layout{}
+	l := &layout{net: b.net}
 	type kind struct {
 		h, w int
 		core [2]engine.Range
@@ -321,6 +322,7 @@ func (l *layout) session(threads int) *session {
 		l.free = l.free[:n-1]
 		return s
 	}
+	l.net.pack(l.plans)
 	s := &session{Session: engine.NewSession(threads, l.plans...)}
 	s.psi = make([]float64, len(s.Psi(0)))
 	return s

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -175,6 +176,31 @@ func TestWorkspace(t *testing.T) {
 	if w.giveBack(w.borrow(len(a) + 1)); len(w.free) != 2 || len(w.free[1]) != len(a)+1 {
 		t.Errorf("%d pieces of memory, want two", len(w.free))
 	}
+}
+
+// The layouts of a network share its packed filters as long as one of them is in use.
+func TestPackedOnce(t *testing.T) {
+	net, err := New(Pyramid(1, 0.1), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eval := func(side int) (*Bound, int64) {
+		var before, after runtime.MemStats
+		b, _ := net.On(operators.Shape{C: 1, H: side, W: side})
+		y := picture(b.Shape(), 1)
+		runtime.ReadMemStats(&before)
+		s := b.eval().session(1)
+		runtime.ReadMemStats(&after)
+		b.Eval(y, y)
+		b.eval().release(s)
+		return b, int64(after.TotalAlloc - before.TotalAlloc)
+	}
+	b, first := eval(192)
+	_, second := eval(224)
+	if second > first/2 {
+		t.Errorf("a second session takes %d bytes, the first one took %d", second, first)
+	}
+	runtime.KeepAlive(b)
 }
 
 // A wide network of the paper's kind has everything that a stage can do at once:

@@ -83,8 +83,20 @@ func (p *Plan) prepare(o *op) {
 	}
 }
 
-// pack packs the filters, once; those that are the same as in q, such as of one network on
-// pictures of two sizes, are in memory once.
+// Pack packs the filters of plans before a session does, each once: those that are the same
+// in the first or in like, which may be nil, such as of one network on pictures of other
+// sizes, are not in memory twice.
+func Pack(like *Plan, plans ...*Plan) {
+	for _, p := range plans {
+		if like == nil {
+			like = plans[0]
+		}
+		p.pack(like)
+		like = plans[0]
+	}
+}
+
+// pack packs the filters, once, or takes those of q, which are packed.
 func (p *Plan) pack(q *Plan) {
 	p.packed.Do(func() {
 		mine, theirs := p.terms(), q.terms()

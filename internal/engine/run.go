@@ -37,9 +37,9 @@ type run struct {
 // for each core.
 func NewSession(threads int, plans ...*Plan) *Session {
 	s := &Session{pool: kernel.NewPool(threads)}
+	Pack(nil, plans...)
 	scratch, conv := 0, 0
 	for _, p := range plans {
-		p.pack(plans[0])
 		s.len, scratch, conv = max(s.len, p.arenaLen), max(scratch, p.scratchLen), max(conv, p.convLen)
 	}
 	for range s.pool.Workers() {

@@ -3,6 +3,7 @@ package restore
 import (
 	"cmp"
 	"context"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -24,14 +25,14 @@ type denoised struct {
 // helped reports whether the result x of denoising y is nearer to the image than y
 // is, as far as can be told.
 func (p *Plan) helped(ctx context.Context, y operators.Image, x []float32, minimise minimiser) (bool, error) {
-	parts := []denoised{{y, x}}
+	parts := slices.Values([]denoised{{y, x}})
 	if q := p.onSample(y.Shape); q != nil {
 		parts = sample(denoised{y, x})
 		p, minimise = q, func(p *Plan, y operators.Image) (solvers.Result, error) {
 			return p.minimise(ctx, p.a, y, p.psi, nil, func(solvers.Iterate) {})
 		}
 	}
-	smooth, rough := taken(parts...)
+	smooth, rough := taken(parts)
 	if most := p.mostUneven(); p.patterned && rough > most*most*smooth {
 		return false, nil
 	}
@@ -80,7 +81,7 @@ func (p *Plan) missed() float64 {
 // A sample of a large image is sampleSquares x sampleSquares squares from places evenly
 // spread over it. What is estimated from its million pixels is as sure. It comes in
 // sampleSquares images of a square of every row and column of places each, two beside two,
-// which take little memory.
+// one after the other, which takes little memory.
 const sampleSquare, sampleSquares = 256, 4
 
 // onSample is the plan for an image of the sample of an image of shape s, nil where the
@@ -114,7 +115,7 @@ func stationary(m noise.Model) bool {
 }
 
 // sample is the sample of an image.
-func sample(m denoised) (parts []denoised) {
+func sample(m denoised) iter.Seq[denoised] {
 	const side = 2 * sampleSquare
 	of := func(m operators.Image, k int) operators.Image {
 		out := operators.NewImage(operators.Shape{C: m.C, H: side, W: side})
@@ -129,10 +130,13 @@ func sample(m denoised) (parts []denoised) {
 		}
 		return out
 	}
-	for k := range sampleSquares {
-		parts = append(parts, denoised{of(m.y, k), of(operators.Image{Shape: m.y.Shape, Pix: m.x}, k).Pix})
+	return func(yield func(denoised) bool) {
+		for k := range sampleSquares {
+			if !yield(denoised{of(m.y, k), of(operators.Image{Shape: m.y.Shape, Pix: m.x}, k).Pix}) {
+				return
+			}
+		}
 	}
-	return parts
 }
 
 // nearer estimates by how much the denoised image x is nearer to the image u than the
@@ -145,14 +149,18 @@ func sample(m denoised) (parts []denoised) {
 // (Ramani, Blu & Unser 2008). If the noise has another variance than was estimated, won
 // changes in proportion. variance is the estimated one, tr C a sample. The sums go over
 // the parts, which are of one shape.
-func (p *Plan) nearer(parts []denoised, minimise minimiser) (won, lost, variance float64, err error) {
+func (p *Plan) nearer(parts iter.Seq[denoised], minimise minimiser) (won, lost, variance float64, err error) {
 	const e = 0.3
-	samples := 0
-	for k, part := range parts {
+	samples, stream := 0, uint64(0)
+	var b []float32
+	var moved operators.Image
+	for part := range parts {
 		y, x := part.y, part.x
-		b := make([]float32, y.Len())
-		p.model().Sample(b, y.Pix, y.Shape, rand.New(rand.NewPCG(uint64(k+1), 0x737465696e)))
-		moved := operators.NewImage(y.Shape)
+		if b == nil {
+			b, moved = make([]float32, y.Len()), operators.NewImage(y.Shape)
+		}
+		stream++
+		p.model().Sample(b, y.Pix, y.Shape, rand.New(rand.NewPCG(stream, 0x737465696e)))
 		for i, v := range y.Pix {
 			b[i] -= v
 			moved.Pix[i] = v + e*b[i]
@@ -186,11 +194,11 @@ func (p *Plan) mostUneven() float64 {
 // it. Noise that does not depend on the place is taken evenly, or less where it is
 // rough. Where a quarter is flat, as the air of a CT slice is, that speaks against noise
 // everywhere.
-func taken(parts ...denoised) (smooth, rough float64) {
+func taken(parts iter.Seq[denoised]) (smooth, rough float64) {
 	const side, fewest = 8, 16
 	type block struct{ texture, taken float64 }
 	var blocks []block
-	for _, p := range parts {
+	for p := range parts {
 		y, x := p.y, p.x
 		for r := 0; r+side <= y.H; r += side {
 			for c := 0; c+side <= y.W; c += side {
@@ -212,7 +220,7 @@ func taken(parts ...denoised) (smooth, rough float64) {
 	}
 	if len(blocks) < fewest {
 		sum, n := 0.0, 0
-		for _, p := range parts {
+		for p := range parts {
 			for i, v := range p.x {
 				d := float64(p.y.Pix[i]) - float64(v)
 				sum += d * d

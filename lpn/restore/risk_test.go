@@ -22,13 +22,13 @@ func TestTaken(t *testing.T) {
 		}
 		y.Pix[i] = x.Pix[i] + taken
 	}
-	if smooth, rough := taken(denoised{y, x.Pix}); math.Abs(smooth-1) > 1e-6 || math.Abs(rough-6.25) > 1e-5 {
+	if smooth, rough := taken(slices.Values([]denoised{{y, x.Pix}})); math.Abs(smooth-1) > 1e-6 || math.Abs(rough-6.25) > 1e-5 {
 		t.Errorf("%g and %g, want 1 and 6.25", smooth, rough)
 	}
 	few := operators.NewImage(operators.Shape{C: 1, H: 24, W: 24})
 	x.Pix = make([]float32, few.Len())
 	few.Pix[5] = 24
-	if smooth, rough := taken(denoised{few, x.Pix}); math.Abs(smooth-1) > 1e-6 || rough != smooth {
+	if smooth, rough := taken(slices.Values([]denoised{{few, x.Pix}})); math.Abs(smooth-1) > 1e-6 || rough != smooth {
 		t.Errorf("of few blocks %g and %g, want 1", smooth, rough)
 	}
 }
@@ -78,7 +78,7 @@ func TestNearer(t *testing.T) {
 		}
 		p := &Plan{NoiseModel: model}
 		r, _ := denoise(p, y)
-		won, lost, v, err := p.nearer([]denoised{{y, r.X}}, denoise)
+		won, lost, v, err := p.nearer(slices.Values([]denoised{{y, r.X}}), denoise)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestSample(t *testing.T) {
 	for i := range m.Pix {
 		m.Pix[i] = float32(i)
 	}
-	parts := sample(denoised{m, m.Pix})
+	parts := slices.Collect(sample(denoised{m, m.Pix}))
 	// The corners of the first are those of the image; every place is there once.
 	at, end := func(i int) int { return i * (2000 - 256) / 3 }, func(i int) int { return i*(2500-256)/3 + 255 }
 	for k, s := range parts {
