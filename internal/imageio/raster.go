@@ -126,6 +126,14 @@ func (s *single) picture(data []byte) (*Picture, error) {
 			return p, nil
 		}
 	}
+	if s.codec == codecPNG {
+		if p := readPlainPNG(data); p != nil {
+			n := s.notes(data)
+			p.ICC, p.Meta = n.icc, n.meta
+			p.finish(0)
+			return p, nil
+		}
+	}
 	img, cfg, err := s.image(data)
 	if err != nil {
 		return nil, err
@@ -228,10 +236,6 @@ func (d *builder) set(i int, r, g, b uint32, a uint16) {
 // bytes stores the pixels of bytes in groups of four, the rows so many bytes apart, without
 // their opacity.
 func (d *builder) bytes(pix []byte, stride int) {
-	var of [256]float32
-	for v := range of {
-		of[v] = float32(v) / d.max
-	}
 	for y := range d.H {
 		from, to := pix[y*stride:], y*d.W
 		for c, plane := range [][]float32{d.r, d.g, d.b} {
@@ -240,7 +244,7 @@ func (d *builder) bytes(pix []byte, stride int) {
 			}
 			row := plane[to:][:d.W]
 			for x := range row {
-				row[x] = of[from[4*x+c]]
+				row[x] = of8[from[4*x+c]]
 			}
 		}
 	}
