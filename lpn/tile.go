@@ -192,7 +192,7 @@ func (b *Bound) newLayout(record func(*engine.Recorder) network.Value) *layout {
 			return 4 * float64(build(side, side, nil).Len()) / (side * side)
 		})
 	}
-	if coreH < h {
+	for ; coreH < h && c.above < halo; c.above += pitch { // the cuts are those of an evaluation
 		if l := b.tiles(coreH, coreW, c, halo, build); l != nil {
 			return l
 		}
@@ -374,7 +374,10 @@ func (l *layout) run(s *session, w *Workspace, shape operators.Shape, dst []floa
 	}
 	arena := w.borrow(s.Len())
 	s.Use(arena)
-	defer w.giveBack(arena)
+	defer func() {
+		s.Use(nil)
+		w.giveBack(arena)
+	}()
 	clear(s.psi)
 	if len(l.tiles) == 1 {
 		for i, v := range in {

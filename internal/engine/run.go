@@ -63,7 +63,7 @@ func NewSession(threads int, plans ...*Plan) *Session {
 func (s *Session) Len() int { return s.len }
 
 // Use lets the session work in an arena of Len float32s or more, until the next call. Its
-// contents do not matter. A session to which none was given makes its own.
+// contents do not matter. A session without one makes its own.
 func (s *Session) Use(arena []float32) { s.arena = arena }
 
 // Input is the memory of the i-th input of a plan, to be filled before each run.

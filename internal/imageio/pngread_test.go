@@ -144,3 +144,32 @@ func BenchmarkReadPNG(b *testing.B) {
 		}
 	})
 }
+
+// A page can be read again, and the header too, though the bytes of the file went with the
+// first reading.
+func TestPageTwice(t *testing.T) {
+	for _, name := range []string{"rgb8.png", "palette.png", "baseline.jpg"} {
+		f, err := Open("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := f.Page(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := f.src.(*single); s.data != nil {
+			t.Errorf("%s: %d bytes are kept", name, len(s.data))
+		}
+		again, err := f.Page(0)
+		if err != nil {
+			t.Fatalf("%s again: %v", name, err)
+		}
+		if err := samePicture(again, first); err != nil {
+			t.Errorf("%s again: %v", name, err)
+		}
+		if h, w, ok := f.Size(); !ok || h*w == 0 || f.Samples(0) == 0 {
+			t.Errorf("%s: %dx%d pixels, %d samples", name, w, h, f.Samples(0))
+		}
+		f.Close()
+	}
+}
