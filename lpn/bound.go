@@ -16,6 +16,7 @@ import (
 type Bound struct {
 	net *Network
 	geometry
+	work *Workspace // nil: the layout's own
 	eval func() *layout
 	hess func() *layout
 }
@@ -54,6 +55,9 @@ func Tile(n int) Option { return func(b *Bound) { b.tile = n } }
 // Memory sets about how many bytes an evaluation may take; a larger picture is
 // evaluated in tiles. The default is 1152 MiB.
 func Memory(bytes int64) Option { return func(b *Bound) { b.memory = bytes } }
+
+// In takes the memory of evaluations from w, and gives it back after each.
+func In(w *Workspace) Option { return func(b *Bound) { b.work = w } }
 
 // On binds the network to pictures of shape s.
 func (n *Network) On(s operators.Shape, opts ...Option) (*Bound, error) {
@@ -117,7 +121,7 @@ func (b *Bound) evaluate(dst, y []float32, scale float64, psi func(i int, v floa
 	l := b.eval()
 	s := l.session(b.threads)
 	u := b.net.cfg.Unit
-	l.run(s, b.shape, dst, float32(scale/u), y)
+	l.run(s, b.work, b.shape, dst, float32(scale/u), y)
 	for i, v := range s.psi {
 		psi(i, u*u*v)
 	}
@@ -132,7 +136,7 @@ func (b *Bound) Hess(dst, y, v []float32) {
 	b.check(v)
 	l := b.hess()
 	s := l.session(b.threads)
-	l.run(s, b.shape, dst, float32(1/b.net.cfg.Unit), y, v)
+	l.run(s, b.work, b.shape, dst, float32(1/b.net.cfg.Unit), y, v)
 	l.release(s)
 }
 

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"weak"
 
 	"github.com/lpn-imaging/lpn/internal/engine"
 	"github.com/lpn-imaging/lpn/internal/network"
@@ -19,6 +20,8 @@ type Network struct {
 	meta   map[string]string
 	gain   func() float64 // GainBound, measured once
 	small  *layouts
+	cuts   func() []cut // measureCuts, once
+	packed *packed
 }
 
 // New returns a network with random weights drawn from rng.
@@ -64,9 +67,25 @@ func FromParams(cfg Config, params map[string][]float32) (*Network, error) {
 }
 
 func newNetwork(cfg Config, params map[string][]float32, meta map[string]string) *Network {
-	n := &Network{cfg: cfg, params: params, meta: meta, small: &layouts{}}
+	n := &Network{cfg: cfg, params: params, meta: meta, small: &layouts{}, packed: &packed{}}
 	n.gain = sync.OnceValue(n.measureGain)
+	n.cuts = sync.OnceValue(n.measureCuts)
 	return n
+}
+
+// packed is a plan of a network whose filters are packed, for other plans to share, as long
+// as it is in use.
+type packed struct {
+	mu   sync.Mutex
+	plan weak.Pointer[engine.Plan]
+}
+
+// pack packs the filters of plans of the network.
+func (n *Network) pack(plans []*engine.Plan) {
+	n.packed.mu.Lock()
+	defer n.packed.mu.Unlock()
+	engine.Pack(n.packed.plan.Value(), plans...)
+	n.packed.plan = weak.Make(plans[0])
 }
 
 // Config returns the network's description.

@@ -1,6 +1,7 @@
 package lpn
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sync"
@@ -69,15 +70,52 @@ type span struct {
 }
 
 // spans cuts n into windows of cores of size core, with so many pixels before and after.
-func spans(n, core, before, halo int) []span {
+// The first core is so much longer.
+func spans(n, core, longer, before, halo int) []span {
 	var out []span
-	for at := 0; at < n; at += core {
-		end := min(n, at+core)
+	for at, end := 0, core+longer; at < n; at, end = end, end+core {
 		s := span{lo: max(0, at-before), hi: min(n, end+halo)}
-		s.keep = engine.Range{Lo: at - s.lo, Hi: end - s.lo}
+		s.keep = engine.Range{Lo: at - s.lo, Hi: min(n, end) - s.lo}
 		out = append(out, s)
 	}
 	return out
+}
+
+// A cut is a way of cutting a picture into rows of tiles that take over what those above
+// have computed. Convolutions round blocks of four rows together, and a block that a border
+// goes through is computed twice: how many that are depends on where it goes through the
+// grid.
+type cut struct {
+	row   int     // of the grid, counted from a multiple of pitch, where a core begins
+	above int     // rows of a window above its core
+	again float64 // rows of the picture that a cut makes work for, besides its own
+}
+
+// measureCuts finds the cuts whose tiles know all that they need, at 16 places of the grid.
+func (n *Network) measureCuts() (cuts []cut) {
+	halo, pitch, ok := n.cfg.ReceptiveField()
+	if !ok {
+		return nil
+	}
+	const places = 16
+	core := (halo + pitch - 1) / pitch * pitch
+	build := func(h, _ int, core *[2]engine.Range) *engine.Plan {
+		r := n.recorder(network.Dims{N: n.cfg.Channels, H: h, W: pitch, C: 1})
+		return r.Compile(n.cfg.Definition().Record(r), engine.Options{Core: core})
+	}
+	b := &Bound{net: n, geometry: geometry{shape: operators.Shape{C: n.cfg.Channels, H: 5 * core, W: pitch}, n: 1}}
+	for row := 0; row < pitch; row += max(1, pitch/places) {
+		for above := row; above <= row+pitch; above += pitch {
+			c := cut{row: row, above: above}
+			if l := b.tiles(core, pitch, c, halo, build); l != nil && l.tiles[2].strip != nil {
+				t := l.tiles[2] // none of those at the ends
+				c.again = l.plans[t.plan].Rows(t.strip) - float64(core)
+				cuts = append(cuts, c)
+				break
+			}
+		}
+	}
+	return cuts
 }
 
 // A tile is one window of the picture.
@@ -90,10 +128,12 @@ type tile struct {
 // A layout is how a picture is evaluated: the tiles, and one plan for each
 // different kind of tile.
 type layout struct {
+	net   *Network
 	tiles []tile
 	plans []*engine.Plan
+	own   Workspace // of bounds that have none
 	mu    sync.Mutex
-	free  []*session // memory of past evaluations, for the next one
+	free  []*session // of past evaluations, for the next one
 }
 
 // layouts keeps the last layouts for small pictures, which take longer to make than to
@@ -144,36 +184,37 @@ func (b *Bound) newLayout(record func(*engine.Recorder) network.Value) *layout {
 		return r.Compile(record(r), engine.Options{Pictures: b.n, Direct: b.direct, Core: core})
 	}
 	coreH, coreW := h, w
+	var c cut
 	halo, pitch, ok := b.net.cfg.ReceptiveField()
 	if ok && b.n == 1 {
-		coreH, coreW = b.core(halo, pitch, func() float64 {
+		coreH, coreW, c = b.core(halo, pitch, func() float64 {
 			const side = 128
 			return 4 * float64(build(side, side, nil).Len()) / (side * side)
 		})
 	}
-	if coreH < h {
-		if l := b.tiles(coreH, coreW, pitch, halo, build); l != nil {
+	for ; coreH < h && c.above < halo; c.above += pitch { // the cuts are those of an evaluation
+		if l := b.tiles(coreH, coreW, c, halo, build); l != nil {
 			return l
 		}
 	}
-	return b.tiles(coreH, coreW, halo, halo, build)
+	return b.tiles(coreH, coreW, cut{above: halo}, halo, build)
 }
 
-// tiles cuts the picture into cores of coreH x coreW, with `above` pixels above them and halo
+// tiles cuts the picture into cores of coreH x coreW, with c.above pixels above them and halo
 // on the other sides. Less above than the halo is enough if a tile takes over what the one
 // above it has computed; tiles returns nil if it is not.
-func (b *Bound) tiles(coreH, coreW, above, halo int, build func(h, w int, core *[2]engine.Range) *engine.Plan) *layout {
-	l := &layout{}
+func (b *Bound) tiles(coreH, coreW int, c cut, halo int, build func(h, w int, core *[2]engine.Range) *engine.Plan) *layout {
+	l := &layout{net: b.net}
 	type kind struct {
 		h, w int
 		core [2]engine.Range
 	}
 	kinds := map[kind]int{}
 	h, w := b.shape.H, b.shape.W
-	for _, x := range spans(w, coreW, halo, halo) {
+	for _, x := range spans(w, coreW, 0, halo, halo) {
 		var column []*engine.Plan
 		var at []int
-		for _, y := range spans(h, coreH, above, halo) {
+		for _, y := range spans(h, coreH, c.row, c.above, halo) {
 			kind := kind{y.hi - y.lo, x.hi - x.lo, [2]engine.Range{y.keep, x.keep}}
 			i, ok := kinds[kind]
 			if !ok {
@@ -184,7 +225,6 @@ func (b *Bound) tiles(coreH, coreW, above, halo int, build func(h, w int, core *
 					core = nil
 				}
 				l.plans = append(l.plans, build(kind.h, kind.w, core))
-				l.plans[i].Share(l.plans[0])
 			}
 			l.tiles = append(l.tiles, tile{y: y, x: x, plan: i})
 			column, at = append(column, l.plans[i]), append(at, y.lo)
@@ -193,7 +233,7 @@ func (b *Bound) tiles(coreH, coreW, above, halo int, build func(h, w int, core *
 			continue
 		}
 		strips := engine.Strips(column, at)
-		if strips == nil && above < halo {
+		if strips == nil && c.above < halo {
 			return nil
 		}
 		for i, s := range strips {
@@ -205,42 +245,51 @@ func (b *Bound) tiles(coreH, coreW, above, halo int, build func(h, w int, core *
 
 // core chooses the size of a tile's core: the whole picture if it fits the memory, else
 // the cut that evaluates the fewest pixels in windows that fit. Tiles in a column share
-// their rows, up to a pitch; between columns the margins are evaluated twice.
-func (b *Bound) core(halo, pitch int, perPixel func() float64) (h, w int) {
+// their rows, but for those of the cut; between columns the margins are evaluated twice.
+func (b *Bound) core(halo, pitch int, perPixel func() float64) (h, w int, c cut) {
 	h, w = b.shape.H, b.shape.W
+	cuts := func() []cut {
+		if all := b.net.cuts(); len(all) > 0 {
+			return all
+		}
+		return []cut{{above: halo, again: 2 * float64(halo)}}
+	}
 	if b.tile > 0 {
 		down := func(n int) int { return max(pitch, n/pitch*pitch) }
-		return min(h, down(b.tile)), min(w, down(b.tile))
+		least := slices.MinFunc(cuts(), func(a, b cut) int { return cmp.Compare(a.again, b.again) })
+		return min(h, down(b.tile)), min(w, down(b.tile)), least
 	}
 	limit := b.memory
 	if limit <= 0 {
 		limit = tileBytes
 	}
 	if float64(h)*float64(w)*64 <= float64(limit) && h*w <= 1<<20 {
-		return h, w
+		return h, w, c
 	}
 	pixels := float64(limit) / perPixel()
 	if float64(h)*float64(w) <= pixels {
-		return h, w
+		return h, w, c
 	}
 	// A core of less than half a margin is never worth it; if memory is too
 	// small even for that one, it is taken all the same.
 	least := max(pitch, halo/2/pitch*pitch)
-	bestH, bestW, best := min(h, least), min(w, least), math.Inf(1)
-	for ny := 1; ny <= (h+least-1)/least; ny++ {
-		for nx := 1; nx <= (w+least-1)/least; nx++ {
-			ch, cw := even(h, ny, pitch), even(w, nx, pitch)
-			rows := min(h, ch+pitch+halo) + min(ny-1, 1)*halo/2 // which is about what is kept for the next tile
-			if float64(rows)*float64(window(w, cw, halo)) > pixels {
-				continue
+	bestH, bestW, bestCut, best := min(h, least), min(w, least), cuts()[0], math.Inf(1)
+	for _, c := range cuts() {
+		for ny := 1; ny <= (h+least-1)/least; ny++ {
+			for nx := 1; nx <= (w+least-1)/least; nx++ {
+				ch, cw := even(h, ny, pitch), even(w, nx, pitch)
+				rows := min(h, ch+c.above+halo) + min(ny-1, 1)*halo/2 // which is about what is kept for the next tile
+				if float64(rows)*float64(window(w, cw, halo)) > pixels {
+					continue
+				}
+				if total := (float64(h) + c.again*float64(ny-1)) * float64(w+2*halo*(nx-1)); total < best {
+					bestH, bestW, bestCut, best = ch, cw, c, total
+				}
+				break // more pieces in this row of choices only add margins
 			}
-			if total := float64(h+pitch*(ny-1)) * float64(w+2*halo*(nx-1)); total < best {
-				bestH, bestW, best = ch, cw, total
-			}
-			break // more pieces in this row of choices only add margins
 		}
 	}
-	return bestH, bestW
+	return bestH, bestW, bestCut
 }
 
 // even returns the core size that cuts n into pieces of about equal size.
@@ -252,13 +301,13 @@ func even(n, pieces, pitch int) int {
 // window is the largest window of cores of the given size.
 func window(n, core, halo int) int {
 	w := 0
-	for _, s := range spans(n, core, halo, halo) {
+	for _, s := range spans(n, core, 0, halo, halo) {
 		w = max(w, s.hi-s.lo)
 	}
 	return w
 }
 
-// A session is the memory in which one goroutine evaluates a layout.
+// A session is what one goroutine evaluates a layout with.
 type session struct {
 	*engine.Session // of all the plans
 	psi             []float64
@@ -273,6 +322,7 @@ func (l *layout) session(threads int) *session {
 		l.free = l.free[:n-1]
 		return s
 	}
+	l.net.pack(l.plans)
 	s := &session{Session: engine.NewSession(threads, l.plans...)}
 	s.psi = make([]float64, len(s.Psi(0)))
 	return s
@@ -284,10 +334,50 @@ func (l *layout) release(s *session) {
 	l.free = append(l.free, s)
 }
 
+// A Workspace lends memory to evaluations and takes it back. Networks that are bound In one
+// and evaluated one after the other need only the memory of the largest. The zero value is
+// ready, and safe for concurrent use.
+type Workspace struct {
+	mu   sync.Mutex
+	free [][]float32 // by length
+}
+
+// borrow returns memory for n numbers or more.
+func (w *Workspace) borrow(n int) []float32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := slices.IndexFunc(w.free, func(a []float32) bool { return len(a) >= n })
+	if at >= 0 {
+		a := w.free[at]
+		w.free = slices.Delete(w.free, at, at+1)
+		return a
+	}
+	if k := len(w.free); k > 0 { // the new one will do for what it did for
+		w.free = slices.Delete(w.free, k-1, k)
+	}
+	return make([]float32, n)
+}
+
+func (w *Workspace) giveBack(a []float32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(w.free, len(a), func(b []float32, n int) int { return cmp.Compare(len(b), n) })
+	w.free = slices.Insert(w.free, at, a)
+}
+
 // run evaluates the layout on the inputs, which are multiplied by scale, and
 // writes the result, divided by it, to dst. psi, one a picture of the batch, in
-// network units, is left in the session.
-func (l *layout) run(s *session, shape operators.Shape, dst []float32, scale float32, in ...[]float32) {
+// network units, is left in the session. It works in memory of w.
+func (l *layout) run(s *session, w *Workspace, shape operators.Shape, dst []float32, scale float32, in ...[]float32) {
+	if w == nil {
+		w = &l.own
+	}
+	arena := w.borrow(s.Len())
+	s.Use(arena)
+	defer func() {
+		s.Use(nil)
+		w.giveBack(arena)
+	}()
 	clear(s.psi)
 	if len(l.tiles) == 1 {
 		for i, v := range in {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -105,6 +106,101 @@ func TestHaloIsNeeded(t *testing.T) {
 	if reach(halo) {
 		t.Errorf("a pixel %d away matters: halo %d is too narrow", halo, halo)
 	}
+}
+
+// The rows that tiles below one another work for are those of the picture, and at each cut so
+// many more; where the grid is cut makes a difference.
+func TestCuts(t *testing.T) {
+	net, err := New(Pyramid(1, 0.1), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, pitch, _ := net.cfg.ReceptiveField()
+	least, most := math.Inf(1), 0.0
+	for _, c := range net.cuts() {
+		if c.row >= pitch || c.above < c.row || (c.above-c.row)%pitch != 0 {
+			t.Errorf("%+v on a grid of %d", c, pitch)
+		}
+		least, most = min(least, c.again), max(most, c.again)
+	}
+	if !(least >= 0) || most < 1.5*least || most > 2*float64(pitch) {
+		t.Errorf("from %v to %v rows at a cut, on a grid of %d", least, most, pitch)
+	}
+	b, _ := net.On(operators.Shape{C: 1, H: 20 * pitch, W: 64}, Tile(4*pitch))
+	rows := 0.0
+	l := b.eval()
+	for _, v := range l.tiles {
+		rows += l.plans[v.plan].Rows(v.strip)
+	}
+	cuts := float64(len(l.tiles) - 1)
+	if want := float64(b.shape.H) + least*cuts; math.Abs(rows-want) > float64(pitch)/2 {
+		t.Errorf("%v rows in %d tiles, want %v", rows, len(l.tiles), want)
+	}
+}
+
+// Evaluations in one workspace take turns in the memory of the largest, whatever it holds,
+// and give the numbers that they give by themselves.
+func TestWorkspace(t *testing.T) {
+	net, err := New(Pyramid(1, 0.1), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w Workspace
+	for _, c := range []struct {
+		shape operators.Shape
+		tile  int
+	}{{operators.Shape{C: 1, H: 203, W: 70}, 32}, {operators.Shape{C: 1, H: 300, W: 300}, 0}, {operators.Shape{C: 1, H: 65, W: 130}, 64}} {
+		for _, a := range w.free {
+			for i := range a {
+				a[i] = float32(math.NaN())
+			}
+		}
+		y := picture(c.shape, 3)
+		f, g := make([]float32, len(y)), make([]float32, len(y))
+		alone, _ := net.On(c.shape, Tile(c.tile))
+		within, _ := net.On(c.shape, Tile(c.tile), In(&w))
+		if a, b := alone.Eval(f, y), within.Eval(g, y); a != b || !slices.Equal(f, g) {
+			t.Errorf("%v: other numbers in a workspace, psi %v and %v", c.shape, b, a)
+		}
+		if len(w.free) != 1 {
+			t.Errorf("%v: %d pieces of memory", c.shape, len(w.free))
+		}
+	}
+	// Two at a time have memory each; who wants more than there is gets it instead.
+	a, b := w.borrow(10), w.borrow(10)
+	w.giveBack(a)
+	w.giveBack(b)
+	if &a[0] == &b[0] || len(w.free) != 2 {
+		t.Fatal("two evaluations share memory")
+	}
+	if w.giveBack(w.borrow(len(a) + 1)); len(w.free) != 2 || len(w.free[1]) != len(a)+1 {
+		t.Errorf("%d pieces of memory, want two", len(w.free))
+	}
+}
+
+// The layouts of a network share its packed filters as long as one of them is in use.
+func TestPackedOnce(t *testing.T) {
+	net, err := New(Pyramid(1, 0.1), rand.New(rand.NewPCG(1, 2)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eval := func(side int) (*Bound, int64) {
+		var before, after runtime.MemStats
+		b, _ := net.On(operators.Shape{C: 1, H: side, W: side})
+		y := picture(b.Shape(), 1)
+		runtime.ReadMemStats(&before)
+		s := b.eval().session(1)
+		runtime.ReadMemStats(&after)
+		b.Eval(y, y)
+		b.eval().release(s)
+		return b, int64(after.TotalAlloc - before.TotalAlloc)
+	}
+	b, first := eval(192)
+	_, second := eval(224)
+	if second > first/2 {
+		t.Errorf("a second session takes %d bytes, the first one took %d", second, first)
+	}
+	runtime.KeepAlive(b)
 }
 
 // A wide network of the paper's kind has everything that a stage can do at once:

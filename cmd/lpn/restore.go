@@ -346,8 +346,8 @@ func (o restoreOptions) restore(ctx context.Context, con *console, j job, batch 
 	if err := o.contact(shown, s.Image, m.Truth); err != nil {
 		return restored{}, err
 	}
-	if large { // what the network took is not needed to write the file
-		debug.FreeOSMemory()
+	if large { // what the network took serves to write the file
+		runtime.GC()
 	}
 	return r, o.put(con, j.to, result)
 }

@@ -18,8 +18,15 @@ type term struct {
 	filter *kernel.Filter
 }
 
-// pack brings the weights into the order in which the plan reads them.
-func (t *term) pack() { t.filter = t.plan.Pack(nil, t.w) }
+// pack brings the weights into the order in which the plan reads them; those of like, which
+// may be nil, are taken over if they are the same.
+func (t *term) pack(like *term) {
+	if like != nil && t.plan.PacksLike(like.plan) && slices.Equal(t.w, like.w) {
+		t.filter = like.filter
+		return
+	}
+	t.filter = t.plan.Pack(nil, t.w)
+}
 
 // pixelwise says whether t mixes channels only.
 func (t *term) pixelwise() bool {
@@ -57,7 +64,6 @@ func (t *term) ofRows(n int) *term {
 	if r.plan = kernel.NewConvDirect(s); t.adjoint {
 		r.plan = kernel.NewConvTDirect(s)
 	}
-	r.pack()
 	return r
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/lpn-imaging/lpn/internal/network"
 )
@@ -20,6 +21,7 @@ type Plan struct {
 	constant   float64      // what psi has besides its sums, per picture
 	size       network.Dims // of the input
 	core       *[2]Range
+	packed     sync.Once // the filters, when a session is made
 }
 
 // A Range is a stretch of rows or columns, from Lo to before Hi.
@@ -81,18 +83,40 @@ func (p *Plan) prepare(o *op) {
 	}
 }
 
-// Share makes p use the packed filters of q where they are the same numbers, as of
-// one network on pictures of two sizes: only one copy of them stays in memory.
-func (p *Plan) Share(q *Plan) {
-	mine, theirs := p.terms(), q.terms()
-	if len(mine) != len(theirs) {
-		return
-	}
-	for i, t := range mine {
-		if f := theirs[i].filter; t.filter != nil && f != nil && t.filter.Equal(f) {
-			t.filter = f
+// Pack packs the filters of plans before a session does, each once: those that are the same
+// in the first or in like, which may be nil, such as of one network on pictures of other
+// sizes, are not in memory twice.
+func Pack(like *Plan, plans ...*Plan) {
+	for _, p := range plans {
+		if like == nil {
+			like = plans[0]
 		}
+		p.pack(like)
+		like = plans[0]
 	}
+}
+
+// pack packs the filters, once, or takes those of q, which are packed.
+func (p *Plan) pack(q *Plan) {
+	p.packed.Do(func() {
+		mine, theirs := p.terms(), q.terms()
+		for i, t := range mine {
+			var like *term
+			if q != p && len(theirs) == len(mine) {
+				like = theirs[i]
+			}
+			if t.plan != nil {
+				t.pack(like)
+			}
+		}
+		for _, s := range p.stages {
+			s.all(func(o *op) {
+				for _, t := range o.rows {
+					t.pack(nil)
+				}
+			})
+		}
+	})
 }
 
 // terms lists the convolutions of all stages.

@@ -12,6 +12,7 @@ type Session struct {
 	pool *kernel.Pool
 	runs []*run
 	kept [][]float32 // by value: the rows that one strip hands to the next
+	len  int         // of the arena
 	memory
 }
 
@@ -25,7 +26,7 @@ type memory struct {
 // A run is one plan in the memory of a session.
 type run struct {
 	*Plan
-	memory
+	*memory
 	sums  [][]float64 // by stage, then part, then picture: partial sums of psi
 	stage int         // the current one
 	strip *stripStage // what is done of it; nil: everything
@@ -36,17 +37,17 @@ type run struct {
 // for each core.
 func NewSession(threads int, plans ...*Plan) *Session {
 	s := &Session{pool: kernel.NewPool(threads)}
-	arena, scratch, conv := 0, 0, 0
+	Pack(nil, plans...)
+	scratch, conv := 0, 0
 	for _, p := range plans {
-		arena, scratch, conv = max(arena, p.arenaLen), max(scratch, p.scratchLen), max(conv, p.convLen)
+		s.len, scratch, conv = max(s.len, p.arenaLen), max(scratch, p.scratchLen), max(conv, p.convLen)
 	}
-	s.arena = make([]float32, arena)
 	for range s.pool.Workers() {
 		s.scratch = append(s.scratch, make([]float32, scratch))
 		s.conv = append(s.conv, make([]float32, conv))
 	}
 	for _, p := range plans {
-		r := &run{Plan: p, memory: s.memory, psi: make([]float64, p.pictures)}
+		r := &run{Plan: p, memory: &s.memory, psi: make([]float64, p.pictures)}
 		for _, st := range p.stages {
 			r.sums = append(r.sums, make([]float64, st.parts*p.pictures))
 		}
@@ -58,9 +59,19 @@ func NewSession(threads int, plans ...*Plan) *Session {
 	return s
 }
 
+// Len is the length of the arena, in float32s.
+func (s *Session) Len() int { return s.len }
+
+// Use lets the session work in an arena of Len float32s or more, until the next call. Its
+// contents do not matter. A session without one makes its own.
+func (s *Session) Use(arena []float32) { s.arena = arena }
+
 // Input is the memory of the i-th input of a plan, to be filled before each run.
 func (s *Session) Input(plan, i int) []float32 {
 	r := s.runs[plan]
+	if s.arena == nil {
+		s.arena = make([]float32, s.len)
+	}
 	return r.whole(r.inputs[i])
 }
 

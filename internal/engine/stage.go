@@ -79,9 +79,6 @@ func group(ops []*op) []*stage {
 			d := o.out[0].dims
 			parts := min(d.N, o.in[0].dims.N) // of a resampling: pictures
 			if o.kind == conv {
-				for i := range o.terms {
-					o.terms[i].pack()
-				}
 				parts = o.terms[0].plan.Parts()
 			}
 			s := start(d, parts, o)

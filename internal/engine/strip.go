@@ -83,6 +83,24 @@ func (s *Strip) Kept() (n int) {
 	return n
 }
 
+// Rows is how many rows of a picture the work of a strip is worth, the products of its
+// convolutions.
+func (p *Plan) Rows(s *Strip) float64 {
+	work, row := 0.0, 0.0
+	for i, st := range p.stages {
+		if !st.convolves() {
+			continue
+		}
+		grid, products := st.grid(), 0.0
+		for _, t := range st.head.terms {
+			products += float64(t.shape.Ci * t.shape.Co * t.shape.K * t.shape.K * grid.dims.W * grid.dims.N)
+		}
+		work += products * float64(s.stages[i].rows.Len())
+		row += products / float64(p.px(grid))
+	}
+	return work / row
+}
+
 // values lists what the operations make.
 func (p *Plan) values() (all []*value) {
 	for _, s := range p.stages {

@@ -67,5 +67,5 @@ func levelOf(compression string) int {
 	if compression == "small" {
 		return 9
 	}
-	return 6
+	return 4
 }

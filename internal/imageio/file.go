@@ -150,7 +150,7 @@ func (f *File) Size() (h, w int, ok bool) {
 		return 0, 0, false
 	}
 	err := guarded(f.Format, func() error {
-		c, err := s.config(bytes.NewReader(s.data))
+		c, err := s.header()
 		h, w = c.Height, c.Width
 		return err
 	})

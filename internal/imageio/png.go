@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/lpn-imaging/lpn/internal/inorder"
 )
@@ -250,7 +251,7 @@ func (e *pngWriter) pixels(p *Picture) error {
 		raw := make([]byte, 0, (n+1)*(y1-y0))
 		for y := y0; y < y1; y++ {
 			packer.row(row, y)
-			raw = append(raw, f.best(row, prior, bpp)...)
+			raw = f.append(raw, row, prior, bpp)
 			row, prior = prior, row
 		}
 		return piece{deflate(raw, levelOf(e.o.Compression), y1 == p.H), adler32.Checksum(raw), len(raw)}
@@ -291,31 +292,37 @@ func writeChunk(w io.Writer, kind string, body []byte) error {
 
 // A filterer chooses the PNG filter of each row.
 type filterer struct {
-	few       bool // tries only the cheap ones
-	try, keep []byte
+	few bool // tries only Sub and Paeth, on a part of the row
+	try []byte
 }
 
-// best returns the filter type and the filtered row with the smallest sum of
-// absolute differences, the heuristic of the PNG specification (12.8).
-func (f *filterer) best(row, prior []byte, bpp int) []byte {
-	n := len(row) + 1
-	if len(f.try) != n {
-		f.try, f.keep = make([]byte, n), make([]byte, n)
-	}
-	kinds := []byte{0, 1, 2, 3, 4}
+// append appends the filter type and the filtered row with the smallest sum of absolute
+// differences, the heuristic of the PNG specification (12.8).
+func (f *filterer) append(to, row, prior []byte, bpp int) []byte {
+	kinds, part, every := []byte{0, 1, 2, 3, 4}, len(row), len(row)
 	if f.few {
 		kinds = []byte{1, 4}
-	}
-	least := -1
-	for _, kind := range kinds {
-		f.try[0] = kind
-		filter(f.try[1:], row, prior, bpp, kind)
-		if sum := magnitude(f.try[1:]); least < 0 || sum < least {
-			least = sum
-			f.try, f.keep = f.keep, f.try
+		if pixels := 64 * bpp; len(row) >= 8*pixels {
+			part, every = pixels, 4*pixels
 		}
 	}
-	return f.keep
+	f.try = slices.Grow(f.try[:0], part)[:part]
+	best, least := kinds[0], -1
+	for _, kind := range kinds {
+		sum := 0
+		for at := 0; at+part <= len(row); at += every {
+			filter(f.try, row[at:at+part], prior[at:at+part], bpp, kind)
+			sum += magnitude(f.try)
+		}
+		if least < 0 || sum < least {
+			best, least = kind, sum
+		}
+	}
+	n := len(to) + 1
+	to = slices.Grow(to, 1+len(row))[:n+len(row)]
+	to[n-1] = best
+	filter(to[n:], row, prior, bpp, best)
+	return to
 }
 
 // filter subtracts from each byte what filter kind predicts from those left
@@ -347,8 +354,14 @@ func filter(dst, row, prior []byte, bpp int, kind byte) {
 		for i := range bpp {
 			dst[i] = row[i] - prior[i]
 		}
-		for i, a := range left {
-			dst[i+bpp] = row[i+bpp] - paeth(a, prior[i+bpp], prior[i])
+		dst, row, above := dst[bpp:], row[bpp:], prior[bpp:]
+		i := 0
+		for ; i+4 <= len(left); i += 4 {
+			le := binary.LittleEndian
+			le.PutUint32(dst[i:], paethFour(le.Uint32(row[i:]), le.Uint32(left[i:]), le.Uint32(above[i:]), le.Uint32(prior[i:])))
+		}
+		for ; i < len(left); i++ {
+			dst[i] = row[i] - paeth(left[i], above[i], prior[i])
 		}
 	}
 }
@@ -376,6 +389,34 @@ func paeth(a, b, c byte) byte {
 		return b
 	}
 	return c
+}
+
+// paethFour is x - paeth(a, b, c) of four bytes each. They are spread to lanes of 16 bits,
+// in which differences keep their sign: in d + high, it is the highest bit.
+func paethFour(x, a, b, c uint32) uint32 {
+	const high, one = 0x8000_8000_8000_8000, 0x0001_0001_0001_0001
+	spread := func(v uint32) uint64 {
+		w := uint64(v)
+		w = (w | w<<16) & 0x0000_ffff_0000_ffff
+		return (w | w<<8) & 0x00ff_00ff_00ff_00ff
+	}
+	// all is a lane of ones where the highest bit of d is 0.
+	all := func(d uint64) uint64 { return (^d & high) >> 15 * 0xffff }
+	// distance is |p - q|.
+	distance := func(p, q uint64) uint64 {
+		d := (p | high) - q
+		m := all(d)
+		return (d ^ high ^ m) + m&one
+	}
+	u, v, w := spread(a), spread(b), spread(c)
+	pa, pb, pc := distance(v, w), distance(u, w), distance(u+v, 2*w)
+	m := all((pb | high) - pa) // b is nearer than a
+	p, most := u^(u^v)&m, pa^(pa^pb)&m
+	m = all((pc | high) - most) // c is nearer than either
+	p ^= (p ^ w) & m
+	r := ((spread(x) | high) - p) & 0x00ff_00ff_00ff_00ff
+	r = (r | r>>8) & 0x0000_ffff_0000_ffff
+	return uint32(r | r>>16)
 }
 
 func abs(x int) int { m := x >> 63; return (x ^ m) - m }

@@ -59,7 +59,7 @@ func (c *codec) open(r io.ReaderAt, size int64) (source, error) {
 	if err != nil {
 		return nil, reason(err)
 	}
-	one := &single{c, data}
+	one := &single{c, r, size, data}
 	if c.frames == nil {
 		return one, nil
 	}
@@ -80,13 +80,19 @@ func (c *codec) open(r io.ReaderAt, size int64) (source, error) {
 // A single is a file of one picture.
 type single struct {
 	*codec
-	data []byte
+	r    io.ReaderAt
+	size int64
+	data []byte // what was read, until it is decoded
 }
 
 func (s *single) Pages() int { return 1 }
 
+func (s *single) header() (image.Config, error) {
+	return s.config(io.NewSectionReader(s.r, 0, s.size))
+}
+
 func (s *single) sampleCount(int) int64 {
-	cfg, err := s.config(bytes.NewReader(s.data))
+	cfg, err := s.header()
 	if err != nil {
 		return 0
 	}
@@ -94,21 +100,47 @@ func (s *single) sampleCount(int) int64 {
 }
 
 func (s *single) Page(int) (*Picture, error) {
+	data := s.data
+	s.data = nil
+	if data == nil {
+		var err error
+		if data, err = readAll(io.NewSectionReader(s.r, 0, s.size), s.size); err != nil {
+			return nil, reason(err)
+		}
+	}
+	p, err := s.picture(data)
+	if err != nil {
+		return nil, err
+	}
+	// Nothing keeps the file in memory.
+	p.ICC, p.Meta.EXIF, p.Meta.XMP = bytes.Clone(p.ICC), bytes.Clone(p.Meta.EXIF), bytes.Clone(p.Meta.XMP)
+	return p, nil
+}
+
+func (s *single) picture(data []byte) (*Picture, error) {
 	if s.codec == codecJPEG {
-		if c, err := DecodeCoefficients(s.data); err == nil {
-			p, n := c.picture(), s.notes(s.data)
+		if c, err := DecodeCoefficients(data); err == nil {
+			p, n := c.picture(), s.notes(data)
 			p.ICC, p.Meta = n.icc, n.meta
 			p.finish(c.Orientation)
 			return p, nil
 		}
 	}
-	img, cfg, err := s.image(s.data)
+	if s.codec == codecPNG {
+		if p := readPlainPNG(data); p != nil {
+			n := s.notes(data)
+			p.ICC, p.Meta = n.icc, n.meta
+			p.finish(0)
+			return p, nil
+		}
+	}
+	img, cfg, err := s.image(data)
 	if err != nil {
 		return nil, err
 	}
 	n := notes{gray: isGray(cfg.ColorModel)}
 	if s.notes != nil {
-		n = s.notes(s.data)
+		n = s.notes(data)
 		n.gray = n.gray || s.name != "png" && isGray(cfg.ColorModel)
 	}
 	p := fromImage(img, n.gray, n.alpha)
@@ -201,6 +233,23 @@ func (d *builder) set(i int, r, g, b uint32, a uint16) {
 	}
 }
 
+// bytes stores the pixels of bytes in groups of four, the rows so many bytes apart, without
+// their opacity.
+func (d *builder) bytes(pix []byte, stride int) {
+	for y := range d.H {
+		from, to := pix[y*stride:], y*d.W
+		for c, plane := range [][]float32{d.r, d.g, d.b} {
+			if plane == nil {
+				continue
+			}
+			row := plane[to:][:d.W]
+			for x := range row {
+				row[x] = of8[from[4*x+c]]
+			}
+		}
+	}
+}
+
 // fromImage converts a decoded image. gray says that its channels are equal;
 // an alpha channel that is opaque everywhere is kept only if keepOpaque.
 func fromImage(img image.Image, gray, keepOpaque bool) *Picture {
@@ -280,10 +329,7 @@ func fromImage(img image.Image, gray, keepOpaque bool) *Picture {
 		})
 	case *image.RGBA:
 		if m.Opaque() { // nothing was premultiplied
-			each(func(i, x, y int) {
-				s := m.Pix[m.PixOffset(x, y):][:4]
-				d.set(i, uint32(s[0]), uint32(s[1]), uint32(s[2]), 0)
-			})
+			d.bytes(m.Pix[m.PixOffset(x0, y0):], m.Stride)
 			break
 		}
 		withAlpha()

@@ -2,6 +2,7 @@ package imageio
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/adler32"
@@ -260,3 +261,33 @@ func BenchmarkWrite(b *testing.B) {
 type counter int
 
 func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return len(b), nil }
+
+// Four bytes at a time are filtered as one by one.
+func TestPaethFour(t *testing.T) {
+	check := func(x, a, b, c [4]byte) {
+		le := binary.LittleEndian
+		var got [4]byte
+		le.PutUint32(got[:], paethFour(le.Uint32(x[:]), le.Uint32(a[:]), le.Uint32(b[:]), le.Uint32(c[:])))
+		for i := range got {
+			if want := x[i] - paeth(a[i], b[i], c[i]); got[i] != want {
+				t.Fatalf("%d with %d to the left, %d above and %d above left: %d, want %d", x[i], a[i], b[i], c[i], got[i], want)
+			}
+		}
+	}
+	ends := []byte{0, 1, 127, 128, 254, 255}
+	for _, a := range ends {
+		for _, b := range ends {
+			for _, c := range ends {
+				check([4]byte{7, 0, 255, 128}, [4]byte{a, b, c, a}, [4]byte{b, c, a, b}, [4]byte{c, a, b, c})
+			}
+		}
+	}
+	rng := rand.New(rand.NewPCG(4, 5))
+	for range 200000 {
+		var v [4][4]byte
+		for i := range v {
+			binary.LittleEndian.PutUint32(v[i][:], rng.Uint32())
+		}
+		check(v[0], v[1], v[2], v[3])
+	}
+}

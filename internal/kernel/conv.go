@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -34,9 +33,6 @@ func (s ConvShape) lenW() int { return s.K * s.K * s.Ci * s.Co }
 // A Filter holds the weights of one convolution in the order its plan reads
 // them. It belongs to the plan that packed it.
 type Filter struct{ w []float32 }
-
-// Equal reports whether both hold the same numbers in the same order.
-func (f *Filter) Equal(g *Filter) bool { return slices.Equal(f.w, g.w) }
 
 // grow makes the filter n long, reusing its memory when it fits. The contents
 // are undefined.
@@ -176,6 +172,15 @@ func (c *Conv) Pack(dst *Filter, w []float32) *Filter {
 	dst.grow(c.impl.packLen())
 	c.impl.pack(dst.w, w)
 	return dst
+}
+
+// PacksLike reports whether c and d pack the same weights into the same filter, as far as is
+// known: those of Winograd's algorithm, which are large, whatever the size of the picture.
+func (c *Conv) PacksLike(d *Conv) bool {
+	v, ok := c.impl.(*winograd)
+	w, also := d.impl.(*winograd)
+	return ok && also && v.winoAlg == w.winoAlg && v.level == w.level && v.adj == w.adj &&
+		v.ci == w.ci && v.co == w.co && v.beside == w.beside
 }
 
 // Parts is the number of parts of the work. It depends on the shape alone.

@@ -448,3 +448,35 @@ func ExampleConv() {
 	// [6 9 9 6]
 	// [4 6 6 4]
 }
+
+// Plans that say that they pack alike do, for planes of any size, and others do not say so.
+func TestPacksLike(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		for _, k := range []int{3, 5} {
+			small := ConvShape{N: 1, H: 40, W: 36, Ci: 32, Co: 48, K: k, Stride: 1, Pad: k / 2}
+			large, other := small, small
+			large.H, large.W = 100, 68
+			other.Co = 40
+			w := make([]float32, small.lenW())
+			for i := range w {
+				w[i] = float32(rng.NormFloat64())
+			}
+			for _, plan := range []func(ConvShape) *Conv{NewConv, NewConvT} {
+				a, b, c := plan(small), plan(large), plan(other)
+				if got := a.PacksLike(b); got != (a.Winograd() && b.Winograd()) {
+					t.Errorf("%v and %v: alike %v", small, large, got)
+				}
+				if a.PacksLike(b) && !slices.Equal(a.Pack(nil, w).w, b.Pack(nil, w).w) {
+					t.Errorf("%v and %v pack in different ways", small, large)
+				}
+				if a.PacksLike(c) {
+					t.Errorf("%v and %v pack alike", small, other)
+				}
+			}
+			if NewConv(small).PacksLike(NewConvT(small)) {
+				t.Errorf("%v: an adjoint packs alike", small)
+			}
+		}
+	})
+}

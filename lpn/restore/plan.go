@@ -112,6 +112,7 @@ type Plan struct {
 	part      image.Rectangle // of the scene that is the result, where the plan is a Part
 	source    Source          // of y, where the plan goes over one; the problem's Y has no samples then
 	net       *lpn.Network
+	work      *lpn.Workspace    // of its evaluations
 	a         operators.Linear  // of the whole scene; nil where there are Windows
 	psi       solvers.Potential // likewise
 }
@@ -146,7 +147,7 @@ func New(p Problem, o Options) (*Plan, error) {
 	plan := &Plan{
 		Operator: p.Operator, Scene: scene, Blur: p.Blur,
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
-		problem: p, options: o, policy: policyOf(p.Operator),
+		problem: p, options: o, policy: policyOf(p.Operator), work: &lpn.Workspace{},
 	}
 	plan.free = free && !plan.policy.whole && !plan.policy.alone && !plan.policy.rounded
 	plan.gentle = free
@@ -391,7 +392,7 @@ func (p *Plan) bind() (err error) {
 // to each channel.
 func (p *Plan) potential(scene operators.Shape) (solvers.Potential, error) {
 	on := func(s operators.Shape) (solvers.Potential, error) {
-		opts := []lpn.Option{lpn.Threads(p.options.Threads), lpn.Tile(p.options.Tile), lpn.Memory(p.Memory.arena)}
+		opts := []lpn.Option{lpn.Threads(p.options.Threads), lpn.Tile(p.options.Tile), lpn.Memory(p.Memory.arena), lpn.In(p.work)}
 		if p.PerChannel {
 			opts = append(opts, lpn.Batch(s.C))
 			s.C = 1

@@ -3,6 +3,7 @@ package restore
 import (
 	"cmp"
 	"context"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,20 +16,27 @@ import (
 // This file tells, without the truth, whether denoising has brought an image closer
 // to it.
 
+// A denoised is a noisy image y and the result x of denoising it.
+type denoised struct {
+	y operators.Image
+	x []float32
+}
+
 // helped reports whether the result x of denoising y is nearer to the image than y
 // is, as far as can be told.
 func (p *Plan) helped(ctx context.Context, y operators.Image, x []float32, minimise minimiser) (bool, error) {
+	parts := slices.Values([]denoised{{y, x}})
 	if q := p.onSample(y.Shape); q != nil {
-		x = sample(operators.Image{Shape: y.Shape, Pix: x}).Pix
-		p, y, minimise = q, sample(y), func(p *Plan, y operators.Image) (solvers.Result, error) {
+		parts = sample(denoised{y, x})
+		p, minimise = q, func(p *Plan, y operators.Image) (solvers.Result, error) {
 			return p.minimise(ctx, p.a, y, p.psi, nil, func(solvers.Iterate) {})
 		}
 	}
-	smooth, rough := taken(y, x)
+	smooth, rough := taken(parts)
 	if most := p.mostUneven(); p.patterned && rough > most*most*smooth {
 		return false, nil
 	}
-	won, lost, variance, err := p.nearer(y, x, minimise)
+	won, lost, variance, err := p.nearer(parts, minimise)
 	if err != nil {
 		return false, err
 	}
@@ -71,11 +79,13 @@ func (p *Plan) missed() float64 {
 }
 
 // A sample of a large image is sampleSquares x sampleSquares squares from places evenly
-// spread over it, side by side. What is estimated from its million pixels is as sure.
+// spread over it. What is estimated from its million pixels is as sure. It comes in
+// sampleSquares images of a square of every row and column of places each, two beside two,
+// one after the other, which takes little memory.
 const sampleSquare, sampleSquares = 256, 4
 
-// onSample is the plan for the sample of an image of shape s, nil where the whole of it
-// is to be taken: because it is small, or the noise is not white.
+// onSample is the plan for an image of the sample of an image of shape s, nil where the
+// whole of it is to be taken: because it is small, or the noise is not white.
 func (p *Plan) onSample(s operators.Shape) *Plan {
 	const side = sampleSquare * sampleSquares
 	if !stationary(p.model()) || min(s.H, s.W) < side || s.H*s.W < 4*side*side || !p.policy.alone {
@@ -83,7 +93,7 @@ func (p *Plan) onSample(s operators.Shape) *Plan {
 	}
 	q := *p
 	q.Memory.arena = 48 << 20 // beside that of the image
-	small := operators.Shape{C: s.C, H: side, W: side}
+	small := operators.Shape{C: s.C, H: 2 * sampleSquare, W: 2 * sampleSquare}
 	psi, err := q.potential(small)
 	if err != nil {
 		return nil
@@ -105,19 +115,28 @@ func stationary(m noise.Model) bool {
 }
 
 // sample is the sample of an image.
-func sample(m operators.Image) operators.Image {
-	const side = sampleSquare * sampleSquares
-	out := operators.NewImage(operators.Shape{C: m.C, H: side, W: side})
-	for c := range m.C {
-		for r := range side {
-			y := r/sampleSquare*(m.H-sampleSquare)/(sampleSquares-1) + r%sampleSquare
-			for k := range sampleSquares {
-				x := k * (m.W - sampleSquare) / (sampleSquares - 1)
-				copy(out.Plane(c)[r*side+k*sampleSquare:][:sampleSquare], m.Plane(c)[y*m.W+x:])
+func sample(m denoised) iter.Seq[denoised] {
+	const side = 2 * sampleSquare
+	of := func(m operators.Image, k int) operators.Image {
+		out := operators.NewImage(operators.Shape{C: m.C, H: side, W: side})
+		for i := range sampleSquares {
+			y, x := i*(m.H-sampleSquare)/(sampleSquares-1), (i+k)%sampleSquares*(m.W-sampleSquare)/(sampleSquares-1)
+			for c := range m.C {
+				for r := range sampleSquare {
+					at := (i/2*sampleSquare+r)*side + i%2*sampleSquare
+					copy(out.Plane(c)[at:][:sampleSquare], m.Plane(c)[(y+r)*m.W+x:])
+				}
+			}
+		}
+		return out
+	}
+	return func(yield func(denoised) bool) {
+		for k := range sampleSquares {
+			if !yield(denoised{of(m.y, k), of(operators.Image{Shape: m.y.Shape, Pix: m.x}, k).Pix}) {
+				return
 			}
 		}
 	}
-	return out
 }
 
 // nearer estimates by how much the denoised image x is nearer to the image u than the
@@ -128,27 +147,37 @@ func sample(m operators.Image) operators.Image {
 // J the derivative of x by y (Stein 1981, for the difference of the two risks). With a
 // random b like n, tr C is about <b,b> and tr J C about <b, x(y + e b) - x(y)>/e
 // (Ramani, Blu & Unser 2008). If the noise has another variance than was estimated, won
-// changes in proportion. variance is the estimated one, tr C a sample.
-func (p *Plan) nearer(y operators.Image, x []float32, minimise minimiser) (won, lost, variance float64, err error) {
+// changes in proportion. variance is the estimated one, tr C a sample. The sums go over
+// the parts, which are of one shape.
+func (p *Plan) nearer(parts iter.Seq[denoised], minimise minimiser) (won, lost, variance float64, err error) {
 	const e = 0.3
-	b := make([]float32, y.Len())
-	p.model().Sample(b, y.Pix, y.Shape, rand.New(rand.NewPCG(1, 0x737465696e)))
-	moved := operators.NewImage(y.Shape)
-	for i, v := range y.Pix {
-		b[i] -= v
-		moved.Pix[i] = v + e*b[i]
+	samples, stream := 0, uint64(0)
+	var b []float32
+	var moved operators.Image
+	for part := range parts {
+		y, x := part.y, part.x
+		if b == nil {
+			b, moved = make([]float32, y.Len()), operators.NewImage(y.Shape)
+		}
+		stream++
+		p.model().Sample(b, y.Pix, y.Shape, rand.New(rand.NewPCG(stream, 0x737465696e)))
+		for i, v := range y.Pix {
+			b[i] -= v
+			moved.Pix[i] = v + e*b[i]
+		}
+		r, err := minimise(p, moved)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		for i, n := range b {
+			d, n := float64(y.Pix[i])-float64(x[i]), float64(n)
+			won += 2 * n * (n - (float64(r.X[i])-float64(x[i]))/e)
+			lost += d * d
+			variance += n * n
+		}
+		samples += len(b)
 	}
-	r, err := minimise(p, moved)
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	for i, n := range b {
-		d, n := float64(y.Pix[i])-float64(x[i]), float64(n)
-		won += 2 * n * (n - (float64(r.X[i])-float64(x[i]))/e)
-		lost += d * d
-		variance += n * n
-	}
-	return won, lost, max(variance/float64(len(b)), math.SmallestNonzeroFloat64), nil
+	return won, lost, max(variance/float64(samples), math.SmallestNonzeroFloat64), nil
 }
 
 // mostUneven is how unevenly correlated noise may be taken, as a ratio of root mean
@@ -161,38 +190,44 @@ func (p *Plan) mostUneven() float64 {
 }
 
 // taken is the mean square of what was taken from the smoothest and from the roughest
-// quarter of an image's 8x8 blocks; of an image of few blocks, from all of it. x is the
-// result. Noise that does not depend on the place is taken evenly, or less where it is
+// quarter of the 8x8 blocks of images of one shape; of images of few blocks, from all of
+// it. Noise that does not depend on the place is taken evenly, or less where it is
 // rough. Where a quarter is flat, as the air of a CT slice is, that speaks against noise
 // everywhere.
-func taken(y operators.Image, x []float32) (smooth, rough float64) {
+func taken(parts iter.Seq[denoised]) (smooth, rough float64) {
 	const side, fewest = 8, 16
 	type block struct{ texture, taken float64 }
 	var blocks []block
-	for r := 0; r+side <= y.H; r += side {
-		for c := 0; c+side <= y.W; c += side {
-			var b block
-			for k := range y.C {
-				var sum, square float64
-				for i := range side * side {
-					at := (k*y.H+r+i/side)*y.W + c + i%side
-					v, d := float64(x[at]), float64(y.Pix[at])-float64(x[at])
-					sum, square = sum+v, square+v*v
-					b.taken += d * d
+	for p := range parts {
+		y, x := p.y, p.x
+		for r := 0; r+side <= y.H; r += side {
+			for c := 0; c+side <= y.W; c += side {
+				var b block
+				for k := range y.C {
+					var sum, square float64
+					for i := range side * side {
+						at := (k*y.H+r+i/side)*y.W + c + i%side
+						v, d := float64(x[at]), float64(y.Pix[at])-float64(x[at])
+						sum, square = sum+v, square+v*v
+						b.taken += d * d
+					}
+					b.texture += square - sum*sum/(side*side)
 				}
-				b.texture += square - sum*sum/(side*side)
+				b.taken /= float64(y.C * side * side)
+				blocks = append(blocks, b)
 			}
-			b.taken /= float64(y.C * side * side)
-			blocks = append(blocks, b)
 		}
 	}
 	if len(blocks) < fewest {
-		sum := 0.0
-		for i, v := range x {
-			d := float64(y.Pix[i]) - float64(v)
-			sum += d * d
+		sum, n := 0.0, 0
+		for p := range parts {
+			for i, v := range p.x {
+				d := float64(p.y.Pix[i]) - float64(v)
+				sum += d * d
+			}
+			n += len(p.x)
 		}
-		return sum / float64(len(x)), sum / float64(len(x))
+		return sum / float64(n), sum / float64(n)
 	}
 	slices.SortFunc(blocks, func(a, b block) int { return cmp.Compare(a.texture, b.texture) })
 	n := len(blocks) / 4

@@ -3,6 +3,7 @@ package restore
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/operators"
@@ -21,13 +22,13 @@ func TestTaken(t *testing.T) {
 		}
 		y.Pix[i] = x.Pix[i] + taken
 	}
-	if smooth, rough := taken(y, x.Pix); math.Abs(smooth-1) > 1e-6 || math.Abs(rough-6.25) > 1e-5 {
+	if smooth, rough := taken(slices.Values([]denoised{{y, x.Pix}})); math.Abs(smooth-1) > 1e-6 || math.Abs(rough-6.25) > 1e-5 {
 		t.Errorf("%g and %g, want 1 and 6.25", smooth, rough)
 	}
 	few := operators.NewImage(operators.Shape{C: 1, H: 24, W: 24})
 	x.Pix = make([]float32, few.Len())
 	few.Pix[5] = 24
-	if smooth, rough := taken(few, x.Pix); math.Abs(smooth-1) > 1e-6 || rough != smooth {
+	if smooth, rough := taken(slices.Values([]denoised{{few, x.Pix}})); math.Abs(smooth-1) > 1e-6 || rough != smooth {
 		t.Errorf("of few blocks %g and %g, want 1", smooth, rough)
 	}
 }
@@ -77,7 +78,7 @@ func TestNearer(t *testing.T) {
 		}
 		p := &Plan{NoiseModel: model}
 		r, _ := denoise(p, y)
-		won, lost, v, err := p.nearer(y, r.X, denoise)
+		won, lost, v, err := p.nearer(slices.Values([]denoised{{y, r.X}}), denoise)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,18 +105,22 @@ func TestSample(t *testing.T) {
 	for i := range m.Pix {
 		m.Pix[i] = float32(i)
 	}
-	s := sample(m)
-	if s.Shape != (operators.Shape{C: 2, H: 1024, W: 1024}) {
-		t.Fatalf("a sample of %v", s.Shape)
-	}
-	// Its corners are those of the image; the second square begins at a third of the way.
-	for _, c := range []struct{ at, of [2]int }{
-		{[2]int{0, 0}, [2]int{0, 0}}, {[2]int{1023, 1023}, [2]int{1999, 2499}},
-		{[2]int{256, 256}, [2]int{(2000 - 256) / 3, (2500 - 256) / 3}}, {[2]int{255, 767}, [2]int{255, (2500-256)*2/3 + 255}},
-	} {
-		if got, want := s.Plane(1)[c.at[0]*1024+c.at[1]], m.Plane(1)[c.of[0]*2500+c.of[1]]; got != want {
-			t.Errorf("%v is %g, want %g", c.at, got, want)
+	parts := slices.Collect(sample(denoised{m, m.Pix}))
+	// The corners of the first are those of the image; every place is there once.
+	at, end := func(i int) int { return i * (2000 - 256) / 3 }, func(i int) int { return i*(2500-256)/3 + 255 }
+	for k, s := range parts {
+		if s.y.Shape != (operators.Shape{C: 2, H: 512, W: 512}) || !slices.Equal(s.x, s.y.Pix) {
+			t.Fatalf("part %d of %v", k, s.y.Shape)
 		}
+		for i := range 4 {
+			got, want := s.y.Plane(1)[i/2*256*512+i%2*256+255], m.Plane(1)[at(i)*2500+end((i+k)%4)]
+			if got != want {
+				t.Errorf("part %d: the end of the first row of square %d is %g, want %g", k, i, got, want)
+			}
+		}
+	}
+	if got, want := parts[0].y.Plane(0)[512*512-1], m.Plane(0)[2000*2500-1]; len(parts) != 4 || got != want {
+		t.Errorf("%d parts, the last pixel of the first is %g, want %g", len(parts), got, want)
 	}
 	denoise := &Plan{NoiseModel: noise.White{Sigma: 0.1}}
 	denoise.policy.alone = true

@@ -253,13 +253,21 @@ func (p *Plan) expectedOf(r Range) Range {
 	return r
 }
 
-// extent is the range of samples.
+// extent is the range of samples, of NaNs if one is no number.
 func extent(x []float32) Range {
-	r := Range{math.Inf(1), math.Inf(-1)}
+	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, v := range x {
-		r.Lo, r.Hi = min(r.Lo, float64(v)), max(r.Hi, float64(v))
+		if v < lo {
+			lo = v
+		}
+		if v > hi {
+			hi = v
+		}
+		if v != v {
+			return Range{math.NaN(), math.NaN()}
+		}
 	}
-	return r
+	return Range{float64(lo), float64(hi)}
 }
 
 // minimise minimises 1/2||A x - y||^2 + Lambda R_Scale(x), psi the potential of

@@ -92,9 +92,8 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 			e.energy += float64(v) * float64(v)
 		}
 	}
-	for _, v := range x {
-		e.lo, e.hi = min(e.lo, float64(v)), max(e.hi, float64(v))
-	}
+	written := extent(x)
+	e.lo, e.hi = written.Lo, written.Hi
 	e.prior, e.plain = math.NaN(), math.NaN()
 	if n := len(r.Trace); n > 0 && p.Lambda > 0 {
 		e.prior = r.Trace[n-1].Prior / p.Lambda

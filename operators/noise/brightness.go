@@ -30,7 +30,7 @@ const (
 // a blurred one whose samples are about in [0,1]. ok is false where noise of one level, which
 // FindWhite measures, explains it about as well.
 func FindByBrightness(m operators.Image) (c Curve, ok bool) {
-	line, ok := brightness(m)
+	line, ok := brightness(blockEnergies(m, silence(m, false), 0))
 	if !ok {
 		return Curve{}, false
 	}
@@ -38,15 +38,16 @@ func FindByBrightness(m operators.Image) (c Curve, ok bool) {
 }
 
 // brightness measures white noise that depends on the brightness: the blocks of FindWhite,
-// in groups of about the same mean, each for itself, and through their variances the line
+// which it sorts, in groups of about the same mean, each for itself, and through their
+// variances the line
 //
 //	v(m) = a m + b,
 //
 // which counting and reading give (Foi et al., IEEE Trans. Image Processing 17, 2008). A
 // group counts for less where its flattest blocks hold texture. ok is false where one
 // level explains the groups about as well.
-func brightness(m operators.Image) (deviation Line, ok bool) {
-	groups := brightnessGroups(blockEnergies(m, 0))
+func brightness(blocks []blockEnergy) (deviation Line, ok bool) {
+	groups := brightnessGroups(blocks)
 	if len(groups) < 3 {
 		return Line{}, false
 	}
@@ -91,8 +92,9 @@ func brightnessGroups(blocks []blockEnergy) (groups []brightnessGroup) {
 	n := min(brightGroups, len(blocks)/brightFewest)
 	for k := range n {
 		part := blocks[k*len(blocks)/n : (k+1)*len(blocks)/n]
-		sigma, rough := flattest(part, false)
-		mean, spread := meanSpread(part[:flatBlocks(part, estNear)])
+		flat := flattest(part)
+		sigma, rough := whiteOf(flat, len(part), false)
+		mean, spread := meanSpread(flat[:flatBlocks(len(part), estNear)])
 		if sigma == 0 || sigma > loudest || rough > brightRoughest || spread > brightSpread || len(groups) > 0 && mean <= groups[len(groups)-1].mean {
 			continue
 		}

@@ -88,8 +88,12 @@ func find(m operators.Image, h Hints) Estimate {
 		e.Gray = true
 		m = operators.Image{Shape: operators.Shape{C: 1, H: m.H, W: m.W}, Pix: m.Plane(0)}
 	}
-	unit := quantum(m.Pix)
-	ps := patches(m, unit > 0)
+	eight, unit := eightBit(m), 0.0
+	if !eight {
+		unit = quantum(m.Pix)
+	}
+	dead := silence(m, unit > 0)
+	ps := patches(m, dead)
 	if len(ps) < fewest {
 		if differenceNoise(m) > 0 { // not a drawing, where most neighbours are equal
 			e.White = FindWhite(m)
@@ -103,7 +107,10 @@ func find(m operators.Image, h Hints) Estimate {
 		f.choose(ps)
 		f.measure(ps)
 	}
-	e.describe(m, f, unit, h)
+	if unit > 0 {
+		dead = silence(m, false)
+	}
+	e.describe(m, f, dead, eight, unit, h)
 	return e
 }
 
@@ -148,23 +155,47 @@ func ramp(x, lo, hi float64) float64 { return min(max((x-lo)/(hi-lo), 0), 1) }
 // a colour that is not an end of the range: no noise was there, as in a drawing or on a
 // screen.
 func drawn(m operators.Image) float64 {
-	n := 0
-	for c := range m.C {
-		p := m.Plane(c)
-		lo, hi := slices.Min(p), slices.Max(p)
-		for i := m.W; i < len(p); i++ {
-			if v := p[i]; i%m.W > 0 && v > lo && v < hi && v == p[i-1] && v == p[i-m.W] && v == p[i-m.W-1] {
-				n++
+	of := make([]int, m.C)
+	eachPlane(m, func(c int, p []float32) {
+		lo, hi := ends(p)
+		for y := 1; y < m.H; y++ {
+			above, row := p[(y-1)*m.W:][:m.W], p[y*m.W:][:m.W]
+			for x := 1; x < len(row); x++ {
+				if v := row[x]; v == row[x-1] && v == above[x] && v == above[x-1] && v > lo && v < hi {
+					of[c]++
+				}
 			}
 		}
+	})
+	n := 0
+	for _, k := range of {
+		n += k
 	}
 	return float64(n) / float64(len(m.Pix))
 }
 
-// describe decides what the noise is.
-func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
-	white, roughness := findWhite(m)
-	if eightBit(m.Pix) { // rounding is no noise
+// ends are the least and the largest sample, NaN where there is one.
+func ends(p []float32) (lo, hi float32) {
+	lo, hi = float32(math.Inf(1)), float32(math.Inf(-1))
+	for _, v := range p {
+		if v < lo {
+			lo = v
+		}
+		if v > hi {
+			hi = v
+		}
+		if v != v {
+			return v, v
+		}
+	}
+	return lo, hi
+}
+
+// describe decides what the noise is. eight: the samples have 8 bits.
+func (e *Estimate) describe(m operators.Image, f *fit, dead []*marks, eight bool, unit float64, h Hints) {
+	blocks := blockEnergies(m, dead, 0)
+	white, roughness := findWhiteIn(m, dead, blocks)
+	if eight { // rounding is no noise
 		white = math.Sqrt(max(white*white-1./255/255/12, 0))
 	}
 	model := f.model()
@@ -190,7 +221,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, unit float64, h Hints) {
 		e.White, e.Confidence = e.Deviation, 1
 	case white > explained*found && !(m.C > 1 && e.Confidence > 0.9 && high < 0.5*middle && found > max(clearly*white, 5./255)):
 		e.Model, e.Deviation, e.White = White{white}, white, white
-		by, varies := brightness(m)
+		by, varies := brightness(blocks)
 		if e.Confidence > 0.9 && even > mostly && found > more*white && found < little*white && low > slightly && low < textured {
 			// A little correlation looks like texture to FindWhite, which takes it off.
 			e.Deviation, e.White = found, found*math.Sqrt(low)
@@ -300,14 +331,18 @@ func settle(c Curve) {
 }
 
 // eightBit reports whether all samples are multiples of 1/255 in [0,1].
-func eightBit(p []float32) bool {
-	for _, v := range p {
-		k := 255 * float64(v)
-		if !(k >= 0 && k <= 255) || math.Abs(k-math.Round(k)) > 1e-3 {
-			return false
+func eightBit(m operators.Image) bool {
+	of := make([]bool, m.C)
+	eachPlane(m, func(c int, p []float32) {
+		for _, v := range p {
+			k := 255 * float64(v)
+			if !(k >= 0 && k <= 255) || math.Abs(k-float64(int(k+0.5))) > 1e-3 {
+				return
+			}
 		}
-	}
-	return true
+		of[c] = true
+	})
+	return !slices.Contains(of, false)
 }
 
 // quantum is the one number of which all samples are multiples, 0 where there is

@@ -2,6 +2,7 @@ package noise
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
@@ -25,11 +26,10 @@ type patch struct {
 	own, rank float64
 }
 
-// patches cuts the blocks that can say something about noise: without samples at
-// the ends of the range where they pile up, without flat areas (bars,
-// letterboxes, drawings) and without repeated lines. zeros: the lower end is no
-// clipping, as in counts.
-func patches(m operators.Image, zeros bool) []patch {
+// patches cuts the blocks that can say something about noise: without samples that say
+// nothing, those at the ends of the range where they pile up and of flat areas (bars,
+// letterboxes, drawings), and without repeated lines.
+func patches(m operators.Image, dead []*marks) []patch {
 	if m.H < Side || m.W < Side {
 		return nil
 	}
@@ -39,8 +39,6 @@ func patches(m operators.Image, zeros bool) []patch {
 			stride++
 		}
 	}
-	dead := make([]*counts, m.C)
-	eachPlane(m, func(c int, p []float32) { dead[c] = silent(p, m.H, m.W, zeros) })
 	plan := kernel.NewDCT2(Side, Side)
 	var out []patch
 	rows, cols := (m.H-Side)/stride+1, (m.W-Side)/stride+1
@@ -91,7 +89,7 @@ func patches(m operators.Image, zeros bool) []patch {
 func repeated(p []float32, w int) bool {
 	for i := range Side - 1 {
 		row, col := true, true
-		for j := range Side {
+		for j := 0; j < Side && (row || col); j++ {
 			row = row && p[i*w+j] == p[(i+1)*w+j]
 			col = col && p[j*w+i] == p[j*w+i+1]
 		}
@@ -102,35 +100,54 @@ func repeated(p []float32, w int) bool {
 	return false
 }
 
-// counts is a summed-area table. floor and ceiling are the ends at which samples are
-// clipped, infinite where none are.
-type counts struct {
-	w              int
-	sum            []int32 // (h+1) x (w+1)
+// marks are samples of a plane that say nothing. floor and ceiling are the ends at which
+// samples are clipped, infinite where none are.
+type marks struct {
+	words          int      // of a row, the last one empty
+	bits           []uint64 // the sample in column x at bit x%64 of word x/64
 	floor, ceiling float32
 }
 
 // in is the number of marked samples in the block at (y,x).
-func (c *counts) in(y, x int) int32 {
-	w := c.w + 1
-	return c.sum[(y+Side)*w+x+Side] - c.sum[y*w+x+Side] - c.sum[(y+Side)*w+x] + c.sum[y*w+x]
+func (k *marks) in(y, x int) (n int) {
+	for i := range Side {
+		word := k.bits[(y+i)*k.words+x/64:]
+		n += bits.OnesCount8(uint8(word[0]>>(x%64) | word[1]<<(64-x%64)))
+	}
+	return n
+}
+
+// set marks n samples of row y, n at most 64, from column x on.
+func (k *marks) set(y, x, n int) {
+	word, run := k.bits[y*k.words+x/64:], uint64(1)<<n-1
+	word[0] |= run << (x % 64)
+	word[1] |= run >> (64 - x%64)
+}
+
+// silence is silent of every plane.
+func silence(m operators.Image, zeros bool) []*marks {
+	dead := make([]*marks, m.C)
+	eachPlane(m, func(c int, p []float32) { dead[c] = silent(p, m.H, m.W, zeros) })
+	return dead
 }
 
 // silent marks the samples of a plane that say nothing: in a flat 4x4 area, at an
-// end of the range that more than one in 500 reaches, or not finite.
-func silent(p []float32, h, w int, zeros bool) *counts {
+// end of the range that more than one in 500 reaches, or not finite. zeros: the lower end
+// is no clipping, as in counts.
+func silent(p []float32, h, w int, zeros bool) *marks {
 	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
-	for _, v := range p {
-		if v == v { // not missing
-			lo, hi = min(lo, v), max(hi, v)
-		}
-	}
 	nlo, nhi := 0, 0
-	for _, v := range p {
-		if v == lo {
+	for _, v := range p { // a missing one is neither
+		if v <= lo {
+			if v < lo {
+				lo, nlo = v, 0
+			}
 			nlo++
 		}
-		if v == hi {
+		if v >= hi {
+			if v > hi {
+				hi, nhi = v, 0
+			}
 			nhi++
 		}
 	}
@@ -141,40 +158,36 @@ func silent(p []float32, h, w int, zeros bool) *counts {
 	if 500*nhi > len(p) {
 		ceiling = hi
 	}
-	mark := make([]bool, len(p))
-	for i, v := range p {
-		mark[i] = v-v != 0 || v <= floor || v >= ceiling
-	}
+	k := &marks{words: (w+63)/64 + 1, floor: floor, ceiling: ceiling}
+	k.bits = make([]uint64, h*k.words)
 	const side = 4
-	run := make([]int, w) // rows above with the same 4 samples
+	// Rows above with the same 4 samples from a column on, the last of them row at[x]-1.
+	rows, at := make([]int, w), make([]int, w)
 	for y := range h {
-		for x := 0; x+side <= w; x++ {
-			q := p[y*w+x:][:side]
-			if q[0] != q[1] || q[0] != q[2] || q[0] != q[3] {
-				run[x] = 0
+		row := p[y*w:][:w]
+		same := 0 // samples up to here that are equal
+		for x, v := range row {
+			if !(v > floor && v < ceiling) {
+				k.set(y, x, 1)
+			}
+			if x > 0 && v == row[x-1] {
+				same++
+			} else {
+				same = 1
+			}
+			if same < side {
 				continue
 			}
-			if y > 0 && run[x] > 0 && p[(y-1)*w+x] != q[0] {
-				run[x] = 0
+			x -= side - 1
+			if at[x] != y || y > 0 && p[(y-1)*w+x] != v {
+				rows[x] = 0
 			}
-			if run[x]++; run[x] >= side {
-				for i := range side {
-					for j := range side {
-						mark[(y-i)*w+x+j] = true
-					}
-				}
+			rows[x]++
+			at[x] = y + 1
+			for i := 0; i < side && rows[x] >= side; i++ {
+				k.set(y-i, x, side)
 			}
 		}
 	}
-	c := &counts{w, make([]int32, (h+1)*(w+1)), floor, ceiling}
-	for y := range h {
-		line := int32(0)
-		for x := range w {
-			if mark[y*w+x] {
-				line++
-			}
-			c.sum[(y+1)*(w+1)+x+1] = c.sum[y*(w+1)+x+1] + line
-		}
-	}
-	return c
+	return k
 }

@@ -63,14 +63,19 @@ func findWhite(m operators.Image) (sigma, roughness float64) {
 	if len(m.Pix) != m.Len() {
 		panic(fmt.Sprintf("noise: FindWhite: %d samples for a picture of %v", len(m.Pix), m.Shape))
 	}
-	blocks := blockEnergies(m, 0)
+	dead := silence(m, false)
+	return findWhiteIn(m, dead, blockEnergies(m, dead, 0))
+}
+
+// findWhiteIn is findWhite, given the samples that say nothing and the blocks without any.
+func findWhiteIn(m operators.Image, dead []*marks, blocks []blockEnergy) (sigma, roughness float64) {
 	rows, cols, step := blockGrid(m.Shape)
 	few := float64(len(blocks)*step*step) < estShare*float64(m.C*rows*cols)
 	if few {
-		blocks = blockEnergies(m, estSilent)
+		blocks = blockEnergies(m, dead, estSilent)
 	}
 	if len(blocks) < estFew {
-		blocks = blockEnergies(m, estSide*estSide)
+		blocks = blockEnergies(m, dead, estSide*estSide)
 	}
 	if len(blocks) == 0 {
 		if sigma, ok := gappyNoise(m); ok {
@@ -78,25 +83,49 @@ func findWhite(m operators.Image) (sigma, roughness float64) {
 		}
 		return differenceNoise(m), 0
 	}
-	return flattest(blocks, few)
+	return whiteOf(flattest(blocks), len(blocks), few)
 }
 
-// flattest is findWhite from these blocks, which it sorts. censored: there are clipped
+// flattest is the share estWide of blocks with the least energy at low frequencies, in its
+// order.
+func flattest(blocks []blockEnergy) []blockEnergy {
+	const every = 64 // gives a bound for most of them
+	n := flatBlocks(len(blocks), estWide)
+	var lows []float32
+	for i := 0; i < len(blocks); i += every {
+		lows = append(lows, blocks[i].low)
+	}
+	slices.Sort(lows)
+	most := lows[min(len(lows)-1, 3*n/(2*every)+2)]
+	flat := make([]blockEnergy, 0, 2*n)
+	for _, b := range blocks {
+		if b.low <= most {
+			flat = append(flat, b)
+		}
+	}
+	if len(flat) < n {
+		flat = slices.Clone(blocks)
+	}
+	slices.SortFunc(flat, func(a, b blockEnergy) int { return cmp.Compare(a.low, b.low) })
+	return flat[:n]
+}
+
+// whiteOf is findWhite from the flattest of so many blocks. censored: there are clipped
 // samples in them.
-func flattest(blocks []blockEnergy, censored bool) (sigma, roughness float64) {
-	slices.SortFunc(blocks, func(a, b blockEnergy) int { return cmp.Compare(a.low, b.low) })
-	near, wide := meanHigh(blocks, estNear), meanHigh(blocks, estWide)
+func whiteOf(flat []blockEnergy, blocks int, censored bool) (sigma, roughness float64) {
+	nearest := flat[:flatBlocks(blocks, estNear)]
+	near, wide := meanHigh(nearest), meanHigh(flat)
 	if near[1] == 0 {
 		return 0, 0
 	}
 	above := func(x, y, least float64) float64 { return max(math.Log(x/max(y, 1e-30))-least, 0) }
 	a, b, c := above(wide[1], wide[0], 0.05), above(near[1], near[0], 0.2), above(wide[1], near[1], 0.05)
-	low, n := 0.0, flatBlocks(blocks, estNear)
-	for _, b := range blocks[:n] {
-		low += float64(b.low) / float64(n)
+	low := 0.0
+	for _, b := range nearest {
+		low += float64(b.low) / float64(len(nearest))
 	}
 	variance := near[1] * math.Exp(0.63*c-2.33*a-2.28*b-0.023)
-	return unclipped(math.Sqrt(variance), blocks[:n], censored), low / estLow / near[1]
+	return unclipped(math.Sqrt(variance), nearest, censored), low / estLow / near[1]
 }
 
 // unclipped is the deviation of Gaussian noise whose deviation in blocks is sigma, after
@@ -145,18 +174,16 @@ func clippedVariance(d float64, censored bool) float64 {
 	return v
 }
 
-// flatBlocks is the number of blocks in a share of them.
-func flatBlocks(blocks []blockEnergy, share float64) int {
-	return min(max(int(share*float64(len(blocks))), estFew), len(blocks))
+// flatBlocks is how many of so many blocks a share of them is.
+func flatBlocks(blocks int, share float64) int {
+	return min(max(int(share*float64(blocks)), estFew), blocks)
 }
 
-// meanHigh is the mean of the high energies of a share of the blocks, which are
-// sorted.
-func meanHigh(blocks []blockEnergy, share float64) (m [len(bandStarts)]float64) {
-	n := flatBlocks(blocks, share)
-	for _, b := range blocks[:n] {
+// meanHigh is the mean of the high energies of blocks.
+func meanHigh(blocks []blockEnergy) (m [len(bandStarts)]float64) {
+	for _, b := range blocks {
 		for i, v := range b.high {
-			m[i] += float64(v) / float64(n)
+			m[i] += float64(v) / float64(len(blocks))
 		}
 	}
 	return m
@@ -180,14 +207,14 @@ func blockGrid(s operators.Shape) (rows, cols, step int) {
 
 // blockEnergies lists the blocks of all planes on a grid that gives at most
 // about estBlocks of each. Blocks with a sample that is not finite are left
-// out, and those with more than most samples that say nothing of noise.
-func blockEnergies(m operators.Image, most int32) []blockEnergy {
+// out, and those with more than most samples that say nothing of noise, which dead marks.
+func blockEnergies(m operators.Image, dead []*marks, most int) []blockEnergy {
 	rows, cols, step := blockGrid(m.Shape)
 	if rows < 1 || cols < 1 {
 		return nil
 	}
 	planes := make([][]blockEnergy, m.C)
-	eachPlane(m, func(c int, p []float32) { planes[c] = planeEnergies(p, m.H, m.W, step, most) })
+	eachPlane(m, func(c int, p []float32) { planes[c] = planeEnergies(p, m.H, m.W, step, dead[c], most) })
 	return slices.Concat(planes...)
 }
 
@@ -202,17 +229,16 @@ func eachPlane(m operators.Image, f func(c int, p []float32)) {
 
 // planeEnergies is blockEnergies of one plane, with the first block of every step
 // rows and columns.
-func planeEnergies(p []float32, h, w, step int, most int32) []blockEnergy {
+func planeEnergies(p []float32, h, w, step int, dead *marks, most int) []blockEnergy {
 	basis := highCosines()
 	var lines [estSide][]lineBands // of the last eight rows
 	for i := range lines {
 		lines[i] = make([]lineBands, (w-estSide+step)/step)
 	}
 	out := make([]blockEnergy, 0, (h-estSide+step)/step*len(lines[0]))
-	var dead *counts
 	floor, ceiling := float32(math.Inf(-1)), float32(math.Inf(1))
-	if most < estSide*estSide {
-		dead = silent(p, h, w, false)
+	any := most >= estSide*estSide
+	if !any {
 		floor, ceiling = dead.floor, dead.ceiling
 	}
 	for y := range h {
@@ -227,7 +253,7 @@ func planeEnergies(p []float32, h, w, step int, most int32) []blockEnergy {
 			continue
 		}
 		for k := range lines[0] {
-			if dead != nil && (dead.in(top, k*step) > most || repeated(p[top*w+k*step:], w)) {
+			if !any && (dead.in(top, k*step) > most || repeated(p[top*w+k*step:], w)) {
 				continue
 			}
 			if b, ok := energy(&lines, y+1, k, basis); ok {
