@@ -195,3 +195,28 @@ func TestFoundBlurNoise(t *testing.T) {
 		t.Errorf("level %v, with noise of 0.001 seen %v; want that of the picture, 0.005", own, little)
 	}
 }
+
+// TestFewSamplesAreBounded: of a picture with too few samples for a judgement of its residual, a result far beyond
+// black and white is not kept either, or is called suspect.
+func TestFewSamplesAreBounded(t *testing.T) {
+	spec, err := operators.ParseSpec("blur:gaussian,sigma=6")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := blobs(14, 15)
+	rng := rand.New(rand.NewPCG(3, 9))
+	for i := range y.Pix {
+		y.Pix[i] += float32(0.02 * rng.NormFloat64())
+	}
+	plan, err := restore.New(restore.Problem{Y: y, Operator: spec, Noise: noise.White{Sigma: 0.02}, Range: restore.Unit}, restore.Options{Choose: priors.For, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := plan.Solve(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lo, hi := slices.Min(r.Image.Pix), slices.Max(r.Image.Pix); r.Suspect == "" && (lo < -0.5 || hi > 1.5) {
+		t.Errorf("samples from %v to %v, not suspect", lo, hi)
+	}
+}

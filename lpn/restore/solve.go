@@ -213,11 +213,14 @@ func (p *Plan) solveGently(ctx context.Context, minimise minimiser, a operators.
 // counts like noise: the level of both is the residual's.
 func (p *Plan) raise(s solution, before Range) (factor float64, why string) {
 	q := s.plan
-	if !q.mayRise() || s.samples < fewest {
+	if !q.mayRise() {
 		return 1, ""
 	}
 	if q.implausible(s.examination, before) != "" {
 		return 8, "the result is like no image"
+	}
+	if s.samples < fewest {
+		return 1, ""
 	}
 	// The level that the strength already allows for.
 	if excess := s.ratio() / math.Sqrt(max(q.Strength/p.Strength, 1)); excess > unexplained {

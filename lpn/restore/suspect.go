@@ -165,7 +165,7 @@ const (
 	// measurement does not ask for, in parts of the range. Where a blur with noise is
 	// undone by the right operator it is at most 0.2.
 	mostBeyond, mostBeyondBlur = 0.6, 0.35
-	// fewest is the number of samples below which nothing is concluded.
+	// fewest is the number of samples below which nothing is concluded from sums over them.
 	fewest = 256
 )
 
@@ -173,8 +173,8 @@ const (
 // the range of the measurement.
 func (p *Plan) implausible(e examination, before Range) string {
 	switch {
-	case e.samples < fewest || p.Lambda == 0:
-	case e.prior < e.plain-0.05*math.Abs(e.plain)-1e-3*e.samples*p.Scale*p.Sigma*p.Sigma:
+	case p.Lambda == 0:
+	case e.samples >= fewest && e.prior < e.plain-0.05*math.Abs(e.plain)-1e-3*e.samples*p.Scale*p.Sigma*p.Sigma:
 		return fmt.Sprintf("the prior finds the result more likely than a flat image (R %.4g against %.4g): patterns that no image holds", e.prior, e.plain)
 	case before.beyond(e.lo, e.hi, p.mostBeyond()):
 		return fmt.Sprintf("the result reaches from %.3g to %.3g where black is 0 and white 1: the operator is not that of the measurement", e.lo, e.hi)
@@ -199,11 +199,11 @@ func (r Range) beyond(lo, hi, most float64) bool {
 // verdict is why a result should not be trusted, "" where nothing speaks against
 // it: that no image looks like it, or that it contradicts the measurement.
 func (p *Plan) verdict(e examination, before Range) string {
-	if e.samples < fewest || p.Lambda == 0 {
-		return ""
-	}
 	if why := p.implausible(e, before); why != "" {
 		return why
+	}
+	if e.samples < fewest || p.Lambda == 0 {
+		return ""
 	}
 	ratio := e.ratio()
 	correlation := 0.0
