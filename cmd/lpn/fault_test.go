@@ -297,7 +297,7 @@ func TestOnePixel(t *testing.T) {
 // one that never comes ends with Ctrl-C.
 func TestEndless(t *testing.T) {
 	code, _, stderr := callFrom(t, context.Background(), endless{}, "degrade", "-", "-o", "-", "--format", "png")
-	if code != exitFailed || stderr != "lpn: stdin: not an image that lpn reads: neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DICOM, FITS nor PNM\n" {
+	if code != exitFailed || stderr != "lpn: stdin: not an image that lpn reads: neither PNG, JPEG, TIFF, BMP, WebP, GIF, .npy, DICOM, FITS, OpenEXR, AVIF nor PNM\n" {
 		t.Errorf("exit %d: %q", code, stderr)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
