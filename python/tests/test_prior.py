@@ -16,7 +16,8 @@ def golden(name, key):
 @pytest.mark.parametrize("name", NAMES)
 def test_f_and_psi_are_those_of_go(name):
     prior = lpn.Prior.open(name)
-    f, psi = prior.network.both(golden(name, "y")[None])
+    # In single precision PyTorch is 3e-5 off where a sharp gate of colour-02 is half open.
+    f, psi = prior.network.double().both(golden(name, "y")[None].double())
     assert (f[0] - golden(name, "f")).abs().max() < 1e-5
     assert abs(float(psi) / float(golden(name, "psi")[0]) - 1) < 1e-5
 
