@@ -352,23 +352,24 @@ func grid() (all []Wave) {
 	return all
 }
 
-// lattice are sines of all frequencies, so close that none is missed by a filter of 14
-// pixels.
-func lattice() (all []Wave) {
+// WaveFrequencies are frequencies {FY, FX} of all sines, in cycles per pixel, so close that a
+// filter of 14 pixels resonates at one of them if it does anywhere.
+func WaveFrequencies() (all [][2]float64) {
 	const n = 28
 	for i := -n/2 + 1; i <= n/2; i++ {
 		for k := range n/2 + 1 {
 			if k > 0 || i > 0 {
-				all = append(all, Wave{FY: float64(i) / n, FX: float64(k) / n, Phase: 0.7, Amplitude: 0.4})
+				all = append(all, [2]float64{float64(i) / n, float64(k) / n})
 			}
 		}
 	}
 	return all
 }
 
-// mixtures are the mixtures of planes that these waves are tried with: gray, the first
-// plane against the last, and these two against the one between.
-func mixtures(channels int) [][]float64 {
+// WaveMixtures are mixtures of planes (see Wave.Mix) from which a few steps of a power
+// iteration lead to that of the largest gain: gray, the first plane against the last, and these two
+// against the one between.
+func WaveMixtures(channels int) [][]float64 {
 	gray, opposed, between := make([]float64, channels), make([]float64, channels), make([]float64, channels)
 	for c := range gray {
 		gray[c], between[c] = 1, -0.5
@@ -432,7 +433,7 @@ func (t *WaveSearch) Worst(rng *rand.Rand, n, climbs, steps int) (worst Wave, ga
 	}
 	best := func(w Wave, steps int) {
 		var tried []scored
-		for _, w.Mix = range mixtures(t.s.C) {
+		for _, w.Mix = range WaveMixtures(t.s.C) {
 			tried = append(tried, blend(w, steps))
 		}
 		all = append(all, slices.MaxFunc(tried, func(a, b scored) int { return cmp.Compare(a.gain, b.gain) }))
@@ -440,8 +441,8 @@ func (t *WaveSearch) Worst(rng *rand.Rand, n, climbs, steps int) (worst Wave, ga
 	for _, w := range grid() {
 		best(w, 1)
 	}
-	for _, w := range lattice() {
-		best(w, 0)
+	for _, f := range WaveFrequencies() {
+		best(Wave{FY: f[0], FX: f[1], Phase: 0.7, Amplitude: 0.4}, 0)
 	}
 	for range n {
 		all = append(all, blend(RandomWave(rng, t.s.C), 0))

@@ -185,7 +185,7 @@ func New(p Problem, o Options) (*Plan, error) {
 	case !o.tolByDefault:
 	case plan.determined():
 		plan.Distance = imagesDistance
-	case plan.noisyBlur() && p.Blur == nil:
+	case plan.noisyBlur() && o.Solver == "bpg" && plan.Light != LightLinear && p.Blur == nil:
 		plan.Tol = toleranceOfBlur(plan.Level)
 	}
 	if plan.startsClipped(plan.problem.Y, plan.Scene) {

@@ -184,7 +184,7 @@ func (p *Plan) implausible(e examination, before Range) string {
 
 // mostBeyond is how far beyond a result may go.
 func (p *Plan) mostBeyond() float64 {
-	if p.policy.deblurs && p.Level >= blurNoise {
+	if p.noisyBlur() {
 		return mostBeyondBlur
 	}
 	return mostBeyond

@@ -114,12 +114,9 @@ func (g *gainPenalty) forget() {
 // pixels along rows, columns and diagonals. Fresh waves find such narrow ones late.
 func (g *gainPenalty) survey() {
 	var all []probe
-	const n = 28
-	for row := -n/2 + 1; row <= n/2; row++ {
-		for col := range n/2 + 1 {
-			if row%(n/2) != 0 || col%(n/2) != 0 { // not flat, nor plus and minus from pixel to pixel
-				all = append(all, probe{fy: float32(row) / n, fx: float32(col) / n})
-			}
+	for _, f := range lpn.WaveFrequencies() {
+		if math.Mod(f[0], 0.5) != 0 || math.Mod(f[1], 0.5) != 0 { // not plus and minus from pixel to pixel
+			all = append(all, probe{fy: float32(f[0]), fx: float32(f[1])})
 		}
 	}
 	for period := 3; period <= longest; period++ {
@@ -133,7 +130,11 @@ func (g *gainPenalty) survey() {
 	}
 	for _, p := range all {
 		best := probe{over: -near}
-		for _, p.mix = range mixtures(g.cfg.Channels) {
+		for _, mix := range lpn.WaveMixtures(g.cfg.Channels) {
+			p.mix = make([]complex64, len(mix))
+			for c, m := range mix {
+				p.mix[c] = complex(float32(m), 0)
+			}
 			if q := g.look(p); q.over > best.over {
 				best = q
 			}
@@ -143,19 +144,6 @@ func (g *gainPenalty) survey() {
 		}
 	}
 	g.forget()
-}
-
-// mixtures are colours from which a few turns reach that of the largest gain: gray, two
-// planes against one another, and these against the third.
-func mixtures(channels int) [][]complex64 {
-	if channels != 3 {
-		m := make([]complex64, channels)
-		for c := range m {
-			m[c] = 1
-		}
-		return [][]complex64{m}
-	}
-	return [][]complex64{{1, 1, 1}, {1, 0, -1}, {-0.5, 1, -0.5}}
 }
 
 // look returns a wave with the colour of its largest gain and how far that is

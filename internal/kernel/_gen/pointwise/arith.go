@@ -459,10 +459,22 @@ func interpolate(t target) {
 	VCVTDQ2PS(w0, w0)
 	VMULPS(unit, w0, w0)
 	VMULPS(slope, w0, w0)
+	hats(w0, w1, rest, one, zero)
+	addBlock(f, dst, n, top, w0, left, w1, right)
+	f.end()
+}
+
+// hats makes the weights of two neighbours: w0 = max(0, 1-w0) and w1 = max(0, w0+rest) of
+// slope times the fraction in w0.
+func hats(w0, w1, rest, one, zero reg.VecVirtual) {
 	VADDPS(rest, w0, w1)
 	VSUBPS(w0, one, w0)
 	VMAXPS(zero, w0, w0)
 	VMAXPS(zero, w1, w1)
+}
+
+// addBlock adds w0 left + w1 right to a block of eight at dst, and ends the loop over n blocks.
+func addBlock(f *fn, dst, n reg.GPVirtual, top string, w0, left, w1, right reg.VecVirtual) {
 	sum := f.vec()
 	VMOVUPS(Mem{Base: dst}, sum)
 	VFMADD231PS(w0, left, sum)
@@ -471,7 +483,6 @@ func interpolate(t target) {
 	ADDQ(U8(32), dst)
 	DECQ(n)
 	JNZ(LabelRef(top))
-	f.end()
 }
 
 // interpolate8 takes the samples of a block by permutations of the eight from its first
@@ -530,19 +541,10 @@ func interpolate8(t target) {
 	VPAND(low, w0, w0)
 	VCVTDQ2PS(w0, w0)
 	VMULPS(unit, w0, w0)
-	VADDPS(rest, w0, w1)
-	VSUBPS(w0, one, w0)
-	VMAXPS(zero, w0, w0)
-	VMAXPS(zero, w1, w1)
-	left, right, sum := f.vec(), f.vec(), f.vec()
+	hats(w0, w1, rest, one, zero)
+	left, right := f.vec(), f.vec()
 	VPERMPS(Mem{Base: src, Index: i, Scale: 4}, index, left)
 	VPERMPS(Mem{Base: src, Index: i, Scale: 4, Disp: 4}, index, right)
-	VMOVUPS(Mem{Base: dst}, sum)
-	VFMADD231PS(w0, left, sum)
-	VFMADD231PS(w1, right, sum)
-	VMOVUPS(sum, Mem{Base: dst})
-	ADDQ(U8(32), dst)
-	DECQ(n)
-	JNZ(LabelRef(top))
+	addBlock(f, dst, n, top, w0, left, w1, right)
 	f.end()
 }
