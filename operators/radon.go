@@ -153,8 +153,8 @@ func blocks(lines int) int { return (lines + radonBlock - 1) / radonBlock }
 
 // radonPad is the number of zeros on either side of a line: a ray may miss it,
 // or a pixel a view, by one place, and a little more by rounding. Interpolate reads
-// up to 8 samples that it does not need, which is faster.
-const radonPad = 10
+// up to 32 samples that it does not need, which is faster.
+const radonPad = 34
 
 // radonWork is the scratch of one call, for the adjoint with the views in padded
 // lines.

@@ -422,18 +422,41 @@ func depthToSpace2Vec(dst, x []float32, rows, w, c int) bool {
 	return true
 }
 
+// permuting lists the routines that permute the samples of a block, by their span: the
+// number of samples that the places of a block may be apart, of which they read one more.
+var permuting = []struct {
+	span, block int64
+	level       Level
+	routine     func(dst, src *float32, blocks int, p, inc int64, slope float32)
+}{
+	{32, 16, AVX512, interpolate32AVX512},
+	{8, 8, AVX2, interpolate8AVX2},
+	{16, 8, AVX2, interpolate16AVX2},
+	{24, 8, AVX2, interpolate24AVX2},
+}
+
 func interpolateVec(dst, src []float32, p, inc int64, slope float32) int {
-	n := len(dst) &^ 7
-	if level == Generic || n == 0 {
+	if level == Generic {
 		return 0
 	}
-	// The largest of the first samples of a block.
-	first := p + 7*min(inc, 0)
-	first = max(first, first+int64(n-8)*inc) >> 32
-	if max(inc, -inc) <= fixedOne && first+9 <= int64(len(src)) {
-		interpolate8AVX2(&dst[0], &src[0], n/8, p, inc, slope)
-	} else {
-		interpolateAVX2(&dst[0], &src[0], n/8, p, inc, slope)
+	done := 0
+	for _, r := range permuting {
+		n := int64(len(dst)-done) &^ (r.block - 1)
+		if level < r.level || n == 0 || max(inc, -inc)*(r.block-1) > (r.span-1)*fixedOne {
+			continue
+		}
+		// The largest of the first samples of a block.
+		first := p + (r.block-1)*min(inc, 0)
+		first = max(first, first+(n-r.block)*inc) >> 32
+		if first+r.span+1 <= int64(len(src)) {
+			r.routine(&dst[done], &src[0], int(n/r.block), p, inc, slope)
+			done += int(n)
+			p += n * inc
+		}
 	}
-	return n
+	if n := (len(dst) - done) &^ 7; n > 0 {
+		interpolateAVX2(&dst[done], &src[0], n/8, p, inc, slope)
+		done += n
+	}
+	return done
 }

@@ -180,7 +180,7 @@ func FuzzInterpolate(f *testing.F) {
 			at -= step * float64(n)
 		}
 		// With and without the samples that are read and not used.
-		src := normal(rng, int(at+math.Abs(step)*float64(n))+3+int(seed%2)*9)
+		src := normal(rng, int(at+math.Abs(step)*float64(n))+3+int(seed%2)*33)
 		was := normal(rng, int(n))
 		k := float32(slope)
 		for _, l := range Levels() {

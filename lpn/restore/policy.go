@@ -180,7 +180,7 @@ func byRays(p Problem, a operators.Linear, noise float64) float64 {
 //
 //	r = tr W A / n,  W = (A'A + mu D'D)^-1 A',
 //
-// by the estimate <z, W A z>/n with random signs z (Hutchinson 1990).
+// by the estimate <z, W A z>/n with random signs z (Hutchinson 1990), to about 2%.
 func resolved(a operators.Linear, noise float64) float64 {
 	rng := rand.New(rand.NewPCG(0, 0x7265736f))
 	z, x, y := make([]float32, a.Domain().Len()), make([]float32, a.Domain().Len()), make([]float32, a.Codomain().Len())
@@ -188,7 +188,7 @@ func resolved(a operators.Linear, noise float64) float64 {
 		z[i] = float32(2*int(rng.Uint64()>>63) - 1)
 	}
 	a.Apply(y, z)
-	solvers.Tikhonov{A: a, Mu: wienerWeight(noise), Tol: 1e-2}.Solve(x, y)
+	solvers.Tikhonov{A: a, Mu: wienerWeight(noise), Tol: 2e-2}.Solve(x, y)
 	sum := 0.0
 	for i, v := range x {
 		sum += float64(v) * float64(z[i])

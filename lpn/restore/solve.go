@@ -545,6 +545,11 @@ func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image,
 	if p.determined() {
 		return p.startIntegrals(a, y), ctx.Err()
 	}
+	if p.noisyBlur() {
+		x0 := make([]float32, a.Domain().Len())
+		solvers.Tikhonov{A: a, Mu: wienerWeight(p.Level), Tol: 1e-4}.Solve(x0, y.Pix)
+		return x0, ctx.Err()
+	}
 	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)
 	if err == nil && p.policy.start == startGraduated {
 		scale := min(1, p.Sigma/p.Scale/coarseNoise)

@@ -119,7 +119,7 @@ func (e *examination) images(s operators.Shape, residual func(dst []float32, at 
 }
 
 // flatSide bounds the sides of the flat scene that a result is compared with.
-const flatSide = 256
+const flatSide = 64
 
 // flatValue is R at f(m), m the scene with each plane of x at its mean: a flat
 // image or nearly. R of a large flat scene is that of a smaller one, by area, but

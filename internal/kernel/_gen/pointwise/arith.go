@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -480,71 +482,117 @@ func addBlock(f *fn, dst, n reg.GPVirtual, top string, w0, left, w1, right reg.V
 	VFMADD231PS(w0, left, sum)
 	VFMADD231PS(w1, right, sum)
 	VMOVUPS(sum, Mem{Base: dst})
-	ADDQ(U8(32), dst)
+	ADDQ(U8(4*f.w), dst)
 	DECQ(n)
 	JNZ(LabelRef(top))
 }
 
-// interpolate8 takes the samples of a block by permutations of the eight from its first
-// place on, and of the eight after that. Places relative to the first sample have 28 bits
-// of fraction.
-func interpolate8(t target) {
-	f := start(t, "interpolate8", "(dst, src *float32, blocks int, p, inc int64, slope float32)",
-		"interpolate8 is interpolate where abs(inc) is at most 2^32. It reads 9 samples from the first of a block on.")
+// interpolateNear takes the samples of a block by permutations of the span samples from its
+// first place on, and of as many from the one after that: 8, 16 or 24 of them in registers
+// of eight, 32 in two of sixteen. Places relative to the first sample have enough bits of
+// index for the span, and the others of a word for the fraction.
+func interpolateNear(t target, span int) {
+	name := fmt.Sprintf("interpolate%d", span)
+	f := start(t, name, "(dst, src *float32, blocks int, p, inc int64, slope float32)",
+		fmt.Sprintf("%s is interpolate in blocks of %d, where abs(inc) is at most 2^32*%d/%d. It reads %d samples from the first of a block on.",
+			name, t.w, span-1, t.w-1, span+1))
+	whole := uint8(4)
+	if span > 16 {
+		whole = 5
+	}
 	dst, src, n := intArg("dst"), intArg("src"), intArg("blocks")
 	p, inc := intArg("p"), intArg("inc")
-	slope, one, unit, zero, low := f.arg("slope"), f.reg(1), f.reg(1./(1<<28)), f.vec(), f.vec()
+	slope, one, zero, low := f.arg("slope"), f.reg(1), f.vec(), f.vec()
+	unit := f.reg(1 / float64(uint64(1)<<(32-whole)))
 	rest := f.vec() // 1-slope
 	VSUBPS(slope, one, rest)
 	VMULPS(unit, slope, unit)
-	VXORPS(zero, zero, zero)
-	VPCMPEQD(low, low, low)
-	VPSRLD(U8(4), low, low)
+	if t.w == 16 {
+		VPXORD(zero, zero, zero)
+		VPTERNLOGD(U8(0xff), low, low, low)
+	} else {
+		VXORPS(zero, zero, zero)
+		VPCMPEQD(low, low, low)
+	}
+	VPSRLD(U8(whole), low, low)
 
 	// The places of a block from its first sample, which is that of the last place if
 	// inc < 0.
-	local := AllocLocal(32)
+	local := AllocLocal(4 * t.w)
 	back, at := GP64(), GP64()
 	MOVQ(inc, back)
 	SARQ(U8(63), back)
 	ANDQ(inc, back) // min(inc, 0)
-	IMUL3Q(U8(7), back, at)
+	IMUL3Q(U8(t.w-1), back, at)
 	ADDQ(at, p)
 	NEGQ(at)
-	for k := range 8 {
+	for k := range t.w {
 		r := GP64()
 		MOVQ(at, r)
-		SHRQ(U8(4), r)
+		SHRQ(U8(whole), r)
 		MOVL(r.As32(), local.Offset(4*k))
 		ADDQ(inc, at)
 	}
+	move := func(from, to Op) {
+		if t.w == 16 {
+			VMOVDQU32(from, to)
+		} else {
+			VMOVDQU(from, to)
+		}
+	}
 	place := f.vec()
-	VMOVDQU(local, place)
-	SHLQ(U8(3), inc)
-	fraction, eight := f.vec(), f.vec()
+	move(local, place)
+	step := GP64()
+	MOVQ(inc, step)
+	IMUL3Q(U8(t.w), step, step)
+	fraction, block := f.vec(), f.vec()
 	MOVL(p.As32(), local)
 	VPBROADCASTD(local, fraction)
-	MOVL(inc.As32(), local)
-	VPBROADCASTD(local, eight)
+	MOVL(step.As32(), local)
+	VPBROADCASTD(local, block)
 
 	top := label("loop")
 	Label(top)
 	i := GP64()
 	MOVQ(p, i)
 	SHRQ(U8(32), i)
-	ADDQ(inc, p)
+	ADDQ(step, p)
 	index, w0, w1 := f.vec(), f.vec(), f.vec()
-	VPSRLD(U8(4), fraction, w0)
-	VPADDD(eight, fraction, fraction)
+	VPSRLD(U8(whole), fraction, w0)
+	VPADDD(block, fraction, fraction)
 	VPADDD(place, w0, w0)
-	VPSRLD(U8(28), w0, index)
-	VPAND(low, w0, w0)
+	VPSRLD(U8(32-whole), w0, index)
+	if t.w == 16 {
+		VPANDD(low, w0, w0)
+	} else {
+		VPAND(low, w0, w0)
+	}
 	VCVTDQ2PS(w0, w0)
 	VMULPS(unit, w0, w0)
 	hats(w0, w1, rest, one, zero)
-	left, right := f.vec(), f.vec()
-	VPERMPS(Mem{Base: src, Index: i, Scale: 4}, index, left)
-	VPERMPS(Mem{Base: src, Index: i, Scale: 4, Disp: 4}, index, right)
+	left := f.pick(src, i, 0, span, index)
+	right := f.pick(src, i, 4, span, index)
 	addBlock(f, dst, n, top, w0, left, w1, right)
 	f.end()
+}
+
+// pick reads the span samples at disp bytes after sample i of src, and takes those of index.
+func (f *fn) pick(src, i reg.GPVirtual, disp, span int, index reg.VecVirtual) reg.VecVirtual {
+	part := func(k int) Mem { return Mem{Base: src, Index: i, Scale: 4, Disp: disp + 4*f.w*k} }
+	if f.w == 16 {
+		low, out := f.vec(), f.vec()
+		VMOVUPS(part(0), low)
+		VMOVDQA32(index, out)
+		VPERMI2PS(part(1), low, out)
+		return out
+	}
+	out := f.vec()
+	VPERMPS(part(0), index, out)
+	for k := 1; k < span/8; k++ { // bit 2+k of the index says that it is of part k or, of 2, of that before
+		next, sign := f.vec(), f.vec()
+		VPERMPS(part(k), index, next)
+		VPSLLD(U8(29-k), index, sign)
+		VBLENDVPS(sign, next, out, out)
+	}
+	return out
 }

@@ -283,6 +283,9 @@ func main() {
 	transpose(avx2)
 	blocks(avx2)
 	interpolate(avx2)
-	interpolate8(avx2)
+	for _, span := range []int{8, 16, 24} {
+		interpolateNear(avx2, span)
+	}
+	interpolateNear(avx512, 32)
 	Generate()
 }
