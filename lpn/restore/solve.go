@@ -338,9 +338,9 @@ func (p *Plan) noisyBlur() bool { return p.policy.deblurs && p.Level >= blurNois
 // blurNoise is the least noise of a noisy blur.
 const blurNoise = 0.0075
 
-// toleranceOfBlur is the change at which the iterations for a noisy blur end: less than a
-// tenth of the noise.
-func toleranceOfBlur(noise float64) float64 { return min(noise/10, 2e-3) }
+// toleranceOfBlur is the change at which the iterations for a noisy blur end: at most a
+// fifth of the noise.
+func toleranceOfBlur(noise float64) float64 { return min(noise/5, 2e-3) }
 
 // isProx reports whether the minimiser is the prox of R_Scale at the measurement,
 // h being the fidelity.
