@@ -138,11 +138,11 @@ func stationary(m noise.Model) bool {
 	return white(m)
 }
 
-// sample is the sample of an image.
+// sample is the sample of an image. Each part of it takes the memory of the one before.
 func sample(m denoised) iter.Seq[denoised] {
 	const side = 2 * sampleSquare
-	of := func(m operators.Image, k int) operators.Image {
-		out := operators.NewImage(operators.Shape{C: m.C, H: side, W: side})
+	shape := operators.Shape{C: m.y.C, H: side, W: side}
+	of := func(out, m operators.Image, k int) {
 		for i := range sampleSquares {
 			y, x := i*(m.H-sampleSquare)/(sampleSquares-1), (i+k)%sampleSquares*(m.W-sampleSquare)/(sampleSquares-1)
 			for c := range m.C {
@@ -152,11 +152,13 @@ func sample(m denoised) iter.Seq[denoised] {
 				}
 			}
 		}
-		return out
 	}
 	return func(yield func(denoised) bool) {
+		y, x := operators.NewImage(shape), operators.NewImage(shape)
 		for k := range sampleSquares {
-			if !yield(denoised{of(m.y, k), of(operators.Image{Shape: m.y.Shape, Pix: m.x}, k).Pix}) {
+			of(y, m.y, k)
+			of(x, operators.Image{Shape: m.y.Shape, Pix: m.x}, k)
+			if !yield(denoised{y, x.Pix}) {
 				return
 			}
 		}

@@ -105,7 +105,10 @@ func TestSample(t *testing.T) {
 	for i := range m.Pix {
 		m.Pix[i] = float32(i)
 	}
-	parts := slices.Collect(sample(denoised{m, m.Pix}))
+	var parts []denoised
+	for s := range sample(denoised{m, m.Pix}) {
+		parts = append(parts, denoised{operators.Image{Shape: s.y.Shape, Pix: slices.Clone(s.y.Pix)}, slices.Clone(s.x)})
+	}
 	// The corners of the first are those of the image; every place is there once.
 	at, end := func(i int) int { return i * (2000 - 256) / 3 }, func(i int) int { return i*(2500-256)/3 + 255 }
 	for k, s := range parts {
