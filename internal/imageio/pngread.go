@@ -8,8 +8,6 @@ import (
 	"hash/crc32"
 	"io"
 
-	"github.com/klauspost/compress/zlib"
-
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -31,7 +29,7 @@ func readPlainPNG(data []byte) *Picture {
 	if !plain || checkSize(min(channels, 3), h, w, int64(len(data)), codecPNG.perByte) != nil {
 		return nil
 	}
-	z, err := zlib.NewReader(io.MultiReader(stream...))
+	z, err := newInflater(stream)
 	if err != nil {
 		return nil
 	}
@@ -48,7 +46,7 @@ func readPlainPNG(data []byte) *Picture {
 
 // plainPNG takes a PNG apart into its header and its pixels. Both are nil if it is damaged,
 // out of order, or has a colour for transparent.
-func plainPNG(data []byte) (head []byte, pixels []io.Reader) {
+func plainPNG(data []byte) (head []byte, pixels [][]byte) {
 	rest, ok := bytes.CutPrefix(data, []byte(pngSignature))
 	over := false // the pixels
 	for ok && len(rest) >= 12 {
@@ -66,7 +64,7 @@ func plainPNG(data []byte) (head []byte, pixels []io.Reader) {
 			head = body
 		case "IDAT":
 			ok = !over
-			pixels = append(pixels, bytes.NewReader(body))
+			pixels = append(pixels, body)
 		case "IEND":
 			return head, pixels
 		case "tRNS":

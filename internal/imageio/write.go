@@ -327,7 +327,11 @@ func (k *packer) row(dst []byte, y int) {
 		case 8:
 			at := dst[c:]
 			for x, v := range row {
-				at[x*n] = byte(level(v, 255))
+				if u := float64(v)*255 + 0.5; u >= 0 && u < 256 { // level, where nothing is clipped
+					at[x*n] = byte(u)
+				} else {
+					at[x*n] = byte(level(v, 255))
+				}
 			}
 		case 16:
 			for x, v := range row {

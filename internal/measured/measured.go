@@ -121,8 +121,11 @@ func scale(p *imageio.Picture, c Choice) (r restore.Range, remark string, err er
 // deep reports whether a file of 16 bits has numbers of 14 bits or fewer, as detectors
 // store them: its full scale says nothing.
 func deep(p *imageio.Picture) bool {
+	if p.Bits != 16 {
+		return false
+	}
 	_, hi := p.Extent()
-	return p.Bits == 16 && hi <= 0.25
+	return hi <= 0.25
 }
 
 // ofSamples is a range in the file's numbers as one of p's samples, which may be those

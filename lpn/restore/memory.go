@@ -22,7 +22,7 @@ const (
 	proxBytes = 3 * 4
 	// proxArenaBytes is what that evaluation takes: less than arenaBytes, for a little
 	// more work in margins.
-	proxArenaBytes = 288 << 20
+	proxArenaBytes = 320 << 20
 	// arenaBytes is what an evaluation of the network takes where memory
 	// allows; it cuts its own tiles to stay below.
 	arenaBytes = 768 << 20

@@ -36,16 +36,40 @@ func (p *Plan) helped(ctx context.Context, y operators.Image, x []float32, minim
 	if most := p.mostUneven(); p.patterned && rough > most*most*smooth {
 		return false, nil
 	}
-	won, lost, variance, err := p.nearer(parts, minimise)
+	// White noise is no stronger than what was taken from smooth parts.
+	factor := func(variance float64) float64 {
+		if p.correlated() {
+			return p.missed()
+		}
+		return min(1, certain*smooth/variance)
+	}
+	won, lost, variance, err := p.nearer(parts, minimise, func(quarters []balance, variance float64) bool {
+		return gained(quarters, factor(variance))
+	})
 	if err != nil {
 		return false, err
 	}
-	// White noise is no stronger than what was taken from smooth parts.
-	factor := min(1, certain*smooth/variance)
-	if p.correlated() {
-		factor = p.missed()
+	return factor(variance)*won > lost, nil
+}
+
+// A balance is what a part of an image speaks for its result, and against it: see nearer.
+type balance struct{ won, lost float64 }
+
+// surely is how many standard errors a mean must be from 0 for the rest of a sample not to
+// be looked at. Of four quarters this asks that the one that gains least gains a third of what the
+// others do.
+const surely = 5
+
+// gained reports whether a part of a sample leaves no doubt that an image has gained: by
+// the standard error of the mean gain, which its quarters, from places far apart, show.
+func gained(quarters []balance, factor float64) bool {
+	n, sum, square := float64(len(quarters)), 0.0, 0.0
+	for _, q := range quarters {
+		gain := factor*q.won - q.lost
+		sum, square = sum+gain, square+gain*gain
 	}
-	return factor*won > lost, nil
+	mean := sum / n
+	return mean > surely*math.Sqrt(max(square/n-mean*mean, 0)/(n-1))
 }
 
 // leastTaken is the root mean square of what is worth taking from an image as correlated
@@ -114,11 +138,11 @@ func stationary(m noise.Model) bool {
 	return white(m)
 }
 
-// sample is the sample of an image.
+// sample is the sample of an image. Each part of it takes the memory of the one before.
 func sample(m denoised) iter.Seq[denoised] {
 	const side = 2 * sampleSquare
-	of := func(m operators.Image, k int) operators.Image {
-		out := operators.NewImage(operators.Shape{C: m.C, H: side, W: side})
+	shape := operators.Shape{C: m.y.C, H: side, W: side}
+	of := func(out, m operators.Image, k int) {
 		for i := range sampleSquares {
 			y, x := i*(m.H-sampleSquare)/(sampleSquares-1), (i+k)%sampleSquares*(m.W-sampleSquare)/(sampleSquares-1)
 			for c := range m.C {
@@ -128,11 +152,13 @@ func sample(m denoised) iter.Seq[denoised] {
 				}
 			}
 		}
-		return out
 	}
 	return func(yield func(denoised) bool) {
+		y, x := operators.NewImage(shape), operators.NewImage(shape)
 		for k := range sampleSquares {
-			if !yield(denoised{of(m.y, k), of(operators.Image{Shape: m.y.Shape, Pix: m.x}, k).Pix}) {
+			of(y, m.y, k)
+			of(x, operators.Image{Shape: m.y.Shape, Pix: m.x}, k)
+			if !yield(denoised{y, x.Pix}) {
 				return
 			}
 		}
@@ -148,12 +174,15 @@ func sample(m denoised) iter.Seq[denoised] {
 // random b like n, tr C is about <b,b> and tr J C about <b, x(y + e b) - x(y)>/e
 // (Ramani, Blu & Unser 2008). If the noise has another variance than was estimated, won
 // changes in proportion. variance is the estimated one, tr C a sample. The sums go over
-// the parts, which are of one shape.
-func (p *Plan) nearer(parts iter.Seq[denoised], minimise minimiser) (won, lost, variance float64, err error) {
+// the parts, which are of one shape, until enough says that those of all quarters so far,
+// four a part, are enough.
+func (p *Plan) nearer(parts iter.Seq[denoised], minimise minimiser, enough func(quarters []balance, variance float64) bool) (won, lost, variance float64, err error) {
 	const e = 0.3
 	samples, stream := 0, uint64(0)
 	var b []float32
 	var moved operators.Image
+	var quarters []balance
+	squares := 0.0 // of b
 	for part := range parts {
 		y, x := part.y, part.x
 		if b == nil {
@@ -169,15 +198,29 @@ func (p *Plan) nearer(parts iter.Seq[denoised], minimise minimiser) (won, lost, 
 		if err != nil {
 			return 0, 0, 0, err
 		}
-		for i, n := range b {
-			d, n := float64(y.Pix[i])-float64(x[i]), float64(n)
-			won += 2 * n * (n - (float64(r.X[i])-float64(x[i]))/e)
-			lost += d * d
-			variance += n * n
+		var q [4]balance
+		for row := range y.C * y.H {
+			for half := range 2 {
+				at := &q[row%y.H/((y.H+1)/2)*2+half]
+				for i := row*y.W + half*y.W/2; i < row*y.W+(half+1)*y.W/2; i++ {
+					d, n := float64(y.Pix[i])-float64(x[i]), float64(b[i])
+					at.won += 2 * n * (n - (float64(r.X[i])-float64(x[i]))/e)
+					at.lost += d * d
+					squares += n * n
+				}
+			}
 		}
 		samples += len(b)
+		for _, v := range q {
+			won, lost = won+v.won, lost+v.lost
+		}
+		quarters = append(quarters, q[:]...)
+		variance = max(squares/float64(samples), math.SmallestNonzeroFloat64)
+		if enough(quarters, variance) {
+			break
+		}
 	}
-	return won, lost, max(variance/float64(samples), math.SmallestNonzeroFloat64), nil
+	return won, lost, variance, nil
 }
 
 // mostUneven is how unevenly correlated noise may be taken, as a ratio of root mean

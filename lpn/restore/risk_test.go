@@ -78,7 +78,7 @@ func TestNearer(t *testing.T) {
 		}
 		p := &Plan{NoiseModel: model}
 		r, _ := denoise(p, y)
-		won, lost, v, err := p.nearer(slices.Values([]denoised{{y, r.X}}), denoise)
+		won, lost, v, err := p.nearer(slices.Values([]denoised{{y, r.X}}), denoise, func([]balance, float64) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,10 @@ func TestSample(t *testing.T) {
 	for i := range m.Pix {
 		m.Pix[i] = float32(i)
 	}
-	parts := slices.Collect(sample(denoised{m, m.Pix}))
+	var parts []denoised
+	for s := range sample(denoised{m, m.Pix}) {
+		parts = append(parts, denoised{operators.Image{Shape: s.y.Shape, Pix: slices.Clone(s.y.Pix)}, slices.Clone(s.x)})
+	}
 	// The corners of the first are those of the image; every place is there once.
 	at, end := func(i int) int { return i * (2000 - 256) / 3 }, func(i int) int { return i*(2500-256)/3 + 255 }
 	for k, s := range parts {
@@ -172,6 +175,46 @@ func TestStationary(t *testing.T) {
 	} {
 		if got := stationary(c.model); got != c.want {
 			t.Errorf("%+v: %v", c.model, got)
+		}
+	}
+}
+
+// A sample is looked at to its end unless all of what was seen has clearly gained.
+func TestGained(t *testing.T) {
+	even := []balance{{3, 1}, {3.2, 1}, {2.9, 1}, {3.1, 1}}
+	for _, c := range []struct {
+		name     string
+		quarters []balance
+		factor   float64
+		want     bool
+	}{
+		{"even", even, 1, true},
+		{"even, less noise than was thought", even, 0.35, false},
+		{"a loss", []balance{{1, 3}, {1, 3.2}, {1, 2.9}, {1, 3.1}}, 1, false},
+		{"three of four", []balance{{3, 1}, {3, 1}, {3, 1}, {1, 1}}, 1, false},
+		{"one gains a little less than a third", []balance{{4, 1}, {4, 1}, {4, 1}, {1.9, 1}}, 1, false},
+		{"and a little more", []balance{{4, 1}, {4, 1}, {4, 1}, {2.1, 1}}, 1, true},
+		{"seven of eight, and little", slices.Concat(even, []balance{{3, 1}, {3, 1}, {3, 1}, {1.2, 1}}), 1, true},
+	} {
+		if got := gained(c.quarters, c.factor); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	// Four parts of which the first is enough, and of which none is.
+	y := operators.NewImage(operators.Shape{C: 1, H: 64, W: 64})
+	p := &Plan{NoiseModel: noise.White{Sigma: 0.1}}
+	parts := []denoised{{y, y.Pix}, {y, y.Pix}, {y, y.Pix}, {y, y.Pix}}
+	for _, stop := range []bool{true, false} {
+		calls, seen := 0, 0
+		_, _, v, err := p.nearer(slices.Values(parts), func(*Plan, operators.Image) (solvers.Result, error) {
+			calls++
+			return solvers.Result{X: y.Pix}, nil
+		}, func(quarters []balance, _ float64) bool {
+			seen = len(quarters)
+			return stop
+		})
+		if want := map[bool]int{true: 1, false: 4}[stop]; err != nil || calls != want || seen != 4*want || math.Abs(v-0.01) > 1e-3 {
+			t.Errorf("%d evaluations, %d quarters, variance %g, %v; want %d", calls, seen, v, err, want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
@@ -81,7 +82,7 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 		return out, err
 	}
 	out.Image = s.plan.frame(s.X)
-	out.Suspect = s.plan.verdict(s.examination, p.expected(y.Pix))
+	out.Suspect = s.plan.verdict(s.examination, p.expectedBy(s.examination, y.Pix))
 	out.Note = s.note
 	s.plan.sayLeftAlone(&out)
 	if p.strained(s.examination) {
@@ -130,7 +131,7 @@ func (p *Plan) solve(ctx context.Context, minimise minimiser, a operators.Linear
 	}
 	s := solution{Result: r, examination: q.examine(a, y, psi, r), plan: q}
 	for range mostTries {
-		factor, why := p.raise(s, p.expected(y.Pix))
+		factor, why := p.raise(s, p.expectedBy(s.examination, y.Pix))
 		if why == "" {
 			break
 		}
@@ -239,6 +240,15 @@ func (p *Plan) mayRise() bool { return p.free && p.Lambda > 0 && p.Strength < st
 // expected is the range that a measurement speaks for: its own, without an end where
 // samples were clipped. The picture in a file of 8 bits was within black and white.
 func (p *Plan) expected(y []float32) Range { return p.expectedOf(extent(y)) }
+
+// expectedBy is expected as far as it matters for what a result shows: one that does not
+// leave black and white is within any expectation, and the measurement need not be read.
+func (p *Plan) expectedBy(e examination, y []float32) Range {
+	if !Unit.beyond(e.lo, e.hi, p.mostBeyond()) {
+		return Unit
+	}
+	return p.expected(y)
+}
 
 // expectedOf is expected of the extent of a measurement. Lights on a dark sky become
 // brighter when a blur is undone, as bright as all the light that they lost, and the
@@ -366,11 +376,14 @@ func (p *Plan) evaluate(ctx context.Context, h fidelity, y operators.Image, psi 
 	r.Certified, r.Uncertified = solvers.BPG{H: h, Psi: psi, Lambda: p.Lambda}.Certificate()
 	r.Prior = -psi.Eval(r.X, y.Pix)
 	size := 0.0
-	for i, v := range r.X {
-		x, d := float64(v), float64(y.Pix[i])-float64(v)
-		size += x * x
-		r.Data += d * d / 2
-		r.Prior += x * (x/2 + d)
+	const part = 1 << 12 // which stays in cache
+	for x, y := r.X, y.Pix; len(x) > 0; {
+		n := min(len(x), part)
+		square := kernel.Dot(x[:n], x[:n])
+		size += square
+		r.Data += kernel.SquaredError(y[:n], x[:n]) / 2
+		r.Prior += kernel.Dot(y[:n], x[:n]) - square/2
+		x, y = x[n:], y[n:]
 	}
 	r.Prior *= p.Lambda
 	r.Objective = r.Data + r.Prior

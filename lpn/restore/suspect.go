@@ -74,9 +74,9 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 		p.apply(ax, a, y, x)
 	}
 	residual := func(dst []float32, at int) {
-		for i := range dst {
-			dst[i] = (ax[at+i] - y.Pix[at+i]) / float32(level)
-		}
+		n := copy(dst, ax[at:])
+		kernel.Axpy(dst[:n], -1, y.Pix[at:][:n])
+		kernel.Scale(dst[:n], dst[:n], float32(1/level))
 	}
 	if q, ok := a.(operators.Quantiser); ok {
 		e.moved, e.kept = p.beyondSteps(ax, y.Pix, q)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -30,7 +31,7 @@ const (
 // a blurred one whose samples are about in [0,1]. ok is false where noise of one level, which
 // FindWhite measures, explains it about as well.
 func FindByBrightness(m operators.Image) (c Curve, ok bool) {
-	line, ok := brightness(blockEnergies(m, silence(m, false), 0))
+	line, ok := brightness(blockEnergies(m, silence(m, false), 0), large(m))
 	if !ok {
 		return Curve{}, false
 	}
@@ -46,8 +47,8 @@ func FindByBrightness(m operators.Image) (c Curve, ok bool) {
 // which counting and reading give (Foi et al., IEEE Trans. Image Processing 17, 2008). A
 // group counts for less where its flattest blocks hold texture. ok is false where one
 // level explains the groups about as well.
-func brightness(blocks []blockEnergy) (deviation Line, ok bool) {
-	groups := brightnessGroups(blocks)
+func brightness(blocks []blockEnergy, large bool) (deviation Line, ok bool) {
+	groups := brightnessGroups(blocks, large)
 	if len(groups) < 3 {
 		return Line{}, false
 	}
@@ -86,22 +87,80 @@ func brightness(blocks []blockEnergy) (deviation Line, ok bool) {
 // is one over the variance of the logarithm of variance.
 type brightnessGroup struct{ mean, variance, weight float64 }
 
-// brightnessGroups is by ascending mean.
-func brightnessGroups(blocks []blockEnergy) (groups []brightnessGroup) {
-	slices.SortFunc(blocks, func(a, b blockEnergy) int { return cmp.Compare(a.mean, b.mean) })
+// large reports whether a picture has so many pixels that sorting its blocks takes time.
+func large(m operators.Image) bool { return m.H*m.W >= 1<<22 }
+
+// brightnessGroups is by ascending mean. Which of several blocks of one mean come before a
+// border between groups depends on how they are sorted.
+func brightnessGroups(blocks []blockEnergy, large bool) (groups []brightnessGroup) {
 	n := min(brightGroups, len(blocks)/brightFewest)
-	for k := range n {
-		part := blocks[k*len(blocks)/n : (k+1)*len(blocks)/n]
-		flat := flattest(part)
-		sigma, rough := whiteOf(flat, len(part), false)
-		mean, spread := meanSpread(flat[:flatBlocks(len(part), estNear)])
-		if sigma == 0 || sigma > loudest || rough > brightRoughest || spread > brightSpread || len(groups) > 0 && mean <= groups[len(groups)-1].mean {
-			continue
+	if large {
+		blocks = byMean(blocks, n)
+	} else {
+		slices.SortFunc(blocks, compareMeans)
+	}
+	of := make([]brightnessGroup, n) // without weight: says nothing
+	var all sync.WaitGroup
+	for k := range of {
+		all.Go(func() {
+			part := blocks[k*len(blocks)/n : (k+1)*len(blocks)/n]
+			flat := flattest(part)
+			sigma, rough := whiteOf(flat, len(part), false)
+			mean, spread := meanSpread(flat[:flatBlocks(len(part), estNear)])
+			if sigma == 0 || sigma > loudest || rough > brightRoughest || spread > brightSpread {
+				return
+			}
+			e := 2 * (brightError + brightRough*max(rough-brightSmooth, 0))
+			of[k] = brightnessGroup{mean, sigma * sigma, 1 / (e * e)}
+		})
+	}
+	all.Wait()
+	for _, g := range of {
+		if g.weight > 0 && (len(groups) == 0 || g.mean > groups[len(groups)-1].mean) {
+			groups = append(groups, g)
 		}
-		e := 2 * (brightError + brightRough*max(rough-brightSmooth, 0))
-		groups = append(groups, brightnessGroup{mean, sigma * sigma, 1 / (e * e)})
 	}
 	return groups
+}
+
+func compareMeans(a, b blockEnergy) int { return cmp.Compare(a.mean, b.mean) }
+
+// byMean is the blocks in n groups as large as each other, of ascending means. Within a group
+// they are in no order: they go to bins by their means, and only the bins that a border
+// between groups goes through are sorted.
+func byMean(blocks []blockEnergy, n int) []blockEnergy {
+	if n < 2 {
+		return blocks
+	}
+	const bins = 1 << 12
+	lo, hi := blocks[0].mean, blocks[0].mean
+	for _, b := range blocks {
+		lo, hi = min(lo, b.mean), max(hi, b.mean)
+	}
+	scale := (bins - 1) / (hi - lo)
+	if !(scale > 0 && scale <= math.MaxFloat32) { // all are equal, or no two are near
+		slices.SortFunc(blocks, compareMeans)
+		return blocks
+	}
+	bin := func(b *blockEnergy) int { return int((b.mean - lo) * scale) }
+	var begin [bins + 1]int
+	for i := range blocks {
+		begin[bin(&blocks[i])+1]++
+	}
+	for k := range bins {
+		begin[k+1] += begin[k]
+	}
+	out, next := make([]blockEnergy, len(blocks)), begin
+	for i := range blocks {
+		at := &next[bin(&blocks[i])]
+		out[*at] = blocks[i]
+		*at++
+	}
+	for k := 1; k < n; k++ {
+		at := bin(&out[k*len(out)/n])
+		slices.SortFunc(out[begin[at]:begin[at+1]], compareMeans)
+	}
+	return out
 }
 
 // meanSpread is the mean brightness of blocks and the standard deviation of their high

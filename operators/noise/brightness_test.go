@@ -43,7 +43,7 @@ func TestFindOneLevel(t *testing.T) {
 	for seed := range uint64(8) {
 		m := rendered(240, 200)
 		operators.AddGaussian(m.Pix, m.Pix, 0.04, rand.New(rand.NewPCG(seed, 7)))
-		if line, ok := brightness(blockEnergies(m, silence(m, false), 0)); ok {
+		if line, ok := brightness(blockEnergies(m, silence(m, false), 0), false); ok {
 			t.Errorf("seed %d: %v", seed, line.Y)
 		}
 		if _, ok := Find(m, Hints{}).Model.(White); !ok {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/lpn-imaging/lpn/operators"
 )
@@ -88,13 +89,25 @@ func find(m operators.Image, h Hints) Estimate {
 		e.Gray = true
 		m = operators.Image{Shape: operators.Shape{C: 1, H: m.H, W: m.W}, Pix: m.Plane(0)}
 	}
-	eight, unit := eightBit(m), 0.0
+	l := levelsOf(m)
+	eight, unit := l != nil || eightBit(m), 0.0
 	if !eight {
 		unit = quantum(m.Pix)
 	}
-	dead := silence(m, unit > 0)
+	var dead []*marks
+	if l != nil {
+		dead = l.silence()
+	} else {
+		dead = silence(m, unit > 0)
+	}
+	var blocks []blockEnergy // of those that describe takes
+	var energies sync.WaitGroup
+	if unit == 0 {
+		energies.Go(func() { blocks = blockEnergies(m, dead, 0) })
+	}
 	ps := patches(m, dead)
 	if len(ps) < fewest {
+		energies.Wait()
 		if differenceNoise(m) > 0 { // not a drawing, where most neighbours are equal
 			e.White = FindWhite(m)
 		}
@@ -107,10 +120,12 @@ func find(m operators.Image, h Hints) Estimate {
 		f.choose(ps)
 		f.measure(ps)
 	}
+	energies.Wait()
 	if unit > 0 {
 		dead = silence(m, false)
+		blocks = blockEnergies(m, dead, 0)
 	}
-	e.describe(m, f, dead, eight, unit, h)
+	e.describe(m, l, f, dead, blocks, eight, unit, h)
 	return e
 }
 
@@ -153,10 +168,14 @@ func ramp(x, lo, hi float64) float64 { return min(max((x-lo)/(hi-lo), 0), 1) }
 
 // drawn is the share of a picture where neighbours are equal in a row and a column of
 // a colour that is not an end of the range: no noise was there, as in a drawing or on a
-// screen.
-func drawn(m operators.Image) float64 {
+// screen. l are the levels of m, or nil.
+func drawn(m operators.Image, l *levels) float64 {
 	of := make([]int, m.C)
 	eachPlane(m, func(c int, p []float32) {
+		if l != nil {
+			of[c] = l.drawn(c)
+			return
+		}
 		lo, hi := ends(p)
 		for y := 1; y < m.H; y++ {
 			above, row := p[(y-1)*m.W:][:m.W], p[y*m.W:][:m.W]
@@ -191,9 +210,9 @@ func ends(p []float32) (lo, hi float32) {
 	return lo, hi
 }
 
-// describe decides what the noise is. eight: the samples have 8 bits.
-func (e *Estimate) describe(m operators.Image, f *fit, dead []*marks, eight bool, unit float64, h Hints) {
-	blocks := blockEnergies(m, dead, 0)
+// describe decides what the noise is. l are the levels of m, or nil. eight: the samples have
+// 8 bits.
+func (e *Estimate) describe(m operators.Image, l *levels, f *fit, dead []*marks, blocks []blockEnergy, eight bool, unit float64, h Hints) {
 	white, roughness := findWhiteIn(m, dead, blocks)
 	if eight { // rounding is no noise
 		white = math.Sqrt(max(white*white-1./255/255/12, 0))
@@ -203,7 +222,12 @@ func (e *Estimate) describe(m operators.Image, f *fit, dead []*marks, eight bool
 	if high < 0.5*middle {
 		settle(model.Model.(Curve))
 	}
-	found := RMS(model.Model, m.Pix, m.Shape)
+	var found float64
+	if l != nil {
+		found = l.rms(model.Model.(Curve))
+	} else {
+		found = RMS(model.Model, m.Pix, m.Shape)
+	}
 	even, lo, hi, explained := 0.0, doubted, believed, whiteShare
 	if m.C == 1 && h.Quality == 0 { // rarely from a camera as it is
 		lo, hi, explained = doubtedGray, believedGray, whiteShareGray
@@ -221,7 +245,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, dead []*marks, eight bool
 		e.White, e.Confidence = e.Deviation, 1
 	case white > explained*found && !(m.C > 1 && e.Confidence > 0.9 && high < 0.5*middle && found > max(clearly*white, 5./255)):
 		e.Model, e.Deviation, e.White = White{white}, white, white
-		by, varies := brightness(blocks)
+		by, varies := brightness(blocks, large(m))
 		if e.Confidence > 0.9 && even > mostly && found > more*white && found < little*white && low > slightly && low < textured {
 			// A little correlation looks like texture to FindWhite, which takes it off.
 			e.Deviation, e.White = found, found*math.Sqrt(low)
@@ -233,7 +257,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, dead []*marks, eight bool
 			e.Deviation = RMS(e.Model, m.Pix, m.Shape)
 			e.White, e.Rising = e.Deviation, by.At(0.75)/by.At(0.25)
 		}
-		e.Confidence = 1 - max(ramp(roughness, smoothBlocks, roughBlocks), ramp(drawn(m), mixed, drawing))
+		e.Confidence = 1 - max(ramp(roughness, smoothBlocks, roughBlocks), ramp(drawn(m, l), mixed, drawing))
 		e.White *= e.Confidence
 	default:
 		e.Correlated = true
@@ -258,7 +282,7 @@ func (e *Estimate) describe(m operators.Image, f *fit, dead []*marks, eight bool
 			e.White = jpegLevel(left, h.Quality)
 		}
 	}
-	if gap := gap(m); gap > 1.5/255 && e.Deviation < gap {
+	if gap := gap(m, l); gap > 1.5/255 && e.Deviation < gap {
 		if _, counts := e.Model.(Poisson); !counts {
 			e.Model, e.White, e.Confidence, e.Correlated, e.Rising = White{e.Deviation}, 0, 0, false, 1
 		}
@@ -267,15 +291,27 @@ func (e *Estimate) describe(m operators.Image, f *fit, dead []*marks, eight bool
 }
 
 // gap is the median difference of neighbouring levels of a picture, of the channel where it
-// is least. Where it is more than the noise, rounding to few levels looks like noise.
-func gap(m operators.Image) float64 {
+// is least. Where it is more than the noise, rounding to few levels looks like noise. l are
+// the levels of m, or nil.
+func gap(m operators.Image, l *levels) float64 {
 	const bins = 4096
 	least := math.Inf(1)
 	for c := range m.C {
 		var used [bins]bool
-		for _, v := range m.Plane(c) {
+		use := func(v float32) {
 			if v >= 0 && v <= 1 {
 				used[int(v*(bins-1)+0.5)] = true
+			}
+		}
+		if l != nil {
+			for k, n := range l.count[c] {
+				if n > 0 {
+					use(float32(k) / 255)
+				}
+			}
+		} else {
+			for _, v := range m.Plane(c) {
+				use(v)
 			}
 		}
 		var gaps []int

@@ -87,13 +87,14 @@ func newFit(ps []patch, channels int) *fit {
 
 // choose sorts each bin by the energy around its positions.
 func (f *fit) choose(ps []patch) {
+	w := f.weights()
 	for i := range ps {
 		p := &ps[i]
 		sum, count := 0.0, 0.0
 		for c := range f.channels {
 			if p.ok[c] && f.scale[c] > 0 {
 				d := f.curve.At(float64(p.mean[c])) * f.scale[c]
-				sum += f.energy(p, c) / (d * d)
+				sum += w[c].energy(p, c) / (d * d)
 				count++
 			}
 		}
@@ -124,19 +125,36 @@ func (f *fit) choose(ps []patch) {
 	}
 }
 
-// energy is that of a channel of a block relative to the powers, 1 on average
-// where it holds the noise of deviation 1. Frequencies of next to no noise, which
-// hold what leaks to them, count for little.
-func (f *fit) energy(p *patch, c int) float64 {
-	sum, of := 0.0, 0.0
-	for k, x := range p.coef[c] {
-		if counted(k) {
-			w := 1 / (f.power[c][k] + 0.3)
-			sum += w * float64(x) * float64(x)
-			of += w * f.power[c][k]
+// energyWeights are what the squares at each frequency count for in the energy of a channel,
+// and the sum that they have in noise of deviation 1.
+type energyWeights struct {
+	w  [Side * Side]float64
+	of float64
+}
+
+// weights of the channels. Frequencies of next to no noise, which hold what leaks to them,
+// count for little.
+func (f *fit) weights() (all [3]energyWeights) {
+	for c := range f.channels {
+		e := &all[c]
+		for k, power := range f.power[c] {
+			if counted(k) {
+				e.w[k] = 1 / (power + 0.3)
+				e.of += e.w[k] * power
+			}
 		}
 	}
-	return sum / of
+	return all
+}
+
+// energy is that of a channel of a block relative to the powers, 1 on average
+// where it holds the noise of deviation 1.
+func (e *energyWeights) energy(p *patch, c int) float64 {
+	sum := 0.0
+	for k, x := range &p.coef[c] {
+		sum += e.w[k] * float64(x) * float64(x)
+	}
+	return sum / e.of
 }
 
 // judge looks for texture in what a bin takes for flat.
@@ -261,6 +279,7 @@ func (f *fit) fitCurve(ps []patch) {
 		c       int
 	}
 	var samples []sample
+	weights := f.weights()
 	for _, bin := range f.bins {
 		for _, i := range bin.by[:bin.flat] {
 			p := &ps[i]
@@ -271,7 +290,7 @@ func (f *fit) fitCurve(ps []patch) {
 				if !p.ok[c] || f.scale[c] == 0 {
 					continue
 				}
-				samples = append(samples, sample{float64(p.mean[c]), f.energy(p, c), bin.trust(), c})
+				samples = append(samples, sample{float64(p.mean[c]), weights[c].energy(p, c), bin.trust(), c})
 			}
 		}
 	}

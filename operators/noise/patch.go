@@ -40,8 +40,8 @@ func patches(m operators.Image, dead []*marks) []patch {
 		}
 	}
 	plan := kernel.NewDCT2(Side, Side)
-	var out []patch
 	rows, cols := (m.H-Side)/stride+1, (m.W-Side)/stride+1
+	out := make([]patch, 0, rows*cols)
 	at := make([]int, rows*cols) // 1 + the patch there
 	for y := 0; y+Side <= m.H; y += stride {
 		for x := 0; x+Side <= m.W; x += stride {
@@ -69,11 +69,13 @@ func patches(m operators.Image, dead []*marks) []patch {
 		}
 	}
 	far := (Side + stride - 1) / stride
+	beside := make([]int, 4*len(out))
 	for k, i := range at {
 		if i == 0 {
 			continue
 		}
 		p := &out[i-1]
+		p.around = beside[4*(i-1) : 4*(i-1) : 4*i]
 		r, c := k/cols, k%cols
 		for _, q := range [][2]int{{r - far, c}, {r + far, c}, {r, c - far}, {r, c + far}} {
 			if q[0] >= 0 && q[0] < rows && q[1] >= 0 && q[1] < cols && at[q[0]*cols+q[1]] > 0 {
@@ -106,6 +108,12 @@ type marks struct {
 	words          int      // of a row, the last one empty
 	bits           []uint64 // the sample in column x at bit x%64 of word x/64
 	floor, ceiling float32
+}
+
+// newMarks has no marks, and no ends.
+func newMarks(h, w int) *marks {
+	words := (w+63)/64 + 1
+	return &marks{words, make([]uint64, h*words), float32(math.Inf(-1)), float32(math.Inf(1))}
 }
 
 // in is the number of marked samples in the block at (y,x).
@@ -151,23 +159,19 @@ func silent(p []float32, h, w int, zeros bool) *marks {
 			nhi++
 		}
 	}
-	floor, ceiling := float32(math.Inf(-1)), float32(math.Inf(1))
-	if !zeros && 500*nlo > len(p) {
-		floor = lo
+	k := newMarks(h, w)
+	if !zeros && piled(nlo, len(p)) {
+		k.floor = lo
 	}
-	if 500*nhi > len(p) {
-		ceiling = hi
+	if piled(nhi, len(p)) {
+		k.ceiling = hi
 	}
-	k := &marks{words: (w+63)/64 + 1, floor: floor, ceiling: ceiling}
-	k.bits = make([]uint64, h*k.words)
-	const side = 4
-	// Rows above with the same 4 samples from a column on, the last of them row at[x]-1.
-	rows, at := make([]int, w), make([]int, w)
+	flat := newFlats(k, w)
 	for y := range h {
 		row := p[y*w:][:w]
 		same := 0 // samples up to here that are equal
 		for x, v := range row {
-			if !(v > floor && v < ceiling) {
+			if !(v > k.floor && v < k.ceiling) {
 				k.set(y, x, 1)
 			}
 			if x > 0 && v == row[x-1] {
@@ -175,19 +179,40 @@ func silent(p []float32, h, w int, zeros bool) *marks {
 			} else {
 				same = 1
 			}
-			if same < side {
-				continue
-			}
-			x -= side - 1
-			if at[x] != y || y > 0 && p[(y-1)*w+x] != v {
-				rows[x] = 0
-			}
-			rows[x]++
-			at[x] = y + 1
-			for i := 0; i < side && rows[x] >= side; i++ {
-				k.set(y-i, x, side)
+			if same >= flatSide {
+				x -= flatSide - 1
+				flat.run(y, x, y > 0 && p[(y-1)*w+x] == v)
 			}
 		}
 	}
 	return k
+}
+
+// piled reports whether n of so many samples at an end of the range were clipped.
+func piled[T int | int64](n T, of int) bool { return 500*n > T(of) }
+
+// flatSide is the side of a flat area.
+const flatSide = 4
+
+// flats marks flat areas.
+type flats struct {
+	*marks
+	// rows is how many rows have the same flatSide samples from a column on, the last of
+	// them row at-1.
+	rows, at []int
+}
+
+func newFlats(k *marks, w int) flats { return flats{k, make([]int, w), make([]int, w)} }
+
+// run tells of flatSide equal samples from (y,x) on, and whether the one above is the same.
+// It is called row by row.
+func (f flats) run(y, x int, same bool) {
+	if f.at[x] != y || !same {
+		f.rows[x] = 0
+	}
+	f.rows[x]++
+	f.at[x] = y + 1
+	for i := 0; i < flatSide && f.rows[x] >= flatSide; i++ {
+		f.set(y-i, x, flatSide)
+	}
 }

@@ -137,7 +137,11 @@ func unclipped(sigma float64, blocks []blockEnergy, censored bool) float64 {
 		for _, b := range blocks {
 			kept += clippedVariance(float64(b.above)/s, censored) * clippedVariance(float64(b.below)/s, censored) / float64(len(blocks))
 		}
-		s = sigma / math.Sqrt(max(kept, 0.25))
+		next := sigma / math.Sqrt(max(kept, 0.25))
+		if next == s {
+			break
+		}
+		s = next
 	}
 	return s
 }
@@ -213,9 +217,16 @@ func blockEnergies(m operators.Image, dead []*marks, most int) []blockEnergy {
 	if rows < 1 || cols < 1 {
 		return nil
 	}
-	planes := make([][]blockEnergy, m.C)
-	eachPlane(m, func(c int, p []float32) { planes[c] = planeEnergies(p, m.H, m.W, step, dead[c], most) })
-	return slices.Concat(planes...)
+	n := (rows + step - 1) / step * ((cols + step - 1) / step)
+	planes, all := make([][]blockEnergy, m.C), make([]blockEnergy, m.C*n)
+	eachPlane(m, func(c int, p []float32) {
+		planes[c] = planeEnergies(all[c*n:c*n:(c+1)*n], p, m.H, m.W, step, dead[c], most)
+	})
+	out := all[:0]
+	for _, p := range planes { // each goes to where it is, or before
+		out = append(out, p...)
+	}
+	return out
 }
 
 // eachPlane calls f on all planes of a picture at once.
@@ -227,15 +238,14 @@ func eachPlane(m operators.Image, f func(c int, p []float32)) {
 	all.Wait()
 }
 
-// planeEnergies is blockEnergies of one plane, with the first block of every step
+// planeEnergies is out and blockEnergies of one plane, with the first block of every step
 // rows and columns.
-func planeEnergies(p []float32, h, w, step int, dead *marks, most int) []blockEnergy {
+func planeEnergies(out []blockEnergy, p []float32, h, w, step int, dead *marks, most int) []blockEnergy {
 	basis := highCosines()
 	var lines [estSide][]lineBands // of the last eight rows
 	for i := range lines {
 		lines[i] = make([]lineBands, (w-estSide+step)/step)
 	}
-	out := make([]blockEnergy, 0, (h-estSide+step)/step*len(lines[0]))
 	floor, ceiling := float32(math.Inf(-1)), float32(math.Inf(1))
 	any := most >= estSide*estSide
 	if !any {
