@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"io"
 
+	"github.com/klauspost/compress/zlib"
+
 	"github.com/lpn-imaging/lpn/operators"
 )
 
@@ -29,7 +31,7 @@ func readPlainPNG(data []byte) *Picture {
 	if !plain || checkSize(min(channels, 3), h, w, int64(len(data)), codecPNG.perByte) != nil {
 		return nil
 	}
-	z, err := newInflater(stream)
+	z, err := zlib.NewReader(io.MultiReader(stream...))
 	if err != nil {
 		return nil
 	}
@@ -46,7 +48,7 @@ func readPlainPNG(data []byte) *Picture {
 
 // plainPNG takes a PNG apart into its header and its pixels. Both are nil if it is damaged,
 // out of order, or has a colour for transparent.
-func plainPNG(data []byte) (head []byte, pixels [][]byte) {
+func plainPNG(data []byte) (head []byte, pixels []io.Reader) {
 	rest, ok := bytes.CutPrefix(data, []byte(pngSignature))
 	over := false // the pixels
 	for ok && len(rest) >= 12 {
@@ -64,7 +66,7 @@ func plainPNG(data []byte) (head []byte, pixels [][]byte) {
 			head = body
 		case "IDAT":
 			ok = !over
-			pixels = append(pixels, body)
+			pixels = append(pixels, bytes.NewReader(body))
 		case "IEND":
 			return head, pixels
 		case "tRNS":
