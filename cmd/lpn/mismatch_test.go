@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/internal/imageio"
@@ -20,6 +21,9 @@ func TestMismatch(t *testing.T) {
 		{motion, "0.01", "blur:motion,length=7,angle=28", "0.02"},
 		{gauss, "0.01", "blur:gaussian,sigma=2", "0.005"},
 		{gauss, "0.004", "blur:gaussian,sigma=1.2", "0.004"},
+		{gauss, "0.01", "blur:gaussian,sigma=3.2", "0.01"},
+		{motion, "0.01", "blur:motion,length=18,angle=30", "0.01"},
+		{"blur:disk,radius=2", "0.004", "blur:disk,radius=4", "0.004"},
 		{"denoise", "25/255", "denoise", "12.5/255"},
 		{"denoise", "15/255", "denoise", "30/255"},
 	}
@@ -42,6 +46,62 @@ func TestMismatch(t *testing.T) {
 			if r.PSNR-r.Input < -1.5 {
 				t.Errorf("%s: %s, %s restored as %s, %s: %.2f dB from %.2f", name, c.was, c.noise, c.told, c.toldNoise, r.PSNR, r.Input)
 			}
+		}
+	}
+}
+
+// TestContradictedBlur: a kernel that cannot be that of the picture leaves it as it is, and
+// says so; not where a strength is asked for.
+func TestContradictedBlur(t *testing.T) {
+	slow(t)
+	clean, err := imageio.Read(filepath.Join("..", "..", "assets", "images", "still-life-gray.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	truth, measured, out := save(t, filepath.Join(dir, "truth.png"), square(clean, 80, 60, 128)), filepath.Join(dir, "measured.npy"), filepath.Join(dir, "out.npy")
+	must(t, "degrade", "--seed", "1", "--operator", "blur:gaussian,sigma=1", "--noise", "0.004", truth, "-o", measured)
+	args := []string{"restore", "--json", "--force", "--operator", "blur:gaussian,sigma=2.5", "--noise", "0.004", measured, "-o", out}
+	r := asJSON[restored](t, must(t, args...))
+	if r.Suspect == nil || !strings.Contains(*r.Suspect, "not that of the measurement") || r.Certified {
+		t.Errorf("%+v", r)
+	}
+	if d := distance(load(t, measured).Pix, load(t, out).Pix); d > 1e-6 {
+		t.Errorf("the picture has changed by %v", d)
+	}
+	must(t, append(args, "--strength", "64")...)
+	if d := distance(load(t, measured).Pix, load(t, out).Pix); d < 1e-3 {
+		t.Error("a strength that was asked for has done nothing")
+	}
+}
+
+// TestBlurredJPEG: a blurred picture with noise that was saved as JPEG, which takes the noise from
+// the high frequencies by which it could be measured, is better for undoing the blur.
+func TestBlurredJPEG(t *testing.T) {
+	slow(t)
+	clean, err := imageio.Read(filepath.Join("..", "..", "assets", "images", "still-life-gray.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	truth := save(t, filepath.Join(dir, "truth.png"), square(clean, 80, 60, 128))
+	for _, c := range []struct {
+		spec, noise, quality string
+	}{
+		{"blur:gaussian,sigma=1.6", "0.002", "60"},
+		{"blur:gaussian,sigma=1.6", "0.01", "85"},
+		{"blur:motion,length=9,angle=30", "0.002", "85"},
+		{"blur:motion,length=9,angle=30", "0.03", "60"},
+	} {
+		measured := filepath.Join(dir, "measured.jpg")
+		must(t, "degrade", "--force", "--seed", "1", "--operator", c.spec, "--noise", c.noise, "--quality", c.quality, truth, "-o", measured)
+		r := asJSON[struct {
+			PSNR  float64 `json:"psnr"`
+			Input float64 `json:"input_psnr"`
+		}](t, must(t, "restore", "--json", "--force", "--operator", c.spec, "--reference", truth, measured, "-o", filepath.Join(dir, "out.png")))
+		t.Logf("%v: %.2f dB from %.2f", c, r.PSNR, r.Input)
+		if r.PSNR < r.Input+0.5 {
+			t.Errorf("%v: %.2f dB from %.2f", c, r.PSNR, r.Input)
 		}
 	}
 }

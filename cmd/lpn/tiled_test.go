@@ -68,7 +68,7 @@ func TestTiledDeblur(t *testing.T) {
 	} {
 		y, whole, tiled := filepath.Join(dir, "y.npy"), filepath.Join(dir, "whole.npy"), filepath.Join(dir, "tiled.npy")
 		must(t, "degrade", "--force", "--operator", c.spec, "--boundary", c.boundary, "--noise", "0.02", truth, "-o", y)
-		args := []string{"restore", "--json", "--force", "--prior", pr, "--operator", c.spec, "--boundary", c.boundary, "--noise", "0.02", "--tol", "1e-4", y, "-o"}
+		args := []string{"restore", "--json", "--force", "--prior", pr, "--operator", c.spec, "--boundary", c.boundary, "--noise", "0.02", "--strength", "1", "--tol", "1e-4", y, "-o"}
 		must(t, append(args, whole)...)
 		code, stdout, stderr := call(t, append(args, tiled, "--memory", "1M")...)
 		if code != exitOK || !strings.Contains(stderr, " windows of ") {

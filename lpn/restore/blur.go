@@ -50,16 +50,27 @@ func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem,
 const foundFall = 1e-3
 
 // doubtBlur makes the picture itself the result where the restoration by a blur that was
-// found in it is suspect: whoever gave no kernel is not to be left with less than before.
+// found in it is suspect, or one that was given is contradicted: nobody is to be left with
+// less than before.
 // It also says that a blur was found and not undone.
 func (p *Plan) doubtBlur(r *Result) {
 	if p.Blur != nil && p.policy.alone && p.Blur.Kind != blind.Sharp {
 		r.Note = strings.TrimSuffix("the blur is not known well enough to be undone; "+r.Note, "; ")
 	}
-	if p.Blur == nil || r.Suspect == "" || p.policy.alone {
+	if r.Suspect == "" || p.policy.alone || p.Blur == nil && !p.contradicted(r) {
 		return
 	}
 	r.Image, r.X, r.LeftAlone = p.given(p.problem.Y.Clone()), nil, true
-	r.Note, r.Suspect = "left as it is: "+r.Suspect, ""
+	r.Note = "left as it is: " + r.Suspect
+	if p.Blur != nil {
+		r.Suspect = ""
+	}
 	r.Certified, r.Uncertified = false, "the result is the picture as it was, no minimiser"
+}
+
+// contradicted reports whether a blur that was given cannot be that of the picture: at the
+// largest strength there is the residual still is no noise.
+func (p *Plan) contradicted(r *Result) bool {
+	frame := operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW}
+	return p.policy.deblurs && p.raised && r.Strength >= 0.99*strongest && p.problem.Y.Shape == frame
 }

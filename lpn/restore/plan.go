@@ -105,6 +105,7 @@ type Plan struct {
 	patterned bool            // correlated noise was found, however it is treated
 	untreated operators.Image // y on its own scale
 	free      bool            // the strength may be raised where the result is implausible
+	raised    bool            // and has been
 	gentle    bool            // an image that loses more than noise is denoised less
 	careful   bool            // a result that strains the file gives way to the decoded picture
 	holes     int             // samples that are not known

@@ -25,6 +25,9 @@ type examination struct {
 	lo, hi       float64 // of x as it is written
 	prior, plain float64 // R of x, and of flat scenes of its means; NaN: unknown
 	moved, kept  float64 // of rounded numbers: see strained
+	// loudest is the mean power of r over the level in the ring of frequencies where that
+	// is largest; 0: unknown. It is that of the worst window.
+	loudest float64
 }
 
 func newExamination() examination {
@@ -41,15 +44,16 @@ func (e *examination) add(f examination) {
 	e.plain += f.plain
 	e.moved += f.moved
 	e.kept += f.kept
+	e.loudest = max(e.loudest, f.loudest)
 }
 
 // numbers are the fields, for a file; examinationOf takes them back.
-func (e examination) numbers() [10]float64 {
-	return [...]float64{e.samples, e.energy, e.along, e.neighbours, e.lo, e.hi, e.prior, e.plain, e.moved, e.kept}
+func (e examination) numbers() [11]float64 {
+	return [...]float64{e.samples, e.energy, e.along, e.neighbours, e.lo, e.hi, e.prior, e.plain, e.moved, e.kept, e.loudest}
 }
 
-func examinationOf(v [10]float64) examination {
-	return examination{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9]}
+func examinationOf(v [11]float64) examination {
+	return examination{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10]}
 }
 
 // ratio is the root mean square of the residual in units of the level.
@@ -85,6 +89,9 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	e.samples = float64(len(y.Pix) - p.problem.unweighted() - p.holes)
 	if p.Operator.ImageShaped() && y.Len() == len(y.Pix) {
 		e.images(y.Shape, residual)
+		if p.policy.deblurs {
+			e.loudest = loudest(y.Shape, residual)
+		}
 	} else {
 		line := make([]float32, len(y.Pix))
 		residual(line, 0)
@@ -116,6 +123,58 @@ func (e *examination) images(s operators.Shape, residual func(dst []float32, at 
 		}
 		line, above = above, line
 	}
+}
+
+// ringTile is the side of the tiles of a residual whose spectra are averaged, rings is the
+// number of rings of frequencies, from 0.02 to 0.5 cycles a pixel.
+const ringTile, rings = 64, 10
+
+// loudest is the largest mean power of an image in a ring of frequencies, by the
+// periodograms of tiles through a Hann window (Welch 1967): 1 at all of them for white noise
+// of deviation 1. It is 0 where the image is smaller than a tile.
+func loudest(s operators.Shape, read func(dst []float32, at int)) float64 {
+	const n, half = ringTile, ringTile/2 + 1
+	if s.H < n || s.W < n {
+		return 0
+	}
+	var window [n]float32
+	energy := 0.0
+	for i := range window {
+		window[i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/n))
+		energy += float64(window[i]) * float64(window[i])
+	}
+	fft, pix, freq := kernel.NewFFT2(n, n), make([]float32, n*n), make([]complex64, n*half)
+	var power, count [rings]float64
+	down, across := s.H/n, s.W/n
+	place := func(i, tiles, length int) int { // tiles from end to end
+		return i * (length - n) / max(tiles-1, 1)
+	}
+	for t := range s.C * down * across {
+		top := t/(down*across)*s.H + place(t/across%down, down, s.H)
+		for i := range n {
+			row := pix[i*n : (i+1)*n]
+			read(row, (top+i)*s.W+place(t%across, across, s.W))
+			for j := range row {
+				row[j] *= window[i] * window[j]
+			}
+		}
+		fft.Forward(freq, pix)
+		for u := range n {
+			for v := range half {
+				f := math.Hypot(float64(min(u, n-u)), float64(v)) / n
+				if k := int((f - 0.02) / 0.048); f >= 0.02 && k < rings {
+					z := freq[u*half+v]
+					power[k] += float64(real(z))*float64(real(z)) + float64(imag(z))*float64(imag(z))
+					count[k]++
+				}
+			}
+		}
+	}
+	most := 0.0
+	for k := range power {
+		most = max(most, power[k]/count[k]/(energy*energy))
+	}
+	return most
 }
 
 // flatSide bounds the sides of the flat scene that a result is compared with.
