@@ -431,8 +431,6 @@ var permuting = []struct {
 }{
 	{32, 16, AVX512, interpolate32AVX512},
 	{8, 8, AVX2, interpolate8AVX2},
-	{16, 8, AVX2, interpolate16AVX2},
-	{24, 8, AVX2, interpolate24AVX2},
 }
 
 func interpolateVec(dst, src []float32, p, inc int64, slope float32) int {

@@ -6169,222 +6169,6 @@ DATA k31800000<>+24(SB)/4, $0x31800000
 DATA k31800000<>+28(SB)/4, $0x31800000
 GLOBL k31800000<>(SB), RODATA|NOPTR, $32
 
-// func interpolate16AVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·interpolate16AVX2(SB), NOSPLIT, $40-44
-	STMXCSR      (SP)
-	MOVL         (SP), AX
-	ORL          $0x00008040, AX
-	MOVL         AX, 4(SP)
-	LDMXCSR      4(SP)
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         p+24(FP), BX
-	MOVQ         inc+32(FP), SI
-	VBROADCASTSS slope+40(FP), Y0
-	VMOVUPS      k3f800000<>+0(SB), Y1
-	VMOVUPS      k31800000<>+0(SB), Y2
-	VSUBPS       Y0, Y1, Y3
-	VMULPS       Y2, Y0, Y2
-	VXORPS       Y0, Y0, Y0
-	VPCMPEQD     Y4, Y4, Y4
-	VPSRLD       $0x04, Y4, Y4
-	MOVQ         SI, DI
-	SARQ         $0x3f, DI
-	ANDQ         SI, DI
-	IMUL3Q       $0x07, DI, DI
-	ADDQ         DI, BX
-	NEGQ         DI
-	MOVQ         DI, R8
-	SHRQ         $0x04, R8
-	MOVL         R8, 8(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x04, R8
-	MOVL         R8, 12(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x04, R8
-	MOVL         R8, 16(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x04, R8
-	MOVL         R8, 20(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x04, R8
-	MOVL         R8, 24(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x04, R8
-	MOVL         R8, 28(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x04, R8
-	MOVL         R8, 32(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x04, R8
-	MOVL         R8, 36(SP)
-	ADDQ         SI, DI
-	VMOVDQU      8(SP), Y5
-	IMUL3Q       $0x08, SI, SI
-	MOVL         BX, 8(SP)
-	VPBROADCASTD 8(SP), Y6
-	MOVL         SI, 8(SP)
-	VPBROADCASTD 8(SP), Y7
-
-loop288:
-	MOVQ        BX, DI
-	SHRQ        $0x20, DI
-	ADDQ        SI, BX
-	VPSRLD      $0x04, Y6, Y9
-	VPADDD      Y7, Y6, Y6
-	VPADDD      Y5, Y9, Y9
-	VPSRLD      $0x1c, Y9, Y8
-	VPAND       Y4, Y9, Y9
-	VCVTDQ2PS   Y9, Y9
-	VMULPS      Y2, Y9, Y9
-	VADDPS      Y3, Y9, Y10
-	VSUBPS      Y9, Y1, Y9
-	VMAXPS      Y0, Y9, Y9
-	VMAXPS      Y0, Y10, Y10
-	VPERMPS     (CX)(DI*4), Y8, Y11
-	VPERMPS     32(CX)(DI*4), Y8, Y12
-	VPSLLD      $0x1c, Y8, Y13
-	VBLENDVPS   Y13, Y12, Y11, Y11
-	VPERMPS     4(CX)(DI*4), Y8, Y12
-	VPERMPS     36(CX)(DI*4), Y8, Y13
-	VPSLLD      $0x1c, Y8, Y8
-	VBLENDVPS   Y8, Y13, Y12, Y12
-	VMOVUPS     (AX), Y8
-	VFMADD231PS Y9, Y11, Y8
-	VFMADD231PS Y10, Y12, Y8
-	VMOVUPS     Y8, (AX)
-	ADDQ        $0x20, AX
-	DECQ        DX
-	JNZ         loop288
-	LDMXCSR     (SP)
-	VZEROUPPER
-	RET
-
-// func interpolate24AVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·interpolate24AVX2(SB), NOSPLIT, $40-44
-	STMXCSR      (SP)
-	MOVL         (SP), AX
-	ORL          $0x00008040, AX
-	MOVL         AX, 4(SP)
-	LDMXCSR      4(SP)
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         blocks+16(FP), DX
-	MOVQ         p+24(FP), BX
-	MOVQ         inc+32(FP), SI
-	VBROADCASTSS slope+40(FP), Y0
-	VMOVUPS      k3f800000<>+0(SB), Y1
-	VMOVUPS      k32000000<>+0(SB), Y2
-	VSUBPS       Y0, Y1, Y3
-	VMULPS       Y2, Y0, Y2
-	VXORPS       Y0, Y0, Y0
-	VPCMPEQD     Y4, Y4, Y4
-	VPSRLD       $0x05, Y4, Y4
-	MOVQ         SI, DI
-	SARQ         $0x3f, DI
-	ANDQ         SI, DI
-	IMUL3Q       $0x07, DI, DI
-	ADDQ         DI, BX
-	NEGQ         DI
-	MOVQ         DI, R8
-	SHRQ         $0x05, R8
-	MOVL         R8, 8(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x05, R8
-	MOVL         R8, 12(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x05, R8
-	MOVL         R8, 16(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x05, R8
-	MOVL         R8, 20(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x05, R8
-	MOVL         R8, 24(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x05, R8
-	MOVL         R8, 28(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x05, R8
-	MOVL         R8, 32(SP)
-	ADDQ         SI, DI
-	MOVQ         DI, R8
-	SHRQ         $0x05, R8
-	MOVL         R8, 36(SP)
-	ADDQ         SI, DI
-	VMOVDQU      8(SP), Y5
-	IMUL3Q       $0x08, SI, SI
-	MOVL         BX, 8(SP)
-	VPBROADCASTD 8(SP), Y6
-	MOVL         SI, 8(SP)
-	VPBROADCASTD 8(SP), Y7
-
-loop289:
-	MOVQ        BX, DI
-	SHRQ        $0x20, DI
-	ADDQ        SI, BX
-	VPSRLD      $0x05, Y6, Y9
-	VPADDD      Y7, Y6, Y6
-	VPADDD      Y5, Y9, Y9
-	VPSRLD      $0x1b, Y9, Y8
-	VPAND       Y4, Y9, Y9
-	VCVTDQ2PS   Y9, Y9
-	VMULPS      Y2, Y9, Y9
-	VADDPS      Y3, Y9, Y10
-	VSUBPS      Y9, Y1, Y9
-	VMAXPS      Y0, Y9, Y9
-	VMAXPS      Y0, Y10, Y10
-	VPERMPS     (CX)(DI*4), Y8, Y11
-	VPERMPS     32(CX)(DI*4), Y8, Y12
-	VPSLLD      $0x1c, Y8, Y13
-	VBLENDVPS   Y13, Y12, Y11, Y11
-	VPERMPS     64(CX)(DI*4), Y8, Y12
-	VPSLLD      $0x1b, Y8, Y13
-	VBLENDVPS   Y13, Y12, Y11, Y11
-	VPERMPS     4(CX)(DI*4), Y8, Y12
-	VPERMPS     36(CX)(DI*4), Y8, Y13
-	VPSLLD      $0x1c, Y8, Y14
-	VBLENDVPS   Y14, Y13, Y12, Y12
-	VPERMPS     68(CX)(DI*4), Y8, Y13
-	VPSLLD      $0x1b, Y8, Y8
-	VBLENDVPS   Y8, Y13, Y12, Y12
-	VMOVUPS     (AX), Y8
-	VFMADD231PS Y9, Y11, Y8
-	VFMADD231PS Y10, Y12, Y8
-	VMOVUPS     Y8, (AX)
-	ADDQ        $0x20, AX
-	DECQ        DX
-	JNZ         loop289
-	LDMXCSR     (SP)
-	VZEROUPPER
-	RET
-
-DATA k32000000<>+0(SB)/4, $0x32000000
-DATA k32000000<>+4(SB)/4, $0x32000000
-DATA k32000000<>+8(SB)/4, $0x32000000
-DATA k32000000<>+12(SB)/4, $0x32000000
-DATA k32000000<>+16(SB)/4, $0x32000000
-DATA k32000000<>+20(SB)/4, $0x32000000
-DATA k32000000<>+24(SB)/4, $0x32000000
-DATA k32000000<>+28(SB)/4, $0x32000000
-GLOBL k32000000<>(SB), RODATA|NOPTR, $32
-
 // func interpolate32AVX512(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
 // Requires: AVX, AVX512F, SSE
 TEXT ·interpolate32AVX512(SB), NOSPLIT, $72-44
@@ -6483,7 +6267,7 @@ TEXT ·interpolate32AVX512(SB), NOSPLIT, $72-44
 	MOVL         SI, 8(SP)
 	VPBROADCASTD 8(SP), Z7
 
-loop290:
+loop288:
 	MOVQ        BX, DI
 	SHRQ        $0x20, DI
 	ADDQ        SI, BX
@@ -6510,7 +6294,17 @@ loop290:
 	VMOVUPS     Z11, (AX)
 	ADDQ        $0x40, AX
 	DECQ        DX
-	JNZ         loop290
+	JNZ         loop288
 	LDMXCSR     (SP)
 	VZEROUPPER
 	RET
+
+DATA k32000000<>+0(SB)/4, $0x32000000
+DATA k32000000<>+4(SB)/4, $0x32000000
+DATA k32000000<>+8(SB)/4, $0x32000000
+DATA k32000000<>+12(SB)/4, $0x32000000
+DATA k32000000<>+16(SB)/4, $0x32000000
+DATA k32000000<>+20(SB)/4, $0x32000000
+DATA k32000000<>+24(SB)/4, $0x32000000
+DATA k32000000<>+28(SB)/4, $0x32000000
+GLOBL k32000000<>(SB), RODATA|NOPTR, $32

@@ -389,16 +389,6 @@ func interpolateAVX2(dst *float32, src *float32, blocks int, p int64, inc int64,
 //go:noescape
 func interpolate8AVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
 
-// interpolate16 is interpolate in blocks of 8, where abs(inc) is at most 2^32*15/7. It reads 17 samples from the first of a block on.
-//
-//go:noescape
-func interpolate16AVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
-
-// interpolate24 is interpolate in blocks of 8, where abs(inc) is at most 2^32*23/7. It reads 25 samples from the first of a block on.
-//
-//go:noescape
-func interpolate24AVX2(dst *float32, src *float32, blocks int, p int64, inc int64, slope float32)
-
 // interpolate32 is interpolate in blocks of 16, where abs(inc) is at most 2^32*31/15. It reads 33 samples from the first of a block on.
 //
 //go:noescape

@@ -488,8 +488,8 @@ func addBlock(f *fn, dst, n reg.GPVirtual, top string, w0, left, w1, right reg.V
 }
 
 // interpolateNear takes the samples of a block by permutations of the span samples from its
-// first place on, and of as many from the one after that: 8, 16 or 24 of them in registers
-// of eight, 32 in two of sixteen. Places relative to the first sample have enough bits of
+// first place on, and of as many from the one after that: 8 of them in a register, or 32
+// in two of sixteen. Places relative to the first sample have enough bits of
 // index for the span, and the others of a word for the fraction.
 func interpolateNear(t target, span int) {
 	name := fmt.Sprintf("interpolate%d", span)
@@ -570,14 +570,14 @@ func interpolateNear(t target, span int) {
 	VCVTDQ2PS(w0, w0)
 	VMULPS(unit, w0, w0)
 	hats(w0, w1, rest, one, zero)
-	left := f.pick(src, i, 0, span, index)
-	right := f.pick(src, i, 4, span, index)
+	left := f.pick(src, i, 0, index)
+	right := f.pick(src, i, 4, index)
 	addBlock(f, dst, n, top, w0, left, w1, right)
 	f.end()
 }
 
-// pick reads the span samples at disp bytes after sample i of src, and takes those of index.
-func (f *fn) pick(src, i reg.GPVirtual, disp, span int, index reg.VecVirtual) reg.VecVirtual {
+// pick reads the samples at disp bytes after sample i of src, and takes those of index.
+func (f *fn) pick(src, i reg.GPVirtual, disp int, index reg.VecVirtual) reg.VecVirtual {
 	part := func(k int) Mem { return Mem{Base: src, Index: i, Scale: 4, Disp: disp + 4*f.w*k} }
 	if f.w == 16 {
 		low, out := f.vec(), f.vec()
@@ -588,11 +588,5 @@ func (f *fn) pick(src, i reg.GPVirtual, disp, span int, index reg.VecVirtual) re
 	}
 	out := f.vec()
 	VPERMPS(part(0), index, out)
-	for k := 1; k < span/8; k++ { // bit 2+k of the index says that it is of part k or, of 2, of that before
-		next, sign := f.vec(), f.vec()
-		VPERMPS(part(k), index, next)
-		VPSLLD(U8(29-k), index, sign)
-		VBLENDVPS(sign, next, out, out)
-	}
 	return out
 }

@@ -283,9 +283,7 @@ func main() {
 	transpose(avx2)
 	blocks(avx2)
 	interpolate(avx2)
-	for _, span := range []int{8, 16, 24} {
-		interpolateNear(avx2, span)
-	}
+	interpolateNear(avx2, 8)
 	interpolateNear(avx512, 32)
 	Generate()
 }
