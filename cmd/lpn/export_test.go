@@ -100,15 +100,19 @@ func TestONNXRuntime(t *testing.T) {
 			sizes = [][2]int{{info.Height, info.Width}}
 		}
 		for i, s := range sizes {
-			jobs = append(jobs, fmt.Sprintf("%s %d %d %d %d", name, i, info.Channels, s[0], s[1]))
+			jobs = append(jobs, fmt.Sprintf("%s %d %d %d %d %g", name, i, info.Channels, s[0], s[1], info.Sigma))
 		}
 	}
 	script := `
 import sys, numpy as np, onnxruntime as ort
 rng = np.random.default_rng(0)
 for line in sys.stdin:
-    name, i, c, h, w = line.split()
-    y = rng.random((2, int(c), int(h), int(w)), dtype=np.float32)
+    # Flat squares with the noise of the prior: on noise of any strength gates of priors for
+    # little noise, which are sharp, amplify the rounding of either side.
+    name, i, c, h, w, sigma = line.split()
+    shape = (2, int(c), int(h), int(w))
+    squares = np.kron(rng.random((2, int(c), 5, 5)), np.ones((1, 1, 8, 8)))
+    y = (squares[:, :, :shape[2], :shape[3]] + float(sigma) * rng.standard_normal(shape)).astype(np.float32)
     o = ort.SessionOptions(); o.intra_op_num_threads = 1
     f, psi = ort.InferenceSession(name + ".onnx", o, providers=["CPUExecutionProvider"]).run(["f", "psi"], {"y": y})
     for key, v in (("y", y), ("f", f), ("psi", psi)):

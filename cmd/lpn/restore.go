@@ -445,7 +445,7 @@ func (r restored) line() string {
 	switch {
 	case !r.Certified && !r.LeftAlone:
 		s += " (not certified: " + r.Uncertified + ")"
-	case r.Suspect != nil:
+	case r.Suspect != nil && r.Certified:
 		s += " (certified)"
 	}
 	if r.Suspect != nil {
