@@ -246,10 +246,12 @@ func everywhere(m operators.Image, ratio float64) bool {
 	return ratio*ratio*energy[len(energy)/50] > energy[len(energy)/4]
 }
 
-// rounding is the level of the errors of a small JPEG file that is to be enlarged, 0 for
-// other measurements. They are no white noise, and no estimate of it sees them. Four
-// pictures saved at the qualities 40, 75 and 90 came out the same to 0.02 dB as without
-// it, in two thirds of the iterations, and five of the twelve were no longer suspect.
+// rounding is the level of the errors of a JPEG file that is to be enlarged, or whose blur is
+// to be undone; 0 for other measurements. They are no white noise, and no estimate of it
+// sees them, as a file drops the high frequencies where that looks. Of blurred pictures some
+// came out 6 dB below their file without it. Four small pictures saved at the qualities 40, 75 and 90
+// came out the same to 0.02 dB as without it, in two thirds of the iterations, and
+// five of the twelve were no longer suspect.
 func (p *Plan) rounding() float64 {
 	if !(p.Operator.Resamples() || p.policy.deblurs) || p.problem.Hints.Quality == 0 {
 		return 0
