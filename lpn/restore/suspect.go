@@ -26,7 +26,7 @@ type examination struct {
 	prior, plain float64 // R of x, and of flat scenes of its means; NaN: unknown
 	moved, kept  float64 // of rounded numbers: see strained
 	// loudest is the mean power of r over the level in the ring of frequencies where that
-	// is largest; 0: unknown. It is that of the worst window.
+	// is largest; 0: unknown. A strength is chosen by it; sums over windows do not have it.
 	loudest float64
 }
 
@@ -44,16 +44,15 @@ func (e *examination) add(f examination) {
 	e.plain += f.plain
 	e.moved += f.moved
 	e.kept += f.kept
-	e.loudest = max(e.loudest, f.loudest)
 }
 
-// numbers are the fields, for a file; examinationOf takes them back.
-func (e examination) numbers() [11]float64 {
-	return [...]float64{e.samples, e.energy, e.along, e.neighbours, e.lo, e.hi, e.prior, e.plain, e.moved, e.kept, e.loudest}
+// numbers are the fields but loudest, for a file; examinationOf takes them back.
+func (e examination) numbers() [10]float64 {
+	return [...]float64{e.samples, e.energy, e.along, e.neighbours, e.lo, e.hi, e.prior, e.plain, e.moved, e.kept}
 }
 
-func examinationOf(v [11]float64) examination {
-	return examination{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10]}
+func examinationOf(v [10]float64) examination {
+	return examination{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], 0}
 }
 
 // ratio is the root mean square of the residual in units of the level.

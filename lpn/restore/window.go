@@ -144,7 +144,7 @@ type coreReport struct {
 	Iterations                  int
 	Converged, Certified, Exact bool // Exact: the last step moved nothing
 	Uncertified, Reason         string
-	Seen                        [11]float64 // the examination
+	Seen                        [10]float64 // the examination
 	Measured                    Range       // the least and the largest sample of its measurement
 }
 
