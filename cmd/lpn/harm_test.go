@@ -24,6 +24,9 @@ func harmScenes(t *testing.T) map[string]operators.Image {
 	for name, m := range jpegScenes(t) {
 		all[name] = operators.FromImage(m)
 	}
+	gravel := operators.FromImage(scenes.Gravel(128, 96, 1, 8, rand.New(rand.NewPCG(1, 2))))
+	all["gravel"] = gravel
+	all["gray gravel"] = operators.Image{Shape: operators.Shape{C: 1, H: gravel.H, W: gravel.W}, Pix: gravel.Plane(1)}
 	photo := shrunk(load(t, "../../assets/images/still-life.png").Image, 4) // whose grain is gone
 	all["photo"] = photo
 	all["gray photo"] = operators.Image{Shape: operators.Shape{C: 1, H: photo.H, W: photo.W}, Pix: photo.Plane(1)}

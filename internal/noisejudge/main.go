@@ -390,6 +390,7 @@ func drawings() []scene {
 		{"drawing", operators.FromImage(photo)},
 		{"screenshot", operators.FromImage(scenes.Screenshot(w, h, photo))},
 		{"stars", operators.FromImage(scenes.Stars(w, h))},
+		{"gravel", operators.FromImage(scenes.Gravel(w, h, 1, 8, rand.New(rand.NewPCG(1, 2))))},
 	}
 }
 

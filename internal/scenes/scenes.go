@@ -81,6 +81,46 @@ func Stars(w, h int) *image.Gray {
 	return m
 }
 
+// Gravel is stones of at least so many and up to so many pixels over one another, each of
+// one colour with a shade across: discs whose density falls with the cube of the radius ("dead
+// leaves": Lee, Mumford & Huang, IJCV 2001). It has hardly a flat part. A pixel is the mean of
+// 3x3 places. rng places the stones.
+func Gravel(w, h int, least, most float64, rng *rand.Rand) *image.RGBA {
+	const fine = 3
+	seen := make([][3]float64, fine*h*fine*w)
+	for free := len(seen); free > 0; {
+		r := fine * least / math.Sqrt(1-rng.Float64()*(1-least*least/(most*most)))
+		x0, y0, v := rng.Float64()*float64(fine*w), rng.Float64()*float64(fine*h), 0.2+0.6*rng.Float64()
+		across, down := 0.5*rng.Float64()-0.25, 0.5*rng.Float64()-0.25
+		tint := [3]float64{0.9 + 0.2*rng.Float64(), 1, 0.9 + 0.2*rng.Float64()}
+		for y := max(int(y0-r), 0); y < min(int(y0+r)+1, fine*h); y++ {
+			for x := max(int(x0-r), 0); x < min(int(x0+r)+1, fine*w); x++ {
+				u, t := (float64(x)-x0)/r, (float64(y)-y0)/r
+				if at := &seen[y*fine*w+x]; u*u+t*t <= 1 && at[1] == 0 {
+					free--
+					for c := range at {
+						at[c] = tint[c] * max(v+across*u+down*t, 0.01)
+					}
+				}
+			}
+		}
+	}
+	m := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			var sum [3]float64
+			for k := range fine * fine {
+				for c, v := range seen[(fine*y+k/fine)*fine*w+fine*x+k%fine] {
+					sum[c] += v / (fine * fine)
+				}
+			}
+			level := func(c int) uint8 { return uint8(math.Round(255 * min(sum[c], 1))) }
+			m.SetRGBA(x, y, color.RGBA{level(0), level(1), level(2), 255})
+		}
+	}
+	return m
+}
+
 // Flat is one colour.
 func Flat(w, h int, c color.Color) *image.RGBA {
 	m := image.NewRGBA(image.Rect(0, 0, w, h))

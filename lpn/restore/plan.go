@@ -103,6 +103,7 @@ type Plan struct {
 	treatment *noise.Treatment
 	deviation float64
 	patterned bool            // correlated noise was found, however it is treated
+	sensor    float64         // noise.Estimate.Independent of it
 	untreated operators.Image // y on its own scale
 	free      bool            // the strength may be raised where the result is implausible
 	raised    bool            // and has been
@@ -292,7 +293,7 @@ func (p *Plan) estimate(y operators.Image) {
 	if e.Deviation < leastNoise || e.White < leastWhite {
 		return // nothing to remove
 	}
-	p.patterned = e.Correlated
+	p.patterned, p.sensor = e.Correlated, e.Independent
 	p.treat(e.Treat(y))
 }
 

@@ -150,10 +150,10 @@ const mostTries = 3
 
 // removable is the root mean square of what may be taken from an image whose noise
 // was estimated: a little more than the noise where there is little of it, which is
-// hard to tell from texture, and up to 1.4 times as much where there is plenty, which
-// estimates miss a part of. Fitted on simulated camera images.
+// hard to tell from texture, and up to 1.4 times as much where there is plenty, or where it is
+// surely that of a sensor, which estimates miss a part of. Fitted on simulated camera images.
 func (p *Plan) removable() float64 {
-	plenty := min(max((255*p.deviation-4)/4, 0), 1)
+	plenty := max(min(max((255*p.deviation-4)/4, 0), 1), p.sensor)
 	return max((1.1+0.3*plenty)*p.deviation, quantum)
 }
 

@@ -37,6 +37,9 @@ type Estimate struct {
 	// bright half over that of the dark one.
 	Correlated bool
 	Rising     float64
+	// Independent is how sure it is that correlated noise is that of a sensor and not texture,
+	// because the channels have noise of their own, from 0 to 1.
+	Independent float64
 	// Gray says that the picture's channels are equal.
 	Gray bool
 	// Line says all that in words, levels in 255ths of the range 0 to 1.
@@ -55,7 +58,7 @@ func Find(m operators.Image, h Hints) Estimate {
 	if len(m.Pix) != m.Len() {
 		panic(fmt.Sprintf("noise: Find: %d samples for a picture of %v", len(m.Pix), m.Shape))
 	}
-	e := find(m, h)
+	e, texture := find(m, h, nil)
 	if h.Quality > 0 && m.C == 3 && !e.Gray && e.Confidence < certain {
 		// Little noise is left in the chroma of a JPEG file, and what texture has
 		// there misleads.
@@ -63,15 +66,19 @@ func Find(m operators.Image, h Hints) Estimate {
 		if y.H != m.H || y.W != m.W {
 			y = luma(m)
 		}
-		if l := find(y, h); l.Confidence > e.Confidence {
+		if l, _ := find(y, h, &texture); l.Confidence > e.Confidence {
 			return l
 		}
 	}
 	return e
 }
 
-// certain is the confidence above which another estimate is not asked for.
-const certain = 0.95
+const (
+	// certain is the confidence above which another estimate is not asked for.
+	certain = 0.95
+	// doubtful is how much may speak for texture where correlated noise is taken.
+	doubtful = 0.5
+)
 
 // luma is that of BT.601.
 func luma(m operators.Image) operators.Image {
@@ -82,9 +89,10 @@ func luma(m operators.Image) operators.Image {
 	return out
 }
 
-// find is Find of these samples alone.
-func find(m operators.Image, h Hints) Estimate {
-	e := Estimate{}
+// find is Find of these samples alone. texture is how much speaks for it and not for
+// correlated noise, from 0 to 1; known, if not nil, is what it is already known to be.
+func find(m operators.Image, h Hints, known *float64) (e Estimate, texture float64) {
+	independent := 0.0
 	if m.C == 3 && slices.Equal(m.Plane(0), m.Plane(1)) && slices.Equal(m.Plane(0), m.Plane(2)) {
 		e.Gray = true
 		m = operators.Image{Shape: operators.Shape{C: 1, H: m.H, W: m.W}, Pix: m.Plane(0)}
@@ -113,7 +121,7 @@ func find(m operators.Image, h Hints) Estimate {
 		}
 		e.Model, e.Deviation = White{e.White}, e.White
 		e.Line = fmt.Sprintf("noise: about %.2g/255, but hardly a part of the picture to measure it by", 255*e.White)
-		return e
+		return e, 0
 	}
 	f := newFit(ps, m.C)
 	for range rounds {
@@ -125,8 +133,16 @@ func find(m operators.Image, h Hints) Estimate {
 		dead = silence(m, false)
 		blocks = blockEnergies(m, dead, 0)
 	}
-	e.describe(m, l, f, dead, blocks, eight, unit, h)
-	return e
+	if known != nil {
+		texture = *known
+	} else {
+		texture, independent = f.texture(ps, h.Quality)
+	}
+	e.describe(m, l, f, dead, blocks, eight, unit, texture, h)
+	if e.Correlated {
+		e.Independent = independent
+	}
+	return e, texture
 }
 
 const (
@@ -211,11 +227,14 @@ func ends(p []float32) (lo, hi float32) {
 }
 
 // describe decides what the noise is. l are the levels of m, or nil. eight: the samples have
-// 8 bits.
-func (e *Estimate) describe(m operators.Image, l *levels, f *fit, dead []*marks, blocks []blockEnergy, eight bool, unit float64, h Hints) {
+// 8 bits. texture is that of find.
+func (e *Estimate) describe(m operators.Image, l *levels, f *fit, dead []*marks, blocks []blockEnergy, eight bool, unit, texture float64, h Hints) {
 	white, roughness := findWhiteIn(m, dead, blocks)
 	if eight { // rounding is no noise
 		white = math.Sqrt(max(white*white-1./255/255/12, 0))
+	}
+	everywhere := func() float64 { // how much white noise is believed
+		return 1 - max(ramp(roughness, smoothBlocks, roughBlocks), ramp(drawn(m, l), mixed, drawing))
 	}
 	model := f.model()
 	low, middle, high := f.bands()
@@ -235,7 +254,7 @@ func (e *Estimate) describe(m operators.Image, l *levels, f *fit, dead []*marks,
 	for _, b := range f.bins {
 		even += b.even / float64(len(f.bins))
 	}
-	e.Confidence = ramp(even, lo, hi) * ramp(middle/low, steep, gentle)
+	e.Confidence = ramp(even, lo, hi) * ramp(middle/low, steep, gentle) * (1 - texture)
 	line := model.Model.(Curve).Channels[0]
 	e.Rising = line.At(line.X[len(line.X)-1]) / line.At(line.X[0])
 	switch {
@@ -257,14 +276,14 @@ func (e *Estimate) describe(m operators.Image, l *levels, f *fit, dead []*marks,
 			e.Deviation = RMS(e.Model, m.Pix, m.Shape)
 			e.White, e.Rising = e.Deviation, by.At(0.75)/by.At(0.25)
 		}
-		e.Confidence = 1 - max(ramp(roughness, smoothBlocks, roughBlocks), ramp(drawn(m, l), mixed, drawing))
+		e.Confidence = everywhere()
 		e.White *= e.Confidence
 	default:
 		e.Correlated = true
 		left := found * e.Confidence
 		left = math.Sqrt(max(left*left-negligible*negligible, 0))
-		if left <= white || found > loudest {
-			e.Model, e.Deviation, e.White, e.Correlated = White{white}, white, white, false
+		if left <= white || found > loudest || texture > doubtful {
+			e.Model, e.Deviation, e.White, e.Correlated = White{white}, white, white*everywhere(), false
 			break
 		}
 		for _, l := range model.Model.(Curve).Channels {

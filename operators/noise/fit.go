@@ -207,6 +207,104 @@ func (f *fit) judge(bin *bin, ps []patch) {
 	bin.fall = math.Log(max(band[0], 1e-30) / max(count[0], 1) * max(count[1], 1) / max(band[1], 1e-30))
 }
 
+const (
+	// What is quiet is a quarter of the blocks of a brightness in colour, a tenth in gray.
+	quiet, quietGray = 0.25, 0.1
+	// Each pair: correlated noise is doubted where a number is above the first, and not believed
+	// where it is above the second. spread is by how much the energies of quiet blocks
+	// spread more than those of Gaussian noise, shared the correlation of channels, alike their
+	// sum. JPEG has rounded chroma away, and coefficients to few values.
+	spreadNoise, spreadTexture                 = 0.34, 0.4
+	alikeNoise, alikeTexture                   = 0.9, 1.1
+	sharedNoiseJPEG, sharedTextureJPEG         = 0.95, 0.99
+	alikeNoiseJPEG, alikeTextureJPEG           = 1.17, 1.27
+	spreadNoiseGray, spreadTextureGray         = 0.11, 0.17
+	spreadNoiseGrayJPEG, spreadTextureGrayJPEG = 0.13, 0.21
+	// The spread that JPEG adds to noise in gray, from the first quality down to the second.
+	fineJPEG, coarseJPEG, coarseSpread = 85, 50, 0.18
+	// The noise of a sensor is certain where alike is below the first.
+	ownNoise, noOwnNoise = 0.45, 0.6
+)
+
+// texture is how much speaks for texture where the same could be correlated noise, from 0 to
+// 1, and independent how sure it is that it is none. quality is that of JPEG, 0 of another file. An even texture, as that of gravel or grass, has as much energy in most blocks as in the
+// quietest ones and passes for noise; but light and dark are the same in all channels,
+// where those of a sensor have noise of their own, and the energies of its blocks spread
+// more than those of Gaussian noise, of which a sum of n squares has the deviation
+// sqrt(2/n) of its mean.
+func (f *fit) texture(ps []patch, quality int) (texture, independent float64) {
+	of := quiet
+	if f.channels == 1 {
+		of = quietGray
+	}
+	var shared, square float64 // sums of products of two channels, and of squares
+	var spread, bins float64
+	for _, bin := range f.bins {
+		var own []float64
+		for _, i := range bin.by[:max(int(of*float64(len(bin.by))), min(16, len(bin.by)))] {
+			p := &ps[i]
+			if !(p.own > 0) || math.IsInf(p.own, 1) {
+				continue
+			}
+			own = append(own, math.Log(p.own))
+			for a := range f.channels {
+				for b := range a {
+					if !p.ok[a] || !p.ok[b] || f.scale[a] == 0 || f.scale[b] == 0 {
+						continue
+					}
+					for k := range p.coef[a] {
+						if s := k/Side + k%Side; s >= 2 && s <= 8 {
+							u, v := float64(p.coef[a][k])/f.scale[a], float64(p.coef[b][k])/f.scale[b]
+							shared += u * v / p.own
+							square += (u*u + v*v) / (2 * p.own)
+						}
+					}
+				}
+			}
+		}
+		if n := len(own); n > 8 {
+			slices.Sort(own)
+			// Half of the distance of the quantiles at 16 and 84%.
+			spread += (own[n*84/100] - own[n*16/100]) / 2
+			bins++
+		}
+	}
+	if bins == 0 {
+		return 0, 0
+	}
+	spread = spread/bins - math.Sqrt(2/f.freedom())
+	shared /= max(square, 1e-30)
+	jpeg := quality > 0
+	switch alike := shared + spread; {
+	case square == 0 && jpeg:
+		more := coarseSpread * ramp(fineJPEG-float64(quality), 0, fineJPEG-coarseJPEG)
+		return ramp(spread-more, spreadNoiseGrayJPEG, spreadTextureGrayJPEG), 0
+	case square == 0:
+		return ramp(spread, spreadNoiseGray, spreadTextureGray), 0
+	case jpeg:
+		return max(ramp(alike, alikeNoiseJPEG, alikeTextureJPEG), ramp(shared, sharedNoiseJPEG, sharedTextureJPEG)), 0
+	default:
+		return max(ramp(alike, alikeNoise, alikeTexture), ramp(spread, spreadNoise, spreadTexture)), 1 - ramp(alike, ownNoise, noOwnNoise)
+	}
+}
+
+// freedom is the number of squares of one Gaussian in whose mean the spread is that of the
+// energy of a block of noise.
+func (f *fit) freedom() (n float64) {
+	weights := f.weights()
+	for c := range f.channels {
+		if f.scale[c] == 0 {
+			continue
+		}
+		e, square := weights[c], 0.0
+		for k, w := range e.w {
+			square += math.Pow(w*f.power[c][k], 2)
+		}
+		n += e.of * e.of / square
+	}
+	return max(n, 1)
+}
+
 // measure fits curve, scales and powers to the flat positions of all bins.
 func (f *fit) measure(ps []patch) {
 	var power [3][Side * Side]float64
