@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lpn-imaging/lpn/internal/kernel"
@@ -72,11 +73,19 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	}
 	start := time.Now()
 	y, truth := p.problem.Y, p.problem.Truth
-	s, err := p.solve(ctx, func(p *Plan, y operators.Image) (solvers.Result, error) {
+	minimise := func(p *Plan, y operators.Image) (solvers.Result, error) {
 		return p.minimise(ctx, p.a, y, p.psi, truth, func(it solvers.Iterate) {
 			progress(Progress{Windows: 1, Iterate: it, plan: p})
 		})
-	}, p.a, y, p.psi)
+	}
+	s, err := p.solve(ctx, minimise, p.a, y, p.psi)
+	if q := p.inLight(s); err == nil && q != nil {
+		if other, err := q.solve(ctx, minimise, p.a, y, p.psi); err == nil && other.plan.Strength < s.plan.Strength &&
+			other.plan.implausible(other.examination, other.plan.expectedBy(other.examination, y.Pix)) == "" {
+			s = other
+			s.note = strings.TrimSuffix("in linear light, as the numbers as they are contradict the blur; "+s.note, "; ")
+		}
+	}
 	out := Result{Result: s.Result, Strength: s.plan.Strength, plan: s.plan}
 	if err != nil {
 		return out, err
@@ -268,7 +277,8 @@ func (p *Plan) expectedBy(e examination, y []float32) Range {
 
 // expectedOf is expected of the extent of a measurement. Lights on a dark sky become
 // brighter when a blur is undone, as bright as all the light that they lost, and the
-// prior, which knows no points, lets the sky around them ring.
+// prior, which knows no points, lets the sky around them ring; so do lamps that were clipped, in
+// linear light.
 func (p *Plan) expectedOf(r Range) Range {
 	if p.policy.rounded {
 		return Unit
@@ -276,7 +286,7 @@ func (p *Plan) expectedOf(r Range) Range {
 	if p.Saturated && r.Hi >= 1 || p.lights {
 		r.Hi = math.Inf(1)
 	}
-	if p.lights {
+	if p.lights || p.Light == LightLinear && p.Saturated && r.Hi >= 1 {
 		r.Lo--
 	}
 	return r

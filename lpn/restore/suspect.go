@@ -80,6 +80,13 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 		n := copy(dst, ax[at:])
 		kernel.Axpy(dst[:n], -1, y.Pix[at:][:n])
 		kernel.Scale(dst[:n], dst[:n], float32(1/level))
+		if p.Saturated { // a clipped sample says that it was at least, or at most, so large
+			for i, v := range y.Pix[at:][:n] {
+				if d := dst[i]; v >= 1 && d > 0 || v <= 0 && d < 0 {
+					dst[i] = 0
+				}
+			}
+		}
 	}
 	if q, ok := a.(operators.Quantiser); ok {
 		e.moved, e.kept = p.beyondSteps(ax, y.Pix, q)
