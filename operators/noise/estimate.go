@@ -42,6 +42,8 @@ type Estimate struct {
 	Independent float64
 	// Gray says that the picture's channels are equal.
 	Gray bool
+	// texture is the deviation of what may be correlated noise or texture and is left.
+	texture float64
 	// Line says all that in words, levels in 255ths of the range 0 to 1.
 	Line string
 }
@@ -284,6 +286,9 @@ func (e *Estimate) describe(m operators.Image, l *levels, f *fit, dead []*marks,
 		left = math.Sqrt(max(left*left-negligible*negligible, 0))
 		if left <= white || found > loudest || texture > doubtful {
 			e.Model, e.Deviation, e.White, e.Correlated = White{white}, white, white*everywhere(), false
+			if texture > doubtful {
+				e.texture = found
+			}
 			break
 		}
 		for _, l := range model.Model.(Curve).Channels {
@@ -469,7 +474,7 @@ func (e *Estimate) words(h Hints) string {
 		s += fmt.Sprintf("; JPEG of quality %d", h.Quality)
 	}
 	if e.Confidence < 0.5 {
-		s += fmt.Sprintf(" (hard to tell from texture: --noise %.0f/255 to remove more)", math.Ceil(max(2*255*e.Deviation, 5)))
+		s += fmt.Sprintf(" (hard to tell from texture: --noise %.0f/255 to remove more)", math.Ceil(max(2*255*e.Deviation, 2*255*e.texture, 5)))
 	}
 	return s
 }
