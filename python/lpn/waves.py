@@ -150,10 +150,15 @@ def turned(net, wave):
     return replace(wave, mix=mix.cpu().numpy(), over=over)
 
 
+def _complex(net):
+    """The complex numbers of the precision of the weights."""
+    return torch.complex128 if next(net.parameters()).dtype == torch.float64 else torch.complex64
+
+
 def gain(net, wave, mix=None, lowpass=True):
     """The gain of a wave, a tensor to be differentiated in the weights and in mix (default: its own)."""
     p, device = net.config["pyramid"], next(net.parameters()).device
-    onto = lambda a: torch.from_numpy(np.asarray(a)).to(torch.complex64).to(device)
+    onto = lambda a: torch.from_numpy(np.asarray(a)).to(_complex(net)).to(device)
     orders = 2 * np.arange(len(wave.profile)) + 1
     wy, wx = 2 * math.pi * wave.fy, 2 * math.pi * wave.fx
 
@@ -163,7 +168,7 @@ def gain(net, wave, mix=None, lowpass=True):
         return onto(np.exp(1j * orders[:, None, None] * (wy * at[:, None] + wx * at)))
 
     def filtered(x, name, wy, wx, orders=orders):
-        w = net[name].to(torch.complex64)
+        w = net[name].to(_complex(net))
         return torch.einsum("nyx,yxcm,nc->nm", turns(w.shape[0], wy, wx, orders), w, x)
 
     total = net.config["alpha"]
@@ -187,7 +192,7 @@ def gain(net, wave, mix=None, lowpass=True):
         r = np.arange(min(2 * len(orders), n // 2 + 1))
         turned = np.exp(2j * math.pi * r[:, None] * np.arange(n) / n)
         many = np.where((r == 0) | (2 * r == n), 1, 2)[:, None]
-        series_q = torch.einsum("rp,pf->rf", onto(turned.conj() * many / n), q.to(torch.complex64))
+        series_q = torch.einsum("rp,pf->rf", onto(turned.conj() * many / n), q.to(_complex(net)))
         # Energies turn twice as fast as the wave.
         gates = torch.einsum("rp,rj->pj", onto(turned), filtered(series_q, f"N.{l}", 2 * wy, 2 * wx, r)).real
         if l:
@@ -201,7 +206,7 @@ def gain(net, wave, mix=None, lowpass=True):
 def worst(net, wave, turns=TURNS):
     """The mixture of planes of the largest gain, by a power iteration on the form that the open gates
     make of it."""
-    mix = torch.from_numpy(wave.mix).to(torch.complex64).to(next(net.parameters()).device)
+    mix = torch.from_numpy(wave.mix).to(_complex(net)).to(next(net.parameters()).device)
     if len(mix) == 1:
         return mix
     for _ in range(turns):
