@@ -28,12 +28,8 @@ func TestMismatch(t *testing.T) {
 		{"denoise", "15/255", "denoise", "30/255"},
 	}
 	for _, name := range []string{"still-life-gray", "still-life"} {
-		clean, err := imageio.Read(filepath.Join("..", "..", "assets", "images", name+".png"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		dir := t.TempDir()
-		truth := save(t, filepath.Join(dir, "truth.png"), square(clean, 80, 60, 96))
+		truth := stillLife(t, dir, name, 96)
 		for _, c := range cases {
 			measured := filepath.Join(dir, "measured.png")
 			must(t, "degrade", "--force", "--bits", "16", "--seed", "1", "--operator", c.was, "--noise", c.noise, truth, "-o", measured)
@@ -54,12 +50,8 @@ func TestMismatch(t *testing.T) {
 // says so; not where a strength is asked for.
 func TestContradictedBlur(t *testing.T) {
 	slow(t)
-	clean, err := imageio.Read(filepath.Join("..", "..", "assets", "images", "still-life-gray.png"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	truth, measured, out := save(t, filepath.Join(dir, "truth.png"), square(clean, 80, 60, 128)), filepath.Join(dir, "measured.npy"), filepath.Join(dir, "out.npy")
+	truth, measured, out := stillLife(t, dir, "still-life-gray", 128), filepath.Join(dir, "measured.npy"), filepath.Join(dir, "out.npy")
 	must(t, "degrade", "--seed", "1", "--operator", "blur:gaussian,sigma=1", "--noise", "0.004", truth, "-o", measured)
 	args := []string{"restore", "--json", "--force", "--operator", "blur:gaussian,sigma=2.5", "--noise", "0.004", measured, "-o", out}
 	r := asJSON[restored](t, must(t, args...))
@@ -79,12 +71,8 @@ func TestContradictedBlur(t *testing.T) {
 // the high frequencies by which it could be measured, is better for undoing the blur.
 func TestBlurredJPEG(t *testing.T) {
 	slow(t)
-	clean, err := imageio.Read(filepath.Join("..", "..", "assets", "images", "still-life-gray.png"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	truth := save(t, filepath.Join(dir, "truth.png"), square(clean, 80, 60, 128))
+	truth := stillLife(t, dir, "still-life-gray", 128)
 	for _, c := range []struct {
 		spec, noise, quality string
 	}{
@@ -104,6 +92,12 @@ func TestBlurredJPEG(t *testing.T) {
 			t.Errorf("%v: %.2f dB from %.2f", c, r.PSNR, r.Input)
 		}
 	}
+}
+
+// stillLife saves the square of side n of a picture of assets/images in dir.
+func stillLife(t *testing.T, dir, name string, n int) string {
+	t.Helper()
+	return save(t, filepath.Join(dir, "truth.png"), square(load(t, filepath.Join("..", "..", "assets", "images", name+".png")), 80, 60, n))
 }
 
 // square is the square of side n at a row and column.

@@ -75,15 +75,16 @@ func (p *Plan) decideLight() error {
 	return nil
 }
 
-// inLight is the plan in linear light where the light was to be found, samples were clipped, and
-// the solution s in the numbers as they are contradicts the blur; else nil. The parts of a picture with the highest
-// contrast, by which the light is chosen, are then those of clipped lamps, which say little.
+// inLight is the plan in linear light where the light was to be found, samples were clipped,
+// and the solution s in the numbers as they are contradicts the blur; else nil. The part of
+// the picture with the highest contrast, by which the light was chosen, is then that of
+// clipped lamps, which say little.
 func (p *Plan) inLight(s solution) *Plan {
 	if p.Light != LightNumbers || p.LightLine == "" || !p.Saturated || s.plan.Strength < 0.99*strongest || !s.plan.raised {
 		return nil
 	}
 	q := *p
-	q.Light, q.LightLine = LightLinear, "linear, tried because the numbers as they are contradict the blur"
+	q.Light = LightLinear
 	return &q
 }
 

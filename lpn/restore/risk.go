@@ -97,8 +97,7 @@ const certain = 1.1
 
 // missed is what the variance of correlated noise is over that of its estimate: more
 // than 1 where there is plenty of it, which is clipped in the dark, or where it is surely that of
-// a sensor. Fitted on simulated
-// camera images.
+// a sensor. Fitted on simulated camera images.
 func (p *Plan) missed() float64 {
 	return 1 + 0.4*max(min(max((255*p.deviation-10.8)/1.2, 0), 1), p.sensor)
 }

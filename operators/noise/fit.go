@@ -227,10 +227,11 @@ const (
 )
 
 // texture is how much speaks for texture where the same could be correlated noise, from 0 to
-// 1, and independent how sure it is that it is none. quality is that of JPEG, 0 of another file. An even texture, as that of gravel or grass, has as much energy in most blocks as in the
-// quietest ones and passes for noise; but light and dark are the same in all channels,
-// where those of a sensor have noise of their own, and the energies of its blocks spread
-// more than those of Gaussian noise, of which a sum of n squares has the deviation
+// 1, and independent how sure it is that it is none. quality is that of JPEG, 0 of another
+// file. An even texture, as that of gravel or grass, has as much energy in most blocks as
+// in the quietest ones and passes for noise; but light and dark are the same in all
+// channels, where those of a sensor have noise of their own, and the energies of its blocks
+// spread more than those of Gaussian noise, of which a sum of n squares has the deviation
 // sqrt(2/n) of its mean.
 func (f *fit) texture(ps []patch, quality int) (texture, independent float64) {
 	of := quiet

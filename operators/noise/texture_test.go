@@ -1,6 +1,11 @@
 package noise
 
 import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -53,4 +58,34 @@ func TestNoiseOnTexture(t *testing.T) {
 		t.Errorf("%s, independent %.2f", e.Line, e.Independent)
 	}
 	near(t, "deviation", e.Deviation, math.Sqrt(sum), 0.3)
+}
+
+// Nor is it after JPEG, whose rule is another.
+func TestTextureInJPEG(t *testing.T) {
+	for _, channels := range []int{1, 3} {
+		for _, quality := range []int{70, 85, 95} {
+			x := gravel(channels, 1, 8, rand.New(rand.NewPCG(1, 3)))
+			picture := image.Image(image.NewGray(image.Rect(0, 0, x.W, x.H)))
+			if channels == 3 {
+				picture = image.NewRGBA(picture.Bounds())
+			}
+			for y := range x.H {
+				for c := range x.W {
+					level := func(k int) uint8 { return uint8(math.Round(255 * float64(x.At(k%channels, y, c)))) }
+					picture.(draw.Image).Set(c, y, color.RGBA{level(0), level(1), level(2), 255})
+				}
+			}
+			var b bytes.Buffer
+			if err := jpeg.Encode(&b, picture, &jpeg.Options{Quality: quality}); err != nil {
+				t.Fatal(err)
+			}
+			stored, err := jpeg.Decode(&b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e := Find(operators.FromImage(stored), Hints{Quality: quality}); e.Correlated || e.White > 2./255 {
+				t.Errorf("%d channels, quality %d: %s", channels, quality, e.Line)
+			}
+		}
+	}
 }
