@@ -24,6 +24,13 @@ func TestMismatch(t *testing.T) {
 		{gauss, "0.01", "blur:gaussian,sigma=3.2", "0.01"},
 		{motion, "0.01", "blur:motion,length=18,angle=30", "0.01"},
 		{"blur:disk,radius=2", "0.004", "blur:disk,radius=4", "0.004"},
+		// With little noise the residual of a wrong kernel is noise, too.
+		{motion, "0.002", "blur:motion,length=9,angle=15", "auto"},
+		{motion, "0.002", "blur:motion,length=9,angle=60", "auto"},
+		{motion, "0.002", "blur:motion,length=5,angle=30", "auto"},
+		{motion, "0.002", gauss, "auto"},
+		{gauss, "0.002", "blur:gaussian,sigma=2", "auto"},
+		{"blur:disk,radius=3", "0.002", "blur:disk,radius=3.5", "auto"},
 		{"denoise", "25/255", "denoise", "12.5/255"},
 		{"denoise", "15/255", "denoise", "30/255"},
 	}
@@ -39,7 +46,7 @@ func TestMismatch(t *testing.T) {
 			}](t, must(t, "restore", "--json", "--force", "--operator", c.told, "--noise", c.toldNoise, "--reference", truth, measured,
 				"-o", filepath.Join(dir, "restored.png")))
 			t.Logf("%s: %s, %s restored as %s, %s: %+.2f dB", name, c.was, c.noise, c.told, c.toldNoise, r.PSNR-r.Input)
-			if r.PSNR-r.Input < -1.5 {
+			if r.PSNR-r.Input < -1.2 {
 				t.Errorf("%s: %s, %s restored as %s, %s: %.2f dB from %.2f", name, c.was, c.noise, c.told, c.toldNoise, r.PSNR, r.Input)
 			}
 		}

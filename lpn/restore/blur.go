@@ -2,8 +2,10 @@ package restore
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lpn-imaging/lpn/lpn/blind"
 	"github.com/lpn-imaging/lpn/operators"
@@ -51,26 +53,40 @@ const foundFall = 1e-3
 
 // doubtBlur makes the picture itself the result where the restoration by a blur that was
 // found in it is suspect, or one that was given is contradicted: nobody is to be left with
-// less than before.
+// less than before. implausible says that no image looks like the result.
 // It also says that a blur was found and not undone.
-func (p *Plan) doubtBlur(r *Result) {
+func (p *Plan) doubtBlur(r *Result, implausible bool) {
 	if p.Blur != nil && p.policy.alone && p.Blur.Kind != blind.Sharp {
 		r.Note = strings.TrimSuffix("the blur is not known well enough to be undone; "+r.Note, "; ")
 	}
-	if r.Suspect == "" || p.policy.alone || p.Blur == nil && !p.contradicted(r) {
+	if r.Suspect == "" || p.policy.alone || p.Blur == nil && !p.contradicted(r, implausible) {
 		return
 	}
-	r.Image, r.X, r.LeftAlone = p.given(p.problem.Y.Clone()), nil, true
-	r.Note = "left as it is: " + r.Suspect
+	p.leave(r)
 	if p.Blur != nil {
 		r.Suspect = ""
 	}
+}
+
+// leave makes the picture itself the result, because that is suspect.
+func (p *Plan) leave(r *Result) {
+	r.Image, r.X, r.LeftAlone = p.given(p.problem.Y.Clone()), nil, true
+	r.Note = "left as it is: " + r.Suspect
 	r.Certified, r.Uncertified = false, "the result is the picture as it was, no minimiser"
 }
 
+// refused is the result where the picture speaks against the blur before anything is undone.
+func (p *Plan) refused(why string, start time.Time) Result {
+	r := Result{Suspect: why, Strength: p.Strength, Seconds: time.Since(start).Seconds(), plan: p}
+	r.Converged, r.Reason, r.Objective = true, "nothing was undone", math.NaN()
+	p.leave(&r)
+	return r
+}
+
 // contradicted reports whether a blur that was given cannot be that of the picture: at the
-// largest strength there is the residual still is no noise.
-func (p *Plan) contradicted(r *Result) bool {
+// largest strength there is the residual still is no noise, or at a larger one than the noise
+// asks for no image looks like the result.
+func (p *Plan) contradicted(r *Result, implausible bool) bool {
 	frame := operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW}
-	return p.policy.deblurs && p.raised && r.Strength >= 0.99*strongest && p.problem.Y.Shape == frame
+	return p.policy.deblurs && p.raised && (r.Strength >= 0.99*strongest || implausible) && p.problem.Y.Shape == frame
 }

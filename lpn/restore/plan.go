@@ -106,6 +106,7 @@ type Plan struct {
 	sensor    float64         // noise.Estimate.Independent of it
 	untreated operators.Image // y on its own scale
 	free      bool            // the strength may be raised where the result is implausible
+	refusal   string          // why the blur is not undone, once a plan in windows is settled
 	raised    bool            // and has been
 	gentle    bool            // an image that loses more than noise is denoised less
 	careful   bool            // a result that strains the file gives way to the decoded picture

@@ -72,6 +72,9 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 		return p.solveWindows(ctx, progress)
 	}
 	start := time.Now()
+	if why := p.foreign(); why != "" {
+		return p.refused(why, start), ctx.Err()
+	}
 	y, truth := p.problem.Y, p.problem.Truth
 	minimise := func(p *Plan, y operators.Image) (solvers.Result, error) {
 		return p.minimise(ctx, p.a, y, p.psi, truth, func(it solvers.Iterate) {
@@ -99,7 +102,7 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 			return out, err
 		}
 	}
-	s.plan.doubtBlur(&out)
+	s.plan.doubtBlur(&out, s.plan.implausible(s.examination, p.expectedBy(s.examination, y.Pix)) != "")
 	out.Seconds = time.Since(start).Seconds()
 	return out, nil
 }
@@ -240,6 +243,9 @@ func (p *Plan) raise(s solution, before Range) (factor float64, why string) {
 	}
 	if excess := s.ratio() / math.Sqrt(used); excess > unexplained {
 		return min(excess*excess, strongest/q.Strength), fmt.Sprintf("the residual is %.3g times the noise", s.ratio())
+	}
+	if s.echo < leastEcho {
+		return min(8, strongest/q.Strength), "the result has waves that the blur hides"
 	}
 	return 1, ""
 }

@@ -28,6 +28,8 @@ type examination struct {
 	// loudest is the mean power of r over the level in the ring of frequencies where that
 	// is largest; 0: unknown. A strength is chosen by it; sums over windows do not have it.
 	loudest float64
+	// echo is the correlation of the spectrum of x with that of the blur; 0: unknown. As loudest.
+	echo float64
 }
 
 func newExamination() examination {
@@ -46,13 +48,13 @@ func (e *examination) add(f examination) {
 	e.kept += f.kept
 }
 
-// numbers are the fields but loudest, for a file; examinationOf takes them back.
+// numbers are the fields but loudest and echo, for a file; examinationOf takes them back.
 func (e examination) numbers() [10]float64 {
 	return [...]float64{e.samples, e.energy, e.along, e.neighbours, e.lo, e.hi, e.prior, e.plain, e.moved, e.kept}
 }
 
 func examinationOf(v [10]float64) examination {
-	return examination{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], 0}
+	return examination{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], 0, 0}
 }
 
 // ratio is the root mean square of the residual in units of the level.
@@ -97,6 +99,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 		e.images(y.Shape, residual)
 		if p.policy.deblurs {
 			e.loudest = loudest(y.Shape, residual)
+			e.echo = p.echoOf(r.X, a.Domain())
 		}
 	} else {
 		line := make([]float32, len(y.Pix))
@@ -143,11 +146,9 @@ func loudest(s operators.Shape, read func(dst []float32, at int)) float64 {
 	if s.H < n || s.W < n {
 		return 0
 	}
-	var window [n]float32
-	energy := 0.0
-	for i := range window {
-		window[i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/n))
-		energy += float64(window[i]) * float64(window[i])
+	window, energy := hann(n), 0.0
+	for _, v := range window {
+		energy += float64(v) * float64(v)
 	}
 	fft, pix, freq := kernel.NewFFT2(n, n), make([]float32, n*n), make([]complex64, n*half)
 	var power, count [rings]float64
@@ -227,9 +228,10 @@ const (
 	// white noise.
 	mostCorrelated = 0.5
 	// mostBeyond is how far beyond black and white a result may go that the
-	// measurement does not ask for, in parts of the range. Where a blur with noise is
-	// undone by the right operator it is at most 0.2.
-	mostBeyond, mostBeyondBlur = 0.6, 0.35
+	// measurement does not ask for, in parts of the range; mostBeyondBlur where a blur was
+	// undone, which by the right operator gives 0.2 at most, and mostBeyondLight where that was in
+	// linear light with noise, whose dark goes further.
+	mostBeyond, mostBeyondBlur, mostBeyondLight = 0.6, 0.28, 0.35
 	// fewest is the number of samples below which nothing is concluded from sums over them.
 	fewest = 256
 )
@@ -249,8 +251,11 @@ func (p *Plan) implausible(e examination, before Range) string {
 
 // mostBeyond is how far beyond a result may go.
 func (p *Plan) mostBeyond() float64 {
-	if p.noisyBlur() {
+	switch {
+	case p.policy.deblurs && p.Light != LightLinear:
 		return mostBeyondBlur
+	case p.noisyBlur():
+		return mostBeyondLight
 	}
 	return mostBeyond
 }

@@ -101,6 +101,9 @@ func (p *Plan) solveWindows(ctx context.Context, see func(Progress)) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
+	if p.refusal != "" {
+		return p.refused(p.refusal, start), ctx.Err()
+	}
 	r, err := p.Join(func(yield func(Core, error) bool) {
 		for k := range n {
 			if c, err := p.solveCore(ctx, k, at(k)); !yield(c, err) || err != nil {
@@ -183,7 +186,7 @@ type coreBytes struct {
 // not there.
 func (p *Plan) Join(cores iter.Seq2[Core, error]) (Result, error) {
 	m := operators.NewImage(operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW})
-	out, seen, err := p.join(cores, func(c Core) error {
+	out, seen, before, err := p.join(cores, func(c Core) error {
 		c.keep(m, 0)
 		return nil
 	})
@@ -191,10 +194,14 @@ func (p *Plan) Join(cores iter.Seq2[Core, error]) (Result, error) {
 		return out, err
 	}
 	out.Image = p.given(m)
-	if p.strained(seen) {
+	switch {
+	case p.strained(seen):
 		return out, p.giveWay(&out)
+	case p.refusal != "":
+		out = p.refused(p.refusal, time.Now())
+	default:
+		p.doubtBlur(&out, p.implausible(seen, before) != "")
 	}
-	p.doubtBlur(&out)
 	return out, nil
 }
 
@@ -213,7 +220,7 @@ func (p *Plan) JoinRows(cores iter.Seq2[Core, error], put func(rows operators.Im
 		band = operators.Image{}
 		return put(rows)
 	}
-	out, seen, err := p.join(cores, func(c Core) error {
+	out, seen, _, err := p.join(cores, func(c Core) error {
 		if c.at.Empty() { // all of it in the margin around the frame
 			return nil
 		}
@@ -240,8 +247,9 @@ func (p *Plan) JoinRows(cores iter.Seq2[Core, error], put func(rows operators.Im
 	return out, err
 }
 
-// join calls keep with the cores, and says what the whole came to.
-func (p *Plan) join(cores iter.Seq2[Core, error], keep func(Core) error) (Result, examination, error) {
+// join calls keep with the cores, and says what the whole came to, and the range that the
+// measurement speaks for.
+func (p *Plan) join(cores iter.Seq2[Core, error], keep func(Core) error) (Result, examination, Range, error) {
 	var out Result
 	out.Converged, out.Objective = true, math.NaN()
 	n := p.windows()
@@ -257,7 +265,7 @@ func (p *Plan) join(cores iter.Seq2[Core, error], keep func(Core) error) (Result
 			err = keep(c)
 		}
 		if err != nil {
-			return out, seen, err
+			return out, seen, measured, err
 		}
 		r := c.report
 		seen.add(examinationOf(r.Seen))
@@ -274,15 +282,16 @@ func (p *Plan) join(cores iter.Seq2[Core, error], keep func(Core) error) (Result
 		done++
 	}
 	if done != n {
-		return out, seen, fmt.Errorf("restore: %d of %d cores", done, n)
+		return out, seen, measured, fmt.Errorf("restore: %d of %d cores", done, n)
 	}
-	out.Strength, out.Suspect = p.Strength, p.verdict(seen, p.expectedOf(measured))
+	before := p.expectedOf(measured)
+	out.Strength, out.Suspect = p.Strength, p.verdict(seen, before)
 	p.sayLeftAlone(&out)
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
 		out.Uncertified = fmt.Sprintf("solved in %d windows: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
 	}
-	return out, seen, nil
+	return out, seen, before, nil
 }
 
 // spans are the rows and columns of windows.
@@ -327,11 +336,15 @@ func (p *Plan) settled(ctx context.Context, see func(solvers.Iterate)) (*Plan, e
 	if !p.options.Discrepancy && !p.free && !(p.treatment != nil && p.Estimated && p.gentle) {
 		return p, nil
 	}
+	middle := *p
+	if middle.refusal = p.foreign(); middle.refusal != "" {
+		middle.free = false
+		return &middle, nil
+	}
 	a, part, err := p.window(rows[len(rows)/2], cols[len(cols)/2])
 	if err != nil {
 		return p, err
 	}
-	middle := *p
 	if middle.psi, err = p.potential(a.Domain()); err != nil {
 		return p, err
 	}
