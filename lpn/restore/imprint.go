@@ -331,7 +331,8 @@ func (p *Plan) tileFor(s operators.Shape) int {
 const (
 	// mostForeign is how many times the misfit without a blur that with the blur may be. Of 1,700
 	// pictures of 192x192, photographs, scans and drawings, with 17 right kernels and noise of 0.002
-	// to 0.03 it was more in five, four of them hardly with any detail or blurred before; wrong kernels have up to 5.
+	// to 0.03 it was more in eight at most, of four pictures with hardly any detail or blurred
+	// before; wrong kernels have up to 5.
 	mostForeign = 1.04
 	// sureForeign is by how much the misfit must be larger, for each frequency: where noise hides the
 	// scene, both are the scatter of the powers.
