@@ -10,11 +10,11 @@ package atomicfile
 
 import (
 	"bufio"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -107,9 +107,7 @@ func Reason(err error) error {
 // the user's umask gives (os.CreateTemp would keep it private).
 func tempBeside(path string) (*os.File, error) {
 	for {
-		var b [6]byte
-		rand.Read(b[:])
-		name := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+hex.EncodeToString(b[:])+".tmp")
+		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%012x.tmp", filepath.Base(path), rand.Uint64()>>16))
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if !errors.Is(err, os.ErrExist) {
 			return f, err

@@ -1,9 +1,8 @@
 package restore
 
 import (
-	"bytes"
 	"context"
-	"encoding/gob"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -151,34 +150,59 @@ type coreReport struct {
 	Measured                    Range       // the least and the largest sample of its measurement
 }
 
+// coreHead is what a core's bytes begin with, in little-endian order. The two strings of the report
+// and the samples follow.
+type coreHead struct {
+	Window                      int64
+	At                          [4]int64 // left, top, right and bottom in the frame
+	Shape                       [3]int64
+	Iterations                  int64
+	Converged, Certified, Exact bool
+	Seen                        [10]float64
+	Measured                    Range
+	Uncertified, Reason         int64 // lengths in bytes
+}
+
 // MarshalBinary writes all of the core.
 func (c Core) MarshalBinary() ([]byte, error) {
-	var b bytes.Buffer
-	err := gob.NewEncoder(&b).Encode(coreBytes{c.Window, c.at, c.pix.Shape, c.pix.Pix, c.report})
-	return b.Bytes(), err
+	r, m := c.report, c.pix
+	b, err := binary.Append(nil, binary.LittleEndian, coreHead{
+		int64(c.Window), [4]int64{int64(c.at.Min.X), int64(c.at.Min.Y), int64(c.at.Max.X), int64(c.at.Max.Y)},
+		[3]int64{int64(m.C), int64(m.H), int64(m.W)}, int64(r.Iterations), r.Converged, r.Certified, r.Exact,
+		r.Seen, r.Measured, int64(len(r.Uncertified)), int64(len(r.Reason)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return binary.Append(append(append(b, r.Uncertified...), r.Reason...), binary.LittleEndian, m.Pix)
 }
 
 // UnmarshalBinary reads what MarshalBinary wrote.
 func (c *Core) UnmarshalBinary(data []byte) error {
-	var b coreBytes
-	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&b); err != nil {
+	var h coreHead
+	n, err := binary.Decode(data, binary.LittleEndian, &h)
+	if err != nil {
 		return fmt.Errorf("restore: core: %w", err)
 	}
-	s := b.Shape
-	if s.C < 0 || s.H != b.At.Dy() || s.W != b.At.Dx() || s.H < 0 || s.W < 0 || s.Len() != len(b.Pix) {
-		return fmt.Errorf("restore: core: %d samples of a shape %v at %v", len(b.Pix), s, b.At)
+	data = data[n:]
+	s := operators.Shape{C: int(h.Shape[0]), H: int(h.Shape[1]), W: int(h.Shape[2])}
+	at := image.Rect(int(h.At[0]), int(h.At[1]), int(h.At[2]), int(h.At[3]))
+	left := int64(len(data))
+	bad := h.Uncertified < 0 || h.Uncertified > left || h.Reason < 0 || h.Reason > left-h.Uncertified
+	pix := left - h.Uncertified - h.Reason
+	most := int(left) // of each product, so that none overflows
+	bad = bad || pix%4 != 0 || s.C < 0 || s.H != at.Dy() || s.W != at.Dx() || s.H < 0 || s.W < 0 ||
+		max(s.C, s.H, s.W) > most || s.W > 0 && s.C*s.H > most
+	if bad || int64(s.C*s.H*s.W) != pix/4 {
+		return fmt.Errorf("restore: core: %d bytes of a shape %v at %v", left, s, at)
 	}
-	*c = Core{b.Window, b.At, operators.Image{Shape: s, Pix: b.Pix}, b.Report}
+	words, reason := string(data[:h.Uncertified]), string(data[h.Uncertified:h.Uncertified+h.Reason])
+	m := operators.NewImage(s)
+	if _, err := binary.Decode(data[h.Uncertified+h.Reason:], binary.LittleEndian, m.Pix); err != nil {
+		return fmt.Errorf("restore: core: %w", err)
+	}
+	*c = Core{int(h.Window), at, m, coreReport{int(h.Iterations), h.Converged, h.Certified, h.Exact, words, reason, h.Seen, h.Measured}}
 	return nil
-}
-
-// coreBytes is a Core in a file.
-type coreBytes struct {
-	Window int
-	At     image.Rectangle
-	Shape  operators.Shape
-	Pix    []float32
-	Report coreReport
 }
 
 // Join puts all cores of a settled plan together, which come in the order of their
