@@ -490,7 +490,7 @@ func TestTraceOfEverySolver(t *testing.T) {
 	for _, solver := range []string{"bpg", "pgd", "apgd", "admm", "hqs", "drs"} {
 		trace, drawing := filepath.Join(dir, solver+".csv"), filepath.Join(dir, solver+".png")
 		r := asJSON[restored](t, must(t, "restore", "--json", "--prior", prior(t), "--operator", "blur:gaussian,sigma=1", "--noise", "0.05",
-			"--solver", solver, "--iters", "12", "--reference", truth, "--trace", trace, "--plot", drawing, y, "-o", filepath.Join(dir, solver+".tif")))
+			"--solver", solver, "--strength", "1", "--iters", "12", "--reference", truth, "--trace", trace, "--plot", drawing, y, "-o", filepath.Join(dir, solver+".tif")))
 		if p := load(t, drawing); p.W < 300 || p.H < 300 {
 			t.Errorf("%s: plot of %v", solver, p.Shape)
 		}

@@ -442,6 +442,58 @@ func (g *grid) above(least float64, powers, gains []float64) (k, p []float64) {
 	return k, p
 }
 
+// hidden is the deviation of the noise at frequencies that a blur of some gains hides, by powers P in rings of
+// middle frequencies, which JPEG leaves alone longer than the highest:
+//
+//	N = 10% quantile of P - S K where K < 0.01,  S = median of P/K where K > 0.03.
+//
+// It is 0 where the blur hides few of them.
+func (g grid) hidden(powers, gains []float64) float64 {
+	const slow, fast, fewest = 0.2, 0.33, 30 // cycles a pixel
+	var scene, noise []float64
+	each := func(f func(power, gain float64)) {
+		for i, t := range g.terms {
+			if r := 0.15 * math.Exp(1.2*t[1]); r > slow && r < fast {
+				f(powers[i], gains[i])
+			}
+		}
+	}
+	each(func(power, gain float64) {
+		if gain > 0.03 {
+			scene = append(scene, power/gain)
+		}
+	})
+	seen := 0.0
+	if len(scene) > 0 {
+		slices.Sort(scene)
+		seen = scene[len(scene)/2]
+	}
+	each(func(power, gain float64) {
+		if gain < 0.01 {
+			noise = append(noise, max(0, power-seen*gain))
+		}
+	})
+	if len(noise) < fewest {
+		return 0
+	}
+	slices.Sort(noise)
+	return math.Sqrt(1.1 * noise[len(noise)/10]) // the quantile is a little below the mean
+}
+
+// hiddenNoise is hidden of the plan's measurement and blur; 0 where it is not known.
+func (p *Plan) hiddenNoise() float64 {
+	n := p.tileFor(p.problem.Y.Shape)
+	if n == 0 {
+		return 0
+	}
+	g := newGrid(n)
+	gains, powers := g.gains(p.Operator), g.powers(p.problem.Y, true)
+	if gains == nil || powers == nil {
+		return 0
+	}
+	return g.hidden(powers, gains)
+}
+
 // leastEcho is the least echo of a blur in a result, below which it is regularised more. By the right blur
 // it was -0.3 to 0.5.
 const leastEcho = -0.2

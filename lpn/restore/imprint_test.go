@@ -138,3 +138,33 @@ func TestNoGains(t *testing.T) {
 		t.Error("gains of a blur that is not there")
 	}
 }
+
+// TestHidden: the noise of a scene seen through a blur is found at the frequencies that it hides.
+func TestHidden(t *testing.T) {
+	g := newGrid(64)
+	rng := rand.New(rand.NewPCG(9, 10))
+	for _, text := range []string{"blur:motion,length=9,angle=30", "blur:gaussian,sigma=1.6", "blur:disk,radius=3"} {
+		sp, err := operators.ParseSpec(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gains := g.gains(sp)
+		for _, noise := range []float64{0.005, 0.02} {
+			powers := make([]float64, len(gains))
+			for i, k := range gains {
+				r := 0.15 * math.Exp(1.2*g.terms[i][1])
+				powers[i] = (1e-4/(r*r)*k + noise*noise) * math.Exp(0.1*rng.NormFloat64())
+			}
+			if got := g.hidden(powers, gains); got < 0.8*noise || got > 1.15*noise {
+				t.Errorf("%s: noise %v, want %v", text, got, noise)
+			}
+		}
+	}
+	few := make([]float64, len(g.at))
+	for i := range few {
+		few[i] = 1
+	}
+	if got := g.hidden(few, few); got != 0 {
+		t.Errorf("noise %v where nothing is hidden", got)
+	}
+}

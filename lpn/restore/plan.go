@@ -255,6 +255,11 @@ func (p *Plan) decideNoise() error {
 		if r := p.rounding(); r > p.Level {
 			p.Level, p.NoiseLine = r, fmt.Sprintf("what jpeg of quality %d took, more than the noise that is seen", p.problem.Hints.Quality)
 		}
+		if p.problem.Hints.Quality != 0 && p.policy.deblurs {
+			if level := math.Hypot(p.rounding(), uneven*p.hiddenNoise()); level > p.Level {
+				p.Level, p.NoiseLine = level, fmt.Sprintf("noise of about %.3g, by what jpeg of quality %d took and the frequencies that the blur hides", level*p.Range.span(), p.problem.Hints.Quality)
+			}
+		}
 		if b := p.Blur; b != nil && b.Noise > p.Level*p.Range.span() {
 			p.Level = b.Noise / p.Range.span()
 			p.NoiseLine = fmt.Sprintf("noise of %.3g in the flattest parts, more than at the highest frequencies, which a compressed file drops", b.Noise)
@@ -270,6 +275,11 @@ func (p *Plan) decideNoise() error {
 	}
 	return nil
 }
+
+// uneven is how much more noise than what a blur hides the picture of a JPEG file has, which is louder at the low
+// frequencies: of 12 pictures, two blurs, three levels of noise and two qualities the mean gain was 2.93 dB with 1,
+// 3.07 with 1.4 and 3.02 with 2.
+const uneven = 1.4
 
 // smallImage is the number of pixels below which there may be no part of an image to
 // measure the noise of every brightness by. Below the deviation leastNoise, or the white
