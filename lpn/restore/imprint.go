@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/mat"
+
 	"github.com/lpn-imaging/lpn/internal/kernel"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/solvers"
@@ -238,38 +240,25 @@ func (g grid) misfit(powers, gains []float64, noise float64) float64 {
 
 // least is the c that makes the sum over frequencies of weight (left - slope sum_k c_k terms_k)^2 least.
 func (g grid) least(row func(i int) (slope, left, weight float64)) (c [smoothTerms]float64) {
-	var m [smoothTerms][smoothTerms]float64
+	const n = smoothTerms
+	normal, right := make([]float64, n*n), make([]float64, n)
 	for i, t := range g.terms {
 		slope, left, weight := row(i)
 		for k := range t {
 			f := weight * slope * t[k]
-			c[k] += f * left
-			for l := range k + 1 {
-				m[k][l] += f * slope * t[l]
+			right[k] += f * left
+			for l := k; l < n; l++ {
+				normal[k*n+l] += f * slope * t[l]
 			}
 		}
 	}
-	for k := range m { // Cholesky's factor, and the two triangular systems
-		m[k][k] += 1e-6
-		for l := range k + 1 {
-			for j := range l {
-				m[k][l] -= m[k][j] * m[l][j]
-			}
-			if l < k {
-				m[k][l] /= m[l][l]
-			}
-		}
-		m[k][k] = math.Sqrt(m[k][k])
-		for j := range k {
-			c[k] -= m[k][j] * c[j]
-		}
-		c[k] /= m[k][k]
+	for k := range n {
+		normal[k*n+k] += 1e-6
 	}
-	for k := smoothTerms - 1; k >= 0; k-- {
-		for j := k + 1; j < smoothTerms; j++ {
-			c[k] -= m[j][k] * c[j]
-		}
-		c[k] /= m[k][k]
+	var cholesky mat.Cholesky
+	if cholesky.Factorize(mat.NewSymDense(n, normal)) {
+		// The error says only that the matrix is nearly singular: terms that are hardly there.
+		_ = cholesky.SolveVecTo(mat.NewVecDense(n, c[:]), mat.NewVecDense(n, right))
 	}
 	return c
 }
