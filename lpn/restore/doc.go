@@ -36,6 +36,14 @@
 // [ChooseJPEG] decides from the tables and the noise whether to restore a file in this
 // way, to denoise it, or to leave it as it is.
 //
+// # Doubt
+//
+// A blur that was given may not be that of the picture. With little noise its residual is
+// noise all the same. So the spectrum of the picture is asked first. Where that speaks
+// against the blur, or the result is still suspect at a larger strength, the picture is
+// left as it is and [Result.Suspect] has the reason. A strength that was asked for
+// (Options.Strength) is taken as it is.
+//
 // # Memory
 //
 // A problem that is too large for the memory is cut into overlapping windows if its
