@@ -3,6 +3,7 @@ package restore
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"math"
 	"math/rand/v2"
@@ -279,4 +280,24 @@ func taken(parts iter.Seq[denoised]) (smooth, rough float64) {
 		rough += blocks[len(blocks)-1-i].taken / float64(n)
 	}
 	return smooth, rough
+}
+
+// overstated is a remark on a level of white noise that was given and is much more than the picture
+// shows in its middle: so much smoothing takes detail, too. It is "" where the two agree, and where noise is
+// not looked for: in JPEG files, which drop the frequencies that show it.
+func (p *Plan) overstated() string {
+	const side, small, least = 1024, 64, 0.6
+	y := p.problem.Y
+	if min(y.H, y.W) < small { // hardly a part to measure it by
+		return ""
+	}
+	if !p.policy.alone || p.problem.Noise == nil || p.Estimated || !white(p.NoiseModel) || p.Lambda == 0 || p.source != nil || p.problem.Hints.Quality != 0 {
+		return ""
+	}
+	seen := noise.FindWhite(Centre(p.known(), min(y.H, side), min(y.W, side)))
+	if seen > least*p.Level {
+		return ""
+	}
+	unit := p.Range.span()
+	return fmt.Sprintf("the picture shows noise of about %.2g, not the %.2g that was given: detail may go with it", seen*unit, p.Level*unit)
 }

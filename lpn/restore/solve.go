@@ -97,6 +97,9 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	out.Suspect = s.plan.verdict(s.examination, p.expectedBy(s.examination, y.Pix))
 	out.Note = s.note
 	s.plan.sayLeftAlone(&out)
+	if out.Note == "" {
+		out.Note = p.overstated()
+	}
 	if p.strained(s.examination) {
 		if err := p.giveWay(&out); err != nil {
 			return out, err

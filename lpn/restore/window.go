@@ -311,6 +311,9 @@ func (p *Plan) join(cores iter.Seq2[Core, error], keep func(Core) error) (Result
 	before := p.expectedOf(measured)
 	out.Strength, out.Suspect = p.Strength, p.verdict(seen, before)
 	p.sayLeftAlone(&out)
+	if out.Note == "" {
+		out.Note = p.overstated()
+	}
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
 		out.Uncertified = fmt.Sprintf("solved in %d windows: each is certified, but together they minimise the objective only up to the influence of the cuts", n)
