@@ -85,9 +85,11 @@ func (p *Plan) refused(why string, start time.Time) Result {
 
 // contradicted reports whether a blur that was given cannot be that of the picture: at a larger strength
 // than the noise asks for the result is still suspect. A JPEG file's noise has residuals that are,
-// too, by the right blur; there no image must look like the result, or the strength be the largest there is.
+// too, by the right blur, and so have clipped lamps in linear light; there no image must look like the
+// result, or the strength be the largest there is.
 func (p *Plan) contradicted(r *Result, implausible bool) bool {
 	frame := operators.Shape{C: p.Scene.C, H: p.FrameH, W: p.FrameW}
-	sure := p.problem.Hints.Quality == 0 || implausible || r.Strength >= 0.99*strongest
+	lamps := p.Saturated && p.Light == LightLinear
+	sure := p.problem.Hints.Quality == 0 && !lamps || implausible || r.Strength >= 0.99*strongest
 	return p.policy.deblurs && p.raised && sure && p.problem.Y.Shape == frame
 }
