@@ -2,11 +2,14 @@ package restore_test
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/lpn/restore"
+	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 )
 
@@ -27,5 +30,38 @@ func TestOverstated(t *testing.T) {
 		if got := strings.Contains(r.Note, "that was given"); got != want {
 			t.Errorf("noise of 0.06 given as %v: note %q", given, r.Note)
 		}
+	}
+}
+
+// TestThinLights: lines that are brighter than all of a blurred measurement are no sign of a wrong blur, where
+// nothing says what white is.
+func TestThinLights(t *testing.T) {
+	sp, err := operators.ParseSpec("blur:gaussian,sigma=1.6")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := operators.NewImage(operators.Shape{C: 1, H: 128, W: 128})
+	for i := range x.Pix {
+		row, col := i/x.W, i%x.W
+		x.Pix[i] = 50
+		if (row+2*col)%61 < 2 || (3*row-col+256)%97 < 2 {
+			x.Pix[i] = 1000
+		}
+	}
+	e, err := restore.Simulate(x, sp, noise.White{Sigma: 1}, rand.New(rand.NewPCG(3, 4)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Problem.Range, e.Problem.Noise = restore.Range{}, nil // both to be found
+	plan, err := restore.New(e.Problem, restore.Options{Choose: priors.For})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := plan.Solve(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most, was := slices.Max(r.Image.Pix), slices.Max(e.Problem.Y.Pix); r.LeftAlone || r.Suspect != "" || most < 1.2*was {
+		t.Errorf("the brightest sample is %v, %v of the measurement: %s", most, was, r.Suspect)
 	}
 }

@@ -286,7 +286,7 @@ func taken(parts iter.Seq[denoised]) (smooth, rough float64) {
 // shows in its middle: so much smoothing takes detail, too. It is "" where the two agree, and where noise is
 // not looked for: in JPEG files, which drop the frequencies that show it.
 func (p *Plan) overstated() string {
-	const side, small, least = 1024, 64, 0.6
+	const side, small, least = 1024, 64, 0.7
 	y := p.problem.Y
 	if min(y.H, y.W) < small { // hardly a part to measure it by
 		return ""

@@ -278,7 +278,7 @@ func (p *Plan) expected(y []float32) Range { return p.expectedOf(extent(y)) }
 // expectedBy is expected as far as it matters for what a result shows: one that does not
 // leave black and white is within any expectation, and the measurement need not be read.
 func (p *Plan) expectedBy(e examination, y []float32) Range {
-	if !Unit.beyond(e.lo, e.hi, p.mostBeyond()) {
+	if below, above := p.mostBeyond(); !Unit.beyond(e.lo, e.hi, below, above) {
 		return Unit
 	}
 	return p.expected(y)
@@ -287,12 +287,12 @@ func (p *Plan) expectedBy(e examination, y []float32) Range {
 // expectedOf is expected of the extent of a measurement. Lights on a dark sky become
 // brighter when a blur is undone, as bright as all the light that they lost, and the
 // prior, which knows no points, lets the sky around them ring; so do lamps that were clipped, in
-// linear light.
+// linear light. Where white is only the brightest of a blurred measurement, the scene may be brighter.
 func (p *Plan) expectedOf(r Range) Range {
 	if p.policy.rounded {
 		return Unit
 	}
-	if p.Saturated && r.Hi >= 1 || p.lights {
+	if p.Saturated && r.Hi >= 1 || p.lights || p.policy.deblurs && p.Range != Unit {
 		r.Hi = math.Inf(1)
 	}
 	if p.lights || p.Light == LightLinear && p.Saturated && r.Hi >= 1 {
@@ -467,7 +467,7 @@ func (m hopeful) Steps(x0 []float32) iter.Seq[solvers.Iterate] {
 				return
 			}
 			if it.K%patience == 0 {
-				if r := extent(it.X); m.before.beyond(r.Lo, r.Hi, mostBeyond) {
+				if r := extent(it.X); m.before.beyond(r.Lo, r.Hi, mostBeyond, mostBeyond) {
 					return
 				}
 			}

@@ -97,7 +97,7 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	e.samples = float64(len(y.Pix) - p.problem.unweighted() - p.holes)
 	if p.Operator.ImageShaped() && y.Len() == len(y.Pix) {
 		e.images(y.Shape, residual)
-		if p.policy.deblurs {
+		if p.policy.deblurs && p.mayRise() {
 			e.loudest = loudest(y.Shape, residual)
 			e.echo = p.echoOf(r.X, a.Domain())
 		}
@@ -228,10 +228,11 @@ const (
 	// white noise.
 	mostCorrelated = 0.5
 	// mostBeyond is how far beyond black and white a result may go that the
-	// measurement does not ask for, in parts of the range; mostBeyondBlur where a blur was
-	// undone, which by the right operator gives 0.2 at most, and mostBeyondLight where that was in
-	// linear light with noise, whose dark goes further.
-	mostBeyond, mostBeyondBlur, mostBeyondLight = 0.6, 0.28, 0.35
+	// measurement does not ask for, in parts of the range, mostBeyondBlur where a blur with
+	// noise was undone, and mostBelow how far below black where any was in a picture whose black and
+	// white are known, but not in linear light, whose dark goes further: by the right operator
+	// it is 0.2 at most. Thin lights may be brighter than all of the measurement.
+	mostBeyond, mostBeyondBlur, mostBelow = 0.6, 0.35, 0.28
 	// fewest is the number of samples below which nothing is concluded from sums over them.
 	fewest = 256
 )
@@ -239,31 +240,33 @@ const (
 // implausible is why no image looks like the result, "" where one may. before is
 // the range of the measurement.
 func (p *Plan) implausible(e examination, before Range) string {
+	below, above := p.mostBeyond()
 	switch {
 	case p.Lambda == 0:
 	case e.samples >= fewest && e.prior < e.plain-0.05*math.Abs(e.plain)-1e-3*e.samples*p.Scale*p.Sigma*p.Sigma:
 		return fmt.Sprintf("the prior finds the result more likely than a flat image (R %.4g against %.4g): patterns that no image holds", e.prior, e.plain)
-	case before.beyond(e.lo, e.hi, p.mostBeyond()):
+	case before.beyond(e.lo, e.hi, below, above):
 		return fmt.Sprintf("the result reaches from %.3g to %.3g where black is 0 and white 1: the operator is not that of the measurement", e.lo, e.hi)
 	}
 	return ""
 }
 
-// mostBeyond is how far beyond a result may go.
-func (p *Plan) mostBeyond() float64 {
-	switch {
-	case p.policy.deblurs && p.Light != LightLinear:
-		return mostBeyondBlur
-	case p.noisyBlur():
-		return mostBeyondLight
+// mostBeyond is how far below black and above white a result may go.
+func (p *Plan) mostBeyond() (below, above float64) {
+	above = mostBeyond
+	if p.noisyBlur() {
+		above = mostBeyondBlur
 	}
-	return mostBeyond
+	if p.policy.deblurs && p.Light != LightLinear && p.Range == Unit {
+		return mostBelow, above
+	}
+	return above, above
 }
 
-// beyond reports whether samples from lo to hi go more than most further than the
+// beyond reports whether samples from lo to hi go further below or above than the
 // measurement's range r asks for.
-func (r Range) beyond(lo, hi, most float64) bool {
-	return hi > max(1, r.Hi)+most || lo < min(0, r.Lo)-most
+func (r Range) beyond(lo, hi, below, above float64) bool {
+	return hi > max(1, r.Hi)+above || lo < min(0, r.Lo)-below
 }
 
 // verdict is why a result should not be trusted, "" where nothing speaks against
