@@ -53,6 +53,32 @@ func TestMismatch(t *testing.T) {
 	}
 }
 
+// TestNoiseToldTooLarge: a picture that is told much more noise than it surely shows is denoised as one whose noise was
+// not told; not where a strength is asked for.
+func TestNoiseToldTooLarge(t *testing.T) {
+	slow(t)
+	for _, name := range []string{"still-life-gray", "still-life"} {
+		dir := t.TempDir()
+		truth := filepath.Join("..", "..", "assets", "images", name+".png")
+		measured, out := filepath.Join(dir, "measured.png"), filepath.Join(dir, "restored.png")
+		gain := func(args ...string) float64 {
+			args = append([]string{"restore", "--json", "--force", "--reference", truth, measured, "-o", out}, args...)
+			r := asJSON[struct {
+				PSNR  float64 `json:"psnr"`
+				Input float64 `json:"input_psnr"`
+			}](t, must(t, args...))
+			return r.PSNR - r.Input
+		}
+		for _, c := range []struct{ was, told string }{{"5/255", "10/255"}, {"3/255", "12/255"}, {"15/255", "50/255"}} {
+			must(t, "degrade", "--force", "--seed", "1", "--operator", "denoise", "--noise", c.was, truth, "-o", measured)
+			found, told, all := gain(), gain("--noise", c.told), gain("--noise", c.told, "--strength", "1")
+			if told < found-0.1 || told < -0.1 || told < all+1 {
+				t.Errorf("%s: %s told %s: %+.2f dB, %+.2f not told, %+.2f for all that was told", name, c.was, c.told, told, found, all)
+			}
+		}
+	}
+}
+
 // TestContradictedBlur: a kernel that cannot be that of the picture leaves it as it is, and
 // says so; not where a strength is asked for.
 func TestContradictedBlur(t *testing.T) {

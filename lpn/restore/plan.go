@@ -104,6 +104,8 @@ type Plan struct {
 	deviation float64
 	patterned bool            // correlated noise was found, however it is treated
 	sensor    float64         // noise.Estimate.Independent of it
+	shown     float64         // the white noise that the image shows, where much more was told
+	told      float64         // the level that was given then
 	untreated operators.Image // y on its own scale
 	free      bool            // the strength may be raised where the result is implausible
 	refusal   string          // why the blur is not undone, once a plan in windows is settled
@@ -241,6 +243,7 @@ func (p *Plan) decideNoise() error {
 			return &OptionError{"noise", fmt.Sprintf("%q is not a number in [0,1], a fraction like 25/255, or auto", p.problem.Noise)}
 		}
 		p.doubt()
+		p.compare()
 		if _, white := p.NoiseModel.(noise.White); !white && p.policy.alone && p.Level > 0 {
 			top := extent(y.Pix)
 			clipped := p.Range == Unit && top.Lo >= 0 && top.Hi <= 1

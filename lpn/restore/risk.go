@@ -282,22 +282,45 @@ func taken(parts iter.Seq[denoised]) (smooth, rough float64) {
 	return smooth, rough
 }
 
-// overstated is a remark on a level of white noise that was given and is much more than the picture
-// shows in its middle: so much smoothing takes detail, too. It is "" where the two agree, and where noise is
-// not looked for: in JPEG files, which drop the frequencies that show it.
-func (p *Plan) overstated() string {
-	const side, small, least = 1024, 64, 0.7
+// compare looks at an image for which a level of white noise was given. If it shows much less, so much smoothing would
+// take detail, too; where it is sure of that, it is taken to have what it shows. Noise
+// is not looked for in JPEG files, which drop the frequencies that show it.
+func (p *Plan) compare() {
+	const side, small, least = 1024, 64, 0.8
 	y := p.problem.Y
 	if min(y.H, y.W) < small { // hardly a part to measure it by
-		return ""
+		return
 	}
-	if !p.policy.alone || p.problem.Noise == nil || p.Estimated || !white(p.NoiseModel) || p.Lambda == 0 || p.source != nil || p.problem.Hints.Quality != 0 {
-		return ""
+	if !p.policy.alone || p.Estimated || !white(p.NoiseModel) || p.problem.Hints.Quality != 0 {
+		return
 	}
-	seen := noise.FindWhite(Centre(p.known(), min(y.H, side), min(y.W, side)))
+	middle := Centre(p.known(), min(y.H, side), min(y.W, side))
+	seen := noise.FindWhite(middle)
 	if seen > least*p.Level {
+		return
+	}
+	p.shown, p.told = seen, p.Level
+	if !p.gentle || p.problem.Missing != nil {
+		return
+	}
+	e := noise.Find(middle, p.problem.Hints)
+	if e.Deviation >= leastNoise && e.Deviation < least*p.told && !e.Doubtful() && white(e.Model) {
+		p.treat(e.Treat(y))
+	}
+}
+
+// overstated is a remark on a level of noise that was given and is much more than the image shows, "" where none was.
+func (p *Plan) overstated() string {
+	if p.shown == 0 {
 		return ""
 	}
 	unit := p.Range.span()
-	return fmt.Sprintf("the picture shows noise of about %.2g, not the %.2g that was given: detail may go with it", seen*unit, p.Level*unit)
+	does := "detail may go with it"
+	switch {
+	case p.Level == 0:
+		does = "left as it is, as detail would go with it"
+	case p.Level < p.told:
+		does = fmt.Sprintf("denoised for %.2g (--strength 1: for all of it)", p.Level*unit)
+	}
+	return fmt.Sprintf("the picture shows noise of about %.2g, not the %.2g that was given: %s", p.shown*unit, p.told*unit, does)
 }

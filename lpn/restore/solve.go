@@ -97,8 +97,8 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	out.Suspect = s.plan.verdict(s.examination, p.expectedBy(s.examination, y.Pix))
 	out.Note = s.note
 	s.plan.sayLeftAlone(&out)
-	if out.Note == "" {
-		out.Note = p.overstated()
+	if note := s.plan.overstated(); note != "" {
+		out.Note = note
 	}
 	if p.strained(s.examination) {
 		if err := p.giveWay(&out); err != nil {
@@ -137,7 +137,7 @@ type minimiser func(p *Plan, y operators.Image) (solvers.Result, error)
 // unexplained, is tried again at a larger one: the solver has divided by what the
 // operator, which is not that of the measurement, wrongly counts as nearly zero.
 func (p *Plan) solve(ctx context.Context, minimise minimiser, a operators.Linear, y operators.Image, psi solvers.Potential) (solution, error) {
-	if p.treatment != nil && p.Estimated && p.gentle {
+	if p.gently() {
 		return p.solveGently(ctx, minimise, a, y)
 	}
 	q, r, err := p.byDiscrepancy(a, y, psi, minimise)
@@ -170,6 +170,12 @@ const mostTries = 3
 func (p *Plan) removable() float64 {
 	plenty := max(min(max((255*p.deviation-4)/4, 0), 1), p.sensor)
 	return max((1.1+0.3*plenty)*p.deviation, quantum)
+}
+
+// gently reports whether an image is denoised for a lower level where texture would go with the noise: because the level
+// was estimated, or is not the one that was given.
+func (p *Plan) gently() bool {
+	return p.treatment != nil && p.gentle && (p.Estimated || p.told > 0)
 }
 
 // solveGently denoises an image whose noise was estimated. A denoiser takes away no

@@ -311,8 +311,8 @@ func (p *Plan) join(cores iter.Seq2[Core, error], keep func(Core) error) (Result
 	before := p.expectedOf(measured)
 	out.Strength, out.Suspect = p.Strength, p.verdict(seen, before)
 	p.sayLeftAlone(&out)
-	if out.Note == "" {
-		out.Note = p.overstated()
+	if note := p.overstated(); note != "" {
+		out.Note = note
 	}
 	out.Certified = exact
 	if !exact && out.Uncertified == "" {
@@ -360,7 +360,7 @@ func (p *Plan) solveCore(ctx context.Context, k int, see func(solvers.Iterate)) 
 // settled is Settle with progress.
 func (p *Plan) settled(ctx context.Context, see func(solvers.Iterate)) (*Plan, error) {
 	rows, cols := p.spans()
-	if !p.options.Discrepancy && !p.free && !(p.treatment != nil && p.Estimated && p.gentle) {
+	if !p.options.Discrepancy && !p.free && !p.gently() {
 		return p, nil
 	}
 	middle := *p

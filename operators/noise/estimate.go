@@ -444,6 +444,9 @@ func counting(curve Line, scale, unit float64) bool {
 	return least > 0.7 && least < 1.4
 }
 
+// Doubtful reports whether what was found is hard to tell from texture.
+func (e Estimate) Doubtful() bool { return e.Confidence < 0.5 }
+
 // words is the line for people.
 func (e *Estimate) words(h Hints) string {
 	level := 255 * e.Deviation
@@ -473,7 +476,7 @@ func (e *Estimate) words(h Hints) string {
 	if h.Quality > 0 {
 		s += fmt.Sprintf("; JPEG of quality %d", h.Quality)
 	}
-	if e.Confidence < 0.5 {
+	if e.Doubtful() {
 		s += fmt.Sprintf(" (hard to tell from texture: --noise %.0f/255 to remove more)", math.Ceil(max(2*255*e.Deviation, 2*255*e.texture, 5)))
 	}
 	return s
