@@ -474,7 +474,7 @@ func fastSize(n int) int {
 // the boundary only leaves samples out, and estimated where it repeats them.
 func blurNorm(a *blur, k Kernel) float64 {
 	if k.nonNegative() {
-		return positiveNorm(a.plane(), 30, 1e-3)
+		return positiveNorm(a.plane(), 8, 1e-3)
 	}
 	if a.boundary == Zero || a.boundary == Valid {
 		p := newSpectrum(fastSize(a.canvas.H), fastSize(a.canvas.W))

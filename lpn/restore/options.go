@@ -23,7 +23,7 @@ type Options struct {
 	Iters int
 	// Tol ends the iterations when one changes the image by less, relative to its norm.
 	// 0 is the default, 1e-4 for bpg and 1e-6 for the others, whose steps are shorter,
-	// 1e-5 for sr and tomo, a fifth of the noise and at most 2e-3 for a given blur with noise
+	// 1e-5 for sr and tomo, 0.3 times the noise and at most 3e-3 for a given blur with noise
 	// of 0.0075 and more (and see Plan.Fall and Plan.Distance); negative never stops.
 	Tol float64
 	// Step is the step of pgd, apgd and bpg. Rho is the penalty of admm and hqs; the

@@ -350,7 +350,7 @@ func (p *Plan) minimise(ctx context.Context, a operators.Linear, y operators.Ima
 		return solvers.Result{}, err
 	}
 	if b, ok := method.(solvers.BPG); ok && integrals {
-		b.Scene, b.Start = a.Domain(), x0
+		b.Scene, b.Start, b.Kappa = a.Domain(), x0, 1
 		method = b
 	} else if ok && p.noisyBlur() && p.Light != LightLinear {
 		b.Scene = a.Domain()
@@ -389,9 +389,9 @@ func (p *Plan) noisyBlur() bool { return p.policy.deblurs && p.Level >= blurNois
 // blurNoise is the least noise of a noisy blur.
 const blurNoise = 0.0075
 
-// toleranceOfBlur is the change at which the iterations for a noisy blur end: at most a
-// fifth of the noise.
-func toleranceOfBlur(noise float64) float64 { return min(noise/5, 2e-3) }
+// toleranceOfBlur is the change at which the iterations for a noisy blur end: 0.3 times the noise,
+// at most 3e-3.
+func toleranceOfBlur(noise float64) float64 { return 0.3 * min(noise, 0.01) }
 
 // isProx reports whether the minimiser is the prox of R_Scale at the measurement,
 // h being the fidelity.
