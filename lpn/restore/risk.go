@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"image"
 	"iter"
 	"math"
 	"math/rand/v2"
@@ -17,18 +18,63 @@ import (
 // This file tells, without the truth, whether denoising has brought an image closer
 // to it.
 
-// A denoised is a noisy image y and the result x of denoising it.
+// A denoised is a noisy image y and the result x of denoising it. What is looked at lies in inner, without a frame.
 type denoised struct {
-	y operators.Image
-	x []float32
+	y     operators.Image
+	x     []float32
+	inner image.Rectangle
+}
+
+// whole is a noisy image and its result, looked at as a whole.
+func whole(y operators.Image, x []float32) denoised {
+	return denoised{y, x, image.Rect(0, 0, y.W, y.H)}
+}
+
+// unframed is the part of an image y within bars or a frame around it: lines at its edges whose samples are all equal, where
+// the next line is picture nearly from end to end, as it is not where air surrounds a body.
+func unframed(y operators.Image) image.Rectangle {
+	const picture = 0.8 // of the samples of a line
+	all := image.Rect(0, 0, y.W, y.H)
+	r := all
+	// other is the share of n samples, from at on and step apart, that are not as the first.
+	other := func(at, step, n int) float64 {
+		count := 0
+		for i := range n {
+			for c := range y.C {
+				if plane := y.Plane(c); plane[at+i*step] != plane[at] {
+					count++
+					break
+				}
+			}
+		}
+		return float64(count) / float64(n)
+	}
+	row := func(i int) float64 { return other(i*y.W+r.Min.X, 1, r.Dx()) }
+	column := func(j int) float64 { return other(r.Min.Y*y.W+j, y.W, r.Dy()) }
+	for ; !r.Empty() && row(r.Min.Y) == 0; r.Min.Y++ {
+	}
+	for ; !r.Empty() && row(r.Max.Y-1) == 0; r.Max.Y-- {
+	}
+	for ; !r.Empty() && column(r.Min.X) == 0; r.Min.X++ {
+	}
+	for ; !r.Empty() && column(r.Max.X-1) == 0; r.Max.X-- {
+	}
+	if r == all || r.Empty() {
+		return all
+	}
+	if row(r.Min.Y) < picture || row(r.Max.Y-1) < picture || column(r.Min.X) < picture || column(r.Max.X-1) < picture {
+		return all
+	}
+	return r
 }
 
 // helped reports whether the result x of denoising y is nearer to the image than y
 // is, as far as can be told.
 func (p *Plan) helped(ctx context.Context, y operators.Image, x []float32, minimise minimiser) (bool, error) {
-	parts := slices.Values([]denoised{{y, x}})
-	if q := p.onSample(y.Shape); q != nil {
-		parts = sample(denoised{y, x})
+	m := denoised{y, x, unframed(y)}
+	parts := slices.Values([]denoised{m})
+	if q := p.onSample(operators.Shape{C: y.C, H: m.inner.Dy(), W: m.inner.Dx()}); q != nil {
+		parts = sample(m)
 		p, minimise = q, func(p *Plan, y operators.Image) (solvers.Result, error) {
 			return p.minimise(ctx, p.a, y, p.psi, nil, func(solvers.Iterate) {})
 		}
@@ -143,9 +189,11 @@ func stationary(m noise.Model) bool {
 func sample(m denoised) iter.Seq[denoised] {
 	const side = 2 * sampleSquare
 	shape := operators.Shape{C: m.y.C, H: side, W: side}
+	from, within := m.inner.Min, m.inner.Size()
 	of := func(out, m operators.Image, k int) {
 		for i := range sampleSquares {
-			y, x := i*(m.H-sampleSquare)/(sampleSquares-1), (i+k)%sampleSquares*(m.W-sampleSquare)/(sampleSquares-1)
+			y := from.Y + i*(within.Y-sampleSquare)/(sampleSquares-1)
+			x := from.X + (i+k)%sampleSquares*(within.X-sampleSquare)/(sampleSquares-1)
 			for c := range m.C {
 				for r := range sampleSquare {
 					at := (i/2*sampleSquare+r)*side + i%2*sampleSquare
@@ -159,7 +207,7 @@ func sample(m denoised) iter.Seq[denoised] {
 		for k := range sampleSquares {
 			of(y, m.y, k)
 			of(x, operators.Image{Shape: m.y.Shape, Pix: m.x}, k)
-			if !yield(denoised{y, x.Pix}) {
+			if !yield(whole(y, x.Pix)) {
 				return
 			}
 		}
@@ -201,9 +249,13 @@ func (p *Plan) nearer(parts iter.Seq[denoised], minimise minimiser, enough func(
 		}
 		var q [4]balance
 		for row := range y.C * y.H {
+			in := part.inner
+			if r := row % y.H; r < in.Min.Y || r >= in.Max.Y {
+				continue
+			}
 			for half := range 2 {
-				at := &q[row%y.H/((y.H+1)/2)*2+half]
-				for i := row*y.W + half*y.W/2; i < row*y.W+(half+1)*y.W/2; i++ {
+				at := &q[(row%y.H-in.Min.Y)/((in.Dy()+1)/2)*2+half]
+				for i := row*y.W + in.Min.X + half*in.Dx()/2; i < row*y.W+in.Min.X+(half+1)*in.Dx()/2; i++ {
 					d, n := float64(y.Pix[i])-float64(x[i]), float64(b[i])
 					at.won += 2 * n * (n - (float64(r.X[i])-float64(x[i]))/e)
 					at.lost += d * d
@@ -211,7 +263,7 @@ func (p *Plan) nearer(parts iter.Seq[denoised], minimise minimiser, enough func(
 				}
 			}
 		}
-		samples += len(b)
+		samples += y.C * part.inner.Dx() * part.inner.Dy()
 		for _, v := range q {
 			won, lost = won+v.won, lost+v.lost
 		}
@@ -244,8 +296,8 @@ func taken(parts iter.Seq[denoised]) (smooth, rough float64) {
 	var blocks []block
 	for p := range parts {
 		y, x := p.y, p.x
-		for r := 0; r+side <= y.H; r += side {
-			for c := 0; c+side <= y.W; c += side {
+		for r := p.inner.Min.Y; r+side <= p.inner.Max.Y; r += side {
+			for c := p.inner.Min.X; c+side <= p.inner.Max.X; c += side {
 				var b block
 				for k := range y.C {
 					var sum, square float64

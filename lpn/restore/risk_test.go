@@ -1,14 +1,17 @@
 package restore
 
 import (
+	"image"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/lpn-imaging/lpn/lpn/priors"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
 	"github.com/lpn-imaging/lpn/solvers"
+	"github.com/lpn-imaging/lpn/solvers/metrics"
 )
 
 // Of an image whose left half is flat and whose right half is a board, 1 and 2.5 are
@@ -22,13 +25,13 @@ func TestTaken(t *testing.T) {
 		}
 		y.Pix[i] = x.Pix[i] + taken
 	}
-	if smooth, rough := taken(slices.Values([]denoised{{y, x.Pix}})); math.Abs(smooth-1) > 1e-6 || math.Abs(rough-6.25) > 1e-5 {
+	if smooth, rough := taken(slices.Values([]denoised{whole(y, x.Pix)})); math.Abs(smooth-1) > 1e-6 || math.Abs(rough-6.25) > 1e-5 {
 		t.Errorf("%g and %g, want 1 and 6.25", smooth, rough)
 	}
 	few := operators.NewImage(operators.Shape{C: 1, H: 24, W: 24})
 	x.Pix = make([]float32, few.Len())
 	few.Pix[5] = 24
-	if smooth, rough := taken(slices.Values([]denoised{{few, x.Pix}})); math.Abs(smooth-1) > 1e-6 || rough != smooth {
+	if smooth, rough := taken(slices.Values([]denoised{whole(few, x.Pix)})); math.Abs(smooth-1) > 1e-6 || rough != smooth {
 		t.Errorf("of few blocks %g and %g, want 1", smooth, rough)
 	}
 }
@@ -78,7 +81,7 @@ func TestNearer(t *testing.T) {
 		}
 		p := &Plan{NoiseModel: model}
 		r, _ := denoise(p, y)
-		won, lost, v, err := p.nearer(slices.Values([]denoised{{y, r.X}}), denoise, func([]balance, float64) bool { return false })
+		won, lost, v, err := p.nearer(slices.Values([]denoised{whole(y, r.X)}), denoise, func([]balance, float64) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,8 +109,8 @@ func TestSample(t *testing.T) {
 		m.Pix[i] = float32(i)
 	}
 	var parts []denoised
-	for s := range sample(denoised{m, m.Pix}) {
-		parts = append(parts, denoised{operators.Image{Shape: s.y.Shape, Pix: slices.Clone(s.y.Pix)}, slices.Clone(s.x)})
+	for s := range sample(whole(m, m.Pix)) {
+		parts = append(parts, whole(operators.Image{Shape: s.y.Shape, Pix: slices.Clone(s.y.Pix)}, slices.Clone(s.x)))
 	}
 	// The corners of the first are those of the image; every place is there once.
 	at, end := func(i int) int { return i * (2000 - 256) / 3 }, func(i int) int { return i*(2500-256)/3 + 255 }
@@ -203,7 +206,7 @@ func TestGained(t *testing.T) {
 	// Four parts of which the first is enough, and of which none is.
 	y := operators.NewImage(operators.Shape{C: 1, H: 64, W: 64})
 	p := &Plan{NoiseModel: noise.White{Sigma: 0.1}}
-	parts := []denoised{{y, y.Pix}, {y, y.Pix}, {y, y.Pix}, {y, y.Pix}}
+	parts := []denoised{whole(y, y.Pix), whole(y, y.Pix), whole(y, y.Pix), whole(y, y.Pix)}
 	for _, stop := range []bool{true, false} {
 		calls, seen := 0, 0
 		_, _, v, err := p.nearer(slices.Values(parts), func(*Plan, operators.Image) (solvers.Result, error) {
@@ -216,5 +219,67 @@ func TestGained(t *testing.T) {
 		if want := map[bool]int{true: 1, false: 4}[stop]; err != nil || calls != want || seen != 4*want || math.Abs(v-0.01) > 1e-3 {
 			t.Errorf("%d evaluations, %d quarters, variance %g, %v; want %d", calls, seen, v, err, want)
 		}
+	}
+}
+
+// TestUnframed: bars and frames are cut off, the air around a body is not.
+func TestUnframed(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	y := operators.NewImage(operators.Shape{C: 3, H: 60, W: 80})
+	fill := func(r image.Rectangle, in func(x, y int) bool) {
+		for i := range y.Pix {
+			y.Pix[i] = 1
+			if row, col := i%(y.H*y.W)/y.W, i%y.W; (image.Point{X: col, Y: row}).In(r) && in(col, row) {
+				y.Pix[i] = rng.Float32()
+			}
+		}
+	}
+	all := image.Rect(0, 0, y.W, y.H)
+	for _, r := range []image.Rectangle{all, image.Rect(0, 10, 80, 50), image.Rect(7, 3, 79, 60), image.Rect(20, 20, 60, 40), image.Rect(0, 0, 50, 60)} {
+		fill(r, func(int, int) bool { return true })
+		if got := unframed(y); got != r {
+			t.Errorf("%v within a frame: %v", r, got)
+		}
+	}
+	fill(all, func(x, y int) bool { return (x-40)*(x-40)+(y-30)*(y-30) < 400 })
+	if got := unframed(y); got != all {
+		t.Errorf("a disk: %v", got)
+	}
+	fill(all, func(x, y int) bool { return false })
+	if got := unframed(y); got != all {
+		t.Errorf("nothing: %v", got)
+	}
+}
+
+// TestLetterbox: the noise between two bars is taken away; the bars are flat, but no sign that the picture has none.
+func TestLetterbox(t *testing.T) {
+	spec, err := operators.ParseSpec("denoise")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := operators.NewImage(operators.Shape{C: 3, H: 144, W: 160})
+	for i := range x.Pix {
+		row, col := i%(x.H*x.W)/x.W, i%x.W
+		x.Pix[i] = float32(0.5 + 0.2*math.Sin(float64(row)/9) + 0.1*math.Cos(float64(col)/5))
+	}
+	y := x.Clone()
+	rng := rand.New(rand.NewPCG(7, 8))
+	for i := range y.Pix {
+		if row := i % (x.H * x.W) / x.W; row < 28 || row >= 116 {
+			x.Pix[i], y.Pix[i] = 0, 0
+		} else {
+			y.Pix[i] += float32(0.05 * rng.NormFloat64())
+		}
+	}
+	plan, err := New(Problem{Y: y, Operator: spec, Range: Unit}, Options{Choose: priors.For})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := plan.Solve(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before, after := metrics.PSNR(x.Pix, y.Pix), metrics.PSNR(x.Pix, r.Image.Pix); after < before+3 {
+		t.Errorf("%.2f -> %.2f dB: %s", before, after, r.Note)
 	}
 }
