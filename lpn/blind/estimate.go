@@ -67,6 +67,10 @@ type Estimate struct {
 	// Varies says that parts of the picture have different blurs: the kernel is that
 	// of the part with most edges.
 	Varies bool
+	// Enlarged is the period in pixels with which the picture seems to have been interpolated, 0 if it does not: a
+	// picture enlarged 1.5 or 3 times has 3. A blur less than twice as wide may be the interpolation. In a
+	// JPEG file it may be that of its blocks.
+	Enlarged int
 	// Noise is the deviation that was used, in units of the picture.
 	Noise float64
 }
@@ -133,7 +137,7 @@ func Find(ctx context.Context, y operators.Image, o Options) (Estimate, error) {
 	if e.Varies = e.Kind != Sharp && vary(parts, e.Kind); e.Varies && len(windows) > 1 {
 		e.take(parts[0])
 	}
-	e.Noise = p.noise * unit
+	e.Noise, e.Enlarged = p.noise*unit, p.enlarged()
 	return e, ctx.Err()
 }
 
@@ -501,9 +505,15 @@ func Likeness(a, b operators.Kernel) float64 {
 const leastConfidence = 0.755
 
 // Sure reports whether the blur is known well enough to be undone: it is the same all over the picture and, of a
-// free kernel, the parts of the picture agree on it. A restoration by another one may be worse than the picture.
+// free kernel, the parts of the picture agree on it, and it is none that enlarging the picture made. A restoration by another one may
+// be worse than the picture.
 func (e Estimate) Sure() bool {
-	return !e.Varies && (e.Kind != Free || e.Confidence >= leastConfidence)
+	return !e.Varies && !e.Interpolated() && (e.Kind != Free || e.Confidence >= leastConfidence)
+}
+
+// Interpolated reports whether the blur may be what enlarging the picture made.
+func (e Estimate) Interpolated() bool {
+	return e.Kind != Sharp && e.Enlarged > 0 && e.Width() < 2*float64(e.Enlarged)
 }
 
 // Centroid is the mean position of the kernel's weight, rows and columns from its
@@ -537,6 +547,8 @@ type Found struct {
 	Confidence float64    `json:"confidence"`
 	Sharp      bool       `json:"sharp"`
 	Varies     bool       `json:"varies"`
+	// Enlarged is the period of an enlarged picture.
+	Enlarged int `json:"enlarged,omitempty"`
 }
 
 // Found is the estimate in the form that JSON shows.
@@ -545,7 +557,7 @@ func (e Estimate) Found() Found {
 	f := Found{
 		Kind: e.Kind, Size: max(e.Kernel.H, e.Kernel.W),
 		Parameters: map[string]float64{}, Intervals: map[string][2]float64{}, Centroid: [2]float64{y, x},
-		Width: e.Width(), Confidence: e.Confidence, Sharp: e.Kind == Sharp, Varies: e.Varies,
+		Width: e.Width(), Confidence: e.Confidence, Sharp: e.Kind == Sharp, Varies: e.Varies, Enlarged: e.Enlarged,
 	}
 	for _, p := range e.Parameters {
 		f.Parameters[p.Name], f.Intervals[p.Name] = p.Value, [2]float64{p.Lo, p.Hi}
@@ -610,6 +622,9 @@ func (e Estimate) String() string {
 	fmt.Fprintf(&b, ", confidence %.2f", e.Confidence)
 	if e.Varies {
 		b.WriteString("; it varies over the picture")
+	}
+	if e.Interpolated() {
+		b.WriteString("; the picture seems to have been enlarged")
 	}
 	return b.String()
 }

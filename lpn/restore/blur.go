@@ -36,6 +36,9 @@ func FindBlur(ctx context.Context, p Problem, start *operators.Kernel) (Problem,
 	if err != nil {
 		return p, err
 	}
+	if p.Hints.Quality != 0 {
+		e.Enlarged = 0
+	}
 	boundary := p.Operator.Boundary()
 	p.Blur, p.Operator, p.Scene = &e, operators.Spec{}, operators.Shape{}
 	if o.Kind != blind.Any || e.Sure() {
@@ -57,7 +60,11 @@ const foundFall = 1e-3
 // It also says that a blur was found and not undone.
 func (p *Plan) doubtBlur(r *Result, implausible bool) {
 	if p.Blur != nil && p.policy.alone && p.Blur.Kind != blind.Sharp {
-		r.Note = strings.TrimSuffix("the blur is not known well enough to be undone; "+r.Note, "; ")
+		why := "the blur is not known well enough to be undone; "
+		if p.Blur.Interpolated() {
+			why = "the picture seems to have been enlarged, which no blur undoes: make it smaller again, and enlarge it by --operator sr:factor=2; "
+		}
+		r.Note = strings.TrimSuffix(why+r.Note, "; ")
 	}
 	if r.Suspect == "" || p.policy.alone || p.Blur == nil && !p.contradicted(r, implausible) {
 		return
