@@ -335,10 +335,11 @@ func taken(parts iter.Seq[denoised]) (smooth, rough float64) {
 }
 
 // compare looks at an image for which a level of white noise was given. If it shows much less, so much smoothing would
-// take detail, too; where it is sure of that, it is taken to have what it shows. Noise
+// take detail, too; where it is sure of that, it is taken to have what it shows, unless that is less than a quarter: then nobody has
+// measured wrongly, and so much smoothing is meant. Noise
 // is not looked for in JPEG files, which drop the frequencies that show it.
 func (p *Plan) compare() {
-	const side, small, least = 1024, 64, 0.8
+	const side, small, least, meant = 1024, 64, 0.8, 0.25
 	y := p.problem.Y
 	if min(y.H, y.W) < small { // hardly a part to measure it by
 		return
@@ -356,7 +357,7 @@ func (p *Plan) compare() {
 		return
 	}
 	e := noise.Find(middle, p.problem.Hints)
-	if e.Deviation >= leastNoise && e.Deviation < least*p.told && !e.Doubtful() && white(e.Model) {
+	if e.Deviation >= leastNoise && e.Deviation < least*p.told && e.Deviation > meant*p.told && !e.Doubtful() && white(e.Model) {
 		p.treat(e.Treat(y))
 	}
 }
