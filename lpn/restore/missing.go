@@ -412,7 +412,7 @@ func (p *Plan) judgeMask() {
 	}
 	paint, _ := share(true, false)
 	other, count := share(true, true)
-	if count >= fewestKnown && paint < 0.05 && other < 0.5 {
+	if count >= fewestKnown && paint < 0.25 && other < 0.5 {
 		p.inverted = "what the mask calls known is all one colour, and what it calls missing is a picture: invert the mask"
 	}
 }
