@@ -77,6 +77,51 @@ func (p curvedScaled) Hess(dst, y, v []float32) {
 
 func scaleTo(dst, x []float32, k float64) { kernel.Scale(dst, x, float32(k)) }
 
+// Tilted returns the potential psi_v(y) = psi(y + v). Its gradient f_v(y) = f(y + v) is the
+// exact prox of R_v(x) = R(x) - <v,x>: the prior without, or with another, pull on the
+// brightness of samples. R_v is bounded below if R grows faster than any linear function, as
+// for networks of a GainBound below 1. It is Curved if psi is. v must not be changed.
+func Tilted(psi solvers.Potential, v []float32) solvers.Potential {
+	p := tilted{propertiesOf(psi), psi, v}
+	if c, ok := psi.(Curved); ok {
+		return curvedTilted{p, c}
+	}
+	return p
+}
+
+type tilted struct {
+	properties
+	psi solvers.Potential
+	v   []float32
+}
+
+func (p tilted) Eval(dst, y []float32) float64 {
+	p.move(dst, y)
+	return p.psi.Eval(dst, dst)
+}
+
+// move is dst = y + v.
+func (p tilted) move(dst, y []float32) {
+	if len(p.v) != len(y) {
+		panic(fmt.Sprintf("lpn: Tilted by %d samples for a picture of %d", len(p.v), len(y)))
+	}
+	for i, v := range p.v {
+		dst[i] = y[i] + v
+	}
+}
+
+type curvedTilted struct {
+	tilted
+	c Curved
+}
+
+func (p curvedTilted) Hess(dst, y, v []float32) {
+	t := borrow(len(y))
+	defer giveBack(t)
+	p.move(t, y)
+	p.c.Hess(dst, t, v)
+}
+
 // Mix returns the convex combination sum_i w_i psi_i of potentials on the same
 // pictures. Its gradient is the same combination of the f_i and an exact
 // prox, though not that of the combination of the R_i. The weights must not be

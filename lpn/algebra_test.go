@@ -68,7 +68,12 @@ func TestAlgebraGradients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tilt := make([]float32, s.Len())
+	for i := range tilt {
+		tilt[i] = 0.3 * float32(math.Sin(float64(i)))
+	}
 	for name, psi := range map[string]solvers.Potential{
+		"tilted":   Tilted(a, tilt),
 		"bound":    a,
 		"scaled":   Scaled(a, 1.7),
 		"mixed":    Mix([]solvers.Potential{a, b}, []float64{1, 3}),
@@ -104,6 +109,23 @@ func TestScaledValue(t *testing.T) {
 	got, want := Prior{Psi: Scaled(b, s)}.At(x), Prior{Psi: b}.At(sx)
 	if math.Abs(got.R-want.R/(s*s)) > 1e-4*math.Abs(got.R)+got.Gap {
 		t.Errorf("R_s(x) = %g, R(sx)/s^2 = %g", got.R, want.R/(s*s))
+	}
+}
+
+// TestTiltedValue: R_v(x) = R(x) - <v,x>, and the prox of |x| - v x is the soft threshold
+// of y + v.
+func TestTiltedValue(t *testing.T) {
+	v, y, f := []float32{0.5, -2, 0}, []float32{1.25, 0.5, -3}, make([]float32, 3)
+	Tilted(soft{}, v).Eval(f, y)
+	if f[0] != 0.75 || f[1] != -0.5 || f[2] != -2 {
+		t.Errorf("f = %v, want [0.75 -0.5 -2]", f)
+	}
+	b := tinyBound(t)
+	x, v := []float32{0.2, -0.1, 0.3}, []float32{0.1, 0.2, -0.4}
+	got, plain := Prior{Psi: Tilted(b, v)}.At(x), Prior{Psi: b}.At(x)
+	want := plain.R - dot(v, x)
+	if math.Abs(got.R-want) > 1e-4*(1+math.Abs(want))+got.Gap+plain.Gap {
+		t.Errorf("R_v(x) = %g, R(x) - <v,x> = %g", got.R, want)
 	}
 }
 
@@ -153,6 +175,7 @@ func TestEnsembleEquivariant(t *testing.T) {
 func TestAlgebraPanics(t *testing.T) {
 	for name, f := range map[string]func(){
 		"scale 0":          func() { Scaled(soft{}, 0) },
+		"tilt":             func() { Tilted(soft{}, make([]float32, 2)).Eval(make([]float32, 1), make([]float32, 1)) },
 		"weights":          func() { Mix([]solvers.Potential{soft{}}, nil) },
 		"negative weight":  func() { Mix([]solvers.Potential{soft{}, soft{}}, []float64{2, -1}) },
 		"no weight":        func() { Mix([]solvers.Potential{soft{}}, []float64{0}) },

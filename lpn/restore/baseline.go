@@ -85,6 +85,10 @@ func wienerWeight(level float64) float64 { return 100 * math.Pow(max(level, nois
 // wienerBaseline is the quadratic estimate at strength times that weight.
 func wienerBaseline(_ context.Context, y operators.Image, a operators.Linear, level, strength float64) ([]float32, error) {
 	x := make([]float32, a.Domain().Len())
+	if s, ok := a.(operators.Selector); ok {
+		fillFrom(x, y, a, selected(s, len(y.Pix)), nil, strength*wienerWeight(level))
+		return x, nil
+	}
 	solvers.Tikhonov{A: a, Mu: strength * wienerWeight(level)}.Solve(x, y.Pix)
 	return x, nil
 }

@@ -159,10 +159,10 @@ func (p *Plan) apply(dst []float32, a operators.Linear, y operators.Image, x []f
 }
 
 // developedStart is the quadratic estimate in linear light.
-func developedStart(ctx context.Context, y operators.Image, a operators.Linear, level float64) ([]float32, error) {
+func (p *Plan) developedStart(ctx context.Context, y operators.Image, a operators.Linear) ([]float32, error) {
 	light := y.Clone()
 	solvers.Decode(light.Pix, light.Pix)
-	x, err := wienerBaseline(ctx, light, a, level, 1)
+	x, err := p.quadratic(ctx, light, a)
 	if err == nil {
 		solvers.Encode(x, x)
 	}

@@ -1,12 +1,15 @@
 package restore
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
 
+	"github.com/lpn-imaging/lpn/lpn"
 	"github.com/lpn-imaging/lpn/operators"
 	"github.com/lpn-imaging/lpn/operators/noise"
+	"github.com/lpn-imaging/lpn/solvers"
 )
 
 // This file prepares measurements of which samples are missing or weighted.
@@ -184,4 +187,232 @@ func (p *Plan) fitMap() error {
 	}
 	p.problem.Noise = noise.Map{Deviation: all}
 	return nil
+}
+
+// gaps marks the samples of a scene that are known; nil where there is no gap, or the
+// measurement is not on the grid of the scene.
+func (p *Plan) gaps(y operators.Image, a operators.Linear) []bool {
+	m := p.problem.Missing
+	if s, ok := a.(operators.Selector); ok {
+		known := selected(s, len(y.Pix))
+		if slices.Contains(known, false) {
+			return known
+		}
+		return nil
+	}
+	if m == nil || len(m) != len(y.Pix) || !p.Operator.ImageShaped() {
+		return nil
+	}
+	known := make([]bool, len(m))
+	for i, gone := range m {
+		known[i] = !gone
+	}
+	return known
+}
+
+// quadratic is the quadratic estimate of a scene, begun in its gaps with a harmonic fill.
+func (p *Plan) quadratic(ctx context.Context, y operators.Image, a operators.Linear) ([]float32, error) {
+	known := p.gaps(y, a)
+	if known == nil {
+		return wienerBaseline(ctx, y, a, p.Level, 1)
+	}
+	var up operators.Interpolator
+	if whole, err := p.problem.complete(a.Domain()); err == nil {
+		up, _ = whole.(operators.Interpolator)
+	}
+	x := make([]float32, a.Domain().Len())
+	fillFrom(x, y, a, known, up, wienerWeight(p.Level))
+	return x, ctx.Err()
+}
+
+// selected marks the samples that are measured.
+func selected(s operators.Selector, n int) []bool {
+	known := make([]bool, n)
+	for i := range known {
+		known[i] = s.Selects(i)
+	}
+	return known
+}
+
+// fillFrom writes to x the quadratic estimate for the weight mu of a scene of which some
+// samples of y are known, an image of it: conjugate gradients from the harmonic fill of
+// the gaps. From black they end before a large gap is filled, and a weight of x itself
+// draws it towards black. up enlarges y if it is smaller.
+func fillFrom(x []float32, y operators.Image, a operators.Linear, known []bool, up operators.Interpolator, mu float64) {
+	scene := a.Domain()
+	whole := y.Clone()
+	solvers.Harmonic(whole.Pix, y.Shape, known)
+	switch {
+	case y.Shape == scene:
+		copy(x, whole.Pix)
+	case up != nil:
+		up.Interpolate(x, whole.Pix)
+	case y.C == scene.C && y.H <= scene.H && y.W <= scene.W: // the middle of the scene
+		inside := make([]bool, len(x))
+		dy, dx := Margin(scene.H-y.H), Margin(scene.W-y.W)
+		for i, v := range whole.Pix {
+			at := (i/(y.H*y.W)*scene.H+dy+i/y.W%y.H)*scene.W + dx + i%y.W
+			x[at], inside[at] = v, true
+		}
+		solvers.Harmonic(x, scene, inside)
+	}
+	solvers.Tikhonov{A: a, Mu: mu, Rho: leastRho * mu}.SolveFrom(x, y.Pix)
+}
+
+// leastRho is the weight of a scene with gaps itself, in parts of that of its gradient: it
+// draws no gap of less than thousands of pixels towards black.
+const leastRho = 1e-8
+
+// tiltGaps takes the prior's pull to black out of the gaps. For R to have a minimum f
+// lowers the brightness of a constant image, by q = 0.001 of it. Known samples hold
+// against that, but where a gap is wide or hardly anything is known nothing does: of 26
+// known pixels in 25600 the fill became half as bright as the picture. There R is tilted,
+//
+//	R(x) - <v,x>,  v = q m in the gaps and 0 elsewhere,
+//
+// m the harmonic fill: the pull, the gradient q x of R, is then to m.
+func (p *Plan) tiltGaps() error {
+	y := p.problem.Y
+	known := p.gaps(y, p.a)
+	if known == nil || y.Shape != p.Scene || p.net.GainBound() >= 1 {
+		return nil
+	}
+	q, err := p.pull()
+	if err != nil || q == 0 {
+		return err
+	}
+	m := y.Clone()
+	solvers.Harmonic(m.Pix, y.Shape, known)
+	for i, k := range known {
+		if m.Pix[i] *= float32(q); k {
+			m.Pix[i] = 0
+		}
+	}
+	p.tilt, p.psi = m.Pix, lpn.Tilted(p.psi, m.Pix)
+	return nil
+}
+
+// pull is the part of the brightness of a constant image that f takes from its middle; 0
+// where it is more than that of the networks of images, or negative.
+func (p *Plan) pull() (float64, error) {
+	small := operators.Shape{C: p.Scene.C, H: min(p.Scene.H, flatSide), W: min(p.Scene.W, flatSide)}
+	if p.net.Config().Height != 0 {
+		small = p.Scene
+	}
+	psi, err := p.potential(small)
+	if err != nil {
+		return 0, err
+	}
+	const gray = 0.5
+	f := make([]float32, small.Len())
+	for i := range f {
+		f[i] = gray
+	}
+	psi.Eval(f, f)
+	mean := 0.0
+	for c := range small.C {
+		mean += float64(f[(c*small.H+small.H/2)*small.W+small.W/2]) / float64(small.C)
+	}
+	if q := gray/mean - 1; q > 0 && q < mostPull {
+		return q, nil
+	}
+	return 0, nil
+}
+
+// mostPull bounds the pull that is taken out.
+const mostPull = 0.01
+
+// keepsKnown reports whether known samples of a scene with gaps stay as they are: with no
+// noise to speak of there is nothing in them to mend.
+func (p *Plan) keepsKnown() bool {
+	least := quantum
+	if p.Estimated {
+		least = leastNoise
+	}
+	_, ok := p.a.(operators.Selector)
+	return ok && p.fills() && p.Level < least
+}
+
+// kept is a solution with the known samples where they stay.
+func (p *Plan) kept(x []float32, y operators.Image) []float32 {
+	if x == nil || !p.keepsKnown() {
+		return x
+	}
+	a, x := p.a.(operators.Selector), slices.Clone(x)
+	for i := range x {
+		if a.Selects(i) {
+			x[i] = y.Pix[i]
+		}
+	}
+	return x
+}
+
+const (
+	// oneColour is how far from their median the samples of one colour may lie, in parts of
+	// the range of the picture, and oneColourJPEG in a JPEG file.
+	oneColour, oneColourJPEG = 2. / 255, 12. / 255
+	// fewestKnown is the number of known pixels below which a mask is not judged.
+	fewestKnown = 64
+)
+
+// judgeMask finds out whether a mask is surely inverted: what it calls known is all one
+// colour, and what it calls missing is a picture in which that colour and any other
+// are rare. No picture can be made of one colour, so nothing is lost. A picture whose gaps
+// were painted, or hold what was there before, has a picture in what is known.
+func (p *Plan) judgeMask() {
+	gone := p.hidden()
+	if gone == nil || !p.Operator.Masked() {
+		return
+	}
+	y := p.problem.Y
+	n, e := y.H*y.W, extent(y.Pix)
+	if !(e.span() > 0) || math.IsInf(e.span(), 0) {
+		return
+	}
+	tol := oneColour * e.span()
+	if p.problem.Hints.Quality != 0 {
+		tol = oneColourJPEG * e.span()
+	}
+	colour := make([]float64, y.C)
+	share := func(missing bool, own bool) (part float64, count int) { // of pixels of the colour
+		for c := range colour {
+			var v []float32
+			for i, x := range y.Plane(c) {
+				if gone[c*n+i] == missing {
+					v = append(v, x)
+				}
+			}
+			if len(v) == 0 {
+				return 0, 0
+			}
+			if own {
+				slices.Sort(v)
+				colour[c] = float64(v[len(v)/2])
+			}
+		}
+		same := 0
+		for i := range n {
+			if gone[i] != missing {
+				continue
+			}
+			count++
+			alike := true
+			for c, v := range colour {
+				alike = alike && math.Abs(float64(y.Plane(c)[i])-v) <= tol
+			}
+			if alike {
+				same++
+			}
+		}
+		return float64(same) / float64(count), count
+	}
+	known, count := share(false, true)
+	if count < fewestKnown || known < 0.99 {
+		return
+	}
+	paint, _ := share(true, false)
+	other, count := share(true, true)
+	if count >= fewestKnown && paint < 0.25 && other < 0.5 {
+		p.inverted = "what the mask calls known is all one colour, and what it calls missing is a picture: invert the mask"
+	}
 }

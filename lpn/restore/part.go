@@ -51,7 +51,7 @@ func (p *Plan) Part(r image.Rectangle, strength float64) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.a, q.problem.Y, q.problem.Truth = a, part, nil
+	q.a, q.problem.Y, q.problem.Truth, q.tilt = a, part, nil, nil
 	q.Scene, q.Windows = a.Domain(), nil
 	q.FrameH, q.FrameW = q.Scene.H, q.Scene.W
 	q.Strength, q.Lambda = strength, p.Lambda*strength/p.Strength

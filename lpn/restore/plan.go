@@ -109,6 +109,7 @@ type Plan struct {
 	untreated operators.Image // y on its own scale
 	free      bool            // the strength may be raised where the result is implausible
 	refusal   string          // why the blur is not undone, once a plan in windows is settled
+	inverted  string          // why the mask is not that of the picture
 	raised    bool            // and has been
 	gentle    bool            // an image that loses more than noise is denoised less
 	careful   bool            // a result that strains the file gives way to the decoded picture
@@ -120,6 +121,7 @@ type Plan struct {
 	work      *lpn.Workspace    // of its evaluations
 	a         operators.Linear  // of the whole scene; nil where there are Windows
 	psi       solvers.Potential // likewise
+	tilt      []float32         // of psi, nil without gaps: see tilted
 }
 
 // New decides how to restore a problem. Its error is an *OptionError for a bad option,
@@ -400,8 +402,10 @@ func (p *Plan) bind() (err error) {
 	if p.a, err = p.problem.build(p.Scene); err != nil {
 		return err
 	}
-	p.psi, err = p.potential(p.Scene)
-	return err
+	if p.psi, err = p.potential(p.Scene); err != nil {
+		return err
+	}
+	return p.tiltGaps()
 }
 
 // potential is the prior's psi on scenes of a shape: a gray network is applied
@@ -527,6 +531,9 @@ func (p *Plan) String() string {
 	}
 	if p.Missing > 0 {
 		line("missing", "%d samples, filled by the prior", p.Missing)
+	}
+	if p.inverted != "" {
+		line("mask", "%s", p.inverted)
 	}
 	if p.Gray {
 		line("channels", "equal: one is restored and repeated")

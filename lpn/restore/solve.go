@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -93,8 +94,8 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	if err != nil {
 		return out, err
 	}
-	out.Image = s.plan.frame(s.X)
-	out.Suspect = s.plan.verdict(s.examination, p.expectedBy(s.examination, y.Pix))
+	out.Image = s.plan.frame(s.plan.kept(s.X, y))
+	out.Suspect = cmp.Or(p.inverted, s.plan.verdict(s.examination, p.expectedBy(s.examination, y.Pix)))
 	out.Note = s.note
 	s.plan.sayLeftAlone(&out)
 	if note := s.plan.overstated(); note != "" {
@@ -594,17 +595,17 @@ func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image,
 		return inputBaseline(ctx, y, a, p.Level, 1)
 	}
 	if p.Light == LightLinear {
-		return developedStart(ctx, y, a, p.Level)
+		return p.developedStart(ctx, y, a)
 	}
 	if p.determined() {
 		return p.startIntegrals(a, y), ctx.Err()
 	}
-	if p.noisyBlur() {
+	if p.noisyBlur() && p.Missing == 0 {
 		x0 := make([]float32, a.Domain().Len())
 		solvers.Tikhonov{A: a, Mu: wienerWeight(p.Level), Tol: 1e-4}.Solve(x0, y.Pix)
 		return x0, ctx.Err()
 	}
-	x0, err := wienerBaseline(ctx, y, a, p.Level, 1)
+	x0, err := p.quadratic(ctx, y, a)
 	if err == nil && p.policy.start == startGraduated {
 		scale := min(1, p.Sigma/p.Scale/coarseNoise)
 		x0, err = lpn.Graduated{H: h, Psi: psi, Lambda: p.Lambda, Scale: scale, Iters: min(16, p.Iters)}.Start(ctx, x0)

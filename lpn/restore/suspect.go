@@ -113,6 +113,9 @@ func (p *Plan) examine(a operators.Linear, y operators.Image, psi solvers.Potent
 	e.prior, e.plain = math.NaN(), math.NaN()
 	if n := len(r.Trace); n > 0 && p.Lambda > 0 {
 		e.prior = r.Trace[n-1].Prior / p.Lambda
+		if p.tilt != nil && len(p.tilt) == len(r.X) {
+			e.prior += kernel.Dot(p.tilt, r.X)
+		}
 		e.plain = p.flatValue(psi, r.X, a.Domain())
 	}
 	return e
@@ -195,7 +198,7 @@ func (p *Plan) flatValue(psi solvers.Potential, x []float32, scene operators.Sha
 	if p.net.Config().Height == 0 {
 		small.H, small.W = min(scene.H, flatSide), min(scene.W, flatSide)
 	}
-	if small != scene {
+	if small != scene || p.tilt != nil {
 		if q, err := p.potential(small); err == nil {
 			psi = q
 		} else {

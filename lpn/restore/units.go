@@ -86,6 +86,7 @@ func (r Range) mostlyDark(x []float32) bool {
 // decideRange finds the range of the scene where the problem does not tell, and
 // takes the problem to [0,1].
 func (p *Plan) decideRange() error {
+	p.judgeMask()
 	if err := p.findRange(); err != nil {
 		return err
 	}

@@ -27,6 +27,9 @@ func (p *Plan) reasons() Reasons {
 		Range: p.rangeReason(), Noise: p.noiseReason(), Prior: p.priorReason(), Scale: p.scaleReason(), Weight: p.weightReason(),
 		Start: startReasons[startKind(p.Start)], Solver: "asked for", Memory: "the whole problem fits",
 	}
+	if p.fills() && r.Start == startReasons[startQuadratic] {
+		r.Start += "; in gaps a membrane through what is known, since the prior alone hardly tells gray from black"
+	}
 	if p.Saturated {
 		r.Saturated = "more samples lie at black or white than noise would put there, and fewer than in a page of text"
 		if r.Start == startReasons[startMeasured] {

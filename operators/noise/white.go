@@ -50,7 +50,7 @@ var bandStarts = [2]int{11, estSplit}
 // picture is not for this function. Missing samples are NaN: blocks with one are left
 // out. Without a single 8x8 block of finite samples the estimate comes from second
 // differences in the flattest tiles, and of a picture of few pixels from neighbouring
-// differences; one pixel gives 0.
+// differences; one pixel gives 0, and so do gaps that leave fewer than 32 neighbours.
 func FindWhite(m operators.Image) float64 {
 	sigma, _ := findWhite(m)
 	return sigma
@@ -351,7 +351,8 @@ func energy(lines *[estSide][]lineBands, first, k int, basis *cosineTable) (bloc
 }
 
 // differenceNoise is the median absolute difference of neighbours, scaled to
-// the standard deviation that it has in white Gaussian noise.
+// the standard deviation that it has in white Gaussian noise. Between gaps a few differences
+// say nothing.
 func differenceNoise(m operators.Image) float64 {
 	var d []float64
 	for c := range m.C {
@@ -365,8 +366,9 @@ func differenceNoise(m operators.Image) float64 {
 			}
 		}
 	}
+	all := len(d)
 	d = slices.DeleteFunc(d, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
-	if len(d) == 0 {
+	if len(d) == 0 || len(d) < all && len(d) < gapPairs*m.C {
 		return 0
 	}
 	slices.Sort(d)
@@ -379,6 +381,7 @@ const (
 	gapTiles = 20   // tiles that there must be
 	gapNear  = 0.05 // the share of the tiles that is taken for flat
 	gapBias  = 1.1  // what choosing the flattest takes away
+	gapPairs = 32   // differences of neighbours that a channel must have
 )
 
 // gappyNoise estimates white noise from pictures in which samples are missing here and

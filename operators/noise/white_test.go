@@ -227,3 +227,24 @@ func TestFindWhiteStrong(t *testing.T) {
 		}
 	}
 }
+
+// A picture of which one pixel in a hundred is known says nothing of its noise: the few
+// neighbours differ by the picture itself.
+func TestFindWhiteFewNeighbours(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 3))
+	m := operators.NewImage(operators.Shape{C: 1, H: 100, W: 100})
+	pairs := 0
+	for i := range m.Pix {
+		m.Pix[i] = float32(math.NaN())
+		if rng.Float64() < 0.01 {
+			m.Pix[i] = rng.Float32()
+			if i > 0 && m.Pix[i-1] == m.Pix[i-1] {
+				pairs++
+			}
+		}
+	}
+	m.Pix[5050], m.Pix[5051] = 0.2, 0.7 // at least two
+	if got := FindWhite(m); got != 0 {
+		t.Errorf("noise %g from %d pairs, want 0", got, pairs+1)
+	}
+}
