@@ -95,7 +95,10 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	}
 	out.Image = s.plan.frame(s.X)
 	out.Suspect = s.plan.verdict(s.examination, p.expectedBy(s.examination, y.Pix))
-	out.Note = s.note
+	if out.Suspect == "" {
+		out.Suspect = p.axisDoubt
+	}
+	out.Note = strings.TrimSuffix(strings.TrimPrefix(p.AxisLine+"; "+s.note, "; "), "; ")
 	s.plan.sayLeftAlone(&out)
 	if note := s.plan.overstated(); note != "" {
 		out.Note = note
