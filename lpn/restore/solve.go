@@ -98,6 +98,9 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 	if out.Suspect == "" {
 		out.Suspect = p.axisDoubt
 	}
+	if why := p.unrelated(); why != "" {
+		out.Suspect = why
+	}
 	out.Note = strings.TrimSuffix(strings.TrimPrefix(p.AxisLine+"; "+s.note, "; "), "; ")
 	s.plan.sayLeftAlone(&out)
 	if note := s.plan.overstated(); note != "" {
