@@ -65,17 +65,17 @@ func (a Axis) String() string {
 	if a.Sure {
 		return fmt.Sprintf("the axis of rotation is seen by detector %.2f, and taken to be there, not at %g, the middle", a.Centre, a.Assumed)
 	}
-	return fmt.Sprintf("where the views of one half turn meet those of the other, they show the axis of rotation at detector %.1f and not at %g, the middle: try centre=auto, or check the angles", a.Centre, a.Assumed)
+	return fmt.Sprintf("rays that were measured from both ends, or views half a turn apart, show the axis of rotation at detector %.1f and not at %g, the middle: try centre=auto, or check the angles", a.Centre, a.Assumed)
 }
 
 // leastOff is how far from the assumed axis another must be to be told, in detectors.
 const leastOff = 0.2
 
-// SeenAxis looks whether the axis of a parallel beam, which the spec does not say, lies where
-// it is assumed. ok is false where the spec says it, where the views show the assumed one, and
-// where they do not tell.
+// SeenAxis looks whether the axis, which the spec does not say, lies where it is assumed. ok is
+// false where the spec says it, where the views show the assumed one, and where they do not
+// tell. Of a fan, only the rays that were measured from both ends speak, and nothing is sure.
 func (sp Spec) SeenAxis(y Image, scene Shape, weights []float32) (a Axis, ok bool) {
-	if sp.Name() != "tomo" || !sp.parallel() || sp.Get("centre") != "" || sp.Get("offset") != "" {
+	if sp.Name() != "tomo" || sp.Get("centre") != "" || sp.Get("offset") != "" {
 		return a, false
 	}
 	g, err := sp.geometry(scene)
@@ -84,6 +84,9 @@ func (sp Spec) SeenAxis(y Image, scene Shape, weights []float32) (a Axis, ok boo
 	}
 	y.Shape = Shape{scene.C, len(g.Angles), g.Detectors}
 	m := Measurement{Y: y, Spec: sp.withCentre(g.Centre(), g.Detectors), Scene: scene, Weights: weights}
+	if !sp.parallel() {
+		return fanAxis(m, g)
+	}
 	seam, ok := seamCentre(m)
 	a = Axis{Centre: seam.centre, Assumed: g.Centre()}
 	if !ok || !seam.rules(a.Assumed, worse) {
@@ -93,6 +96,37 @@ func (sp Spec) SeenAxis(y Image, scene Shape, weights []float32) (a Axis, ok boo
 		a.Centre, a.Sure = mass, true
 	}
 	return a, a.Sure || seam.rules(a.Assumed, clearly)
+}
+
+// fanAxis is SeenAxis of a fan of the complete geometry g.
+func fanAxis(m Measurement, g Geometry) (a Axis, ok bool) {
+	const views = 64 // of parallel rays, enough to tell
+	rows := smoothRows(m.Y.Plane(0), m.Weights, g.Detectors)
+	score := func(c float64) (float64, bool) {
+		h := g
+		h.Offset = g.Spacing * (float64(g.Detectors/2) - c)
+		f, err := NewTomograph(Shape{1, 1, 1}, h)
+		if err != nil {
+			return 0, false
+		}
+		return newRebinningTo(f.(*Fan), views).disagreement(rows, g.Detectors)
+	}
+	a = Axis{Centre: g.Centre(), Assumed: g.Centre()}
+	here, ok := score(a.Assumed)
+	if !ok {
+		return a, false
+	}
+	best := here
+	for step := max(1, float64(g.Detectors)/64); step > 0.05; step /= 5 {
+		for at, k := a.Centre, -8; k <= 8; k++ {
+			c := at + float64(k)*step
+			if v, ok := score(c); ok && v < best {
+				best, a.Centre = v, c
+			}
+		}
+	}
+	const leastOfFan = 0.3
+	return a, math.Abs(a.Centre-a.Assumed) > leastOfFan && here > clearly*best
 }
 
 // WithAxis is the spec with the axis that a shows, for scenes of a shape.

@@ -149,3 +149,35 @@ func TestCentreOfCutOff(t *testing.T) {
 		}
 	}
 }
+
+// TestSeenAxisOfFan: a fan over a whole turn shows its axis by the rays that it measures twice.
+func TestSeenAxisOfFan(t *testing.T) {
+	scene := Shape{1, 80, 80}
+	for _, beam := range []string{"fan-flat", "fan-curved"} {
+		for _, c := range []struct {
+			off, noise, span float64
+			want             bool
+		}{{0, 0.1, 360, false}, {0, 1, 360, false}, {1, 0.1, 360, true}, {-4, 1, 360, true}, {1, 0.1, 120, false}} {
+			sp, err := ParseSpec(fmt.Sprintf("tomo:angles=90,detectors=140,span=%g,geometry=%s,source=150,detector=80", c.span, beam))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := sp.geometry(scene)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Offset = -c.off * g.Spacing
+			y := NewImage(Shape{1, 90, 140})
+			for i, d := range []disc{{-9, 6, 17}, {14, -11, 8}} {
+				for k, v := range closedForm(g, d) {
+					y.Pix[k] += v * [...]float32{1, 0.7}[i]
+				}
+			}
+			AddGaussian(y.Pix, y.Pix, c.noise, rand.New(rand.NewPCG(5, 6)))
+			a, ok := sp.SeenAxis(y, scene, nil)
+			if ok != c.want || a.Sure || ok && math.Abs(a.Centre-70-c.off) > 0.2 {
+				t.Errorf("%s, %+v: %v %+v", beam, c, ok, a)
+			}
+		}
+	}
+}
