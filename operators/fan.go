@@ -234,10 +234,13 @@ type rebinTap struct {
 	view, det     float32 // the weights of second and of d+1
 }
 
-func newRebinning(f *Fan) *rebinning {
+func newRebinning(f *Fan) *rebinning { return newRebinningTo(f, max(len(f.g.Angles), 1)) }
+
+// newRebinningTo is newRebinning to so many views.
+func newRebinningTo(f *Fan, views int) *rebinning {
 	g := f.g
 	n := len(g.Angles)
-	p := Geometry{Angles: equalAngles(max(n, 1), 180), Detectors: g.Detectors,
+	p := Geometry{Angles: equalAngles(views, 180), Detectors: g.Detectors,
 		Spacing: g.Spacing / g.magnification(), Offset: g.Offset / g.magnification(), Pixel: g.Pixel}
 	b := &rebinning{parallel: newRadon(f.domain, p)}
 	at, order := around(g.Angles, 360)
@@ -334,6 +337,9 @@ func (b *rebinning) disagreement(y []float32, n int) (d float64, ok bool) {
 			continue
 		}
 		u, v := float64(b.taps[i].at(y, n)), float64(b.taps[i+1].at(y, n))
+		if u != u || v != v { // unknown
+			continue
+		}
 		pairs++
 		apart += (u - v) * (u - v)
 		all += u*u + v*v

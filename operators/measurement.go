@@ -375,10 +375,20 @@ func readAny(m *Image) func(h npy.Header, n int, r io.Reader) error {
 func checkFinite(v []float32) error {
 	for i, x := range v {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return fmt.Errorf("number %d is %v; want finite numbers", i, x)
+			return &FiniteError{i, x}
 		}
 	}
 	return nil
+}
+
+// A FiniteError says that a number of an array is NaN or infinite.
+type FiniteError struct {
+	Index int
+	Value float32
+}
+
+func (e *FiniteError) Error() string {
+	return fmt.Sprintf("number %d is %v; want finite numbers", e.Index, e.Value)
 }
 
 // channelPairs keeps complex numbers of shape s as real ones: channel 2c has the real

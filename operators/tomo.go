@@ -167,6 +167,9 @@ func settleTomo(m Measurement) (Measurement, []string, error) {
 		}
 		m.Scene = scene
 		notes = append(notes, fmt.Sprintf("a scene of %dx%d pixels, what the detectors cover", scene.H, scene.W))
+		if cutOff(m.Y) {
+			notes = append(notes, "the object reaches beyond the detectors: a scene that has room for all of it comes out better (--scene HxW)")
+		}
 	}
 	if m.Spec.Get("centre") == "auto" {
 		centre, err := findCentre(m)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -242,6 +243,10 @@ func (o measureOptions) numbers(con *console, spec operators.Spec) (y operators.
 		return readGaps(o.input)
 	case !spec.ImageShaped():
 		y, err = readNumbers(o.input, o.array)
+		var e *operators.FiniteError
+		if errors.As(err, &e) && e.Value != e.Value && strings.EqualFold(filepath.Ext(o.input), ".npy") && (spec.LineIntegrals() || spec.Get("mask") == "detect") {
+			err = fmt.Errorf("%w; with --missing nan, NaN is what was not measured", err)
+		}
 		return y, nil, err
 	}
 	p, err := readPicture(con, o.input)
@@ -319,6 +324,13 @@ func (o measureOptions) fill(m *operators.Measurement) (notes []string, err erro
 		return nil, err
 	}
 	*m, notes = settled, append(notes, found...)
+	switch axis, ok := m.Spec.SeenAxis(m.Y, m.Scene, m.Weights); {
+	case ok && axis.Sure:
+		m.Spec = m.Spec.WithAxis(axis, m.Scene)
+		say("%v (centre=%g leaves it there)", axis, axis.Assumed)
+	case ok:
+		say("%v", axis)
+	}
 	if _, err := m.Build(); err != nil {
 		return nil, err
 	}

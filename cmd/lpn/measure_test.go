@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ func TestMeasure(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := call(t, "measure", "--operator", "tomo:angles=40", gaps, "-o", filepath.Join(dir, "no.npz")); code == exitOK || !strings.Contains(stderr, "number 17 is NaN") {
+	if code, _, stderr := call(t, "measure", "--operator", "tomo:angles=40", gaps, "-o", filepath.Join(dir, "no.npz")); code == exitOK || !strings.Contains(stderr, "number 17 is NaN") || !strings.Contains(stderr, "--missing nan") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	filled := filepath.Join(dir, "gaps.npz")
@@ -116,6 +117,39 @@ func TestMeasure(t *testing.T) {
 		code, _, stderr := call(t, c.args...)
 		if code == exitOK || !strings.Contains(stderr, c.want) {
 			t.Errorf("lpn %v: exit %d: %q; want %q", c.args, code, stderr, c.want)
+		}
+	}
+}
+
+// TestMeasureAxis: an axis that is not in the middle is found, said and kept in the file, and
+// one that is stated stays. Restoring another operator than that of the file is remarked.
+func TestMeasureAxis(t *testing.T) {
+	dir := t.TempDir()
+	scene := picture(1, 48, 48, 8)
+	for i := range scene.Pix {
+		if math.Hypot(float64(i/48-24), float64(i%48-24)) > 18 {
+			scene.Pix[i] = 0
+		}
+	}
+	truth := save(t, filepath.Join(dir, "truth.png"), scene)
+	y := filepath.Join(dir, "y.npz")
+	must(t, "degrade", "--operator", "tomo:angles=60,detectors=70,centre=36.5", "--noise", "0.1", truth, "-o", y)
+	to := filepath.Join(dir, "m.npz")
+	if said := must(t, "measure", "--operator", "tomo:angles=60", y, "-o", to); !strings.Contains(said, "seen by detector 36.") || !strings.Contains(said, "not at 35, the middle") {
+		t.Errorf("%s", said)
+	}
+	m, err := readMeasurement(to)
+	if c, parse := strconv.ParseFloat(m.Spec.Get("centre"), 64); err != nil || parse != nil || math.Abs(c-36.5) > 0.06 {
+		t.Errorf("%s %v %v", m.Spec, err, parse)
+	}
+	must(t, "measure", "--force", "--operator", "tomo:angles=60,centre=35", y, "-o", to)
+	if m, err := readMeasurement(to); err != nil || m.Spec.Get("centre") != "35" {
+		t.Errorf("%s %v", m.Spec, err)
+	}
+	for spec, want := range map[string]bool{"tomo:angles=60": false, "tomo:angles=61": true, "sr:factor=2": true} {
+		code, _, stderr := call(t, "restore", "--force", "--iters", "2", "--operator", spec, to, "-o", filepath.Join(dir, "x.npy"))
+		if code != exitOK || strings.Contains(stderr, "--operator "+spec) != want {
+			t.Errorf("%s: exit %d, %s", spec, code, stderr)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lpn-imaging/lpn/internal/flags"
@@ -32,6 +33,9 @@ func (o restoreOptions) read(ctx context.Context, con *console, path string) (re
 		if err != nil {
 			return reading{}, err
 		}
+		if o.named && !saysOf(o.spec, m.Spec) {
+			con.remark("%s: the file says its operator, %s: that is undone, and --operator %s does not count", path, m.Spec, o.spec)
+		}
 		p := measured.Problem(m)
 		p.Noise = o.solver.noiseOr(p.Noise)
 		if !o.scale.IsZero() {
@@ -43,6 +47,17 @@ func (o restoreOptions) read(ctx context.Context, con *console, path string) (re
 	}
 	p, m, choice, err := o.readPicture(ctx, con, path)
 	return reading{picture: p, problem: m, choice: choice}, err
+}
+
+// saysOf reports whether everything that the spec given says is in that of a file, too.
+func saysOf(given, file operators.Spec) bool {
+	says := strings.FieldsFunc(file.String(), func(r rune) bool { return r == ':' || r == ',' })
+	for _, word := range strings.FieldsFunc(given.String(), func(r rune) bool { return r == ':' || r == ',' }) {
+		if !slices.Contains(says, word) {
+			return false
+		}
+	}
+	return true
 }
 
 // wantPicture refuses an input of an operator whose measurements are no pictures, and says

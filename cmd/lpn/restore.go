@@ -21,6 +21,7 @@ import (
 type restoreOptions struct {
 	inputs    []string
 	spec      operators.Spec
+	named     bool // --operator was given
 	byFile    bool // no operator was given: the tables of a JPEG file decide
 	solver    solverChoice
 	observed  observation
@@ -111,6 +112,7 @@ func restoreCommand() *cli.Command {
 			o := restoreOptions{
 				inputs:    c.Args().Slice(),
 				spec:      spec,
+				named:     c.IsSet("operator"),
 				byFile:    !c.IsSet("operator") && !c.IsSet("params") && !solver.Discrepancy && scale.IsZero(),
 				solver:    solver,
 				observed:  observed,

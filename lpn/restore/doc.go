@@ -44,6 +44,11 @@
 // left as it is and [Result.Suspect] has the reason. A strength that was asked for
 // (Options.Strength) is taken as it is.
 //
+// Fewer numbers than pixels fit any operator. So the numbers of a random sensing are compared with
+// what the operator makes of slow waves and of random pictures, and a result from
+// numbers that have nothing in common with them is suspect. The axis of rotation that a
+// sinogram shows is taken where the operator says none: see [operators.Spec.SeenAxis].
+//
 // # Memory
 //
 // A problem that is too large for the memory is cut into overlapping windows if its

@@ -77,3 +77,35 @@ func (p *Plan) startIntegrals(a operators.Linear, y operators.Image) []float32 {
 	solvers.Tikhonov{A: a, Mu: wienerWeight(p.Level), Tol: 1e-4}.SolveFrom(x, y.Pix)
 	return x
 }
+
+// onAxis is the problem with the axis of rotation that its views surely show, where the
+// operator does not say it, and a line that says so. Where only the seam of the views speaks
+// against the assumed axis, it stays, and doubt has the reason.
+func (p Problem) onAxis() (q Problem, line, doubt string) {
+	if !policyOf(p.Operator).integrals {
+		return p, "", ""
+	}
+	scene, err := p.scene()
+	if err != nil {
+		return p, "", ""
+	}
+	weights := p.Weights
+	if p.Missing != nil && len(p.Missing) == len(p.Y.Pix) {
+		weights = make([]float32, len(p.Missing))
+		for i, gone := range p.Missing {
+			if !gone {
+				weights[i] = 1
+			}
+		}
+	}
+	a, ok := p.Operator.SeenAxis(p.Y, scene, weights)
+	switch {
+	case !ok:
+	case a.Sure:
+		p.Operator = p.Operator.WithAxis(a, scene)
+		line = a.String()
+	default:
+		doubt = a.String()
+	}
+	return p, line, doubt
+}

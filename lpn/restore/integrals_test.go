@@ -113,3 +113,49 @@ func TestWidestGap(t *testing.T) {
 		}
 	}
 }
+
+// TestAxis: an axis that the views surely show is used where the operator does not say it, with
+// a note, and the result is that of the operator that says it; a right sinogram, and what the
+// operator says, stay as they are.
+func TestAxis(t *testing.T) {
+	const side, detectors, off = 48, 72, 1.5
+	scene := disc(side)
+	solved := func(spec string, y operators.Image) (*Plan, Result) {
+		t.Helper()
+		sp, err := operators.ParseSpec(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := New(Problem{Y: y, Operator: sp, Scene: scene.Shape, Noise: noise.White{Sigma: 0.1}}, Options{Prior: priors.CT(), Iters: 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := plan.Solve(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan, r
+	}
+	y := measured(t, "tomo:angles=60,detectors=72,centre=37.5", scene, 0.1).Problem.Y
+	found, r := solved("tomo:angles=60,detectors=72", y)
+	if got := found.tomograph().Geometry().Centre(); math.Abs(got-detectors/2-off) > 0.05 || found.AxisLine == "" || r.Note != found.AxisLine || r.Suspect != "" {
+		t.Errorf("the axis at %v, %q; %q %q", got, found.AxisLine, r.Note, r.Suspect)
+	}
+	_, told := solved("tomo:angles=60,detectors=72,centre=37.5", y)
+	wrong, bad := solved("tomo:angles=60,detectors=72,centre=36", y)
+	psnr := func(r Result) float64 { return metrics.PSNR(scene.Pix, r.Image.Pix) }
+	if wrong.AxisLine != "" || psnr(told)-psnr(r) > 0.3 || psnr(r)-psnr(bad) < 3 {
+		t.Errorf("found %.2f dB, told %.2f, as the spec says %.2f %q", psnr(r), psnr(told), psnr(bad), wrong.AxisLine)
+	}
+	right := measured(t, "tomo:angles=60", scene, 0.1).Problem.Y
+	plan, r := solved("tomo:angles=60", right)
+	if plan.AxisLine != "" || plan.axisDoubt != "" || plan.Operator.String() != "tomo:angles=60,span=180" || r.Note != "" {
+		t.Errorf("a right sinogram: %q %q %s %q", plan.AxisLine, plan.axisDoubt, plan.Operator, r.Note)
+	}
+	// Cut off, only the seam of the views speaks.
+	y = measured(t, "tomo:angles=60,span=360,detectors=30,centre=17", scene, 0.1).Problem.Y
+	plan, r = solved("tomo:angles=60,span=360,detectors=30", y)
+	if plan.AxisLine != "" || plan.axisDoubt == "" || r.Suspect == "" {
+		t.Errorf("cut off: %q %q %q", plan.AxisLine, plan.axisDoubt, r.Suspect)
+	}
+}

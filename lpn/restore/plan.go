@@ -41,6 +41,9 @@ type Plan struct {
 	// asked for a choice.
 	Light     Light  `json:"light,omitempty"`
 	LightLine string `json:"light_line,omitempty"`
+	// AxisLine says which axis of rotation was found in a sinogram, where the Operator did not
+	// say it and it is surely not the one that is assumed; Operator has it.
+	AxisLine string `json:"axis_line,omitempty"`
 	// Gray says that the channels of a colour measurement are equal. Then one is
 	// restored, and repeated.
 	Gray bool `json:"gray"`
@@ -113,6 +116,7 @@ type Plan struct {
 	raised    bool            // and has been
 	gentle    bool            // an image that loses more than noise is denoised less
 	careful   bool            // a result that strains the file gives way to the decoded picture
+	axisDoubt string          // why the axis of rotation that is assumed may be wrong
 	holes     int             // samples that are not known
 	lights    bool            // the measurement are lights on a dark sky
 	part      image.Rectangle // of the scene that is the result, where the plan is a Part
@@ -131,6 +135,7 @@ func New(p Problem, o Options) (*Plan, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	p, axisLine, axisDoubt := p.onAxis()
 	found := 0.0 // the deviation that a measurement shows which is no picture
 	if p.Noise == nil && !p.Operator.ImageShaped() {
 		found, _ = p.Operator.FindNoise(p.Y, p.Scene, p.Weights)
@@ -152,7 +157,7 @@ func New(p Problem, o Options) (*Plan, error) {
 		return nil, err
 	}
 	plan := &Plan{
-		Operator: p.Operator, Scene: scene, Blur: p.Blur,
+		Operator: p.Operator, Scene: scene, Blur: p.Blur, AxisLine: axisLine, axisDoubt: axisDoubt,
 		Strength: o.Strength, Solver: o.Solver, Iters: o.Iters, Tol: o.Tol, Step: o.Step, Rho: o.Rho, Ensemble: o.Ensemble,
 		problem: p, options: o, policy: policyOf(p.Operator), work: &lpn.Workspace{},
 	}
@@ -510,6 +515,9 @@ func (p *Plan) String() string {
 		if p.policy.alone && p.Blur.Kind != blind.Sharp {
 			line("", "not known well enough to be undone")
 		}
+	}
+	if p.AxisLine != "" {
+		line("axis", "%s", p.AxisLine)
 	}
 	from := "given"
 	if p.Estimated {

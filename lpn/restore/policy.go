@@ -37,6 +37,8 @@ type policy struct {
 	deblurs bool
 	// integrals says that the measurement are line integrals.
 	integrals bool
+	// sensing says that the numbers of the measurement are random sums over the scene.
+	sensing bool
 	// tol ends the iterations where the options do not say; 0: their default.
 	tol float64
 	// whole says that a crop of the scene would be another problem.
@@ -71,7 +73,7 @@ var policies = map[string]policy{
 	// here.
 	"sr":      {start: startQuadratic, level: spread, weight: byResolution, leastNoise: noiseFloor, estimable: true, tol: 1e-5},
 	"inpaint": {start: startQuadratic, level: filling, weight: one, leastNoise: noiseFloor, estimable: true},
-	"cs":      {start: startGraduated, level: spread, weight: one, leastNoise: sensingNoise, whole: true},
+	"cs":      {start: startGraduated, level: spread, weight: one, leastNoise: sensingNoise, sensing: true, whole: true},
 	// The same, without the step for images.
 	"tomo": {start: startQuadratic, integrals: true, level: integrated, weight: byRays, leastNoise: noiseFloor, whole: true, tol: 1e-5},
 	"jpeg": {start: startDecoded, rounded: true, tol: 1e-3, windows: true},

@@ -95,8 +95,8 @@ func (p *Plan) Solve(ctx context.Context, progress func(Progress)) (Result, erro
 		return out, err
 	}
 	out.Image = s.plan.frame(s.plan.kept(s.X, y))
-	out.Suspect = cmp.Or(p.inverted, s.plan.verdict(s.examination, p.expectedBy(s.examination, y.Pix)))
-	out.Note = s.note
+	out.Suspect = cmp.Or(p.inverted, p.unrelated(), s.plan.verdict(s.examination, p.expectedBy(s.examination, y.Pix)), p.axisDoubt)
+	out.Note = strings.TrimSuffix(strings.TrimPrefix(p.AxisLine+"; "+s.note, "; "), "; ")
 	s.plan.sayLeftAlone(&out)
 	if note := s.plan.overstated(); note != "" {
 		out.Note = note

@@ -122,7 +122,7 @@ func find(m operators.Image, h Hints, known *float64) (e Estimate, texture float
 			e.White = FindWhite(m)
 		}
 		e.Model, e.Deviation = White{e.White}, e.White
-		e.Line = fmt.Sprintf("noise: about %.2g/255, but hardly a part of the picture to measure it by", 255*e.White)
+		e.Line = fmt.Sprintf("noise: about %s/255, but hardly a part of the picture to measure it by", of255(255*e.White))
 		return e, 0
 	}
 	f := newFit(ps, m.C)
@@ -450,10 +450,7 @@ func (e Estimate) Doubtful() bool { return e.Confidence < 0.5 }
 // words is the line for people.
 func (e *Estimate) words(h Hints) string {
 	level := 255 * e.Deviation
-	s := fmt.Sprintf("noise: about %.2g/255", level)
-	if level >= 10 {
-		s = fmt.Sprintf("noise: about %.0f/255", level)
-	}
+	s := fmt.Sprintf("noise: about %s/255", of255(level))
 	if level < 0.5 {
 		s = "noise: next to none"
 	} else {
@@ -480,4 +477,12 @@ func (e *Estimate) words(h Hints) string {
 		s += fmt.Sprintf(" (hard to tell from texture: --noise %.0f/255 to remove more)", math.Ceil(max(2*255*e.Deviation, 2*255*e.texture, 5)))
 	}
 	return s
+}
+
+// of255 is a level over 255 for people: 0.42, 8.1, 193.
+func of255(level float64) string {
+	if level >= 10 {
+		return fmt.Sprintf("%.0f", level)
+	}
+	return fmt.Sprintf("%.2g", level)
 }

@@ -242,3 +242,12 @@ func TestFindFewLevels(t *testing.T) {
 		}
 	}
 }
+
+// TestLevelForPeople: no level is written with an exponent.
+func TestLevelForPeople(t *testing.T) {
+	for level, want := range map[float64]string{0.42: "0.42", 8.07: "8.1", 12.3: "12", 193: "193"} {
+		if got := of255(level); got != want {
+			t.Errorf("%v: %s, want %s", level, got, want)
+		}
+	}
+}
