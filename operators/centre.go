@@ -363,8 +363,13 @@ func massCentre(m Measurement) (centre float64, ok bool) {
 		a.SetRow(i, []float64{1, cos, sin})
 		b.SetVec(i, moment/sums[i])
 	}
+	if h < 3 || variation(sums) > 0.02 {
+		return 0, false
+	}
+	var qr mat.QR
+	qr.Factorize(a)
 	var x mat.VecDense
-	if variation(sums) > 0.02 || x.SolveVec(a, b) != nil {
+	if qr.SolveVecTo(&x, false, b) != nil {
 		return 0, false
 	}
 	var r mat.VecDense
