@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,7 +64,12 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	plain := filepath.Join(dir, "x.npy")
-	must(t, "restore", "--iters", "5", y, "-o", plain)
+	for args, want := range map[string]bool{"": false, "--operator=tomo:angles=40": false, "--operator=denoise": true} {
+		all := slices.DeleteFunc([]string{"restore", "--force", "--iters", "5", args, y, "-o", plain}, func(s string) bool { return s == "" })
+		if code, _, stderr := call(t, all...); code != exitOK || strings.Contains(stderr, "does not count") != want {
+			t.Errorf("%q beside the file's operator: exit %d, %q", args, code, stderr)
+		}
+	}
 	hu := filepath.Join(dir, "hu.npz")
 	must(t, "measure", "--operator", "tomo:angles=40", "--scene", "32x32", "--units", "HU", "--water", "0.5", degradedTo, "-o", hu)
 	must(t, "restore", "--iters", "5", hu, "-o", filepath.Join(dir, "hu.npy"))
