@@ -602,7 +602,10 @@ func (p *Plan) start(ctx context.Context, a operators.Linear, y operators.Image,
 	}
 	if p.noisyBlur() && p.Missing == 0 {
 		x0 := make([]float32, a.Domain().Len())
-		solvers.Tikhonov{A: a, Mu: wienerWeight(p.Level), Tol: 1e-4}.Solve(x0, y.Pix)
+		if y.Shape == a.Domain() {
+			copy(x0, y.Pix)
+		}
+		solvers.Tikhonov{A: a, Mu: wienerWeight(p.Level), Tol: 1e-4}.SolveFrom(x0, y.Pix)
 		return x0, ctx.Err()
 	}
 	x0, err := p.quadratic(ctx, y, a)
