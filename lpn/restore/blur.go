@@ -62,7 +62,7 @@ func (p *Plan) doubtBlur(r *Result, implausible bool) {
 	if p.Blur != nil && p.policy.alone && p.Blur.Kind != blind.Sharp {
 		why := "the blur is not known well enough to be undone; "
 		if p.Blur.Interpolated() {
-			why = "the picture seems to have been enlarged, which no blur undoes: make it smaller again, and enlarge it by --operator sr:factor=2; "
+			why = "the picture seems to have been enlarged, which is no blur to undo: make it smaller again, and enlarge it by --operator sr:factor=2; "
 		}
 		r.Note = strings.TrimSuffix(why+r.Note, "; ")
 	}
