@@ -359,6 +359,7 @@ func (p *Plan) compare() {
 	e := noise.Find(middle, p.problem.Hints)
 	if e.Deviation >= leastNoise && e.Deviation < least*p.told && e.Deviation > meant*p.told && !e.Doubtful() && white(e.Model) {
 		p.treat(e.Treat(y))
+		p.NoiseLine = fmt.Sprintf("noise %.2g, as the picture shows", e.Deviation*p.Range.span())
 	}
 }
 
