@@ -470,7 +470,7 @@ func fastSize(n int) int {
 // blurNorm bounds ||A|| from above. A non-negative kernel gives a
 // non-negative A'A, whose largest eigenvalue lies below max (A'Ax)_i / x_i for
 // every positive x (Collatz-Wielandt); power iterations from the constant
-// image tighten it. Other kernels are bounded by their Fourier transform where
+// image tighten it, eight of them to a few percent. Other kernels are bounded by their Fourier transform where
 // the boundary only leaves samples out, and estimated where it repeats them.
 func blurNorm(a *blur, k Kernel) float64 {
 	if k.nonNegative() {

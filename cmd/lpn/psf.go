@@ -116,7 +116,11 @@ func (o psfOptions) run(ctx context.Context, con *console) error {
 		if err != nil {
 			return nil, "", err
 		}
-		m, err := restore.FindBlur(ctx, restore.Problem{Y: p.Image, Operator: o.spec, Noise: o.noise}, start)
+		problem := restore.Problem{Y: p.Image, Operator: o.spec, Noise: o.noise}
+		if p.JPEG != nil {
+			problem.Hints.Quality = p.JPEG.Format.Quality()
+		}
+		m, err := restore.FindBlur(ctx, problem, start)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", j.path, err)
 		}

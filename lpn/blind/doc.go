@@ -59,6 +59,13 @@
 // if it is not much less than that of the free kernel, of which a share counts as error; a picture is sharp where
 // no blur at all is about as likely, or the blur is one that sharp photographs have.
 //
+// # Enlarged pictures
+//
+// A picture that was enlarged looks blurred, and undoing that would sharpen the interpolation.
+// There a sample is a fixed sum of its neighbours that repeats with a period (Popescu & Farid, IEEE
+// Trans. Signal Process. 53, 2005); Estimate.Enlarged has the period. A blur less than twice
+// as wide is not Sure.
+//
 // # Large photographs
 //
 // Three windows with most edges in both directions are looked at, each on its own. The free kernel of one

@@ -351,7 +351,7 @@ const (
 	// oneColour is how far from their median the samples of one colour may lie, in parts of
 	// the range of the picture, and oneColourJPEG in a JPEG file.
 	oneColour, oneColourJPEG = 2. / 255, 12. / 255
-	// fewestKnown is the number of known pixels below which a mask is not judged.
+	// fewestKnown is the number of known, and of missing, pixels below which a mask is not judged.
 	fewestKnown = 64
 )
 
@@ -365,54 +365,54 @@ func (p *Plan) judgeMask() {
 		return
 	}
 	y := p.problem.Y
-	n, e := y.H*y.W, extent(y.Pix)
-	if !(e.span() > 0) || math.IsInf(e.span(), 0) {
+	span := extent(y.Pix).span()
+	if !(span > 0) || math.IsInf(span, 0) {
 		return
 	}
-	tol := oneColour * e.span()
+	tol := oneColour * span
 	if p.problem.Hints.Quality != 0 {
-		tol = oneColourJPEG * e.span()
+		tol = oneColourJPEG * span
 	}
-	colour := make([]float64, y.C)
-	share := func(missing bool, own bool) (part float64, count int) { // of pixels of the colour
-		for c := range colour {
-			var v []float32
-			for i, x := range y.Plane(c) {
-				if gone[c*n+i] == missing {
-					v = append(v, x)
-				}
-			}
-			if len(v) == 0 {
-				return 0, 0
-			}
-			if own {
-				slices.Sort(v)
-				colour[c] = float64(v[len(v)/2])
-			}
+	var known, missing []int // pixels
+	for i := range y.H * y.W {
+		if gone[i] {
+			missing = append(missing, i)
+		} else {
+			known = append(known, i)
 		}
+	}
+	if len(known) < fewestKnown || len(missing) < fewestKnown {
+		return
+	}
+	// of is the share of pixels that have a colour.
+	of := func(pixels []int, colour []float32) float64 {
 		same := 0
-		for i := range n {
-			if gone[i] != missing {
-				continue
-			}
-			count++
+		for _, i := range pixels {
 			alike := true
 			for c, v := range colour {
-				alike = alike && math.Abs(float64(y.Plane(c)[i])-v) <= tol
+				alike = alike && math.Abs(float64(y.Plane(c)[i]-v)) <= tol
 			}
 			if alike {
 				same++
 			}
 		}
-		return float64(same) / float64(count), count
+		return float64(same) / float64(len(pixels))
 	}
-	known, count := share(false, true)
-	if count < fewestKnown || known < 0.99 {
-		return
-	}
-	paint, _ := share(true, false)
-	other, count := share(true, true)
-	if count >= fewestKnown && paint < 0.25 && other < 0.5 {
+	paint := medianColour(y, known)
+	if of(known, paint) >= 0.99 && of(missing, paint) < 0.25 && of(missing, medianColour(y, missing)) < 0.5 {
 		p.inverted = "what the mask calls known is all one colour, and what it calls missing is a picture: invert the mask"
 	}
+}
+
+// medianColour is the median of each channel of some pixels.
+func medianColour(y operators.Image, pixels []int) []float32 {
+	colour, v := make([]float32, y.C), make([]float32, len(pixels))
+	for c := range colour {
+		for k, i := range pixels {
+			v[k] = y.Plane(c)[i]
+		}
+		slices.Sort(v)
+		colour[c] = v[len(v)/2]
+	}
+	return colour
 }

@@ -33,6 +33,26 @@ func TestOverstated(t *testing.T) {
 	}
 }
 
+// TestOverstatedFlat: noise that is told of a picture without any is remarked on.
+func TestOverstatedFlat(t *testing.T) {
+	p := noisy(t, "denoise", 150)
+	for i := range p.Y.Pix {
+		p.Y.Pix[i] = 0.5
+	}
+	p.Noise = noise.White{Sigma: 0.05}
+	plan, err := restore.New(p, restore.Options{Choose: priors.For})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := plan.Solve(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(r.Note, "hardly any noise, not the 0.05") {
+		t.Errorf("note %q", r.Note)
+	}
+}
+
 // TestThinLights: lines that are brighter than all of a blurred measurement are no sign of a wrong blur, where
 // nothing says what white is.
 func TestThinLights(t *testing.T) {

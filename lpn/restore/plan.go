@@ -107,8 +107,8 @@ type Plan struct {
 	deviation float64
 	patterned bool            // correlated noise was found, however it is treated
 	sensor    float64         // noise.Estimate.Independent of it
-	shown     float64         // the white noise that the image shows, where much more was told
-	told      float64         // the level that was given then
+	shown     float64         // the white noise that the image shows, where more was told
+	told      float64         // the level that was given then; 0: what was given is believed
 	untreated operators.Image // y on its own scale
 	free      bool            // the strength may be raised where the result is implausible
 	refusal   string          // why the blur is not undone, once a plan in windows is settled
@@ -125,7 +125,7 @@ type Plan struct {
 	work      *lpn.Workspace    // of its evaluations
 	a         operators.Linear  // of the whole scene; nil where there are Windows
 	psi       solvers.Potential // likewise
-	tilt      []float32         // of psi, nil without gaps: see tilted
+	tilt      []float32         // of psi, nil without gaps: see tiltGaps
 }
 
 // New decides how to restore a problem. Its error is an *OptionError for a bad option,

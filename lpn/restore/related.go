@@ -6,8 +6,9 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/lpn-imaging/lpn/internal/kernel"
 	"gonum.org/v1/gonum/floats"
+
+	"github.com/lpn-imaging/lpn/internal/kernel"
 )
 
 // This file tells whether numbers are a measurement of their operator at all. Fewer numbers

@@ -334,10 +334,10 @@ func taken(parts iter.Seq[denoised]) (smooth, rough float64) {
 	return smooth, rough
 }
 
-// compare looks at an image for which a level of white noise was given. If it shows much less, so much smoothing would
-// take detail, too; where it is sure of that, it is taken to have what it shows, unless that is less than a quarter: then nobody has
-// measured wrongly, and so much smoothing is meant. Noise
-// is not looked for in JPEG files, which drop the frequencies that show it.
+// compare looks whether an image shows the level of white noise that was given. If it shows less than 0.8 of that, detail
+// would go with the noise. Then, where the estimate is sure, the image is taken to have what it shows; but less than a
+// quarter is no error of measuring, and so much smoothing is meant. Noise is not looked for in JPEG files, which drop
+// the frequencies that show it.
 func (p *Plan) compare() {
 	const side, small, least, meant = 1024, 64, 0.8, 0.25
 	y := p.problem.Y
@@ -365,10 +365,14 @@ func (p *Plan) compare() {
 
 // overstated is a remark on a level of noise that was given and is much more than the image shows, "" where none was.
 func (p *Plan) overstated() string {
-	if p.shown == 0 {
+	if p.told == 0 {
 		return ""
 	}
 	unit := p.Range.span()
+	shows := "hardly any noise"
+	if p.shown > quantum {
+		shows = fmt.Sprintf("noise of about %.2g", p.shown*unit)
+	}
 	does := "detail may go with it"
 	switch {
 	case p.Level == 0:
@@ -376,5 +380,5 @@ func (p *Plan) overstated() string {
 	case p.Level < p.told:
 		does = fmt.Sprintf("denoised for %.2g (--strength 1: for all of it)", p.Level*unit)
 	}
-	return fmt.Sprintf("the picture shows noise of about %.2g, not the %.2g that was given: %s", p.shown*unit, p.told*unit, does)
+	return fmt.Sprintf("the picture shows %s, not the %.2g that was given: %s", shows, p.told*unit, does)
 }
